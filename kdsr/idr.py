@@ -1,0 +1,166 @@
+"""The IDR: one vector for how an image was degraded, tied to the model that made it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .atomic import replacing
+from .errors import IDRError
+
+FORMAT = "kdsr-idr-1"
+BLEND_RANGE = (-1.0, 2.0)
+"""Weights that `IDR.blend` accepts: one whole difference beyond either end."""
+
+
+@dataclass(frozen=True, eq=False)
+class IDR:
+    """Implicit degradation representations of a batch of images (paper Sec. 3.1).
+
+    Vectors of different models have nothing in common: every operation on two IDRs, and every
+    use with a model, checks the fingerprint.
+
+    Raises:
+        IDRError: If the shapes do not belong together or values are not finite.
+    """
+
+    idr: Tensor
+    """D, (B, C), float32 on the CPU: drives the convolutions."""
+    idr_full: Tensor
+    """D', (B, 4C), float32 on the CPU: the vector that is distilled."""
+    fingerprint: str
+    """Fingerprint of the model that made it."""
+    provenance: dict[str, str] = field(default_factory=dict)
+    """Where it came from, for people to read: image, model, operation."""
+
+    def __post_init__(self) -> None:
+        idr, full = self.idr, self.idr_full
+        if idr.ndim != 2 or full.ndim != 2 or full.shape != (idr.shape[0], 4 * idr.shape[1]):
+            raise IDRError(
+                "expected idr (B, C) and idr_full (B, 4C), got "
+                f"{tuple(idr.shape)} and {tuple(full.shape)}"
+            )
+        if not (torch.isfinite(idr).all() and torch.isfinite(full).all()):
+            raise IDRError("the IDR has NaN or infinite values; was the image finite?")
+        object.__setattr__(self, "idr", idr.detach().to("cpu", torch.float32))
+        object.__setattr__(self, "idr_full", full.detach().to("cpu", torch.float32))
+
+    def __len__(self) -> int:
+        return self.idr.shape[0]
+
+    def __getitem__(self, index: int | slice) -> "IDR":
+        rows = slice(index, index + 1 or None) if isinstance(index, int) else index
+        if isinstance(index, int) and not -len(self) <= index < len(self):
+            raise IndexError(f"IDR {index} of {len(self)}")
+        return self._with(self.idr[rows], self.idr_full[rows])
+
+    @classmethod
+    def cat(cls, idrs: Sequence["IDR"]) -> "IDR":
+        """Joins IDRs of one model along the batch."""
+        if not idrs:
+            raise IDRError("expected at least one IDR to join, got none")
+        for other in idrs[1:]:
+            idrs[0]._check_same_model(other)
+        return idrs[0]._with(
+            torch.cat([i.idr for i in idrs]), torch.cat([i.idr_full for i in idrs])
+        )
+
+    def mean(self) -> "IDR":
+        """The average over the batch, as a batch of one."""
+        return self._with(
+            self.idr.mean(0, keepdim=True), self.idr_full.mean(0, keepdim=True), operation="mean"
+        )
+
+    def blend(self, other: "IDR", weight: float) -> "IDR":
+        """Moves from this IDR (weight 0) to `other` (weight 1), linearly in both vectors.
+
+        Args:
+            other: An IDR of the same model; either may be a batch of one.
+            weight: -1 to 2; outside 0 to 1 it extrapolates.
+        """
+        self._check_same_model(other)
+        low, high = BLEND_RANGE
+        if not low <= weight <= high:
+            raise IDRError(f"blend weight must be {low} to {high}, got {weight}")
+        if len(self) != len(other) and 1 not in (len(self), len(other)):
+            raise IDRError(
+                f"cannot blend {len(self)} IDRs with {len(other)}; use equal batches or one"
+            )
+        return self._with(
+            self.idr + weight * (other.idr - self.idr),
+            self.idr_full + weight * (other.idr_full - self.idr_full),
+            operation=f"blend {weight:g}",
+        )
+
+    def cosine(self, other: "IDR") -> Tensor:
+        """Cosine similarity of `idr_full`, every one of this batch with every one of the other's.
+
+        Returns:
+            (B, B_other) in [-1, 1].
+        """
+        self._check_same_model(other)
+        return F.normalize(self.idr_full, dim=1) @ F.normalize(other.idr_full, dim=1).T
+
+    def save(self, path: str | Path) -> None:
+        """Writes the IDR as safetensors, atomically."""
+        metadata = {f"provenance.{key}": value for key, value in self.provenance.items()}
+        metadata |= {"format": FORMAT, "fingerprint": self.fingerprint}
+        tensors = {"idr": self.idr.contiguous(), "idr_full": self.idr_full.contiguous()}
+        with replacing(Path(path)) as temporary:
+            save_file(tensors, temporary, metadata)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "IDR":
+        """Reads an IDR that `save` wrote.
+
+        Raises:
+            IDRError: If the file is missing, broken or holds something else.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise IDRError(f"{path}: no such IDR file")
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("format") != FORMAT:
+                    raise IDRError(
+                        f"{path}: not an IDR file (expected format {FORMAT!r} in its metadata, "
+                        f"found {metadata.get('format')!r}); write one with `kdsr estimate`"
+                    )
+                prefix = "provenance."
+                return cls(
+                    file.get_tensor("idr"),
+                    file.get_tensor("idr_full"),
+                    metadata.get("fingerprint", ""),
+                    {k[len(prefix) :]: v for k, v in metadata.items() if k.startswith(prefix)},
+                )
+        except SafetensorError as error:
+            raise IDRError(f"{path}: not a readable IDR file ({error})") from None
+
+    def check_model(self, fingerprint: str) -> None:
+        """Refuses use with another model.
+
+        Raises:
+            IDRError: If `fingerprint` is not this IDR's.
+        """
+        if self.fingerprint != fingerprint:
+            made_by = self.provenance.get("model", "another model")
+            raise IDRError(
+                f"this IDR was estimated by {made_by} (fingerprint {self.fingerprint}), but the "
+                f"model in use has fingerprint {fingerprint}; estimate it again with this model"
+            )
+
+    def _check_same_model(self, other: "IDR") -> None:
+        if self.fingerprint != other.fingerprint:
+            raise IDRError(
+                f"the two IDRs come from different models (fingerprints {self.fingerprint} and "
+                f"{other.fingerprint}); estimate both with one model"
+            )
+
+    def _with(self, idr: Tensor, idr_full: Tensor, **provenance: str) -> "IDR":
+        return IDR(idr, idr_full, self.fingerprint, {**self.provenance, **provenance})

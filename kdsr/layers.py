@@ -1,0 +1,89 @@
+"""The building blocks that an IDR steers (paper Sec. 3.2)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LEAK = 0.1
+"""Negative slope of every LeakyReLU in KDSR."""
+
+
+def depthwise_conv(x: Tensor, kernels: Tensor) -> Tensor:
+    """Convolves every channel with its own 3x3 kernel, zero-padded.
+
+    Args:
+        x: Features, (B, C, H, W).
+        kernels: (1, C, 3, 3) for kernels that all samples share, or (B, C, 3, 3).
+
+    Returns:
+        Features, (B, C, H, W).
+    """
+    b, c, h, w = x.shape
+    if kernels.shape[0] == 1:
+        return F.conv2d(x, kernels.reshape(c, 1, 3, 3), padding=1, groups=c)
+    # One group per sample and channel. reshape, not view: x may be channels_last.
+    y = F.conv2d(
+        x.reshape(1, b * c, h, w), kernels.reshape(b * c, 1, 3, 3), padding=1, groups=b * c
+    )
+    return y.reshape(b, c, h, w)
+
+
+class KernelPredictor(nn.Module):
+    """Turns an IDR into one 3x3 depthwise kernel per sample and channel (IDR-DDC, Eq. 1)."""
+
+    def __init__(self, n_feats: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(n_feats, n_feats, bias=False)
+        self.out = nn.Linear(n_feats, 9 * n_feats, bias=False)
+
+    def forward(self, idr: Tensor) -> Tensor:
+        """Maps an IDR (B, C) to kernels (B, C, 3, 3)."""
+        kernels = self.out(F.leaky_relu(self.hidden(idr), LEAK))
+        return kernels.reshape(idr.shape[0], -1, 3, 3)
+
+
+class IDRBlock(nn.Module):
+    """IDR-DCRB: x + conv3x3(LReLU(depthwise(x, kernels(IDR)))) (paper Fig. 2)."""
+
+    def __init__(self, n_feats: int) -> None:
+        super().__init__()
+        self.predictor = KernelPredictor(n_feats)
+        self.conv = nn.Conv2d(n_feats, n_feats, 3, padding=1)
+
+    def forward(self, x: Tensor, idr: Tensor) -> Tensor:
+        """Maps features (B, C, H, W) and an IDR (1 or B, C) to features (B, C, H, W)."""
+        return self.apply_kernels(x, self.predictor(idr))
+
+    def apply_kernels(self, x: Tensor, kernels: Tensor) -> Tensor:
+        """The block with its kernels (1 or B, C, 3, 3) already predicted."""
+        return x + self.conv(F.leaky_relu(depthwise_conv(x, kernels), LEAK))
+
+
+class ResBlock(nn.Module):
+    """conv3x3 - LReLU - conv3x3 with a skip, as in the degradation estimator."""
+
+    def __init__(self, n_feats: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(n_feats, n_feats, 3, padding=1)
+        self.conv2 = nn.Conv2d(n_feats, n_feats, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps features (B, C, H, W) to features (B, C, H, W)."""
+        return x + self.conv2(F.leaky_relu(self.conv1(x), LEAK))
+
+
+def init_alive(module: nn.Module) -> None:
+    """Initialises an estimator or network so that the IDR carries signal from the first step.
+
+    Deviation: the official code keeps PyTorch's default, under which the estimator's output fades
+    to a constant in short trainings. Kaiming (a = 0.1, zero biases) in every estimator layer and
+    kernel predictor keeps the vector alive; the predictors' last layer is scaled by 1/3.
+    """
+    for name, child in module.named_modules():
+        if isinstance(child, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(child.weight, a=LEAK)
+            if child.bias is not None:
+                nn.init.zeros_(child.bias)
+            if name.endswith("predictor.out"):
+                with torch.no_grad():
+                    child.weight.mul_(1 / 3)
