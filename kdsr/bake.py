@@ -11,7 +11,7 @@ from .atomic import replacing
 from .config import KDSRConfig
 from .errors import IDRError
 from .idr import IDR
-from .layers import LEAK
+from .layers import LEAK, IDRBlock
 from .network import RGB_MEAN
 from .tail import ComposedTail, Tail, run_composed
 
@@ -69,8 +69,12 @@ class BakedKDSR(nn.Module):
                 state[f"{name}.{key}"] = tensor
         blank = torch.zeros(model.config.n_feats, 1, 3, 3, device=weight.device)
         for i, block in enumerate(network.blocks):
-            state[f"convs.{i}.weight"] = block.conv.weight  # pyright: ignore
-            state[f"convs.{i}.bias"] = block.conv.bias  # pyright: ignore
+            assert isinstance(block, IDRBlock)
+            assert block.conv.bias is not None
+            state[f"convs.{i}.weight"], state[f"convs.{i}.bias"] = (
+                block.conv.weight,
+                block.conv.bias,
+            )
             state[f"depthwise.{i}.weight"] = blank
         composed = model.composed_tail()
         state["composed.weight"], state["composed.bias"] = composed.weight, composed.bias
@@ -93,16 +97,28 @@ class BakedKDSR(nn.Module):
         weight = model.network.head.weight
         kernels = model.network.predict_kernels(idr.idr.to(weight.device, weight.dtype))
         for conv, kernel in zip(self.depthwise, kernels, strict=True):
-            conv.weight.data.copy_(kernel[0].unsqueeze(1))  # pyright: ignore
+            conv.get_parameter("weight").copy_(kernel[0].unsqueeze(1))
+
+    def cast_body(self, dtype: torch.dtype) -> "BakedKDSR":
+        """Runs everything but the first convolution in `dtype`, in place; returns itself.
+
+        The first convolution is cheap and stays in float32: rounding the image itself would cost
+        more accuracy than all later layers together.
+        """
+        self.to(dtype)
+        self.head.float()
+        self.mean = torch.tensor(RGB_MEAN, device=self.mean.device).reshape(1, 3, 1, 1)
+        return self
 
     def forward(self, lq: Tensor) -> Tensor:
         """Maps RGB in [0, 1], (B, 3, H, W), to RGB around [0, 1], (B, 3, sH, sW)."""
-        dtype = self.head.weight.dtype
-        x = head = self.head((lq - self.mean).to(dtype))
+        image = (lq - self.mean).to(self.head.weight.dtype)
+        x = head = self.head(image).to(self.fuse.weight.dtype)
         for depthwise, conv in zip(self.depthwise, self.convs, strict=True):
             x = conv(F.leaky_relu_(depthwise(x), LEAK)).add_(x)
         x = self.fuse(x).add_(head)
-        composed = ComposedTail(self.composed.weight, self.composed.bias, self.scale)  # pyright: ignore
+        bias = self.composed.get_parameter("bias")
+        composed = ComposedTail(self.composed.weight, bias, self.scale)
         y = run_composed(self.tail, composed, x)
         return y.to(lq.dtype) + self.mean.to(lq.dtype)
 
@@ -110,7 +126,7 @@ class BakedKDSR(nn.Module):
 def export_onnx(baked: BakedKDSR, path: str | Path) -> None:
     """Writes a baked network as ONNX with free batch, height and width.
 
-    The file equals the baked module in one pass, for images of at least 4 x 4 px. A runtime that
+    The file equals the baked module in one pass, for images of at least 5 x 5 px. A runtime that
     cuts the image into tiles itself sees zero padding at every tile border: its result is exact
     only where tiles overlap by `halo` LQ pixels (in the file's metadata) or more.
 
@@ -120,10 +136,9 @@ def export_onnx(baked: BakedKDSR, path: str | Path) -> None:
         baked: In float32, on the CPU.
         path: Ends in `.onnx`; written atomically.
     """
-    size = max(16, 4)
-    sample = torch.zeros(1, 3, size, size + 4)
-    dims = {0: torch.export.Dim("batch"), 2: torch.export.Dim("height", min=4)}
-    dims[3] = torch.export.Dim("width", min=4)
+    sample = torch.zeros(2, 3, 16, 20)
+    dims = {0: torch.export.Dim("batch"), 2: torch.export.Dim("height", min=5)}
+    dims[3] = torch.export.Dim("width", min=5)
     program = torch.onnx.export(
         baked,
         (sample,),

@@ -14,7 +14,7 @@ from .windows import CancelledFn, ProgressFn, ask_cancelled, check_images, cut_w
 if TYPE_CHECKING:
     from .model import KDSR
 
-DEFAULT_TILE = 256
+DEFAULT_TILE = 512
 """LQ pixels; the result does not depend on it, so it is merely small enough for any device."""
 
 
@@ -60,7 +60,8 @@ def estimate(
     head = model.estimator.head.weight
     run_dtype = pick_dtype(dtype, head.device)
     halo = model.config.estimator_halo
-    plan = plan_tiles(*lq.shape[-2:], tile, halo, wrap=wrap)
+    height, width = lq.shape[-2:]
+    plan = plan_tiles(height, width, tile, halo, wrap=wrap)
     like = torch.empty(0, device=head.device, dtype=head.dtype)
     total = torch.zeros(len(lq), 4 * model.config.n_feats, dtype=torch.float64)
     count = torch.zeros(len(lq), 1, dtype=torch.float64)

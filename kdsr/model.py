@@ -87,6 +87,7 @@ class KDSR(_KDSRBase):
             idr, idr_full = self.estimator(lq)
         else:
             idr_full = idr.new_empty(idr.shape[0], 0)
+        assert idr is not None
         return self.network(lq, idr, compose_tail=compose_tail), idr, idr_full
 
     def estimate(self, lq: Tensor, **options) -> IDR:

@@ -29,6 +29,7 @@ class Tail(nn.Module):
         super().__init__()
         steps = (2, 2) if scale == 4 else (scale,)
         self.steps = steps
+        self.n_feats = n_feats
         self.scale = scale
         self.up = nn.ModuleList(
             nn.Conv2d(n_feats, n_feats * step**2, 3, padding=1) for step in steps
@@ -96,10 +97,9 @@ def compose(tail: Tail) -> ComposedTail:
     x = F.pixel_shuffle(x, tail.scale)
     x = F.conv_transpose2d(x, weight, padding=1)
     for conv, step in zip(reversed(tail.up), reversed(tail.steps), strict=True):
-        x = F.conv_transpose2d(F.pixel_unshuffle(x, step), conv.weight, padding=1)
+        x = F.conv_transpose2d(F.pixel_unshuffle(x, step), conv.get_parameter("weight"), padding=1)
     # The middle of the response to zeros is the (periodic) bias.
-    c = tail.up[0].weight.shape[1]
-    silence = tail(torch.zeros(1, c, 5, 5, device=weight.device, dtype=weight.dtype))
+    silence = tail(weight.new_zeros(1, tail.n_feats, 5, 5))
     bias = F.pixel_unshuffle(silence, tail.scale)[0, :, 2, 2]
     return ComposedTail(x, bias, tail.scale)
 
@@ -107,7 +107,7 @@ def compose(tail: Tail) -> ComposedTail:
 def compose_exactly(tail: Tail) -> ComposedTail:
     """Composes in float64 on the CPU (not every device has it); float32 weights, no gradients."""
     with torch.no_grad():
-        double = Tail(tail.up[0].weight.shape[1], tail.scale)  # pyright: ignore
+        double = Tail(tail.n_feats, tail.scale)
         double.load_state_dict(tail.state_dict())
         composed = compose(double.double())
     return ComposedTail(composed.weight.float(), composed.bias.float(), composed.scale)

@@ -121,7 +121,8 @@ def upscale(
     b, _, h, w = lq.shape
     s = model.config.scale
     out = _check_out(out, (b, 3, h * s, w * s))
-    network = BakedKDSR.from_model(model).to(run_dtype).to(memory_format=torch.channels_last)
+    network = BakedKDSR.from_model(model).cast_body(run_dtype)
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     run = _Run(model, network, lq, idr, out, options, progress, cancelled)
     run.all_frames()
     return out
@@ -146,7 +147,7 @@ class _Run:
         self.options = options
         self.halo = options.halo(model.config)
         self.pad = int(model.metadata.get("edge_pad", 0))
-        self.weight = network.head.weight
+        self.weight = network.fuse.weight
         self.batch = options.batch
         self.tile = options.tile if options.tile is None else self._first_tile()
 
@@ -183,7 +184,7 @@ class _Run:
 
     def _step(self, plan: TilePlan, tiles: list[tuple[int, Span, Span]]) -> None:
         windows = cut_windows(self.lq, plan, tiles, torch.empty(0, device=self.weight.device))
-        sr = self.network(windows.contiguous(memory_format=torch.channels_last))
+        sr = self.network(windows)
         s = self.model.config.scale
         for (index, row, column), tile in zip(tiles, sr, strict=True):
             top, left = row.offset * s, column.offset * s

@@ -45,14 +45,14 @@ def cut_windows(
         like: Gives the device and dtype of the result.
 
     Returns:
-        (tiles, C, window height, window width).
+        (tiles, C, window height, window width), channels_last: convolutions run faster on it.
     """
     windows = []
     for index, row, column in tiles:
         rows = torch.tensor(plan.rows.source(row), device=images.device)
         columns = torch.tensor(plan.columns.source(column), device=images.device)
         windows.append(images[index][:, rows[:, None], columns])
-    return torch.stack(windows).to(like.device, like.dtype)
+    return torch.stack(windows).to(like.device, like.dtype, memory_format=torch.channels_last)
 
 
 def ask_cancelled(cancelled: CancelledFn | None) -> None:
