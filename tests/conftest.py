@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import kdsr
+from kdsr import KDSR, KDSRConfig
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_threads() -> None:
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def bundled() -> KDSR:
+    """The model that ships with the package."""
+    return kdsr.load("kdsr-s-x4")
+
+
+@pytest.fixture(scope="session")
+def photo() -> torch.Tensor:
+    """A real low-quality photograph, (1, 3, H, W)."""
+    with Image.open(next((ROOT / "examples").glob("*.png"))) as image:
+        pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None]
+
+
+@pytest.fixture(scope="session")
+def tiny() -> KDSR:
+    """A small student with random weights, x4."""
+    return make_tiny()
+
+
+def make_tiny(scale: int = 4, seed: int = 0) -> KDSR:
+    torch.manual_seed(seed)
+    return KDSR(KDSRConfig(scale, n_feats=8, n_blocks=3, n_resblocks=2)).freeze()
