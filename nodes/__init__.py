@@ -1,0 +1,34 @@
+"""ComfyUI nodes over `kdsr`: each reads its inputs, calls the library and reports progress."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from . import runtime
+from .bake import BakeUpscaleModel
+from .blend import BlendIDR
+from .estimate import EstimateIDR
+from .files import LoadIDR, SaveIDR
+from .inspect import InspectIDR
+from .load import LoadKDSR
+from .upscale import TileUpscale, Upscale
+
+
+class KDSRExtension(ComfyExtension):
+    """What `comfy_entrypoint` returns."""
+
+    def __init__(self) -> None:
+        # Not in on_load: ComfyUI 0.3.64 does not call it.
+        runtime.register_model_folder()
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        """Every node of the pack."""
+        return [
+            LoadKDSR,
+            EstimateIDR,
+            Upscale,
+            TileUpscale,
+            InspectIDR,
+            BlendIDR,
+            SaveIDR,
+            LoadIDR,
+            BakeUpscaleModel,
+        ]

@@ -1,0 +1,76 @@
+"""Estimate IDR: what the model believes about how the image was degraded."""
+
+from comfy_api.latest import io
+
+from .types import ADVANCED, IDRType, ModelType, schema
+
+PER_IMAGE, ONE, SMOOTHED = "per image", "one for the batch", "smoothed over frames"
+WRAPS = {"none": (False, False), "x": (True, False), "y": (False, True), "both": (True, True)}
+
+
+class EstimateIDR(io.ComfyNode):
+    """`model.estimate`, then one vector for the batch or smoothed over its frames."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "KDSR_EstimateIDR",
+            display_name="Estimate IDR",
+            description="Estimates how the image was degraded (its IDR). Any image size; only the "
+            "masked region counts if a mask is given.",
+            search_aliases=["degradation", "blur estimate", "noise estimate", "kdsr"],
+            inputs=[
+                ModelType.Input("model", tooltip="From Load KDSR."),
+                io.Image.Input("image", tooltip="The image or frames to analyse, any size."),
+                io.Combo.Input(
+                    "mode",
+                    options=[PER_IMAGE, ONE, SMOOTHED],
+                    default=PER_IMAGE,
+                    tooltip="per image: every image its own. one for the batch: their average, "
+                    "for one look over a film roll. smoothed over frames: for video, without "
+                    "flicker; starts afresh at scene cuts.",
+                ),
+                io.Float.Input(
+                    "smoothing",
+                    default=0.8,
+                    min=0.0,
+                    max=0.99,
+                    step=0.01,
+                    tooltip="smoothed over frames only: the share of the frames before. 0 is no "
+                    "smoothing, 0.9 averages over about 10 frames.",
+                ),
+                io.Float.Input(
+                    "scene_cut",
+                    default=0.1,
+                    min=0.0,
+                    max=2.0,
+                    step=0.01,
+                    tooltip="smoothed over frames only: a frame whose IDR is further than this "
+                    "from the smoothed one (1 - cosine similarity) starts a new scene. 2 is never.",
+                    **ADVANCED,
+                ),
+                io.Combo.Input(
+                    "wrap",
+                    options=list(WRAPS),
+                    default="none",
+                    tooltip="For seamless textures: the image continues at its other edge along "
+                    "x, y or both.",
+                    **ADVANCED,
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="Only this region counts. One mask for all images or one for each, "
+                    "of the image's size.",
+                ),
+            ],
+            outputs=[
+                IDRType.Output(
+                    display_name="idr", tooltip="One vector per image, or one for the batch."
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, model, image, mode, smoothing, scene_cut, wrap, mask=None) -> io.NodeOutput:
+        raise NotImplementedError

@@ -1,0 +1,67 @@
+"""Save IDR and Load IDR: safetensors files in ComfyUI's output and input folders."""
+
+from comfy_api.latest import io
+
+from . import runtime
+from .types import IDRType, schema
+
+
+class SaveIDR(io.ComfyNode):
+    """`IDR.save` into the output folder."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "KDSR_SaveIDR",
+            display_name="Save IDR",
+            description="Saves an IDR as safetensors in the output folder, for Load IDR and the "
+            "kdsr command.",
+            search_aliases=["export", "store degradation", "kdsr"],
+            inputs=[
+                IDRType.Input("idr", tooltip="One or more in a batch, saved in one file."),
+                io.String.Input(
+                    "filename_prefix",
+                    default="kdsr/idr",
+                    tooltip="Path and beginning of the name, in the output folder. Date and "
+                    "other fields work as in Save Image.",
+                ),
+            ],
+            outputs=[io.String.Output(display_name="path", tooltip="The file written.")],
+            hidden=[io.Hidden.unique_id],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, idr, filename_prefix) -> io.NodeOutput:
+        path = runtime.new_output_path(filename_prefix, ".safetensors")
+        idr.save(path)
+        runtime.show_text(cls, f"saved {path.name}")
+        return io.NodeOutput(str(path))
+
+
+class LoadIDR(io.ComfyNode):
+    """`IDR.load` from the input or output folder."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "KDSR_LoadIDR",
+            display_name="Load IDR",
+            description="Loads an IDR that Save IDR or `kdsr estimate` wrote.",
+            search_aliases=["import", "degradation preset", "kdsr"],
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=runtime.idr_files(),
+                    tooltip="Safetensors files in the input folder, and those in the output "
+                    "folder, marked [output]. Press R to refresh the list.",
+                )
+            ],
+            outputs=[
+                IDRType.Output(display_name="idr", tooltip="For the model that estimated it.")
+            ],
+        )
+
+    @classmethod
+    def execute(cls, file) -> io.NodeOutput:
+        raise NotImplementedError
