@@ -115,6 +115,17 @@ def test_the_result_goes_into_the_callers_buffer_of_any_layout(
     assert (buffer.permute(0, 3, 1, 2) - expected).abs().max() <= 1e-5
 
 
+def test_an_8_bit_buffer_gets_rounded_values(
+    tiny: KDSR, reference: tuple[torch.Tensor, IDR, torch.Tensor]
+) -> None:
+    lq, idr, expected = reference
+    out = torch.empty(2, 3, 180, 152, dtype=torch.uint8)
+    tiny.upscale(lq, idr, out=out, dtype="fp32", tile=20)
+    difference = (out.float() - (expected * 255).round()).abs()
+    assert difference.max() <= 1  # a value on the edge of rounding may fall either way
+    assert (difference > 0).double().mean() < 1e-3
+
+
 def test_a_buffer_of_the_wrong_size_is_refused(tiny: KDSR) -> None:
     with pytest.raises(ImageError, match=r"out must be .* \(1, 3, 32, 32\)"):
         tiny.upscale(torch.rand(1, 3, 8, 8), out=torch.empty(1, 3, 8, 8))
