@@ -36,17 +36,17 @@ class EstimateIDR(io.ComfyNode):
                     min=0.0,
                     max=0.99,
                     step=0.01,
-                    tooltip="smoothed over frames only: the share of the frames before. 0 is no "
-                    "smoothing, 0.9 averages over about 10 frames.",
+                    tooltip="smoothed over frames only: how much the neighbouring frames count. 0 "
+                    "is no smoothing, 0.9 averages over about 20 frames.",
                 ),
                 io.Float.Input(
                     "scene_cut",
-                    default=0.1,
+                    default=5.0,
                     min=0.0,
-                    max=2.0,
-                    step=0.01,
-                    tooltip="smoothed over frames only: a frame whose IDR is further than this "
-                    "from the smoothed one (1 - cosine similarity) starts a new scene. 2 is never.",
+                    max=180.0,
+                    step=0.5,
+                    tooltip="smoothed over frames only: a frame whose IDR turns by more than this "
+                    "many degrees against its scene starts a new scene. 180 is never.",
                     **ADVANCED,
                 ),
                 io.Combo.Input(
