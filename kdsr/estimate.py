@@ -87,8 +87,9 @@ def estimate(
         ]
         if weight is not None:
             features = features * weight.to(features)
-        # Rows in float32, their sums in float64 on the CPU (some devices have no float64).
-        total[index] += features.sum(2).cpu().double().sum(1)
+        # Columns in float32 (channels last, where such a sum is fast), then float64 on the CPU
+        # (some devices have none).
+        total[index] += features.permute(1, 2, 0).sum(0).cpu().double().sum(0)
         if progress is not None:
             progress(done + 1, len(jobs))
     if (count == 0).any():

@@ -32,9 +32,9 @@ class DegradationEstimator(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """Features before pooling: (B, in_channels, H, W) -> (B, 4C, H, W)."""
-        x = self.blocks(F.leaky_relu(self.head(x), LEAK))
+        x = self.blocks(F.leaky_relu_(self.head(x), LEAK))
         for conv in self.widen:
-            x = F.leaky_relu(conv(x), LEAK)
+            x = F.leaky_relu_(conv(x), LEAK)
         return x
 
     def from_pooled(self, pooled: Tensor) -> tuple[Tensor, Tensor]:

@@ -56,7 +56,7 @@ class IDRBlock(nn.Module):
 
     def apply_kernels(self, x: Tensor, kernels: Tensor) -> Tensor:
         """The block with its kernels (1 or B, C, 3, 3) already predicted."""
-        return x + self.conv(F.leaky_relu(depthwise_conv(x, kernels), LEAK))
+        return x + self.conv(F.leaky_relu_(depthwise_conv(x, kernels), LEAK))
 
 
 class ResBlock(nn.Module):
@@ -69,7 +69,7 @@ class ResBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps features (B, C, H, W) to features (B, C, H, W)."""
-        return x + self.conv2(F.leaky_relu(self.conv1(x), LEAK))
+        return x + self.conv2(F.leaky_relu_(self.conv1(x), LEAK))
 
 
 def init_alive(module: nn.Module) -> None:
