@@ -1,0 +1,1 @@
+"""Two-stage distillation of KDSR: teacher, student, and the GAN stage."""

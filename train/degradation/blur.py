@@ -1,0 +1,71 @@
+"""Blur and downscale, each sample with its own kernel."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from train.degradation.kernels import gaussian_kernels, gaussian_taps
+from train.degradation.resize import resize_bicubic, resize_matrix
+
+
+def blur(images: Tensor, kernels: Tensor) -> Tensor:
+    """Correlates each image with its kernel, borders mirrored without the edge pixel.
+
+    Args:
+        images: (B, C, H, W).
+        kernels: (B, k, k), k odd.
+    """
+    pad = kernels.shape[-1] // 2
+    padded = F.pad(images, (pad, pad, pad, pad), mode="reflect").transpose(0, 1)
+    # Colours as the batch, samples as the groups: faster than one group per sample and colour.
+    return F.conv2d(padded, kernels[:, None], groups=len(kernels)).transpose(0, 1)
+
+
+def blur_and_downscale(
+    images: Tensor, sigma_long: Tensor, sigma_short: Tensor, angle: Tensor, scale: int
+) -> Tensor:
+    """Gaussian blur and bicubic downscaling, as `blur` and `resize_bicubic` one after the other.
+
+    Isotropic samples take a shorter way to the same result: blur and downscale are one matrix per
+    sample and axis.
+
+    Args:
+        images: (B, C, sH, sW).
+        sigma_long: In GT pixels, (B,); 0 for no blur.
+        sigma_short: In GT pixels, (B,).
+        angle: In radians, (B,).
+        scale: Downscaling factor.
+
+    Returns:
+        (B, C, H, W), not clamped.
+    """
+    size = (images.shape[2] // scale, images.shape[3] // scale)
+    isotropic = sigma_long == sigma_short
+    lq = images.new_empty(*images.shape[:2], *size)
+    if isotropic.any():
+        index = isotropic.nonzero()[:, 0].to(images.device)
+        taps = gaussian_taps(sigma_long[isotropic].clamp(min=1e-3)).to(images)
+        rows, columns = (_blurred_matrix(taps, n_in, scale) for n_in in images.shape[2:])
+        chosen = images[index]
+        lq[index] = rows[:, None] @ (chosen @ columns[:, None].transpose(2, 3))
+    if not isotropic.all():
+        index = (~isotropic).nonzero()[:, 0].to(images.device)
+        chosen = (sigma_long[~isotropic], sigma_short[~isotropic], angle[~isotropic])
+        kernels = gaussian_kernels(*chosen).to(images)
+        lq[index] = resize_bicubic(blur(images[index], kernels), size)
+    return lq
+
+
+def _blurred_matrix(taps: Tensor, n_in: int, scale: int) -> Tensor:
+    """(B, n_in / scale, n_in): mirror, blur with taps (B, k), then downscale, along one axis."""
+    k = taps.shape[1]
+    down = resize_matrix(n_in, n_in // scale).to(taps)
+    # The transpose of a correlation is a correlation with the flipped kernel; Gaussians are even.
+    spread = F.conv1d(
+        F.pad(down, (k - 1, k - 1))[:, None], taps[:, None].flip(2)
+    )  # (n_out, B, n_in + k - 1)
+    spread = spread.transpose(0, 1)
+    pad = k // 2
+    inner = spread[..., pad : pad + n_in].clone()
+    inner[..., 1 : pad + 1] += spread[..., :pad].flip(-1)
+    inner[..., -pad - 1 : -1] += spread[..., pad + n_in :].flip(-1)
+    return inner

@@ -1,0 +1,124 @@
+"""A first-order pipeline for real photographs: blur, downscale, noise, JPEG, each of any strength.
+
+Simpler and faster than Real-ESRGAN's second order, and milder: it is the default's training.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from kdsr.errors import ConfigError
+from train.degradation.blur import blur_and_downscale
+from train.degradation.draws import noise_seeds, uniforms
+from train.degradation.jpeg import jpeg
+from train.degradation.noise import add_gaussian_noise
+
+
+@dataclass(frozen=True)
+class GeneralOptions:
+    """Ranges of the general degradations."""
+
+    max_sigma: float = 3.8
+    """Widest blur, GT pixels at x4; in proportion at other scales."""
+    min_sigma: float = 0.2
+    """Narrowest blur, GT pixels."""
+    sharp: float = 0.12
+    """Share of samples without blur."""
+    isotropic: float = 0.5
+    """Share of isotropic kernels among the others."""
+    max_noise: float = 20.0
+    """Strongest Gaussian noise, 0-255."""
+    noisy: float = 0.6
+    """Share of samples with noise."""
+    grey: float = 0.4
+    """Share of noise that is the same in all colours."""
+    min_quality: float = 35.0
+    """Lowest JPEG quality."""
+    max_quality: float = 95.0
+    """Highest JPEG quality."""
+    compressed: float = 0.55
+    """Share of samples with JPEG."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        for name in ("sharp", "isotropic", "noisy", "grey", "compressed"):
+            if not 0 <= getattr(self, name) <= 1:
+                problems.append(f"{name} is a share, 0 to 1, got {getattr(self, name)}")
+        if not 0 < self.min_sigma <= self.max_sigma:
+            problems.append(
+                f"blur must satisfy 0 < min_sigma <= max_sigma, got {self.min_sigma} and "
+                f"{self.max_sigma}"
+            )
+        if not 0 <= self.max_noise <= 255:
+            problems.append(f"max_noise must be 0 to 255, got {self.max_noise}")
+        if not 1 <= self.min_quality <= self.max_quality <= 100:
+            problems.append(
+                "JPEG quality must satisfy 1 <= min_quality <= max_quality <= 100, got "
+                f"{self.min_quality} and {self.max_quality}"
+            )
+        if problems:
+            raise ConfigError("; ".join(problems))
+
+
+@dataclass(frozen=True)
+class GeneralParameters:
+    """What was drawn, or fixed by hand, for a batch.
+
+    Attributes:
+        sigma_long: (B,), GT pixels; 0 for no blur.
+        sigma_short: (B,), GT pixels.
+        angle: (B,), radians.
+        noise: (B,), 0-255.
+        grey: (B,), bool: the same noise in all colours.
+        quality: (B,), JPEG quality; 0 for none.
+        seeds: One per sample, for its noise.
+    """
+
+    sigma_long: Tensor
+    sigma_short: Tensor
+    angle: Tensor
+    noise: Tensor
+    grey: Tensor
+    quality: Tensor
+    seeds: list[int]
+
+
+class GeneralDegradation:
+    """Blur, bicubic downscaling, Gaussian noise and JPEG, in this order.
+
+    Args:
+        options: Ranges.
+        scale: Downscaling factor.
+    """
+
+    def __init__(self, options: GeneralOptions, scale: int) -> None:
+        self.options, self.scale = options, scale
+
+    def sample(self, seed: int, step: int, samples: Sequence[int]) -> GeneralParameters:
+        """Draws the parameters of the given samples of a step."""
+        o = self.options
+        u = uniforms(seed, step, samples, 10).T
+        high = max(o.min_sigma, o.max_sigma * self.scale / 4)
+        first, second = (o.min_sigma + (high - o.min_sigma) * u[i] for i in (0, 1))
+        blurred = (u[2] >= o.sharp).float()
+        second = second.where(u[3] >= o.isotropic, first)
+        return GeneralParameters(
+            sigma_long=first * blurred,
+            sigma_short=second * blurred,
+            angle=math.pi * u[4],
+            noise=o.max_noise * u[5] * (u[6] < o.noisy),
+            grey=u[7] < o.grey,
+            quality=(o.min_quality + (o.max_quality - o.min_quality) * u[8]).round()
+            * (u[9] < o.compressed),
+            seeds=noise_seeds(seed, step, samples),
+        )
+
+    def apply(self, gt: Tensor, parameters: GeneralParameters) -> Tensor:
+        """Degrades (B, 3, sH, sW) in [0, 1] to (B, 3, H, W) in [0, 1] on the 8-bit grid."""
+        p = parameters
+        lq = blur_and_downscale(gt, p.sigma_long, p.sigma_short, p.angle, self.scale)
+        lq = add_gaussian_noise(lq, p.noise, p.grey, p.seeds)
+        lq = (lq * 255).round().clamp(0, 255) / 255
+        return jpeg(lq, p.quality)
