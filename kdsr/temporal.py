@@ -1,5 +1,7 @@
 """One look through a video: IDRs smoothed over frames, starting afresh at scene cuts."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -44,7 +46,7 @@ def smooth(idr: IDR, factor: float, cut_angle: float = CUT_ANGLE) -> IDR:
             idr.fingerprint,
             {**idr.provenance, "operation": f"smoothed {factor:g}"},
         )
-        for first, stop in zip(starts, starts[1:], strict=False)
+        for first, stop in pairwise(starts)
     ]
     return IDR.cat(parts)
 

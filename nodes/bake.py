@@ -1,8 +1,96 @@
 """Bake to Upscale Model: a KDSR with its IDR built in, for the stock nodes."""
 
-from comfy_api.latest import io
+import sys
 
-from .types import IDRType, ModelType, schema
+import torch
+import torch.nn.functional as F
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..kdsr.bake import BakedKDSR
+from ..kdsr.errors import ImageError
+from ..kdsr.idr import IDR
+from ..kdsr.precision import pick_dtype
+from . import runtime
+from .types import IDRType, LoadedModel, ModelType, schema
+
+
+class BakedUpscaler:
+    """An UPSCALE_MODEL: has what `spandrel.ImageModelDescriptor` has, for any node that takes one.
+
+    Args:
+        model: The baked network.
+        edge_pad: Input pixels of edge replication that the model wants around an image.
+        name: Of the model it was baked from.
+    """
+
+    purpose = "SR"
+    input_channels = output_channels = 3
+    supports_half = supports_bfloat16 = True
+
+    def __init__(self, model: BakedKDSR, edge_pad: int = 0, name: str = "") -> None:
+        self.model = model
+        self.scale = model.scale
+        self.tags = [f"{model.config.n_feats}nf", f"{model.config.n_blocks}nb", name]
+        self._edge_pad = edge_pad
+        # ComfyUI after 0.3.64 moves upscale models through this.
+        self.patcher = runtime.patcher(model)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.model.fuse.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the network computes in, its first layer apart."""
+        return self.model.fuse.weight.dtype
+
+    def to(self, *args, **kwargs) -> "BakedUpscaler":
+        """As `torch.nn.Module.to`."""
+        self.model.to(*args, **kwargs)
+        return self
+
+    def cpu(self) -> "BakedUpscaler":
+        """Moves the network to the CPU."""
+        return self.to("cpu")
+
+    def cuda(self, device: int | None = None) -> "BakedUpscaler":
+        """Moves the network to a CUDA device."""
+        self.model.cuda(device)
+        return self
+
+    def half(self) -> "BakedUpscaler":
+        """Casts the network to float16."""
+        return self.to(torch.float16)
+
+    def bfloat16(self) -> "BakedUpscaler":
+        """Casts the network to bfloat16."""
+        return self.to(torch.bfloat16)
+
+    def float(self) -> "BakedUpscaler":
+        """Casts the network to float32."""
+        return self.to(torch.float32)
+
+    def eval(self) -> "BakedUpscaler":
+        """There is no other mode."""
+        return self
+
+    @torch.inference_mode()
+    def __call__(self, image: Tensor) -> Tensor:
+        """Maps RGB in [0, 1], (B, 3, H, W), to RGB clamped to [0, 1], (B, 3, sH, sW)."""
+        if image.ndim != 4 or image.shape[1] != 3:
+            raise ImageError(
+                f"expected RGB images as (batch, 3, height, width), got {tuple(image.shape)}; "
+                "alpha has to be split off first"
+            )
+        if self.device != image.device:  # ComfyUI may leave plain layers behind to save memory
+            self.to(image.device)
+        pad, s = self._edge_pad, self.scale
+        padded = F.pad(image, (pad, pad, pad, pad), mode="replicate") if pad else image
+        sr = self.model(padded)
+        height, width = image.shape[-2] * s, image.shape[-1] * s
+        return sr[..., pad * s : pad * s + height, pad * s : pad * s + width].clamp(0, 1)
 
 
 class BakeUpscaleModel(io.ComfyNode):
@@ -14,7 +102,8 @@ class BakeUpscaleModel(io.ComfyNode):
             "KDSR_BakeUpscaleModel",
             display_name="Bake to Upscale Model",
             description="Builds one IDR into the network, for Upscale Image (using Model) and "
-            "every other node that takes an upscale model.",
+            "every other node that takes an upscale model. The node that uses it cuts the tiles: "
+            "where they overlap by less than the network sees, tiles differ slightly.",
             search_aliases=["upscale model", "convert", "ultimate sd upscale", "kdsr"],
             inputs=[
                 ModelType.Input("model", tooltip="From Load KDSR."),
@@ -29,5 +118,14 @@ class BakeUpscaleModel(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, idr) -> io.NodeOutput:
-        raise NotImplementedError
+    def execute(cls, model: LoadedModel, idr: IDR) -> io.NodeOutput:
+        kdsr = model.kdsr
+        baked = kdsr.bake(idr).to("cpu")
+        baked.cast_body(pick_dtype(model.precision, model.patcher.load_device))
+        # Packs that ask isinstance(..., ImageModelDescriptor) get the answer they need. ComfyUI
+        # itself imports spandrel, so it is there already wherever that question can be asked.
+        spandrel = sys.modules.get("spandrel")
+        if spandrel is not None:
+            spandrel.ImageModelDescriptor.register(BakedUpscaler)
+        edge_pad = int(kdsr.metadata.get("edge_pad", 0))
+        return io.NodeOutput(BakedUpscaler(baked, edge_pad, kdsr.metadata.get("name", "")))

@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io
 
+from ..kdsr.idr import BLEND_RANGE, IDR
 from .types import IDRType, schema
 
 
@@ -21,8 +22,8 @@ class BlendIDR(io.ComfyNode):
                 io.Float.Input(
                     "weight",
                     default=0.5,
-                    min=-1.0,
-                    max=2.0,
+                    min=BLEND_RANGE[0],
+                    max=BLEND_RANGE[1],
                     step=0.01,
                     display_mode=io.NumberDisplay.slider,
                     tooltip="0 is a, 1 is b. Below 0 and above 1 the difference is exaggerated; "
@@ -33,5 +34,5 @@ class BlendIDR(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, idr_a, idr_b, weight) -> io.NodeOutput:
+    def execute(cls, idr_a: IDR, idr_b: IDR, weight: float) -> io.NodeOutput:
         return io.NodeOutput(idr_a.blend(idr_b, weight))

@@ -1,8 +1,12 @@
 """Estimate IDR: what the model believes about how the image was degraded."""
 
 from comfy_api.latest import io
+from torch import Tensor
 
-from .types import ADVANCED, IDRType, ModelType, schema
+from ..kdsr.temporal import CUT_ANGLE, smooth
+from . import runtime
+from .images import Picture
+from .types import ADVANCED, IDRType, LoadedModel, ModelType, schema
 
 PER_IMAGE, ONE, SMOOTHED = "per image", "one for the batch", "smoothed over frames"
 WRAPS = {"none": (False, False), "x": (True, False), "y": (False, True), "both": (True, True)}
@@ -41,7 +45,7 @@ class EstimateIDR(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "scene_cut",
-                    default=5.0,
+                    default=CUT_ANGLE,
                     min=0.0,
                     max=180.0,
                     step=0.5,
@@ -72,5 +76,27 @@ class EstimateIDR(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, image, mode, smoothing, scene_cut, wrap, mask=None) -> io.NodeOutput:
-        raise NotImplementedError
+    def execute(
+        cls,
+        model: LoadedModel,
+        image: Tensor,
+        mode: str,
+        smoothing: float,
+        scene_cut: float,
+        wrap: str,
+        mask: Tensor | None = None,
+    ) -> io.NodeOutput:
+        picture = Picture.of(image)
+        idr = runtime.ready(model, runtime.estimating_memory(model)).estimate(
+            picture.lq,
+            mask=picture.weights(mask),
+            wrap=WRAPS[wrap],
+            dtype=model.precision,
+            progress=runtime.progress_bar(),
+            cancelled=runtime.cancelled,
+        )
+        if mode == ONE:
+            idr = idr.mean()
+        elif mode == SMOOTHED:
+            idr = smooth(idr, smoothing, scene_cut)
+        return io.NodeOutput(idr)

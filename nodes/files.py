@@ -2,6 +2,8 @@
 
 from comfy_api.latest import io
 
+from ..kdsr.errors import IDRError, KDSRError
+from ..kdsr.idr import IDR
 from . import runtime
 from .types import IDRType, schema
 
@@ -32,7 +34,7 @@ class SaveIDR(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, idr, filename_prefix) -> io.NodeOutput:
+    def execute(cls, idr: IDR, filename_prefix: str) -> io.NodeOutput:
         path = runtime.new_output_path(filename_prefix, ".safetensors")
         idr.save(path)
         runtime.show_text(cls, f"saved {path.name}")
@@ -63,5 +65,30 @@ class LoadIDR(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, file) -> io.NodeOutput:
-        raise NotImplementedError
+    def validate_inputs(cls, file: str | None = None) -> bool | str:
+        if file is None:  # linked: known when it runs
+            return True
+        try:
+            _load(file)
+        except KDSRError as error:
+            return str(error)
+        return True
+
+    @classmethod
+    def fingerprint_inputs(cls, file: str | None = None) -> str:
+        path = runtime.annotated_path(file) if file else None
+        return f"{file} {path.stat().st_mtime_ns if path else ''}"
+
+    @classmethod
+    def execute(cls, file: str) -> io.NodeOutput:
+        return io.NodeOutput(_load(file))
+
+
+def _load(file: str) -> IDR:
+    path = runtime.annotated_path(file)
+    if path is None:
+        raise IDRError(
+            f"no IDR file {file!r} in ComfyUI's input or output folder; put it into the input "
+            "folder and press R"
+        )
+    return IDR.load(path)

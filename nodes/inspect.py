@@ -1,8 +1,12 @@
 """Inspect IDR: a plot and a report of what an IDR says."""
 
 from comfy_api.latest import io
+from torch import Tensor
 
-from .types import IDRType, ModelType, schema
+from ..kdsr.idr import IDR
+from . import runtime
+from .images import Picture
+from .types import IDRType, LoadedModel, ModelType, schema
 
 
 class InspectIDR(io.ComfyNode):
@@ -43,5 +47,28 @@ class InspectIDR(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, idr, other=None, model=None, image=None) -> io.NodeOutput:
-        raise NotImplementedError
+    def execute(
+        cls,
+        idr: IDR,
+        other: IDR | None = None,
+        model: LoadedModel | None = None,
+        image: Tensor | None = None,
+    ) -> io.NodeOutput:
+        from ..kdsr.inspect import draw_report, report
+        from ..kdsr.local import estimate_local
+
+        local, lq = None, None
+        if model is not None and image is not None:
+            lq = Picture.of(image[:1]).lq
+            idr.check_model(model.kdsr.fingerprint)
+            local = estimate_local(
+                runtime.ready(model, runtime.estimating_memory(model)),
+                lq,
+                dtype=model.precision,
+                progress=runtime.progress_bar(),
+                cancelled=runtime.cancelled,
+            )
+        text = report(idr, other, local)
+        plot = runtime.to_image(draw_report(idr, other, local, lq))
+        similarity = float(idr.cosine(other).mean()) if other is not None else 1.0
+        return io.NodeOutput(plot, text, similarity, ui=runtime.preview_images(plot, cls))

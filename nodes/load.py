@@ -5,6 +5,8 @@ from comfy_api.latest import io
 from . import models, runtime
 from .types import ModelType, schema
 
+PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
+
 
 class LoadKDSR(io.ComfyNode):
     """`kdsr.load` into ComfyUI's memory management."""
@@ -27,7 +29,7 @@ class LoadKDSR(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "precision",
-                    options=["auto", "fp32", "bf16", "fp16"],
+                    options=PRECISIONS,
                     default="auto",
                     tooltip="auto: the fastest that stays within 1/255 of fp32 on this device. "
                     "fp16 needs a CUDA GPU.",
@@ -46,18 +48,27 @@ class LoadKDSR(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, model: str, precision: str, hub_id: str = "") -> bool | str:
+    def validate_inputs(
+        cls, model: str | None = None, precision: str | None = None, hub_id: str | None = None
+    ) -> bool | str:
+        # None: linked, known when it runs.
+        if precision is not None and precision not in PRECISIONS:
+            return f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}"
         if precision == "fp16" and not runtime.has_cuda():
             return "fp16 needs a CUDA GPU; choose auto or bf16"
-        return models.problem(model, hub_id) or True
+        if hub_id:
+            return models.hub_problem(hub_id) or True
+        return (model is not None and models.problem(model)) or True
 
     @classmethod
-    def fingerprint_inputs(cls, model: str, precision: str, hub_id: str = "") -> str:
+    def fingerprint_inputs(
+        cls, model: str | None = None, precision: str | None = None, hub_id: str | None = None
+    ) -> str:
         return f"{precision} {models.version(model, hub_id)}"
 
     @classmethod
     def execute(cls, model: str, precision: str, hub_id: str = "") -> io.NodeOutput:
         loaded = models.load(model, hub_id, precision)
-        config = loaded.kdsr.config
-        runtime.show_text(cls, f"×{config.scale}, {loaded.kdsr.n_parameters / 1e6:.1f} M parameters")
+        parameters = sum(p.numel() for p in loaded.kdsr.parameters())
+        runtime.show_text(cls, f"x{loaded.kdsr.config.scale}, {parameters / 1e6:.1f} M parameters")
         return io.NodeOutput(loaded)

@@ -1,9 +1,7 @@
 """Which models Load KDSR offers, and which file a choice means."""
 
-from pathlib import Path
-
-from ..kdsr.errors import KDSRError
-from ..kdsr.loading import DEFAULT_MODEL, load as load_model
+from ..kdsr.loading import DEFAULT_MODEL
+from ..kdsr.loading import load as load_model
 from . import runtime
 from .types import LoadedModel
 
@@ -16,19 +14,22 @@ def options() -> list[str]:
     return list(dict.fromkeys([DEFAULT, *runtime.model_files()]))
 
 
-def problem(model: str, hub_id: str) -> str | None:
+def problem(model: str) -> str | None:
     """What is wrong with a choice, as far as can be known without reading weights."""
-    if not hub_id and model not in options():
-        return f"no model {model!r}"
+    return None if model in options() else f"no model {model!r}"
+
+
+def hub_problem(hub_id: str) -> str | None:
+    """What is wrong with an address on the Hub, as far as can be known offline."""
     return None
 
 
-def version(model: str, hub_id: str) -> str:
+def version(model: str | None, hub_id: str | None) -> str:
     """Changes when the file behind a choice changes."""
-    path = None if hub_id else runtime.model_path(model)
+    path = runtime.model_path(model) if model and not hub_id else None
     return f"{hub_id or model} {path.stat().st_mtime_ns if path else ''}"
 
 
 def load(model: str, hub_id: str, precision: str) -> LoadedModel:
     """Loads a choice."""
-    return runtime.manage(load_model(model), precision)
+    return runtime.manage(load_model(runtime.model_path(model) or model), precision)

@@ -16,6 +16,8 @@ import folder_paths
 import torch
 from torch import Tensor
 
+from ..kdsr.estimate import DEFAULT_TILE
+from ..kdsr.upscaler import bytes_per_pixel
 from .types import LoadedModel
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 MODEL_FOLDER = "kdsr"
 _EXTENSIONS = {".safetensors", ".pt", ".pth"}
+_GOOD_TILE = 512
 _PREVIEW_SIDE = 512
 _PREVIEW_SECONDS = 0.5
 
@@ -37,10 +40,11 @@ def has_cuda() -> bool:
 
 def manage(model: "KDSR", precision: str) -> LoadedModel:
     """Hands a model to ComfyUI, which moves it between devices from now on."""
-    return LoadedModel(_patcher(model), precision)
+    return LoadedModel(patcher(model), precision)
 
 
-def _patcher(model: torch.nn.Module) -> Any:
+def patcher(model: torch.nn.Module) -> Any:
+    """What ComfyUI moves a network by, within its memory management."""
     return comfy.model_patcher.ModelPatcher(
         model, load_device=mm.get_torch_device(), offload_device=mm.unet_offload_device()
     )
@@ -58,13 +62,40 @@ def ready(loaded: LoadedModel, working_memory: int) -> "KDSR":
     return loaded.kdsr.to(loaded.patcher.load_device)
 
 
-def to_result(images: Tensor) -> Tensor:
+def estimating_memory(loaded: LoadedModel) -> int:
+    """Bytes that estimating takes at its default tile size: the widest maps have 4C channels."""
+    config = loaded.kdsr.config
+    window = DEFAULT_TILE + 2 * config.estimator_halo
+    return window * window * config.n_feats * 4 * 3 * 4
+
+
+def upscaling_memory(loaded: LoadedModel, height: int, width: int, tile: int = 0) -> int:
+    """Bytes that upscaling an LQ image of this size wants; less is only slower.
+
+    Args:
+        loaded: The model.
+        height: LQ pixels.
+        width: LQ pixels.
+        tile: LQ pixels between halos, or 0 for automatic.
+    """
+    config = loaded.kdsr.config
+    longest = (tile or _GOOD_TILE) + 2 * config.network_halo
+    pixels = min(height, longest) * min(width, longest)
+    # Twice, because an automatic tile takes half of what is free.
+    return 2 * pixels * bytes_per_pixel(config, 4) + estimating_memory(loaded)
+
+
+def empty_result(batch: int, height: int, width: int, channels: int) -> Tensor:
+    """The one buffer a result is written into: (B, H, W, channels) on the CPU."""
+    return torch.zeros((batch, height, width, channels), dtype=_result_dtype())
+
+
+def result(images: Tensor) -> Tensor:
     """Moves finished images to where ComfyUI keeps what passes between nodes."""
-    return images.to(mm.intermediate_device(), result_dtype())
+    return images.to(mm.intermediate_device(), _result_dtype())
 
 
-def result_dtype() -> torch.dtype:
-    """The dtype of images that pass between nodes."""
+def _result_dtype() -> torch.dtype:
     pick = getattr(mm, "intermediate_dtype", None)  # later than 0.3.64
     return pick() if pick else torch.float32
 
@@ -73,32 +104,32 @@ def result_dtype() -> torch.dtype:
 
 
 def cancelled() -> bool:
-    """For `kdsr`'s `cancelled`: leaves by ComfyUI's own exception, which it knows to be no error."""
+    """For `kdsr`'s `cancelled`: leaves by ComfyUI's own exception."""
     mm.throw_exception_if_processing_interrupted()
     return False
 
 
-def progress_bar(total: int, preview: Callable[[], Tensor] | None = None) -> Callable:
+def progress_bar(preview: Callable[[], Tensor] | None = None) -> Callable[[int, int], None]:
     """Shows progress in the node.
 
     Args:
-        total: Steps of the whole.
         preview: Gives a small picture, (H, W, 3) in [0, 1], of how far the result has come. Asked
             twice a second at most.
 
     Returns:
-        For `kdsr`'s `progress`; its `start` counts the steps before.
+        For `kdsr`'s `progress`.
     """
-    bar = comfy.utils.ProgressBar(total)
+    bar = None
     shown = time.monotonic()
 
-    def progress(done: int, _total: int = 0, *, start: int = 0) -> None:
-        nonlocal shown
+    def progress(done: int, total: int) -> None:
+        nonlocal bar, shown
+        bar = bar or comfy.utils.ProgressBar(total)
         picture = None
         if preview is not None and time.monotonic() - shown > _PREVIEW_SECONDS:
             shown = time.monotonic()
             picture = ("JPEG", _to_pil(preview()), _PREVIEW_SIDE)
-        bar.update_absolute(start + done, preview=picture)
+        bar.update_absolute(done, total, picture)
 
     return progress
 
@@ -181,6 +212,14 @@ def show_text(node: Any, text: str) -> None:
 
     if PromptServer.instance is not None:
         PromptServer.instance.send_progress_text(text, node_id)
+
+
+def to_image(picture: Any) -> Tensor:
+    """A Pillow image as an IMAGE, (1, H, W, 3)."""
+    import numpy as np
+
+    pixels = np.asarray(picture.convert("RGB"), dtype=np.float32) / 255
+    return result(torch.from_numpy(pixels)[None])
 
 
 def preview_images(images: Tensor, node: Any) -> Any:

@@ -3,12 +3,19 @@
 from typing import Any
 
 from comfy_api.latest import io
+from torch import Tensor
 
+from ..kdsr.errors import ImageError
+from ..kdsr.idr import IDR
+from ..kdsr.resized import upscale_to
+from . import runtime
 from .estimate import WRAPS
-from .types import ADVANCED, IDRType, ModelType, schema
+from .images import Picture
+from .types import ADVANCED, IDRType, LoadedModel, ModelType, schema
 
-SIZE_BY = ("model factor", "factor", "width", "height", "long side", "megapixels")
+SIZE_BY = ("model factor", "factor", "width", "height", "megapixels")
 OVERLAPS = ("exact", "fast", "custom")
+LARGEST_SIZE, LARGEST_FACTOR, LARGEST_MEGAPIXELS = 65536, 16, 1000
 
 
 def common_inputs() -> list[Any]:
@@ -30,12 +37,78 @@ def common_inputs() -> list[Any]:
             "size",
             default=2.0,
             min=0.01,
-            max=65536.0,
+            max=LARGEST_SIZE,
             step=0.01,
-            tooltip="The factor, width, height or long side in pixels, or megapixels. Not used "
-            "with model factor.",
+            tooltip="The factor, the width or height in pixels, or the megapixels. Not used with "
+            "model factor.",
         ),
     ]
+
+
+def size_problem(size_by: str | None, size: float | None) -> str | None:
+    """What is wrong with an output size, as far as can be known without the image."""
+    if size_by is not None and size_by not in SIZE_BY:
+        return f"unknown size_by {size_by!r}; choose one of {', '.join(SIZE_BY)}"
+    if size is None or size_by in (None, SIZE_BY[0]):
+        return None
+    if not 0 < size <= LARGEST_SIZE:
+        return f"size must be more than 0 and at most {LARGEST_SIZE}, got {size:g}"
+    if size_by in ("width", "height") and (size < 1 or size != int(size)):
+        return f"the {size_by} must be a whole number of pixels, got {size:g}"
+    if size_by == "factor" and size > LARGEST_FACTOR:
+        return f"the factor must be at most {LARGEST_FACTOR}, got {size:g}; for pixels, set size_by"
+    if size_by == "megapixels" and size > LARGEST_MEGAPIXELS:
+        return f"megapixels must be at most {LARGEST_MEGAPIXELS}, got {size:g}"
+    return None
+
+
+def output_size(size_by: str, size: float, height: int, width: int, scale: int) -> tuple[int, int]:
+    """(height, width) of the result for an image of that size, proportions kept."""
+    problem = size_problem(size_by, size)
+    if problem:
+        raise ImageError(problem)
+    factor = {
+        "model factor": scale,
+        "factor": size,
+        "width": size / width,
+        "height": size / height,
+        "megapixels": (size * 1e6 / (height * width)) ** 0.5,
+    }[size_by]
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def upscale(
+    model: LoadedModel,
+    image: Tensor,
+    idr: IDR | None,
+    size_by: str,
+    size: float,
+    tile: int = 0,
+    wrap: tuple[bool, bool] = (False, False),
+    **options: Any,
+) -> io.NodeOutput:
+    """What both nodes do; `options` are those of `kdsr.upscale`."""
+    picture = Picture.of(image)
+    batch, _, height, width = picture.lq.shape
+    target = output_size(size_by, size, height, width, model.kdsr.config.scale)
+    kdsr = runtime.ready(model, runtime.upscaling_memory(model, height, width, tile))
+    common = {"wrap": wrap, "dtype": model.precision, "cancelled": runtime.cancelled}
+    if idr is None:
+        idr = kdsr.estimate(picture.lq, mask=picture.weights(None), **common)
+    out = runtime.empty_result(batch, *target, 3 if picture.alpha is None else 4)
+    upscale_to(
+        kdsr,
+        picture.lq,
+        idr,
+        target,
+        alpha=picture.alpha,
+        out=out.movedim(-1, 1),
+        tile=tile or "auto",
+        progress=runtime.progress_bar(picture.preview(out)),
+        **common,
+        **options,
+    )
+    return io.NodeOutput(runtime.result(out))
 
 
 IDR_INPUT = IDRType.Input(
@@ -62,8 +135,19 @@ class Upscale(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, image, size_by, size, idr=None) -> io.NodeOutput:
-        raise NotImplementedError
+    def validate_inputs(cls, size_by: str | None = None, size: float | None = None) -> bool | str:
+        return size_problem(size_by, size) or True
+
+    @classmethod
+    def execute(
+        cls,
+        model: LoadedModel,
+        image: Tensor,
+        size_by: str,
+        size: float,
+        idr: IDR | None = None,
+    ) -> io.NodeOutput:
+        return upscale(model, image, idr, size_by, size)
 
 
 class TileUpscale(io.ComfyNode):
@@ -125,17 +209,31 @@ class TileUpscale(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, size_by: str | None = None, size: float | None = None) -> bool | str:
+        return size_problem(size_by, size) or True
+
+    @classmethod
     def execute(
         cls,
-        model,
-        image,
-        size_by,
-        size,
-        tile,
-        overlap,
-        custom_overlap,
-        wrap,
-        tiles_per_batch,
-        idr=None,
+        model: LoadedModel,
+        image: Tensor,
+        size_by: str,
+        size: float,
+        tile: int,
+        overlap: str,
+        custom_overlap: int,
+        wrap: str,
+        tiles_per_batch: int,
+        idr: IDR | None = None,
     ) -> io.NodeOutput:
-        raise NotImplementedError
+        return upscale(
+            model,
+            image,
+            idr,
+            size_by,
+            size,
+            tile=tile,
+            wrap=WRAPS[wrap],
+            overlap=custom_overlap if overlap == "custom" else overlap,
+            batch=tiles_per_batch or "auto",
+        )

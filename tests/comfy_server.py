@@ -159,7 +159,7 @@ def start(comfyui: Path, base: Path, *options: str, pack: Path | None = PACK) ->
     while time.monotonic() < end and process.poll() is None:
         try:
             server.get("/system_stats")
-        except OSError:
+        except OSError:  # noqa: PERF203 - it waits anyway
             time.sleep(0.2)
         else:
             return server

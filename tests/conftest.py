@@ -8,6 +8,7 @@ from PIL import Image
 import kdsr
 from kdsr import KDSR, KDSRConfig
 
+from .comfy_host import host  # noqa: F401 - a fixture
 from .comfy_server import comfy  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).parents[1]

@@ -1,0 +1,106 @@
+"""ComfyUI's IMAGE and MASK, and what the library takes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..kdsr.errors import ImageError
+
+_PREVIEW_SIDE = 512
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A batch of images, colour and alpha apart; views of ComfyUI's tensor where possible."""
+
+    lq: Tensor
+    """RGB in [0, 1], (B, 3, H, W)."""
+    alpha: Tensor | None
+    """(B, 1, H, W), or None for opaque images."""
+
+    @classmethod
+    def of(cls, image: Tensor) -> "Picture":
+        """Splits an IMAGE, (B, H, W, channels) with 1 to 4 channels.
+
+        Raises:
+            ImageError: If it is empty or has other channels.
+        """
+        if image.ndim != 4 or image.shape[-1] not in (1, 2, 3, 4):
+            raise ImageError(
+                "expected an IMAGE of shape (batch, height, width, 3) or with 1, 2 or 4 channels, "
+                f"got {tuple(image.shape)}"
+            )
+        if 0 in image.shape:
+            raise ImageError(f"the image is empty: shape {tuple(image.shape)}")
+        planes = image.movedim(-1, 1)
+        colours = 3 if planes.shape[1] >= 3 else 1
+        lq = planes[:, :colours].expand(-1, 3, -1, -1)
+        return cls(lq, planes[:, colours:] if planes.shape[1] > colours else None)
+
+    def weights(self, mask: Tensor | None) -> Tensor | None:
+        """What counts in an estimate: the mask, and only where the image can be seen.
+
+        Args:
+            mask: MASK, (B or 1, H, W) or (H, W).
+
+        Raises:
+            ImageError: If the mask has another size or selects nothing.
+        """
+        height, width = self.lq.shape[-2:]
+        seen = None
+        if self.alpha is not None:
+            hidden = ~(self.alpha > 0).flatten(1).any(1)
+            seen = torch.where(hidden.reshape(-1, 1, 1, 1), 1.0, self.alpha)
+        if mask is None:
+            return seen
+        mask = mask.reshape(-1, 1, *mask.shape[-2:])
+        if not (mask > 0).any():
+            raise ImageError(
+                "the mask is empty: paint at least one pixel, or disconnect it. (Load Image gives "
+                "an empty 64 x 64 mask for images without transparency.)"
+            )
+        if mask.shape[-2:] != (height, width):
+            raise ImageError(
+                f"the mask is {mask.shape[-1]} x {mask.shape[-2]} px but the image is {width} x "
+                f"{height}; resize one of them"
+            )
+        if len(mask) not in (1, len(self.lq)):
+            raise ImageError(
+                f"got {len(mask)} masks for {len(self.lq)} images; give one each or one for all"
+            )
+        if seen is None:
+            return mask
+        both = mask.to(seen) * seen
+        # Where all that the mask selects is hidden, the mask decides.
+        hidden = ~(both > 0).flatten(1).any(1)
+        return torch.where(hidden.reshape(-1, 1, 1, 1), mask.to(seen), both)
+
+    def preview(self, out: Tensor) -> Callable[[], Tensor]:
+        """A small picture of how far `out` has come, for the progress bar.
+
+        Args:
+            out: (B, H', W', channels), zero where nothing was written yet; there the input shows.
+
+        Returns:
+            A function giving the last image that was begun, (h, w, 3) in [0, 1].
+        """
+        current = 0
+
+        def picture() -> Tensor:
+            nonlocal current
+            while current + 1 < len(out) and _thin(out[current + 1], 8).any():
+                current += 1
+            done = _thin(out[current, ..., :3], _PREVIEW_SIDE).float()
+            lq = self.lq[current : current + 1].float().cpu()
+            waiting = F.interpolate(lq, done.shape[:2], mode="nearest")[0].movedim(0, -1)
+            return torch.where(done.amax(-1, keepdim=True) > 0, done, waiting)
+
+        return picture
+
+
+def _thin(image: Tensor, side: int) -> Tensor:
+    step = max(1, max(image.shape[:2]) // side)
+    return image[::step, ::step]
