@@ -120,8 +120,9 @@ class BakeUpscaleModel(io.ComfyNode):
     @classmethod
     def execute(cls, model: LoadedModel, idr: IDR) -> io.NodeOutput:
         kdsr = model.kdsr
-        baked = kdsr.bake(idr).to("cpu")
-        baked.cast_body(pick_dtype(model.precision, model.patcher.load_device))
+        dtype = pick_dtype(model.precision, model.patcher.load_device)
+        with torch.inference_mode(False):  # nodes of other packs may use it outside that mode
+            baked = kdsr.bake(idr).to("cpu").cast_body(dtype)
         # Packs that ask isinstance(..., ImageModelDescriptor) get the answer they need. ComfyUI
         # itself imports spandrel, so it is there already wherever that question can be asked.
         spandrel = sys.modules.get("spandrel")

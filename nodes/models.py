@@ -1,5 +1,7 @@
 """Which models Load KDSR offers, and which file a choice means."""
 
+import torch
+
 from ..kdsr.loading import DEFAULT_MODEL
 from ..kdsr.loading import load as load_model
 from . import runtime
@@ -32,4 +34,5 @@ def version(model: str | None, hub_id: str | None) -> str:
 
 def load(model: str, hub_id: str, precision: str) -> LoadedModel:
     """Loads a choice."""
-    return runtime.manage(load_model(runtime.model_path(model) or model), precision)
+    with torch.inference_mode(False):  # weights that nodes of other packs may use outside it, too
+        return runtime.manage(load_model(runtime.model_path(model) or model), precision)
