@@ -1,0 +1,28 @@
+"""Losses of the three stages (paper Sec. 3.3)."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+TEMPERATURE = 0.15
+"""Of the distillation softmax, as published."""
+
+
+def l1_loss(sr: Tensor, gt: Tensor) -> Tensor:
+    """Mean absolute error of images (B, 3, H, W) in [0, 1] (Eq. 3)."""
+    return F.l1_loss(sr.float(), gt)
+
+
+def kd_loss(student: Tensor, teacher: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+    """KL divergence of the softmax of two `idr_full` (B, 4C), averaged over the batch (Eq. 5).
+
+    As published there is no factor of temperature**2, and a constant offset of all entries goes
+    unpunished. Computed in float32. Gradients reach the student only.
+
+    Args:
+        student: D'_S, (B, 4C).
+        teacher: D'_T, (B, 4C).
+        temperature: Divides both before the softmax.
+    """
+    target = F.softmax(teacher.detach().float() / temperature, dim=1)
+    log_probability = F.log_softmax(student.float() / temperature, dim=1)
+    return F.kl_div(log_probability, target, reduction="batchmean")

@@ -1,0 +1,74 @@
+"""PSNR and SSIM as the super-resolution papers compute them: on luma, borders shaved, 8-bit."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from train.degradation.kernels import gaussian_taps
+
+
+def luma(images: Tensor) -> Tensor:
+    """ITU-R BT.601 luma of MATLAB's rgb2ycbcr: RGB (B, 3, H, W) in [0, 1] -> (B, 1, H, W), 16-235.
+
+    Computed in float64 from values rounded to 8 bit.
+    """
+    rounded = (images.double() * 255).round().clamp(0, 255) / 255
+    weights = torch.tensor([65.481, 128.553, 24.966], dtype=torch.float64, device=images.device)
+    return (rounded * weights.view(1, 3, 1, 1)).sum(1, keepdim=True) + 16
+
+
+def psnr_y(sr: Tensor, gt: Tensor, shave: int) -> Tensor:
+    """PSNR on luma.
+
+    Args:
+        sr: RGB in [0, 1], (B, 3, H, W).
+        gt: The same shape.
+        shave: Pixels left out at each border (the scale, by convention).
+
+    Returns:
+        dB, (B,), float64; infinite for equal images.
+    """
+    difference = _shaved(luma(sr), shave) - _shaved(luma(gt), shave)
+    mse = difference.square().mean((1, 2, 3))
+    return 10 * torch.log10(255**2 / mse)
+
+
+def ssim_y(sr: Tensor, gt: Tensor, shave: int) -> Tensor:
+    """SSIM on luma with the 11x11 Gaussian window (sigma 1.5) of Wang et al., valid part only.
+
+    Args:
+        sr: RGB in [0, 1], (B, 3, H, W).
+        gt: The same shape.
+        shave: Pixels left out at each border.
+
+    Returns:
+        In [-1, 1], (B,), float64.
+    """
+    a, b = (_shaved(luma(images), shave) for images in (sr, gt))
+    taps = gaussian_taps(torch.tensor([1.5], dtype=torch.float64, device=a.device), 11).double()
+
+    def smooth(x: Tensor) -> Tensor:
+        return F.conv2d(F.conv2d(x, taps[:, None, None]), taps[:, None, :, None])
+
+    mean_a, mean_b = smooth(a), smooth(b)
+    variance_a, variance_b = smooth(a * a) - mean_a**2, smooth(b * b) - mean_b**2
+    covariance = smooth(a * b) - mean_a * mean_b
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    structure = (2 * covariance + c2) / (variance_a + variance_b + c2)
+    return ((2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1) * structure).mean((1, 2, 3))
+
+
+def _shaved(images: Tensor, shave: int) -> Tensor:
+    if shave == 0:
+        return images
+    h, w = images.shape[2:]
+    if min(h, w) <= 2 * shave:
+        raise ValueError(f"images of {w}x{h} px are too small to shave {shave} px at each border")
+    return images[:, :, shave:-shave, shave:-shave]
+
+
+def spread(vectors: Tensor) -> float:
+    """Mean standard deviation of the entries over the batch: (B, C) -> a number; 0 if constant."""
+    return math.nan if len(vectors) < 2 else vectors.float().std(0).mean().item()
