@@ -65,10 +65,10 @@ def scene_starts(idr: IDR, factor: float, cut_angle: float = CUT_ANGLE) -> list[
 
 
 def angle(a: Tensor, b: Tensor) -> float:
-    """Degrees between two vectors (N,); 0 if either is zero."""
+    """Degrees between two vectors (N,); 90 if one of them is zero, 0 if both are."""
     lengths = a.norm() * b.norm()
     if lengths == 0:
-        return 0.0
+        return 0.0 if torch.equal(a, b) else 90.0
     cosine = ((a @ b) / lengths).clamp(-1, 1)
     return float(torch.rad2deg(torch.arccos(cosine)))
 

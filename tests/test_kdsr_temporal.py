@@ -62,6 +62,11 @@ def test_a_cut_angle_of_180_never_cuts() -> None:
     assert scene_starts(frames(both), 0.5, 180) == [0]
 
 
+def test_a_zero_vector_is_another_scene() -> None:
+    both = torch.cat((noisy_scene(2), torch.zeros(2, 8)))
+    assert scene_starts(frames(both), 0.5) == [0, 2]
+
+
 def test_real_noise_in_one_scene_is_no_cut_but_another_photograph_is(bundled, photo) -> None:
     generator = torch.Generator().manual_seed(0)
     scene = photo[..., :96, :96]
