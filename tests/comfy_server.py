@@ -49,6 +49,8 @@ def _version(folder: Path) -> tuple[int, ...]:
 class ComfyServer:
     """A running ComfyUI."""
 
+    comfyui: Path
+    """The checkout it runs from."""
     url: str
     base: Path
     """Its base directory: input, output, models and custom_nodes lie in here."""
@@ -154,7 +156,7 @@ def start(comfyui: Path, base: Path, *options: str, pack: Path | None = PACK) ->
             cwd=comfyui, stdout=sink, stderr=subprocess.STDOUT,
             env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
-    server = ComfyServer(f"http://127.0.0.1:{port}", base, log, _version(comfyui), process)
+    server = ComfyServer(comfyui, f"http://127.0.0.1:{port}", base, log, _version(comfyui), process)
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and process.poll() is None:
         try:
