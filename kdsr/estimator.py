@@ -1,9 +1,10 @@
 """KD-IDE, the implicit degradation estimator (paper Sec. 3.1)."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import LEAK, ResBlock
+from .layers import LEAK, ResBlock, init_alive
 
 
 class DegradationEstimator(nn.Module):
@@ -29,6 +30,10 @@ class DegradationEstimator(nn.Module):
         )
         self.mlp = nn.ModuleList(nn.Linear(4 * n_feats, 4 * n_feats) for _ in range(2))
         self.compress = nn.Linear(4 * n_feats, n_feats)
+        init_alive(self)
+        with torch.no_grad():
+            for block in self.blocks:  # or the sum over the blocks would grow exponentially
+                block.get_submodule("conv2").get_parameter("weight").mul_(0.1)
 
     def features(self, x: Tensor) -> Tensor:
         """Features before pooling: (B, in_channels, H, W) -> (B, 4C, H, W)."""

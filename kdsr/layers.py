@@ -35,6 +35,9 @@ class KernelPredictor(nn.Module):
         super().__init__()
         self.hidden = nn.Linear(n_feats, n_feats, bias=False)
         self.out = nn.Linear(n_feats, 9 * n_feats, bias=False)
+        init_alive(self)
+        with torch.no_grad():
+            self.out.weight.mul_(1 / 3)
 
     def forward(self, idr: Tensor) -> Tensor:
         """Maps an IDR (B, C) to kernels (B, C, 3, 3)."""
@@ -73,17 +76,14 @@ class ResBlock(nn.Module):
 
 
 def init_alive(module: nn.Module) -> None:
-    """Initialises an estimator or network so that the IDR carries signal from the first step.
+    """Initialises an estimator or kernel predictor so that the IDR carries signal at once.
 
     Deviation: the official code keeps PyTorch's default, under which the estimator's output fades
-    to a constant in short trainings. Kaiming (a = 0.1, zero biases) in every estimator layer and
-    kernel predictor keeps the vector alive; the predictors' last layer is scaled by 1/3.
+    to a constant in short trainings. Kaiming (a = 0.1, zero biases) keeps the vector alive. Not
+    for the SR network's residual convolutions, whose sum would explode.
     """
-    for name, child in module.named_modules():
+    for child in module.modules():
         if isinstance(child, (nn.Conv2d, nn.Linear)):
             nn.init.kaiming_normal_(child.weight, a=LEAK)
             if child.bias is not None:
                 nn.init.zeros_(child.bias)
-            if name.endswith("predictor.out"):
-                with torch.no_grad():
-                    child.weight.mul_(1 / 3)

@@ -12,7 +12,6 @@ from .estimate import estimate
 from .estimator import DegradationEstimator
 from .fingerprint import fingerprint
 from .idr import IDR
-from .layers import init_alive
 from .network import SRNetwork
 from .tail import ComposedTail, compose_exactly
 from .upscaler import upscale
@@ -32,7 +31,6 @@ class _KDSRBase(nn.Module):
         """The file the weights came from."""
         self.estimator = DegradationEstimator(in_channels, config.n_feats, config.n_resblocks)
         self.network = SRNetwork(config)
-        init_alive(self)
 
 
 class KDSR(_KDSRBase):
