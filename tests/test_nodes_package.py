@@ -1,0 +1,64 @@
+"""What the registry, ComfyUI-Manager and comfy-test read of the pack."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # comes with pytest
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {line.split(">=")[0].split("==")[0].strip() for line in requirements}
+
+
+def lines(file: str) -> list[str]:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_the_project_table_is_what_the_registry_wants() -> None:
+    project, comfy = PROJECT["project"], PROJECT["tool"]["comfy"]
+    assert "comfyui" not in project["name"].lower()
+    assert len(project["version"].split(".")) == 3
+    assert project["license"]
+    assert project["urls"]["Repository"].startswith("https://github.com/")
+    assert "Operating System :: OS Independent" in project["classifiers"]
+    assert "Environment :: GPU :: NVIDIA CUDA" in project["classifiers"]
+    assert comfy["PublisherId"]
+    assert comfy["DisplayName"]
+    assert comfy["requires-comfyui"] == ">=0.3.64"
+
+
+def test_requirements_are_those_of_the_package_without_torch() -> None:
+    package = PROJECT["project"]["dependencies"]
+    manager = lines("requirements.txt")
+    assert set(manager) == {line for line in package if not line.startswith("torch")}
+    assert not [line for line in package + manager if "==" in line or "<" in line]
+
+
+@pytest.mark.parametrize("folder", ["kdsr", "nodes", "web", "workflows", "locales", "examples"])
+def test_nothing_that_users_need_is_kept_out_of_the_archive(folder: str) -> None:
+    assert f"{folder}/" not in lines(".comfyignore")
+
+
+def test_what_is_kept_out_exists_and_is_not_imported_by_the_nodes() -> None:
+    kept_out = {line.rstrip("/") for line in lines(".comfyignore")}
+    assert {"tests", "train", "benchmarks"} <= kept_out
+    for path in [*ROOT.glob("nodes/*.py"), *ROOT.glob("kdsr/**/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                assert node.module.split(".")[0] not in kept_out, path
+
+
+def test_comfy_test_covers_every_node() -> None:
+    config = tomllib.loads((ROOT / "comfy-test.toml").read_text(encoding="utf-8"))
+    assert "coverage" in config["test"]["levels"]
+    assert config["test"]["workflows"]["cpu"] == "all"
