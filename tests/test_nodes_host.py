@@ -83,7 +83,7 @@ def test_a_replaced_file_is_loaded_again(host: Host) -> None:
 
 
 def test_model_folders_of_extra_model_paths_are_kept(host: Host, tmp_path) -> None:
-    import folder_paths
+    folder_paths = host.comfy("folder_paths")
 
     registered = folder_paths.folder_names_and_paths["kdsr"]
     try:
@@ -297,7 +297,7 @@ def test_running_out_of_memory_halves_the_tile_and_keeps_the_result(
 def test_an_interruption_stops_within_one_step_and_the_next_run_is_whole(
     host: Host, model, monkeypatch
 ) -> None:
-    import comfy.model_management as mm
+    mm = host.comfy("comfy.model_management")
 
     images = image(1, 40, 40)
     runtime = host.module("nodes.runtime")
@@ -327,11 +327,11 @@ def test_an_interruption_stops_within_one_step_and_the_next_run_is_whole(
 
 
 def test_progress_is_told_tile_by_tile_with_a_preview(host: Host, model, monkeypatch) -> None:
-    import comfy.utils
+    utils = host.comfy("comfy.utils")
 
     runtime = host.module("nodes.runtime")
     monkeypatch.setattr(runtime, "_PREVIEW_SECONDS", -1)
-    monkeypatch.setattr(comfy.utils, "PROGRESS_THROTTLE_MIN_INTERVAL", 0)
+    monkeypatch.setattr(utils, "PROGRESS_THROTTLE_MIN_INTERVAL", 0)
     told = []
 
     def hook(value, total, preview, **_):
@@ -339,7 +339,7 @@ def test_progress_is_told_tile_by_tile_with_a_preview(host: Host, model, monkeyp
 
     images = image(2, 24, 24)
     idr = host.run("KDSR_EstimateIDR", model=model, image=images)
-    monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", hook)
+    monkeypatch.setattr(utils, "PROGRESS_BAR_HOOK", hook)
     result = host.run(
         "KDSR_TileUpscale", model=model, image=images, idr=idr, tile=4, overlap="custom",
         custom_overlap=2, tiles_per_batch=1,

@@ -73,7 +73,8 @@ def test_fields_that_an_older_comfyui_does_not_know_are_left_out(host: Host, mon
 
 def test_the_pack_names_its_web_folder_and_no_old_style_mappings() -> None:
     tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
-    names = {t.id for node in tree.body if isinstance(node, ast.Assign) for t in node.targets}
+    assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+    names = {ast.unparse(target) for node in assigned for target in node.targets}
     assert names == {"WEB_DIRECTORY"}  # NODE_CLASS_MAPPINGS, even empty, would hide V3 nodes
     assert not [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
 
