@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..kdsr.idr import IDR
 from ..kdsr.temporal import CUT_ANGLE, smooth
 from . import runtime
 from .images import Picture
@@ -86,17 +87,36 @@ class EstimateIDR(io.ComfyNode):
         wrap: str,
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
-        picture = Picture.of(image)
-        idr = runtime.ready(model, runtime.estimating_memory(model)).estimate(
-            picture.lq,
-            mask=picture.weights(mask),
-            wrap=WRAPS[wrap],
-            dtype=model.precision,
-            progress=runtime.progress_bar(),
-            cancelled=runtime.cancelled,
-        )
+        idr = estimate(model, Picture.of(image), WRAPS[wrap], mask)
         if mode == ONE:
             idr = idr.mean()
         elif mode == SMOOTHED:
             idr = smooth(idr, smoothing, scene_cut)
         return io.NodeOutput(idr)
+
+
+def estimate(
+    model: LoadedModel, picture: Picture, wrap: tuple[bool, bool], mask: Tensor | None = None
+) -> IDR:
+    """An IDR for each image of a batch, with progress shown.
+
+    Args:
+        model: Made ready here.
+        picture: The images.
+        wrap: Continue them circularly along (width, height).
+        mask: MASK; only this region counts.
+    """
+    weights = picture.weights(mask)
+    kdsr = runtime.ready(model, runtime.estimating_memory(model))
+    return runtime.halving_tiles(
+        lambda tile: kdsr.estimate(
+            picture.lq,
+            mask=weights,
+            tile=tile,
+            wrap=wrap,
+            dtype=model.precision,
+            progress=runtime.progress_bar(),
+            cancelled=runtime.cancelled,
+        ),
+        model.patcher.load_device,
+    )

@@ -61,12 +61,17 @@ class InspectIDR(io.ComfyNode):
         if model is not None and image is not None:
             lq = Picture.of(image[:1]).lq
             idr.check_model(model.kdsr.fingerprint)
-            local = estimate_local(
-                runtime.ready(model, runtime.estimating_memory(model)),
-                lq,
-                dtype=model.precision,
-                progress=runtime.progress_bar(),
-                cancelled=runtime.cancelled,
+            kdsr = runtime.ready(model, runtime.estimating_memory(model))
+            local = runtime.halving_tiles(
+                lambda tile: estimate_local(
+                    kdsr,
+                    lq,
+                    tile=tile,
+                    dtype=model.precision,
+                    progress=runtime.progress_bar(),
+                    cancelled=runtime.cancelled,
+                ),
+                model.patcher.load_device,
             )
         text = report(idr, other, local)
         plot = runtime.to_image(draw_report(idr, other, local, lq))

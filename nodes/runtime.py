@@ -7,7 +7,7 @@ be read without knowing ComfyUI's internals.
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import comfy.model_management as mm
 import comfy.model_patcher
@@ -17,15 +17,18 @@ import torch
 from torch import Tensor
 
 from ..kdsr.estimate import DEFAULT_TILE
+from ..kdsr.memory import is_out_of_memory, release_memory
 from ..kdsr.upscaler import bytes_per_pixel
 from .types import LoadedModel
 
 if TYPE_CHECKING:
     from ..kdsr import KDSR
 
+_T = TypeVar("_T")
+
 MODEL_FOLDER = "kdsr"
 _EXTENSIONS = {".safetensors", ".pt", ".pth"}
-_GOOD_TILE = 512
+_GOOD_TILE, _SMALLEST_TILE = 512, 32
 _PREVIEW_SIDE = 512
 _PREVIEW_SECONDS = 0.5
 
@@ -60,6 +63,24 @@ def ready(loaded: LoadedModel, working_memory: int) -> "KDSR":
     mm.load_models_gpu([loaded.patcher], memory_required=working_memory, force_full_load=True)
     # Under --novram ComfyUI leaves plain layers on the offload device.
     return loaded.kdsr.to(loaded.patcher.load_device)
+
+
+def halving_tiles(run: Callable[[int], _T], device: torch.device) -> _T:
+    """Runs something whose result does not depend on its tile size; halves that when memory ends.
+
+    Args:
+        run: Takes the tile size in LQ pixels.
+        device: Where it runs.
+    """
+    tile = DEFAULT_TILE
+    while True:
+        try:
+            return run(tile)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or tile <= _SMALLEST_TILE:
+                raise
+        release_memory(device)  # outside of the handler, which holds on to the tensors
+        tile //= 2
 
 
 def estimating_memory(loaded: LoadedModel) -> int:

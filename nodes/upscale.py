@@ -9,7 +9,7 @@ from ..kdsr.errors import ImageError
 from ..kdsr.idr import IDR
 from ..kdsr.resized import upscale_to
 from . import runtime
-from .estimate import WRAPS
+from .estimate import WRAPS, estimate
 from .images import Picture
 from .types import ADVANCED, IDRType, LoadedModel, ModelType, schema
 
@@ -91,21 +91,21 @@ def upscale(
     picture = Picture.of(image)
     batch, _, height, width = picture.lq.shape
     target = output_size(size_by, size, height, width, model.kdsr.config.scale)
-    kdsr = runtime.ready(model, runtime.upscaling_memory(model, height, width, tile))
-    common = {"wrap": wrap, "dtype": model.precision, "cancelled": runtime.cancelled}
     if idr is None:
-        idr = kdsr.estimate(picture.lq, mask=picture.weights(None), **common)
+        idr = estimate(model, picture, wrap)
     out = runtime.empty_result(batch, *target, 3 if picture.alpha is None else 4)
     upscale_to(
-        kdsr,
+        runtime.ready(model, runtime.upscaling_memory(model, height, width, tile)),
         picture.lq,
         idr,
         target,
         alpha=picture.alpha,
         out=out.movedim(-1, 1),
         tile=tile or "auto",
+        wrap=wrap,
+        dtype=model.precision,
         progress=runtime.progress_bar(picture.preview(out)),
-        **common,
+        cancelled=runtime.cancelled,
         **options,
     )
     return io.NodeOutput(runtime.result(out))

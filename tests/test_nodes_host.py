@@ -294,12 +294,33 @@ def test_running_out_of_memory_halves_the_tile_and_keeps_the_result(
     assert max(tried) > 40 * 40 >= tried[-1]
 
 
+def test_estimating_halves_its_tiles_too(host: Host, model, monkeypatch) -> None:
+    images = image(1, 90, 70)
+    estimator = host.module("kdsr.estimator").DegradationEstimator
+    features, tried = estimator.features, []
+
+    def forgetful(self, x):
+        tried.append(x.shape[-2] * x.shape[-1])
+        if tried[-1] > 60 * 60:
+            raise MemoryError
+        return features(self, x)
+
+    library = make_tiny().estimate(bchw(images), dtype="fp32")
+    monkeypatch.setattr(estimator, "features", forgetful)
+    idr = host.run("KDSR_EstimateIDR", model=model, image=images)
+    close(idr.idr_full, library.idr_full)
+    assert tried[0] == 90 * 70
+    assert tried[-1] <= 60 * 60
+    report = host.run("KDSR_InspectIDR", idr=idr, model=model, image=images)[1]
+    assert "6 x 4 cells" in report
+
+
 def test_an_interruption_stops_within_one_step_and_the_next_run_is_whole(
     host: Host, model, monkeypatch
 ) -> None:
     mm = host.comfy("comfy.model_management")
 
-    images = image(1, 40, 40)
+    images = image(1, 24, 24)
     runtime = host.module("nodes.runtime")
     steps = []
 
@@ -313,7 +334,7 @@ def test_an_interruption_stops_within_one_step_and_the_next_run_is_whole(
 
     node = host.node("KDSR_TileUpscale")
     options = {
-        "size_by": "model factor", "size": 1.0, "tile": 8, "overlap": "fast", "custom_overlap": 0,
+        "size_by": "model factor", "size": 1.0, "tile": 8, "overlap": "custom", "custom_overlap": 2,
         "wrap": "both", "tiles_per_batch": 1,
     }  # fmt: skip
     idr = host.run("KDSR_EstimateIDR", model=model, image=images, wrap="both")
@@ -323,7 +344,7 @@ def test_an_interruption_stops_within_one_step_and_the_next_run_is_whole(
             node.execute(model=model, image=images, idr=idr, **options)
     assert steps == [1, 2]
     result = node.execute(model=model, image=images, idr=idr, **options).result[0]
-    close(result, expected(images, tile=8, overlap="fast", wrap=(True, True)))
+    close(result, expected(images, tile=8, overlap=2, wrap=(True, True)))
 
 
 def test_progress_is_told_tile_by_tile_with_a_preview(host: Host, model, monkeypatch) -> None:
@@ -337,7 +358,7 @@ def test_progress_is_told_tile_by_tile_with_a_preview(host: Host, model, monkeyp
     def hook(value, total, preview, **_):
         told.append((value, total, preview))
 
-    images = image(2, 24, 24)
+    images = image(2, 16, 16)
     idr = host.run("KDSR_EstimateIDR", model=model, image=images)
     monkeypatch.setattr(utils, "PROGRESS_BAR_HOOK", hook)
     result = host.run(
@@ -347,15 +368,15 @@ def test_progress_is_told_tile_by_tile_with_a_preview(host: Host, model, monkeyp
     values = [value for value, _, _ in told]
     assert values == list(range(1, told[-1][1] + 1))
     kind, last, side = told[-1][2]
-    assert (kind, side, last.size) == ("JPEG", 512, (96, 96))
+    assert (kind, side, last.size) == ("JPEG", 512, (64, 64))
     shown = result[1].amax(-1, keepdim=True) > 0  # black still shows the input's black
     seen = torch.from_numpy(np.asarray(last) / np.float32(255))
     close(seen * shown, (result[1] * 255).round() / 255)
     half = torch.from_numpy(np.asarray(told[len(told) // 4][2][1]) / np.float32(255))
     shown = result[0].amax(-1, keepdim=True) > 0
     difference = ((half - result[0]) * shown).abs().amax((1, 2))
-    assert difference[:32].max() < 0.01  # the upper half of the first image is done
-    assert difference[-32:].min() > 0.01
+    assert difference[:24].max() < 0.01  # the upper half of the first image is done
+    assert difference[-24:].min() > 0.01
 
 
 # ---- estimating
