@@ -5,17 +5,18 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..kdsr.errors import ImageError
+from ..kdsr.errors import ConfigError
 from ..kdsr.idr import IDR
 from ..kdsr.resized import upscale_to
+from ..kdsr.sizes import LARGEST_SIDE, OutputSize
 from . import runtime
 from .estimate import WRAPS, estimate
 from .images import Picture
 from .types import ADVANCED, IDRType, LoadedModel, ModelType, schema
 
-SIZE_BY = ("model factor", "factor", "width", "height", "megapixels")
+MODEL_FACTOR = "model factor"
+SIZE_BY = (MODEL_FACTOR, "factor", "width", "height", "megapixels")
 OVERLAPS = ("exact", "fast", "custom")
-LARGEST_SIZE, LARGEST_FACTOR, LARGEST_MEGAPIXELS = 65536, 16, 1000
 
 
 def common_inputs() -> list[Any]:
@@ -29,7 +30,7 @@ def common_inputs() -> list[Any]:
         io.Combo.Input(
             "size_by",
             options=list(SIZE_BY),
-            default="model factor",
+            default=MODEL_FACTOR,
             tooltip="What the output size is given by. model factor: the model's own (x4 for an x4 "
             "model); anything smaller is an antialiased downscale of that.",
         ),
@@ -37,7 +38,7 @@ def common_inputs() -> list[Any]:
             "size",
             default=2.0,
             min=0.01,
-            max=LARGEST_SIZE,
+            max=LARGEST_SIDE,
             step=0.01,
             tooltip="The factor, the width or height in pixels, or the megapixels. Not used with "
             "model factor.",
@@ -45,36 +46,35 @@ def common_inputs() -> list[Any]:
     ]
 
 
-def size_problem(size_by: str | None, size: float | None) -> str | None:
-    """What is wrong with an output size, as far as can be known without the image."""
-    if size_by is not None and size_by not in SIZE_BY:
-        return f"unknown size_by {size_by!r}; choose one of {', '.join(SIZE_BY)}"
-    if size is None or size_by in (None, SIZE_BY[0]):
+def output_size(size_by: str, size: float) -> OutputSize | None:
+    """What the two size inputs mean; None is the model's factor.
+
+    Raises:
+        ConfigError: If they mean nothing.
+    """
+    if size_by not in SIZE_BY:
+        raise ConfigError(f"unknown size_by {size_by!r}; choose one of {', '.join(SIZE_BY)}")
+    if size_by == MODEL_FACTOR:
         return None
-    if not 0 < size <= LARGEST_SIZE:
-        return f"size must be more than 0 and at most {LARGEST_SIZE}, got {size:g}"
-    if size_by in ("width", "height") and (size < 1 or size != int(size)):
-        return f"the {size_by} must be a whole number of pixels, got {size:g}"
-    if size_by == "factor" and size > LARGEST_FACTOR:
-        return f"the factor must be at most {LARGEST_FACTOR}, got {size:g}; for pixels, set size_by"
-    if size_by == "megapixels" and size > LARGEST_MEGAPIXELS:
-        return f"megapixels must be at most {LARGEST_MEGAPIXELS}, got {size:g}"
+    if size_by == "factor":
+        return OutputSize(factor=size)
+    if size_by == "megapixels":
+        return OutputSize(megapixels=size)
+    if size < 1 or size != int(size):
+        raise ConfigError(f"the {size_by} must be a whole number of pixels, got {size:g}")
+    pixels = int(size)
+    return OutputSize(width=pixels) if size_by == "width" else OutputSize(height=pixels)
+
+
+def size_problem(size_by: str | None = None, size: float | None = None) -> str | None:
+    """What is wrong with an output size, as far as can be known without the image."""
+    if size_by is None or size is None:  # linked: known when it runs
+        return None
+    try:
+        output_size(size_by, size)
+    except ConfigError as error:
+        return str(error)
     return None
-
-
-def output_size(size_by: str, size: float, height: int, width: int, scale: int) -> tuple[int, int]:
-    """(height, width) of the result for an image of that size, proportions kept."""
-    problem = size_problem(size_by, size)
-    if problem:
-        raise ImageError(problem)
-    factor = {
-        "model factor": scale,
-        "factor": size,
-        "width": size / width,
-        "height": size / height,
-        "megapixels": (size * 1e6 / (height * width)) ** 0.5,
-    }[size_by]
-    return max(1, round(height * factor)), max(1, round(width * factor))
 
 
 def upscale(
@@ -90,7 +90,8 @@ def upscale(
     """What both nodes do; `options` are those of `kdsr.upscale`."""
     picture = Picture.of(image)
     batch, _, height, width = picture.lq.shape
-    target = output_size(size_by, size, height, width, model.kdsr.config.scale)
+    wish = output_size(size_by, size) or OutputSize(factor=model.kdsr.config.scale)
+    target = wish.resolve(height, width)
     if idr is None:
         idr = estimate(model, picture, wrap)
     out = runtime.empty_result(batch, *target, 3 if picture.alpha is None else 4)

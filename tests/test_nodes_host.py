@@ -170,10 +170,11 @@ def test_output_sizes(host: Host, model, size_by: str, size: float, result) -> N
     ("size_by", "size", "message"),
     [
         ("width", 0.5, "whole number"),
+        ("width", 70000, "1 to 65536"),
         ("height", 10.5, "whole number"),
-        ("factor", 0, "more than 0"),
+        ("factor", 0, "above 0"),
         ("factor", 100, "at most 16"),
-        ("megapixels", 5000, "at most"),
+        ("megapixels", -1, "above 0"),
         ("depth", 1, "unknown size_by"),
     ],
 )
