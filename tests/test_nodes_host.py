@@ -529,3 +529,35 @@ def test_baking_leaves_the_model_as_it_was(host: Host, model) -> None:
     idr = host.run("KDSR_EstimateIDR", model=model, image=image())
     host.run("KDSR_BakeUpscaleModel", model=model, idr=idr).half()
     close(host.run("KDSR_Upscale", model=model, image=image(), idr=idr), expected(image()))
+
+
+# ---- on a GPU
+
+no_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+@no_cuda
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16", "auto"])
+def test_gpu_resident_half_precision_images(host: Host, tiny_file: str, precision: str) -> None:
+    loaded = host.run("KDSR_Load", model=tiny_file, precision=precision)
+    images = image(2, 40, 30)
+    result = host.run("KDSR_TileUpscale", model=loaded, image=images.cuda().half(), tile=16)
+    assert (result.device.type, result.dtype) == ("cpu", torch.float32)
+    assert next(loaded.kdsr.parameters()).device.type == "cuda"
+    difference = (result - expected(images.half().float())).abs()
+    assert difference.mean() < {"fp32": 1e-4, "fp16": 2e-3}.get(precision, 1e-2)
+
+
+@no_cuda
+@pytest.mark.gpu
+def test_models_left_on_the_cpu_are_moved_for_the_run(host: Host, tiny_file: str) -> None:
+    loaded = host.run("KDSR_Load", model=tiny_file, precision="fp32")
+    host.run("KDSR_Upscale", model=loaded, image=image())
+    loaded.kdsr.cpu()  # what --novram leaves behind
+    result = host.run("KDSR_Upscale", model=loaded, image=image())
+    torch.testing.assert_close(result, expected(image()), rtol=0, atol=1e-3)
+    idr = host.run("KDSR_EstimateIDR", model=loaded, image=image())
+    baked = host.run("KDSR_BakeUpscaleModel", model=loaded, idr=idr)
+    assert baked.device.type == "cpu"
+    assert baked(bchw(image()).cuda()).device.type == "cuda"

@@ -102,6 +102,20 @@ def test_starting_imports_neither_networks_nor_the_hub_client(
     )
 
 
+def test_a_baked_model_passes_for_a_spandrel_descriptor(comfy: ComfyServer, run_python) -> None:
+    code = (
+        "from comfy.cli_args import args\nargs.cpu = True\n"
+        "import asyncio, sys, nodes, spandrel, torch\n"
+        f"asyncio.run(nodes.load_custom_node({str(comfy.base / 'custom_nodes/kdsr')!r}))\n"
+        "node = nodes.NODE_CLASS_MAPPINGS\n"
+        "model, = node['KDSR_Load'].execute('kdsr-s-x4', 'fp32').result\n"
+        "idr = model.kdsr.estimate(torch.rand(1, 3, 20, 20))\n"
+        "baked, = node['KDSR_BakeUpscaleModel'].execute(model, idr).result\n"
+        "print(isinstance(baked, spandrel.ImageModelDescriptor), baked.purpose, baked.scale)\n"
+    )
+    assert run_python(code) == "True SR 4"
+
+
 def test_output_pixels_equal_the_librarys_result(comfy: ComfyServer, bundled) -> None:
     entry = comfy.run(upscale_prompt(comfy))
     expected = bundled.upscale(read(comfy.input / "test_RGB_48x40.png"), dtype="fp32")
