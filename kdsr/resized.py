@@ -43,8 +43,7 @@ def upscale_to(
         alpha: Opacity in [0, 1], (B, 1, H, W). Resized by a bicubic filter, apart from the colours;
             those of hidden pixels are replaced by their visible neighbours' first, so that edges
             get no fringe.
-        out: Float tensor on the CPU to write into, of any strides, (B, 3 or with alpha 4, height,
-            width).
+        out: As in `upscale`, (B, 3 or with alpha 4, height, width).
         wrap: As in `upscale`; the resizing wraps too.
         progress: Called with (tiles done, tiles in all).
         **options: The other options of `upscale`.
@@ -66,23 +65,30 @@ def upscale_to(
     shape = (b, 3 if alpha is None else 4, height, width)
     if out is None:
         out = torch.empty(shape)
-    elif out.shape != shape:
-        raise ImageError(f"out must have shape {shape}, got {tuple(out.shape)}")
+    elif out.shape != shape or not (out.is_floating_point() or out.dtype == torch.uint8):
+        raise ImageError(
+            f"out must have shape {shape} and be float or uint8, got {tuple(out.shape)} {out.dtype}"
+        )
     if (height, width) == full and alpha is None:
         return model.upscale(lq, idr, out=out, wrap=wrap, progress=progress, **options)
     for frames in _groups(b, 3 * full[0] * full[1]):
         colour = lq[frames]
         if alpha is not None:
             opacity = alpha[frames].float().cpu()
-            resized = resize(opacity, (height, width), wrap).clamp_(0, 1)
+            resized = resize(opacity, (height, width), wrap)
             # The filter's weights sum to 1 almost; what is opaque must stay so when cut to 8 bits.
-            out[frames, 3:].copy_(resized.mul_(65535).round_().div_(65535))
+            _store(out[frames, 3:], (resized * 65535).round_().div_(65535))
             colour = bleed(colour.float().cpu(), opacity)
         some = idr if idr is None or len(idr) == 1 else idr[frames]
         report = _share(progress, frames, b)
         sr = model.upscale(colour, some, wrap=wrap, progress=report, **options)
-        out[frames, :3].copy_(resize(sr, (height, width), wrap).clamp_(0, 1))
+        _store(out[frames, :3], resize(sr, (height, width), wrap))
     return out
+
+
+def _store(target: Tensor, values: Tensor) -> None:
+    values = values.clamp_(0, 1)
+    target.copy_(values.mul_(255).round_() if target.dtype == torch.uint8 else values)
 
 
 def resize(images: Tensor, size: tuple[int, int], wrap: tuple[bool, bool]) -> Tensor:

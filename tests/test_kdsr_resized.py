@@ -79,6 +79,25 @@ def test_wrapped_resizing_commutes_with_rolling(size) -> None:
     torch.testing.assert_close(plain[middle], straight[middle], rtol=0, atol=1e-5)
 
 
+def test_eight_bit_buffers_hold_the_rounded_result(tiny) -> None:
+    lq, alpha = torch.rand(1, 3, 8, 8), torch.rand(1, 1, 8, 8)
+    for size in (None, (12, 16)):
+        out = torch.empty(1, 4, *(size or (32, 32)), dtype=torch.uint8)
+        upscale_to(tiny, lq, size=size, alpha=alpha, out=out, dtype="fp32")
+        expected = upscale_to(tiny, lq, size=size, alpha=alpha, dtype="fp32")
+        assert (out - (expected * 255).round()).abs().max() <= 1
+        assert out.float().std() > 1
+
+
+def test_the_inputs_stay_as_they_are(tiny) -> None:
+    lq, alpha = torch.rand(1, 3, 8, 8), torch.rand(1, 1, 8, 8)
+    kept = lq.clone(), alpha.clone()
+    out = upscale_to(tiny, lq, size=(8, 8), alpha=alpha)
+    assert torch.equal(lq, kept[0])
+    assert torch.equal(alpha, kept[1])
+    torch.testing.assert_close(out[:, 3:], alpha, rtol=0, atol=1e-5)
+
+
 def test_one_pixel_images_and_results(tiny) -> None:
     assert upscale_to(tiny, torch.rand(1, 3, 1, 1), size=(1, 1)).shape == (1, 3, 1, 1)
     assert resize(torch.rand(1, 3, 1, 5), (1, 3), (True, True)).shape == (1, 3, 1, 3)
