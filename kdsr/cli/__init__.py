@@ -1,0 +1,49 @@
+"""The `kdsr` command."""
+
+import argparse
+import sys
+
+from ..errors import Cancelled, KDSRError
+from .parser import make_parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        argv: Arguments; those of the process when left out.
+
+    Returns:
+        0 if all went well, 2 for anything the user can mend, 130 after Ctrl-C.
+    """
+    arguments = make_parser().parse_args(argv)
+    try:
+        return run(arguments.command, arguments)
+    except KDSRError as error:
+        return _fail(str(error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}")
+    except (KeyboardInterrupt, Cancelled):
+        sys.stderr.write("kdsr: stopped; nothing half-written is left\n")
+        return 130
+
+
+def run(command: str, arguments: argparse.Namespace) -> int:
+    """Imports what one command needs (PyTorch takes a moment) and runs it."""
+    if command == "upscale":
+        from .upscale import upscale
+
+        return upscale(arguments)
+    if command in ("estimate", "bake"):
+        from . import idr
+
+        return getattr(idr, command)(arguments)
+    from . import models
+
+    return getattr(models, command)(arguments)
+
+
+def _fail(message: str) -> int:
+    sys.stderr.write(f"kdsr: error: {message}\n")
+    return 2

@@ -1,0 +1,54 @@
+"""`kdsr info`, `kdsr models` and `kdsr convert`."""
+
+import argparse
+import sys
+
+from ..catalog import list_models
+from ..checkpoint import convert as convert_checkpoint
+from ..checkpoint import load_checkpoint
+from ..loading import find_file
+from ..model import KDSR
+from .inputs import check_new
+
+
+def info(arguments: argparse.Namespace) -> int:
+    """Prints what a weights file holds; a teacher's too."""
+    model = load_checkpoint(find_file(arguments.model))
+    config = model.config
+    count = sum(parameter.numel() for parameter in model.parameters())
+    lines = {
+        "file": str(model.source),
+        "role": model.role,
+        "size": config.preset_name or "custom",
+        "scale": str(config.scale),
+        "n_feats": str(config.n_feats),
+        "n_blocks": str(config.n_blocks),
+        "n_resblocks": str(config.n_resblocks),
+        "parameters": f"{count:,}",
+        "exact overlap": f"{config.network_halo} LQ px",
+    }
+    if isinstance(model, KDSR):
+        lines["fingerprint"] = model.fingerprint
+    shown = {key: value for key, value in sorted(model.metadata.items()) if key not in lines}
+    width = max(len(key) for key in (*lines, *shown))
+    for key, value in {**lines, **shown}.items():
+        sys.stdout.write(f"{key:{width}}  {value}\n")
+    return 0
+
+
+def models(_: argparse.Namespace) -> int:
+    """Lists the catalog."""
+    for entry in list_models():
+        place = "bundled" if entry.bundled else f"hf://{entry.hub_id}"
+        sys.stdout.write(
+            f"{entry.name}  x{entry.scale}  {place}  {entry.licence}\n    {entry.degradations}\n"
+        )
+    return 0
+
+
+def convert(arguments: argparse.Namespace) -> int:
+    """Converts between the official format and safetensors."""
+    check_new(arguments.target, overwrite=arguments.overwrite)
+    model = convert_checkpoint(arguments.source, arguments.target)
+    sys.stdout.write(f"{arguments.source} -> {arguments.target} ({model.role}, {model.config})\n")
+    return 0

@@ -1,0 +1,123 @@
+"""The arguments of the `kdsr` command. Nothing here imports PyTorch: `--help` is quick."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from .. import __version__
+from ..image_formats import WRITE_FORMATS
+from ..sizes import OutputSize, parse_size
+
+DEFAULT_MODEL = "kdsr-s-x4"
+_MODEL_HELP = (
+    "a name from `kdsr models`, a .safetensors, .pt or .pth file, or "
+    f"hf://owner/repo/file.safetensors[@revision] (default: {DEFAULT_MODEL})"
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong argument in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (try {self.prog} --help)\n")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Builds the parser of all commands."""
+    parser = _Parser(prog="kdsr", description="Blind super-resolution that looks at your image.")
+    parser.add_argument("--version", action="version", version=f"kdsr {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_upscale(commands.add_parser("upscale", help="upscale images"))
+    _add_estimate(commands.add_parser("estimate", help="estimate how images were degraded"))
+    info = commands.add_parser("info", help="say what a model is")
+    info.add_argument("model", help=_MODEL_HELP)
+    commands.add_parser("models", help="list the models that can be had by name")
+    convert = commands.add_parser(
+        "convert", help="convert official weights to safetensors, or back"
+    )
+    convert.add_argument("source", type=Path)
+    convert.add_argument("target", type=Path, help="ends in .safetensors, .pt or .pth")
+    convert.add_argument("--overwrite", action="store_true")
+    _add_bake(commands.add_parser("bake", help="build an IDR into a plain network (ONNX or .pt2)"))
+    return parser
+
+
+def _add_upscale(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", nargs="+", help="files, folders or globs")
+    parser.add_argument("-o", "--output", type=Path, help="file (for one input) or folder")
+    _add_running(parser)
+    parser.add_argument(
+        "--size",
+        type=_size,
+        help="2x (factor, up to 16), 3840x (width), x2160 (height), 3840x2160 (box to fit into) or "
+        "12MP; default: the model's factor",
+    )
+    parser.add_argument(
+        "--overlap",
+        type=_number_or("exact", "fast"),
+        default="exact",
+        help="exact (tiled equals untiled), fast (32 px) or LQ pixels",
+    )
+    parser.add_argument("--idr", type=Path, help="use this IDR instead of estimating one")
+    parser.add_argument("--save-idr", type=Path, help="save the IDR of a single input")
+    parser.add_argument("--suffix", default="-kdsr", help="added to the names of results")
+    parser.add_argument(
+        "--format", choices=WRITE_FORMATS, help="of the results; default: the input's"
+    )
+    parser.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1-100")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
+
+
+def _add_estimate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", nargs="+", help="files, folders or globs")
+    parser.add_argument("-o", "--output", type=Path, help="IDR file: one row for each image")
+    _add_running(parser)
+    parser.add_argument("--mean", action="store_true", help="save the average of all instead")
+    parser.add_argument("--overwrite", action="store_true")
+
+
+def _add_bake(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("output", type=Path, help="ends in .onnx (needs onnx, onnxscript) or .pt2")
+    group = parser.add_mutually_exclusive_group(required=True)
+    group.add_argument("--idr", type=Path, help="an IDR file")
+    group.add_argument("--image", type=Path, help="an image to estimate the IDR of")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help=_MODEL_HELP)
+    parser.add_argument("--overwrite", action="store_true")
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default=DEFAULT_MODEL, help=_MODEL_HELP)
+    parser.add_argument(
+        "--tile", type=_number_or("auto", "none"), default="auto", help="LQ pixels, auto or none"
+    )
+    parser.add_argument("--dtype", choices=("auto", "fp32", "fp16", "bf16"), default="auto")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps or auto")
+    parser.add_argument(
+        "--wrap",
+        choices=("none", "x", "y", "both"),
+        default="none",
+        help="treat the image as a seamless texture",
+    )
+
+
+def _number_or(*words: str) -> Callable[[str], int | str]:
+    def parse(text: str) -> int | str:
+        if text in words:
+            return text
+        try:
+            return int(text)
+        except ValueError:
+            expected = ", ".join(words)
+            raise argparse.ArgumentTypeError(
+                f"expected a number of pixels or one of {expected}, got {text!r}"
+            ) from None
+
+    return parse
+
+
+def _size(text: str) -> OutputSize:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

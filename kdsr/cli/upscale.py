@@ -1,0 +1,106 @@
+"""`kdsr upscale`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from ..errors import ConfigError, KDSRError
+from ..idr import IDR
+from ..image_io import Picture, read_image, write_image
+from ..loading import load
+from ..model import KDSR
+from ..resized import upscale_to
+from ..upscaler import UpscaleOptions
+from .inputs import WRAPS, check_new, find_inputs, output_path, pick_device
+
+
+def upscale(arguments: argparse.Namespace) -> int:
+    """Upscales every input; one that fails does not stop the others."""
+    tile = None if arguments.tile == "none" else arguments.tile
+    UpscaleOptions(tile=tile, overlap=arguments.overlap)  # wrong values fail before any work
+    if not 1 <= arguments.quality <= 100:
+        raise ConfigError(f"--quality must be 1 to 100, got {arguments.quality}")
+    inputs = find_inputs(arguments.input)
+    single = len(inputs) == 1
+    if arguments.save_idr and not single:
+        raise ConfigError("--save-idr is for one input; use `kdsr estimate` for several")
+    targets = {
+        source: output_path(
+            source, arguments.output, arguments.suffix, arguments.format, single=single
+        )
+        for source in inputs
+    }
+    model = load(arguments.model).to(pick_device(arguments.device))
+    idr = IDR.load(arguments.idr) if arguments.idr else None
+    if idr is not None:
+        idr.check_model(model.fingerprint)
+    failures = []
+    with tqdm(total=len(inputs), unit="image", disable=None if not single else True) as files:
+        for source, target in targets.items():
+            try:
+                _one(model, idr, source, target, tile, arguments)
+            except (KDSRError, OSError) as error:
+                failures.append(str(error))
+                tqdm.write(f"kdsr: error: {error}", file=sys.stderr)
+            files.update()
+    if not single:
+        sys.stderr.write(f"kdsr: {len(inputs) - len(failures)} of {len(inputs)} images upscaled\n")
+    return 2 if failures else 0
+
+
+def _one(
+    model: KDSR,
+    idr: IDR | None,
+    source: Path,
+    target: Path,
+    tile: int | str | None,
+    arguments: argparse.Namespace,
+) -> None:
+    picture = read_image(source)
+    check_new(target, overwrite=arguments.overwrite)
+    wrap = WRAPS[arguments.wrap]
+    if idr is None:
+        idr = model.estimate(
+            picture.rgb, wrap=wrap, dtype=arguments.dtype, provenance={"image": source.name}
+        )
+    height, width = picture.rgb.shape[-2:]
+    size = arguments.size.resolve(height, width) if arguments.size else None
+    with tqdm(desc=source.name, unit="tile", disable=None, leave=False) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        pixels = upscale_to(
+            model,
+            picture.rgb,
+            idr,
+            size,
+            alpha=picture.alpha,
+            out=_eight_bit_buffer(picture, model.config.scale) if size is None else None,
+            tile=tile,
+            overlap=arguments.overlap,
+            wrap=wrap,
+            dtype=arguments.dtype,
+            progress=progress,
+        )
+    write_image(target, pixels[0], picture, quality=arguments.quality)
+    if arguments.save_idr:
+        check_new(arguments.save_idr, overwrite=arguments.overwrite)
+        idr.save(arguments.save_idr)
+    tqdm.write(f"{source} -> {target} ({pixels.shape[3]} x {pixels.shape[2]} px)")
+
+
+def _eight_bit_buffer(picture: Picture, scale: int) -> torch.Tensor | None:
+    """A result buffer that is a quarter of float32, where the result will have 8 bits anyway.
+
+    Its memory is laid out as image files want it, (H, W, 3), so that nothing is copied.
+    """
+    if picture.deep or picture.alpha is not None:
+        return None
+    _, _, height, width = picture.rgb.shape
+    buffer = torch.empty(1, height * scale, width * scale, 3, dtype=torch.uint8)
+    return buffer.permute(0, 3, 1, 2)
