@@ -57,7 +57,7 @@ class LoadKDSR(io.ComfyNode):
         if precision == "fp16" and not runtime.has_cuda():
             return "fp16 needs a CUDA GPU; choose auto or bf16"
         if hub_id:
-            return models.hub_problem(hub_id) or True
+            return models.hub_problem(hub_id.strip()) or True
         return (model is not None and models.problem(model)) or True
 
     @classmethod

@@ -1,7 +1,12 @@
 """Which models Load KDSR offers, and which file a choice means."""
 
+from pathlib import Path
+
 import torch
 
+from ..kdsr.catalog import CatalogEntry, list_models
+from ..kdsr.errors import HubError
+from ..kdsr.hub import HubFile, resolve
 from ..kdsr.loading import DEFAULT_MODEL
 from ..kdsr.loading import load as load_model
 from . import runtime
@@ -12,17 +17,31 @@ DOWNLOAD_MARK = " (download)"
 
 
 def options() -> list[str]:
-    """Bundled models, files in models/kdsr, downloadable ones (marked)."""
-    return list(dict.fromkeys([DEFAULT, *runtime.model_files()]))
+    """Bundled models, files in models/kdsr, and downloadable models, marked.
+
+    A model stays under its marked name once it is downloaded: workflows hold that name.
+    """
+    bundled = [entry.name for entry in list_models() if entry.bundled]
+    marked = [entry.name + DOWNLOAD_MARK for entry in list_models() if not entry.bundled]
+    return [*bundled, *runtime.model_files(), *marked]
 
 
 def problem(model: str) -> str | None:
     """What is wrong with a choice, as far as can be known without reading weights."""
-    return None if model in options() else f"no model {model!r}"
+    if _entry(model) or runtime.model_path(model):
+        return None
+    return (
+        f"no model {model!r}; choose one of {', '.join(options())}, or put the file into "
+        f"{runtime.model_folders()[0]} and press R"
+    )
 
 
 def hub_problem(hub_id: str) -> str | None:
     """What is wrong with an address on the Hub, as far as can be known offline."""
+    try:
+        HubFile.parse(hub_id)
+    except HubError as error:
+        return str(error)
     return None
 
 
@@ -33,6 +52,36 @@ def version(model: str | None, hub_id: str | None) -> str:
 
 
 def load(model: str, hub_id: str, precision: str) -> LoadedModel:
-    """Loads a choice."""
+    """Loads a choice, downloading it if need be.
+
+    Raises:
+        KDSRError: If there is no such model, or it cannot be had or read.
+    """
+    path = _find(model, hub_id)
     with torch.inference_mode(False):  # weights that nodes of other packs may use outside it, too
-        return runtime.manage(load_model(runtime.model_path(model) or model), precision)
+        return runtime.manage(load_model(path), precision)
+
+
+def _find(model: str, hub_id: str) -> Path:
+    bar = runtime.progress_bar()
+
+    def progress(done: int, total: int) -> None:
+        runtime.cancelled()
+        if total:
+            bar(done, total)
+
+    if hub_id:
+        source = f"hf://{hub_id.strip().removeprefix('hf://')}"
+        return resolve(source, runtime.model_folders(), progress)
+    entry = _entry(model)
+    if entry is not None:
+        return resolve(entry.name, runtime.model_folders(), progress)
+    path = runtime.model_path(model)
+    if path is None:
+        raise HubError(problem(model) or model)
+    return path
+
+
+def _entry(model: str) -> CatalogEntry | None:
+    name = model.removesuffix(DOWNLOAD_MARK)
+    return next((entry for entry in list_models() if entry.name == name), None)

@@ -184,9 +184,9 @@ def model_path(name: str) -> Path | None:
     return Path(path) if path else None
 
 
-def model_folder() -> Path:
-    """Where downloaded models are kept: the first folder of models/kdsr."""
-    return Path(folder_paths.get_folder_paths(MODEL_FOLDER)[0])
+def model_folders() -> list[Path]:
+    """Every folder of models/kdsr; the first keeps what is downloaded."""
+    return [Path(folder) for folder in folder_paths.get_folder_paths(MODEL_FOLDER)]
 
 
 def new_output_path(prefix: str, suffix: str) -> Path:

@@ -1,5 +1,6 @@
 """Every node executed by a V3 host, against the library's own result."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -63,6 +64,39 @@ def test_a_choice_that_is_not_there_is_found_before_running(host: Host) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="fp16 is fine on CUDA")
 def test_fp16_on_a_cpu_is_found_before_running(host: Host) -> None:
     assert "CUDA" in host.check("KDSR_Load", model="kdsr-s-x4", precision="fp16")
+
+
+def test_bundled_local_and_downloadable_models_are_offered(
+    host: Host, tiny_file: str, monkeypatch
+) -> None:
+    models = host.module("nodes.models")
+    catalog = host.module("kdsr.catalog")
+    entry = dataclasses.replace(
+        catalog.list_models()[0], name="kdsr-x", repo="owner/repo", revision="v1"
+    )
+    monkeypatch.setattr(models, "list_models", lambda: [*catalog.list_models(), entry])
+    offered = models.options()
+    assert offered[0] == "kdsr-s-x4"
+    assert tiny_file in offered
+    assert offered[-1] == "kdsr-x (download)"
+    # A workflow may hold either name; what the first of these says must be true before running.
+    assert host.check("KDSR_Load", model="kdsr-x (download)", precision="auto") is True
+    assert host.check("KDSR_Load", model="kdsr-x", precision="auto") is True
+
+
+def test_a_model_that_cannot_be_downloaded_names_url_and_folder(host: Host, monkeypatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    hub_id = "kdsr-tests/none/tiny.safetensors@v2"
+    assert host.check("KDSR_Load", model="kdsr-s-x4", precision="auto", hub_id=hub_id) is True
+    with pytest.raises(RuntimeError) as caught:
+        host.run("KDSR_Load", hub_id=hub_id)
+    assert "kdsr-tests/none/resolve/v2/tiny.safetensors" in str(caught.value)
+    assert str(host.models) in str(caught.value)
+
+
+def test_an_address_that_is_none_is_found_before_running(host: Host) -> None:
+    message = host.check("KDSR_Load", model="kdsr-s-x4", precision="auto", hub_id="owner/repo")
+    assert "owner/repo/file.safetensors" in message
 
 
 def test_linked_inputs_are_left_to_execution(host: Host) -> None:
