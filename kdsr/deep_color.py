@@ -60,7 +60,7 @@ def _decode_as(path: Path, order: str) -> np.ndarray:
 def write_png(path: Path, pixels: np.ndarray, icc: bytes | None) -> None:
     """Writes (H, W, 1 to 4) uint16 as PNG."""
     height, width, channels = pixels.shape
-    rows = pixels.astype(">u2").view(np.uint8).reshape(height, -1).astype(np.uint8)
+    rows = np.ascontiguousarray(pixels, dtype=">u2").view(np.uint8).reshape(height, -1)
     filtered = np.zeros((height, rows.shape[1] + 1), np.uint8)
     filtered[0, 1:] = rows[0]
     filtered[1:, 0] = 2  # the "up" filter: differences to the row above compress well

@@ -1,7 +1,7 @@
 """From a name to a verified file: bundled, local, or downloaded from the Hugging Face Hub.
 
 HF_ENDPOINT (a mirror), HF_TOKEN, HF_HOME and HF_HUB_OFFLINE are honoured, at the time of the call.
-Downloads resume where they broke off, and a file appears under its name only when it is whole.
+A download that breaks off is resumed, and a file appears under its name only when it is whole.
 """
 
 import hashlib
@@ -142,7 +142,8 @@ def _download(
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise HubError(f"{wanted.url}: {_reason(error, offline=offline)}. {by_hand}") from None
     except Exception as error:
-        if type(error).__module__.split(".")[0] not in ("httpx", "httpcore", "requests"):
+        # The client's HTTP library is another in each of its major versions.
+        if not type(error).__module__.startswith(("httpx", "httpcore", "requests", "urllib3")):
             raise
         raise HubError(f"{wanted.url}: {_reason(error, offline=offline)}. {by_hand}") from None
     blob = path.resolve()

@@ -67,8 +67,9 @@ def _decode(path: Path) -> Picture:
         icc = image.info.get("icc_profile")
         if min(image.size) < 1:
             raise ImageError(f"{path}: the image has no pixels ({image.width} x {image.height})")
+        deep = is_deep(image)  # asked first: reading EXIF may load the pixels
         orientation = image.getexif().get(_ORIENTATION, 1)
-        if is_deep(image):
+        if deep:
             return _from_array(_upright(read_deep(path), orientation), icc)
         # Ruined orientation tags would be written on; the pixels are turned instead.
         upright = ImageOps.exif_transpose(image)
