@@ -18,7 +18,7 @@ from kdsr.cli import main
 
 from .conftest import ROOT, make_tiny
 
-EXAMPLE = ROOT / "examples" / "example.png"
+EXAMPLE = ROOT / "samples" / "example.png"
 
 
 @pytest.fixture(scope="module")
