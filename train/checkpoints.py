@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,23 +37,43 @@ class Checkpoints:
         return sorted(self.folder.glob(f"{self.stage}-*.json"))
 
     def save(self, step: int, state: dict[str, Any]) -> None:
-        """Writes a checkpoint; what was there stays whole until it is complete."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Writes a checkpoint; what was there stays whole until it is complete.
+
+        Raises:
+            CheckpointError: If it cannot be written, because the disk is full, say.
+        """
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        data = buffer.getbuffer()
-        size = self.shard_bytes or len(data)
         stem = f"{self.stage}-{step:08d}"
-        shards = []
-        for index, start in enumerate(range(0, len(data), size)):
-            part = data[start : start + size]
-            name = f"{stem}.{index:03d}.pt"
-            with replacing(self.folder / name) as temporary:
-                temporary.write_bytes(part)
-            shards.append({"name": name, "sha256": hashlib.sha256(part).hexdigest()})
-        with replacing(self.folder / f"{stem}.json") as temporary:
-            temporary.write_text(json.dumps({"step": step, "shards": shards}, indent=1))
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._write(stem, step, buffer.getbuffer())
+        except OSError as error:
+            whole = self.manifests()
+            kept = f"the newest whole one is {whole[-1].stem}" if whole else "there is none yet"
+            raise CheckpointError(
+                f"cannot write the checkpoint {stem} to {self.folder}: {error.strerror}; {kept}. "
+                "Make room and run the same command again: it goes on from there"
+            ) from None
         self._rotate()
+
+    def _write(self, stem: str, step: int, data: memoryview) -> None:
+        size = self.shard_bytes or len(data)
+        shards = []
+        try:
+            for index, start in enumerate(range(0, len(data), size)):
+                part = data[start : start + size]
+                name = f"{stem}.{index:03d}.pt"
+                with replacing(self.folder / name) as temporary:
+                    temporary.write_bytes(part)
+                shards.append({"name": name, "sha256": hashlib.sha256(part).hexdigest()})
+            with replacing(self.folder / f"{stem}.json") as temporary:
+                temporary.write_text(json.dumps({"step": step, "shards": shards}, indent=1))
+        except OSError:
+            if not (self.folder / f"{stem}.json").exists():
+                for shard in shards:
+                    (self.folder / shard["name"]).unlink(missing_ok=True)
+            raise
 
     def _rotate(self) -> None:
         for manifest in self.manifests()[: -self.keep]:
@@ -73,16 +94,24 @@ class Checkpoints:
 
     def _read(self, manifest: Path) -> dict[str, Any]:
         try:
-            shards = json.loads(manifest.read_text())["shards"]
-            parts = []
-            for shard in shards:
-                part = (self.folder / shard["name"]).read_bytes()
-                if hashlib.sha256(part).hexdigest() != shard["sha256"]:
-                    raise ValueError(f"{shard['name']} has changed since it was written")
-                parts.append(part)
-            return torch.load(io.BytesIO(b"".join(parts)), map_location="cpu", weights_only=True)
-        except (ValueError, KeyError, OSError, RuntimeError) as error:
+            data = b"".join(self._shards(manifest))
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        except (ValueError, KeyError, OSError, RuntimeError, pickle.UnpicklingError) as error:
+            older = len(self.manifests()) > 1
+            then = "from the one before it" if older else f"from the start of the {self.stage}"
             raise CheckpointError(
-                f"the checkpoint {manifest} is damaged: {error}; delete {manifest.name} to go on "
-                "from the one before it"
+                f"the checkpoint {manifest} is damaged: {error}; copy it again, or delete "
+                f"{manifest.name} to go on {then}"
             ) from None
+
+    def _shards(self, manifest: Path) -> list[bytes]:
+        parts = []
+        for shard in json.loads(manifest.read_text())["shards"]:
+            path = self.folder / shard["name"]
+            if not path.is_file():
+                raise ValueError(f"{shard['name']} is missing")
+            part = path.read_bytes()
+            if hashlib.sha256(part).hexdigest() != shard["sha256"]:
+                raise ValueError(f"{shard['name']} is not what was written")
+            parts.append(part)
+        return parts

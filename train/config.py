@@ -1,13 +1,17 @@
 """Options of a training run: frozen, self-checking, read from YAML and the command line."""
 
+import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from kdsr.config import PRESETS, SCALES
+from kdsr.config import PRESETS, KDSRConfig
 from kdsr.errors import ConfigError
 from train.degradation.classic import ClassicOptions
 from train.degradation.general import GeneralOptions
+
+STAGES = ("teacher", "student", "control", "gan")
 
 
 @dataclass(frozen=True)
@@ -34,21 +38,32 @@ class StageOptions:
     """Learning rate at the end of the cosine."""
     warmup: int = 500
     """Steps of linear warm-up."""
+    l1_weight: float = 1.0
+    """Weight of the mean absolute error."""
     kd_weight: float = 0.0
-    """Weight of the distillation loss (student); 0 trains on L1 alone."""
+    """Weight of the distillation loss (student and gan); the control is trained without it."""
+    kd_only: int = 0
+    """First steps in which the student's estimator alone is trained, on the distillation loss."""
+    perceptual_weight: float = 0.0
+    """Weight of the perceptual loss (gan)."""
+    gan_weight: float = 0.0
+    """Weight of the adversarial loss (gan)."""
 
     def problems(self, stage: str) -> list[str]:
         """What is wrong with these options, in words."""
-        found = []
-        for name in ("steps", "warmup"):
-            if getattr(self, name) < 0:
-                found.append(f"{stage}.{name} must be 0 or more, got {getattr(self, name)}")
+        found = [
+            f"{stage}.{name} must be 0 or more, got {getattr(self, name)}"
+            for name in (*(f"{w}_weight" for w in ("l1", "kd", "perceptual", "gan")), "kd_only")
+            if getattr(self, name) < 0
+        ]
+        if self.steps < 1:
+            found.append(f"{stage}.steps must be at least 1, got {self.steps}")
+        if self.warmup < 0:
+            found.append(f"{stage}.warmup must be 0 or more, got {self.warmup}")
         if not 0 <= self.final_lr <= self.lr:
             found.append(
                 f"{stage}: expected 0 <= final_lr <= lr, got {self.final_lr} and {self.lr}"
             )
-        if self.kd_weight < 0:
-            found.append(f"{stage}.kd_weight must be 0 or more, got {self.kd_weight}")
         return found
 
 
@@ -60,24 +75,46 @@ class TrainOptions:
     """Training photographs: a folder, or a .txt list of paths."""
     out: Path = Path("runs/kdsr")
     """Folder of the run: checkpoints, logs, previews, the exported model."""
-    stage: Literal["all", "teacher", "student"] = "all"
-    """Which stage to run; "all" runs the teacher, then the student."""
+    stage: Literal["all", "teacher", "student", "control", "gan"] = "all"
+    """Which stage to run; "all" runs those of `stages` one after the other."""
+    stages: tuple[Literal["teacher", "student", "control", "gan"], ...] = ("teacher", "student")
+    """What "all" means. The control is the student trained without distillation."""
     name: str | None = None
     """Name of the exported model; by default kdsr-SIZE-xSCALE."""
+    licence: str = "Apache-2.0"
+    """Licence of the exported model."""
     size: Literal["s", "m", "l", "gan"] = "s"
     """Preset of the network."""
     scale: int = 4
     """Upscaling factor: 2, 3 or 4."""
+    n_feats: int | None = None
+    """Feature channels, where the preset's do not fit."""
+    n_blocks: int | None = None
+    """Blocks of the SR network, where the preset's do not fit."""
+    n_resblocks: int | None = None
+    """Residual blocks of the estimator, where the preset's do not fit."""
     degradation: DegradationOptions = field(default_factory=DegradationOptions)
     """How LQ images are made."""
     teacher: StageOptions = field(default_factory=StageOptions)
     """Stage 1."""
     student: StageOptions = field(default_factory=lambda: StageOptions(kd_weight=0.05))
-    """Stage 2."""
+    """Stage 2, and the control."""
+    gan: StageOptions = field(
+        default_factory=lambda: StageOptions(
+            lr=1e-4, warmup=0, kd_weight=1.0, perceptual_weight=1.0, gan_weight=1.0
+        )
+    )
+    """Stage 3."""
     teacher_checkpoint: Path | None = None
     """A teacher to distil from; by default the one in `out`."""
     init: Path | None = None
-    """A student to start from instead of the teacher's weights, to go on with finished weights."""
+    """Weights to start from: a finished model to go on with. By default a student starts from every
+    tensor of its teacher that fits, and the gan stage from the student in `out`."""
+    perceptual: Path | None = None
+    """Weights for the perceptual loss: torchvision's VGG19 (.pth or .safetensors), or SqueezeNet
+    v1.1 (.npz)."""
+    discriminator_feats: int = 64
+    """Channels of the U-Net discriminator."""
     seed: int = 0
     """Of everything that is random."""
     batch: int = 16
@@ -86,10 +123,18 @@ class TrainOptions:
     """Parts that each process splits its samples into, to save memory."""
     patch: int = 32
     """Side of LQ patches in pixels; GT patches are `scale` times larger."""
+    final_patch: int | None = None
+    """Side of LQ patches in the last part of each stage."""
+    final_share: float = 0.2
+    """How much of a stage `final_patch` is for."""
+    patterns: float = 0.0
+    """Share of crops that text or line art is drawn into."""
+    hold_out: int = 0
+    """Images kept out of training, to measure with; chosen by the hash of their names."""
     precision: Literal["bf16", "fp32"] = "bf16"
     """Autocast; parameters and the optimiser stay in float32."""
-    channels_last: bool = True
-    """Memory format of images and weights."""
+    channels_last: bool | None = None
+    """Memory format of images and weights; by default only on GPUs: on CPUs it costs time here."""
     compose_tail: bool = True
     """Run the tail as one convolution composed inside the graph: same parameters, less work."""
     compile: bool = False
@@ -98,8 +143,8 @@ class TrainOptions:
     """Largest gradient norm."""
     ema: float = 0.999
     """Decay of the averaged weights, which are what is validated and exported."""
-    device: str = "auto"
-    """cpu, cuda or auto."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train."""
     threads: int = 0
     """CPU threads; 0 leaves PyTorch's choice."""
     cache: Path = Path("~/.cache/kdsr/data")
@@ -122,35 +167,121 @@ class TrainOptions:
     """Stop cleanly, with a checkpoint, after this many minutes; 0 for no limit."""
     resume: bool = True
     """Go on from the newest checkpoint in `out`."""
-    min_spread: float = 1e-5
-    """A teacher whose `idr_full` varies less than this over degradations has a dead IDR: stop."""
+    allow_changes: bool = False
+    """Go on although options that decide the result differ from the run's."""
+    min_spread: float = 1e-3
+    """An IDR is dead when `idr_full` varies over degradations by less than this share of its
+    magnitude: the run stops."""
 
     def __post_init__(self) -> None:
         problems = []
-        if self.size not in PRESETS:
-            problems.append(f"size must be one of {', '.join(PRESETS)}, got {self.size!r}")
-        if self.scale not in SCALES:
-            problems.append(f"scale must be one of {SCALES}, got {self.scale}")
-        for name in ("batch", "accumulate", "log_every", "validate_every", "preview_every"):
-            if getattr(self, name) < 1:
-                problems.append(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("save_every", "keep"):
-            if getattr(self, name) < 1:
-                problems.append(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.patch < 8:
-            problems.append(f"patch must be at least 8 LQ pixels, got {self.patch}")
+        try:
+            self.network()
+        except ConfigError as error:
+            problems.append(str(error))
+        at_least_1 = (
+            "batch", "accumulate", "log_every", "validate_every", "preview_every", "save_every",
+            "keep", "discriminator_feats",
+        )  # fmt: skip
+        problems += self._outside(at_least_1, 1, math.inf)
+        problems += self._outside(("patch", "final_patch"), 8, math.inf)
+        problems += self._outside(("final_share", "patterns"), 0, 1)
+        not_negative = ("shard_mib", "time_limit", "threads", "hold_out", "min_spread")
+        problems += self._outside(not_negative, 0, math.inf)
         if not 0 <= self.ema < 1:
             problems.append(f"ema must be at least 0 and less than 1, got {self.ema}")
         if self.clip <= 0:
             problems.append(f"clip must be more than 0, got {self.clip}")
-        for name in ("shard_mib", "time_limit", "threads"):
-            if getattr(self, name) < 0:
-                problems.append(f"{name} must be 0 or more, got {getattr(self, name)}")
-        problems += self.teacher.problems("teacher") + self.student.problems("student")
+        if self.batch % self.accumulate:
+            problems.append(
+                f"batch must be a multiple of accumulate, got {self.batch} and {self.accumulate}"
+            )
+        for name in ("teacher", "student", "gan"):
+            problems += getattr(self, name).problems(name)
+        if "gan" in self.chain() and self.gan.perceptual_weight > 0 and self.perceptual is None:
+            problems.append(
+                "the gan stage needs weights for its perceptual loss: name them with --perceptual "
+                "FILE, or switch it off with --gan.perceptual_weight 0"
+            )
         if problems:
             raise ConfigError("; ".join(problems))
+
+    def _outside(self, names: tuple[str, ...], low: float, high: float) -> list[str]:
+        allowed = f"at least {low}" if high == math.inf else f"{low} to {high}"
+        return [
+            f"{name} must be {allowed}, got {value}"
+            for name in names
+            if (value := getattr(self, name)) is not None and not low <= value <= high
+        ]
+
+    def network(self) -> KDSRConfig:
+        """The network that is trained."""
+        if self.size not in PRESETS:
+            raise ConfigError(f"size must be one of {', '.join(PRESETS)}, got {self.size!r}")
+        wanted = {
+            name: value
+            for name in ("n_feats", "n_blocks", "n_resblocks")
+            if (value := getattr(self, name)) is not None
+        }
+        return dataclasses.replace(KDSRConfig.preset(self.size, self.scale), **wanted)
+
+    def chain(self) -> tuple[str, ...]:
+        """The stages to run, in order."""
+        return self.stages if self.stage == "all" else (self.stage,)
+
+    def for_stage(self, stage: str) -> StageOptions:
+        """The options of a stage; the control's are the student's without distillation."""
+        if stage == "control":
+            return dataclasses.replace(self.student, kd_weight=0.0, kd_only=0)
+        return getattr(self, stage)
+
+    def patch_at(self, stage: str, step: int) -> int:
+        """Side of the LQ patches at a step of a stage."""
+        if self.final_patch is None:
+            return self.patch
+        first = (1 - self.final_share) * self.for_stage(stage).steps
+        return self.patch if step < first else self.final_patch
 
     @property
     def model_name(self) -> str:
         """Name of the exported model."""
         return self.name or f"kdsr-{self.size}-x{self.scale}"
+
+    def decisive(self, stage: str) -> dict[str, object]:
+        """What decides the result of a stage, flat: {"student.lr": 0.001, ...}.
+
+        A run that goes on with other values would not be the run that was started.
+        """
+        kept = {
+            key: value
+            for key, value in dataclasses.asdict(self).items()
+            if key not in _FREE and key not in ("teacher", "student", "gan", "degradation")
+        }
+        used = getattr(self.degradation, self.degradation.kind)
+        kept["degradation"] = {
+            "kind": self.degradation.kind,
+            self.degradation.kind: dataclasses.asdict(used),
+        }
+        kept["student" if stage == "control" else stage] = dataclasses.asdict(self.for_stage(stage))
+        return flatten(kept)
+
+
+# May differ between the sittings of a run: where things lie, how often something is shown, when
+# to stop. All other fields change what comes out.
+_FREE = {
+    "data", "out", "stage", "stages", "name", "licence", "teacher_checkpoint", "init", "perceptual",
+    "accumulate", "device", "threads", "cache", "compile", "channels_last", "log_every", "validate",
+    "validate_every", "preview_every", "save_every", "keep", "shard_mib", "time_limit", "resume",
+    "allow_changes", "min_spread",
+}  # fmt: skip
+
+
+def flatten(nested: dict, prefix: str = "") -> dict[str, object]:
+    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    flat = {}
+    for key, value in nested.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,14 +1,10 @@
-"""Training photographs: decoded once into a memory-mapped cache, cropped on the fly.
-
-The cache is one flat uint8 file plus an index; its name holds a fingerprint of the source files, so
-that changed data gets a new cache and an unchanged folder is never decoded twice.
-"""
+"""Training photographs: decoded once into a memory-mapped cache, cropped on the training device."""
 
 import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +15,11 @@ from torch import Tensor
 from kdsr.atomic import replacing
 from kdsr.errors import KDSRError
 from train.degradation.draws import CROPS, generator
+from train.patterns import draw_pattern
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif"}
+_HELD_BACK = {"validation", "valid", "val", "test"}
+_NAMED = 5  # files that an error spells out
 
 
 class DataError(KDSRError):
@@ -31,21 +30,30 @@ def find_images(source: Path) -> list[Path]:
     """All images of a source, sorted.
 
     Args:
-        source: A folder (searched recursively; a `datasets` ImageFolder is one), an image, or a
-            `.txt` list with one path a line, relative to the list.
+        source: A folder, searched recursively (of a `datasets` image folder, one with `train/` in
+            it, `validation/` and `test/` are left out); an image; or a text file with one path a
+            line, relative to the file.
 
     Raises:
-        DataError: If there is none.
+        DataError: If there is none, or a listed file is not there.
     """
-    if source.suffix == ".txt" and source.is_file():
-        lines = source.read_text(encoding="utf-8").splitlines()
-        paths = [source.parent / line.strip() for line in lines if line.strip()]
-    elif source.is_file():
+    if source.is_file() and source.suffix.lower() in SUFFIXES:
         paths = [source]
+    elif source.is_file():
+        lines = (line.strip() for line in source.read_text(encoding="utf-8").splitlines())
+        paths = [source.parent / line for line in lines if line and not line.startswith("#")]
+        missing = [str(path) for path in paths if not path.is_file()]
+        if missing:
+            raise DataError(f"{source} lists files that are not there: {_some(missing)}")
     else:
-        paths = [path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES]
+        skipped = _HELD_BACK if (source / "train").is_dir() else set()
+        paths = [
+            path
+            for path in source.rglob("*")
+            if path.suffix.lower() in SUFFIXES and path.relative_to(source).parts[0] not in skipped
+        ]
     if not paths:
-        found = "the folder holds none" if source.is_dir() else "there is no such file or folder"
+        found = "it holds none" if source.exists() else "there is no such file or folder"
         raise DataError(
             f"expected training images at {source} ({', '.join(sorted(SUFFIXES))}), but {found}"
         )
@@ -56,13 +64,13 @@ def read_rgb(path: Path) -> np.ndarray:
     """Decodes an image to (H, W, 3) uint8, upright.
 
     Raises:
-        DataError: If the file cannot be decoded.
+        DataError: If the file cannot be decoded to its end.
     """
     try:
         with Image.open(path) as image:
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path} cannot be decoded: {error}; remove or replace it") from None
+        raise DataError(f"{path} cannot be decoded: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -82,18 +90,19 @@ class CachedImage:
     width: int
 
 
+@dataclass(frozen=True)
 class ImageCache:
-    """Decoded photographs in one memory-mapped file.
+    """Decoded photographs in one flat array of bytes.
 
-    Args:
+    Attributes:
         index: Where each image lies.
-        data: The flat file.
-        fingerprint: Of the sources.
+        data: uint8, flat; a memory-mapped file, or its copy on a GPU.
+        fingerprint: Hash of names and pixels of the whole source.
     """
 
-    def __init__(self, index: list[CachedImage], data: np.ndarray, fingerprint: str) -> None:
-        self.index, self.fingerprint = index, fingerprint
-        self.data = torch.from_numpy(data)
+    index: tuple[CachedImage, ...]
+    data: Tensor
+    fingerprint: str
 
     def __len__(self) -> int:
         return len(self.index)
@@ -104,59 +113,113 @@ class ImageCache:
         flat = self.data[entry.offset : entry.offset + entry.height * entry.width * 3]
         return flat.view(entry.height, entry.width, 3)
 
+    def split(self, hold_out: int) -> tuple["ImageCache", "ImageCache"]:
+        """Parts it in two: the rest, and `hold_out` images chosen by the hash of their names."""
+        order = sorted(
+            range(len(self)), key=lambda i: hashlib.sha256(self.index[i].name.encode()).digest()
+        )
+        held = set(order[:hold_out])
+        kept, out = (
+            tuple(entry for i, entry in enumerate(self.index) if (i in held) == wanted)
+            for wanted in (False, True)
+        )
+        return replace(self, index=kept), replace(self, index=out)
 
-def open_cache(source: Path, folder: Path, min_side: int) -> ImageCache:
-    """Opens the cache of a source, decoding it first if need be.
+    def at_least(self, side: int) -> tuple["ImageCache", list[str]]:
+        """Leaves out images with a shorter side than `side`; returns also their names.
+
+        Raises:
+            DataError: If none is left.
+        """
+        usable = tuple(e for e in self.index if min(e.height, e.width) >= side)
+        if not usable:
+            largest = max((min(e.height, e.width) for e in self.index), default=0)
+            raise DataError(
+                f"all {len(self)} images are smaller than the crop of {side} px (the largest has "
+                f"a shorter side of {largest} px); use larger images or a smaller --patch"
+            )
+        small = [e.name for e in self.index if min(e.height, e.width) < side]
+        return replace(self, index=usable), small
+
+    def on(self, device: torch.device) -> "ImageCache":
+        """Copies the pixels to a GPU if they take at most a third of its free memory."""
+        if device.type != "cuda" or self.data.numel() > torch.cuda.mem_get_info(device)[0] / 3:
+            return self
+        return replace(self, data=self.data.to(device))
+
+
+def open_cache(source: Path, folder: Path) -> ImageCache:
+    """Opens the cache of a source, decoding it first if it is new or has changed.
 
     Args:
         source: See `find_images`.
         folder: Where caches are kept.
-        min_side: Images with a shorter side are left out.
 
     Raises:
-        DataError: If no image is large enough, or one cannot be decoded.
+        DataError: If there is no image, one cannot be decoded, or the disk is full.
     """
     paths = find_images(source)
-    fingerprint = _fingerprint(paths)
-    index_path = folder / f"{fingerprint}.json"
-    data_path = folder / f"{fingerprint}.rgb"
+    key = _key(paths)
+    index_path, data_path = folder / f"{key}.json", folder / f"{key}.rgb"
     if not index_path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
         _decode(paths, source, data_path, index_path)
-    index = [CachedImage(**entry) for entry in json.loads(index_path.read_text(encoding="utf-8"))]
-    usable = [entry for entry in index if min(entry.height, entry.width) >= min_side]
-    if not usable:
-        largest = max((min(entry.height, entry.width) for entry in index), default=0)
-        raise DataError(
-            f"all {len(index)} images at {source} are smaller than the {min_side} px crop (the "
-            f"largest has a side of {largest} px); use larger images or a smaller patch"
-        )
+    described = json.loads(index_path.read_text(encoding="utf-8"))
+    index = tuple(CachedImage(*entry) for entry in described["images"])
     # Copy-on-write: torch wants writable memory, nothing is ever written.
-    data = np.memmap(data_path, dtype=np.uint8, mode="c")
-    return ImageCache(usable, data, fingerprint)
+    data = torch.from_numpy(np.memmap(data_path, dtype=np.uint8, mode="c"))
+    return ImageCache(index, data, described["fingerprint"])
 
 
-def _fingerprint(paths: Sequence[Path]) -> str:
-    digest = hashlib.sha256()
+def _key(paths: Sequence[Path]) -> str:
+    """Names a cache by what is seen without opening files: paths, sizes, times."""
+    digest = hashlib.sha256(b"2")  # the cache's format
     for path in paths:
-        stat = path.stat() if path.exists() else None
-        digest.update(f"{path.name}:{stat.st_size if stat else 'missing'};".encode())
+        stat = path.stat()
+        digest.update(f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns};".encode())
     return digest.hexdigest()[:16]
 
 
 def _decode(paths: Sequence[Path], source: Path, data_path: Path, index_path: Path) -> None:
-    index, offset = [], 0
+    """Writes pixels, then the index, which stands for both being whole."""
     root = source if source.is_dir() else source.parent
-    with replacing(data_path) as temporary:
-        with temporary.open("wb") as file:
-            for path in paths:
-                pixels = read_rgb(path)
-                name = os.path.relpath(path, root)
-                index.append(CachedImage(name, offset, *pixels.shape[:2]).__dict__)
-                offset += pixels.size
-                file.write(np.ascontiguousarray(pixels).data)
-    with replacing(index_path) as temporary:
-        temporary.write_text(json.dumps(index), encoding="utf-8")
+    digest, index, broken, offset = hashlib.sha256(), [], [], 0
+    try:
+        data_path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(data_path) as temporary:
+            with temporary.open("wb") as file:
+                for path, pixels in _decoded(paths, broken):
+                    entry = CachedImage(os.path.relpath(path, root), offset, *pixels.shape[:2])
+                    index.append(astuple(entry))
+                    digest.update(f"{path.name}:{pixels.shape};".encode())
+                    digest.update(pixels.data)
+                    file.write(pixels.data)
+                    offset += pixels.size
+            if broken:
+                raise DataError(
+                    f"{_some(broken)}; remove or replace {'it' if len(broken) == 1 else 'them'}, "
+                    "--check-data lists all problems of a folder"
+                )
+        with replacing(index_path) as temporary:
+            described = {"fingerprint": digest.hexdigest()[:16], "images": index}
+            temporary.write_text(json.dumps(described), encoding="utf-8")
+    except OSError as error:
+        raise DataError(
+            f"cannot write the cache of decoded images in {data_path.parent}: {error.strerror}; "
+            "make room, or name another folder with --cache"
+        ) from None
+
+
+def _decoded(paths: Sequence[Path], broken: list[str]) -> Iterator[tuple[Path, np.ndarray]]:
+    for path in paths:
+        try:
+            yield path, np.ascontiguousarray(read_rgb(path))
+        except DataError as error:  # noqa: PERF203 - one message names all of them
+            broken.append(str(error))
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 class CropSampler:
@@ -165,34 +228,33 @@ class CropSampler:
     Images are drawn in proportion to their area.
 
     Args:
-        cache: Decoded photographs.
-        size: Side of the crops in pixels.
+        cache: Decoded photographs, none smaller than a crop.
         seed: Of the run.
+        patterns: Share of crops that text or line art is drawn into, 0 to 1.
     """
 
-    def __init__(self, cache: ImageCache, size: int, seed: int) -> None:
-        self.cache, self.size, self.seed = cache, size, seed
+    def __init__(self, cache: ImageCache, seed: int, patterns: float = 0.0) -> None:
+        self.cache, self.seed, self.patterns = cache, seed, patterns
         areas = np.array([entry.height * entry.width for entry in cache.index], dtype=np.float64)
         self.cumulative = np.cumsum(areas) / areas.sum()
 
-    def batch(self, step: int, samples: Sequence[int], device: torch.device) -> Tensor:
+    def batch(self, step: int, samples: Sequence[int], size: int, device: torch.device) -> Tensor:
         """Crops for the given samples of a step: (B, 3, size, size) in [0, 1] on `device`."""
-        crops = torch.empty(len(samples), self.size, self.size, 3, dtype=torch.uint8)
-        for crop, (image, top, left, turns, flip) in zip(
-            crops, self._places(step, samples), strict=True
-        ):
-            part = self.cache.image(image)[top : top + self.size, left : left + self.size]
-            part = torch.rot90(part, turns)
-            crop.copy_(part.flip(1) if flip else part)
+        crops = torch.stack([self._crop(step, sample, size) for sample in samples])
         return crops.to(device).permute(0, 3, 1, 2).float().div_(255).contiguous()
 
-    def _places(
-        self, step: int, samples: Sequence[int]
-    ) -> Iterator[tuple[int, int, int, int, bool]]:
-        for sample in samples:
-            u = generator(self.seed, step, sample, CROPS).random(5)
-            image = min(int(np.searchsorted(self.cumulative, u[0])), len(self.cache) - 1)
-            entry = self.cache.index[image]
-            top = int(u[1] * (entry.height - self.size + 1))
-            left = int(u[2] * (entry.width - self.size + 1))
-            yield image, top, left, int(u[3] * 4), bool(u[4] < 0.5)
+    def _crop(self, step: int, sample: int, size: int) -> Tensor:
+        rng = generator(self.seed, step, sample, CROPS)
+        u = rng.random(5)
+        image = min(int(np.searchsorted(self.cumulative, u[0])), len(self.cache) - 1)
+        entry = self.cache.index[image]
+        top = int(u[1] * (entry.height - size + 1))
+        left = int(u[2] * (entry.width - size + 1))
+        crop = torch.rot90(
+            self.cache.image(image)[top : top + size, left : left + size], int(u[3] * 4)
+        )
+        if u[4] < 0.5:
+            crop = crop.flip(1)
+        if self.patterns > 0 and rng.random() < self.patterns:
+            crop = draw_pattern(crop, rng)
+        return crop

@@ -1,34 +1,106 @@
-"""The averaged weights as a file that people can use."""
+"""The averaged weights as a file that people can use, and a card that says what they are."""
 
-import dataclasses
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import kdsr
+from kdsr.atomic import replacing
 from kdsr.checkpoint import save_checkpoint
-from train.loop import Loop
+from train.config import TrainOptions
+
+if TYPE_CHECKING:
+    from train.loop import Loop
 
 
-def export_model(loop: Loop, data_fingerprint: str) -> Path:
-    """Writes the stage's averaged weights as safetensors, with how they were made.
+def export_path(options: TrainOptions, stage: str) -> Path:
+    """Where a stage's weights go: OUT/NAME.safetensors, with the stage's name if it is not final.
+
+    The final model of a run is its last stage's; a control is never final.
+    """
+    final = [name for name in options.stages if name not in ("control", "teacher")]
+    if final and stage == final[-1]:
+        return options.out / f"{options.model_name}.safetensors"
+    return options.out / f"{stage}.safetensors"
+
+
+def export_model(loop: "Loop") -> Path:
+    """Writes a stage's averaged weights as safetensors, with how they were made, and a card.
 
     Returns:
-        `OUT/teacher.safetensors`, or `OUT/NAME.safetensors` for a student.
+        The path of the weights; see `export_path`. The card is beside it, `.md`.
     """
     options, stage = loop.options, loop.stage
-    name = options.model_name if stage.name == "student" else stage.name
-    path = options.out / f"{name}.safetensors"
-    model = loop.ema.module
-    save_checkpoint(
-        model,
-        path,
-        {
-            "name": name,
-            "licence": "Apache-2.0",
-            "stage": stage.name,
-            "steps": str(loop.step),
-            "hours": f"{loop.seconds / 3600:.2f}",
-            "data_fingerprint": data_fingerprint,
-            "recipe": json.dumps(dataclasses.asdict(options), default=str),
-        },
-    )
+    path = export_path(options, stage.name)
+    metadata = {
+        "name": path.stem,
+        "licence": options.licence,
+        "stage": stage.name,
+        "degradation": options.degradation.kind,
+        "steps": str(loop.step),
+        "hours": f"{loop.seconds / 3600:.2f}",
+        "data_fingerprint": loop.data_fingerprint,
+        "metrics": json.dumps({name: round(value, 4) for name, value in loop.metrics.items()}),
+        "recipe": json.dumps(options.decisive(stage.name), default=str),
+        "kdsr_version": kdsr.__version__,
+    }
+    save_checkpoint(loop.ema.module, path, metadata)  # pyright: ignore[reportArgumentType]
+    with replacing(path.with_suffix(".md")) as temporary:
+        temporary.write_text(_card(loop, path, metadata), encoding="utf-8")
     return path
+
+
+def _card(loop: "Loop", path: Path, metadata: dict[str, str]) -> str:
+    """A Hugging Face model card."""
+    config = loop.stage.model.config
+    parameters = sum(p.numel() for p in loop.stage.model.parameters())
+    sets = sorted(name for name in loop.metrics if name.startswith("psnr_y_"))
+    rows = "\n".join(
+        f"| {name[7:]} | {loop.metrics[name]:.2f} | {loop.metrics[f'bicubic_{name}']:.2f} |"
+        for name in sets
+    )
+    measured = (
+        "PSNR on luma in dB, on inputs degraded like the training data:\n\n"
+        f"| set | {path.stem} | bicubic |\n|---|---|---|\n{rows}\n"
+        if rows
+        else "Nothing was measured during training (`--validate FOLDER` does).\n"
+    )
+    options = "\n".join(f"{key}: {value}" for key, value in json.loads(metadata["recipe"]).items())
+    finished = loop.step == loop.stage_options.steps
+    return f"""---
+license: {metadata["licence"].lower()}
+library_name: kdsr
+pipeline_tag: image-to-image
+tags: [super-resolution, blind-super-resolution, kdsr, comfyui]
+---
+# {path.stem}
+
+KDSR {stage_words(loop.stage.name)}, x{config.scale}, {parameters:,} parameters ({config.n_feats}
+features, {config.n_blocks} blocks, {config.n_resblocks} estimator blocks), for
+`{metadata["degradation"]}` degradations. Trained for {loop.step:,} steps
+{"" if finished else "(unfinished) "}in {metadata["hours"]} hours; averaged weights. Images: fingerprint `{loop.data_fingerprint}`.
+
+## Use
+
+    kdsr upscale photo.jpg --model {path.name}
+
+or, in ComfyUI, put the file into `models/kdsr` and choose it in Load KDSR.
+
+## Measured
+
+{measured}
+## Options that decided it
+
+```
+{options}
+```
+"""
+
+
+def stage_words(stage: str) -> str:
+    """What a stage's model is called in text."""
+    return {
+        "teacher": "teacher (needs the ground truth: for training only)",
+        "control": "student trained without distillation",
+        "gan": "student with adversarial training",
+    }.get(stage, "student")

@@ -1,14 +1,17 @@
 """The training loop: one for all stages."""
 
 import contextlib
+import dataclasses
+import json
 import math
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from accelerate.utils import broadcast
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from kdsr.errors import KDSRError
@@ -17,10 +20,14 @@ from train.config import StageOptions, TrainOptions
 from train.data import CropSampler
 from train.degradation import Degradation
 from train.log import RunLog
-from train.stages import Stage
+from train.preview import save_preview
+from train.probe import IDRProbe
+from train.stages import Batch, Forward, Stage
+from train.validation import Validation
 
+_SHOWN = 4  # samples in a preview
 NAN_LIMIT = 10
-"""Steps in a row without a finite loss that end a run."""
+"""Steps in a row without a finite gradient that end a run."""
 
 
 class TrainingError(KDSRError):
@@ -36,98 +43,153 @@ def learning_rate(step: int, options: StageOptions) -> float:
     return options.final_lr + (options.lr - options.final_lr) * cosine
 
 
-@dataclass
-class Loop:
-    """Trains one stage to its end, or to the time limit.
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One module of a stage with its optimiser."""
 
-    Attributes:
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+
+
+class Loop:
+    """Trains one stage to its end, or until it is asked to stop.
+
+    Args:
         options: Of the run.
-        stage_options: Of this stage.
         stage: What is trained, and on which losses.
         crops: Source of GT patches.
         degradation: Makes LQ patches of them.
+        validation: Measures the averaged weights.
         accelerator: Device, precision and processes.
         checkpoints: Where the state is kept.
-        log: Where numbers and pictures go.
-        deadline: `time.monotonic()` value at which to stop.
+        log: Where numbers go.
+        stop: Says why to stop now, or None; asked before each step.
+        data_fingerprint: Of the training images.
     """
 
-    options: TrainOptions
-    stage_options: StageOptions
-    stage: Stage
-    crops: CropSampler
-    degradation: Degradation
-    accelerator: Accelerator
-    checkpoints: Checkpoints
-    log: RunLog
-    deadline: float = math.inf
-    step: int = field(default=0, init=False)
-    nan_steps: int = field(default=0, init=False)
-    seconds: float = field(default=0.0, init=False)
-
-    def __post_init__(self) -> None:
-        model = self.stage.model.to(self.accelerator.device)
-        if self.options.channels_last:
-            model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.optimizer = torch.optim.Adam(
-            model.parameters(), lr=self.stage_options.lr, betas=(0.9, 0.99)
+    def __init__(
+        self,
+        options: TrainOptions,
+        stage: Stage,
+        crops: CropSampler,
+        degradation: Degradation,
+        validation: Validation,
+        accelerator: Accelerator,
+        checkpoints: Checkpoints,
+        log: RunLog,
+        stop: Callable[[], str | None] = lambda: None,
+        data_fingerprint: str = "",
+    ) -> None:
+        self.options, self.stage, self.crops, self.degradation = options, stage, crops, degradation
+        self.stage_options = options.for_stage(stage.name)
+        self.validation, self.accelerator, self.checkpoints = validation, accelerator, checkpoints
+        self.log, self.stop, self.data_fingerprint = log, stop, data_fingerprint
+        self.step, self.nan_steps, self.seconds = 0, 0, 0.0
+        self.metrics: dict[str, float] = {}
+        device = accelerator.device
+        stage.to(device)
+        self.channels_last = (
+            device.type == "cuda" if options.channels_last is None else options.channels_last
         )
-        self.ema = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(self.options.ema))
+        self.parts: dict[str, Part] = {}
+        self.forward: dict[str, Forward] = {}
+        # Copied before `prepare`, which wraps the forward method of the model that is trained.
+        self.ema = AveragedModel(stage.model, multi_avg_fn=get_ema_multi_avg_fn(options.ema))
         self.ema.requires_grad_(False)
-        compiled = torch.compile(model) if self.options.compile else model
-        self.forward = self.accelerator.prepare(compiled)
+        for name, module in stage.parts().items():
+            if self.channels_last:
+                module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            optimizer = torch.optim.Adam(
+                module.parameters(),
+                lr=self.stage_options.lr,
+                betas=(0.9, 0.99),
+                fused=device.type in ("cpu", "cuda"),
+            )
+            self.parts[name] = Part(module, optimizer)
+            self.forward[name] = accelerator.prepare(
+                torch.compile(module) if options.compile else module
+            )
+        size = options.patch * options.scale
+        self.probe = IDRProbe(crops, degradation, options.seed, size, device)
 
-    def run(self) -> bool:
-        """Trains; returns whether the stage is finished (False: the time limit came first)."""
+    def run(self) -> str | None:
+        """Trains; returns None when the stage is finished, otherwise why it stopped early."""
         self._resume()
         started, bad_in_a_row = time.monotonic() - self.seconds, 0
         self.log.start(self.stage.name, self.step, self.stage_options.steps)
+        sums, since, since_time = {}, self.step, time.monotonic()
         while self.step < self.stage_options.steps:
-            if time.monotonic() > self.deadline:
+            if (reason := self._stop_reason()) is not None:
                 self._save()
-                return False
+                return reason
             losses, norm = self._optimise()
-            if math.isfinite(norm):
-                bad_in_a_row = 0
-            else:
-                self.nan_steps, bad_in_a_row = self.nan_steps + 1, bad_in_a_row + 1
-                if bad_in_a_row >= NAN_LIMIT:
-                    raise TrainingError(
-                        f"{NAN_LIMIT} steps in a row gave no finite gradient (at step {self.step} "
-                        f"of the {self.stage.name}); lower {self.stage.name}.lr or use "
-                        "--precision fp32. The last checkpoint is from before"
-                    )
+            bad_in_a_row = 0 if math.isfinite(norm) else bad_in_a_row + 1
+            self._check_finite(bad_in_a_row)
+            for name, loss in losses.items():
+                sums[name] = sums.get(name, 0) + loss
             self.step += 1
             self.seconds = time.monotonic() - started
-            self._report(losses, norm)
-        self._save()
-        self.log.finish()
-        return True
+            self.log.advance(self.step)
+            if self._due(self.options.log_every):
+                count, elapsed = self.step - since, time.monotonic() - since_time
+                means = {name: float(total) / count for name, total in sums.items()}
+                self._log_step(means, norm, count * self.options.batch / elapsed)
+                sums, since, since_time = {}, self.step, time.monotonic()
+            self._look()
+            if self._due(self.options.save_every):
+                self._save()
+        return None
 
-    def _optimise(self) -> tuple[dict[str, float], float]:
-        """One step; returns the losses and the gradient norm (NaN: the step was skipped)."""
-        self.stage.model.train()
-        for group in self.optimizer.param_groups:
+    def _optimise(self) -> tuple[dict[str, Tensor], float]:
+        """One step of every part.
+
+        Returns:
+            Losses, averaged over processes and samples, on the device; and the largest gradient
+            norm (infinite or NaN: the step was skipped).
+        """
+        batches = [self._batch(samples) for samples in self._samples()]
+        everything: dict[str, Tensor] = {}
+        largest = 0.0
+        for name, part in self.parts.items():
+            losses, norm = self._optimise_part(name, part, batches)
+            everything |= losses
+            if not math.isfinite(norm):
+                self.nan_steps += 1
+                return everything, norm
+            largest = max(largest, norm)
+        self.ema.update_parameters(self.stage.model)
+        return everything, largest
+
+    def _optimise_part(
+        self, name: str, part: Part, batches: list[Batch]
+    ) -> tuple[dict[str, Tensor], float]:
+        part.module.train()
+        for other in self.parts.values():
+            other.module.requires_grad_(other is part)
+        for group in part.optimizer.param_groups:
             group["lr"] = learning_rate(self.step, self.stage_options)
-        self.optimizer.zero_grad(set_to_none=True)
-        parts = self._samples()
-        sums: dict[str, float] = {}
-        for index, samples in enumerate(parts):
-            lq, gt = self.batch(self.step, samples)
-            last = index == len(parts) - 1
-            with contextlib.nullcontext() if last else self.accelerator.no_sync(self.forward):
+        part.optimizer.zero_grad(set_to_none=True)
+        sums: dict[str, Tensor] = {}
+        for index, batch in enumerate(batches):
+            forward: Any = self.forward[name]
+            last = index == len(batches) - 1
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(forward):
                 with self.accelerator.autocast():
-                    losses = self.stage.losses(self.forward, lq, gt)
-                total = torch.stack(list(losses.values())).sum() / len(parts)
+                    losses = self.stage.losses(name, self.forward, batch)
+                total = torch.stack(list(losses.values())).sum() / len(batches)
                 self.accelerator.backward(total)
-            for name, loss in losses.items():
-                sums[name] = sums.get(name, 0.0) + loss.item() / len(parts)
-        norm = self.accelerator.clip_grad_norm_(self.stage.model.parameters(), self.options.clip)
-        norm = float(norm) if norm is not None else math.nan
+            for key, loss in losses.items():
+                sums[key] = sums.get(key, 0) + loss.detach() / len(batches)
+        parameters = part.module.parameters()
+        norm = float(torch.nn.utils.clip_grad_norm_(parameters, self.options.clip))
         if math.isfinite(norm):
-            self.optimizer.step()
-            self.ema.update_parameters(self.stage.model)
+            part.optimizer.step()
+        if self.accelerator.num_processes > 1:
+            sums = {key: self._mean_of_processes(value) for key, value in sums.items()}
         return sums, norm
+
+    def _mean_of_processes(self, value: Tensor) -> Tensor:
+        return self.accelerator.reduce(value, "mean")  # pyright: ignore[reportReturnType]
 
     def _samples(self) -> list[list[int]]:
         """This process' share of the step's samples, in `accumulate` parts."""
@@ -135,76 +197,92 @@ class Loop:
         mine = list(range(self.options.batch))[rank::count]
         return [mine[i :: self.options.accumulate] for i in range(self.options.accumulate)]
 
-    def batch(self, step: int, samples: list[int]) -> tuple[Tensor, Tensor]:
-        """LQ and GT patches of the given samples of a step, on the training device."""
-        gt = self.crops.batch(step, samples, self.accelerator.device)
-        lq = self.degradation.apply(gt, self.degradation.sample(self.options.seed, step, samples))
-        if self.options.channels_last:
+    def _batch(self, samples: list[int]) -> Batch:
+        """LQ and GT patches of the given samples of this step, on the training device."""
+        size = self.options.patch_at(self.stage.name, self.step) * self.options.scale
+        gt = self.crops.batch(self.step, samples, size, self.accelerator.device)
+        drawn = self.degradation.sample(self.options.seed, self.step, samples)
+        lq = self.degradation.apply(gt, drawn)
+        if self.channels_last:
             lq = lq.contiguous(memory_format=torch.channels_last)
-        return lq, gt
+        return Batch(lq, gt, self.step)
 
-    def _report(self, losses: dict[str, float], norm: float) -> None:
-        options, last = self.options, self.step == self.stage_options.steps
-        rate = learning_rate(self.step - 1, self.stage_options)
-        numbers = {**losses, "grad_norm": norm, "lr": rate, "nan_steps": self.nan_steps}
-        if self.step % options.log_every == 0 or last:
-            numbers["samples_per_second"] = self.step * options.batch / self.seconds
-            self.log.numbers(self.step, numbers)
-        self.log.advance(self.step, losses)
-        if self.step % options.validate_every == 0 or last:
-            described = self.describe()
-            self.log.numbers(self.step, described)
-            self._check_alive(described)
-        if self.accelerator.is_main_process and (self.step % options.preview_every == 0 or last):
-            self.log.preview(self.step, self._preview())
-        if self.step % options.save_every == 0:
-            self._save()
+    def _due(self, every: int) -> bool:
+        return self.step % every == 0 or self.step == self.stage_options.steps
 
-    @torch.no_grad()
-    def describe(self) -> dict[str, float]:
-        """How much the IDR says: its spread over degradations and over images, and validation."""
-        self.stage.model.eval()
-        samples = list(range(8))
-        gt = self.crops.batch(0, samples, self.accelerator.device)
-        one_image = gt[:1].expand_as(gt)
-        drawn = self.degradation.sample(self.options.seed, 0, samples)
-        same = self.degradation.sample(self.options.seed, 0, [0] * len(samples))
-        over = {
-            "degradations": (self.degradation.apply(one_image, drawn), one_image),
-            "images": (self.degradation.apply(gt, same), gt),
-        }
-        numbers = {}
-        for name, (lq, target) in over.items():
-            described = self.stage.describe(lq, target)
-            numbers |= {f"{key}_over_{name}": value for key, value in described.items()}
-        if self.accelerator.is_main_process:
-            numbers |= self.log.validate(self.stage, self.ema.module, self.accelerator.device)
-        return numbers
+    def _log_step(self, losses: dict[str, float], norm: float, rate: float) -> None:
+        self.log.numbers(
+            self.step,
+            {
+                **losses,
+                "grad_norm": norm,
+                "lr": learning_rate(self.step - 1, self.stage_options),
+                "nan_steps": self.nan_steps,
+                "samples_per_second": rate,
+            },
+        )
 
-    def _check_alive(self, numbers: dict[str, float]) -> None:
-        spread = numbers.get("idr_spread_over_degradations", math.nan)
-        if self.stage.name == "teacher" and spread < self.options.min_spread:
+    def _look(self) -> None:
+        """Measures and draws the averaged weights, when it is time to."""
+        if self._due(self.options.validate_every) and self.accelerator.is_main_process:
+            alive = self.probe.ask(self.stage, self.stage.model)
+            self.metrics = self.validation.measure(self.stage, self.ema.module)
+            self.log.numbers(self.step, {**alive, **self.metrics})
+            self._check_alive(alive)
+        if self._due(self.options.preview_every) and self.accelerator.is_main_process:
+            lq, gt = self.probe.examples.lq[:_SHOWN], self.probe.examples.gt[:_SHOWN]
+            pictures = self.stage.pictures(self.ema.module, lq, gt)
+            path = self.options.out / "previews" / f"{self.stage.name}-{self.step:08d}.png"
+            save_preview(path, lq, gt, pictures)
+        self.accelerator.wait_for_everyone()
+
+    def _check_finite(self, bad_in_a_row: int) -> None:
+        if bad_in_a_row >= NAN_LIMIT:
             raise TrainingError(
-                f"the IDR is dead: over degradations its entries vary by {spread:.1e}, less than "
-                f"min_spread {self.options.min_spread:.1e}. The network would be blind to "
-                "degradations; check the initialisation, the learning rate and that the "
-                "degradations vary"
+                f"{NAN_LIMIT} steps in a row gave no finite gradient (up to step {self.step} of "
+                f"the {self.stage.name}); lower --{self.stage.name}.lr or use --precision fp32; "
+                "the newest checkpoint is from before"
             )
 
-    @torch.no_grad()
-    def _preview(self) -> dict[str, Tensor]:
-        lq, gt = self.batch(0, list(range(min(4, self.options.batch))))
-        return {"lq": lq, self.stage.name: self.stage.upscale(self.ema.module, lq, gt), "gt": gt}
+    def _check_alive(self, numbers: dict[str, float]) -> None:
+        if self.step <= self.stage_options.warmup:
+            return
+        level, spread = numbers["idr_level"], numbers["idr_spread_degradations"]
+        if spread < self.options.min_spread * level or level == 0:
+            raise TrainingError(
+                f"the IDR is dead: over degradations of one image idr_full varies by {spread:.1e} "
+                f"at a magnitude of {level:.1e}, expected at least --min_spread "
+                f"{self.options.min_spread:.0e} of it. The network would be blind to degradations; "
+                "see that the degradations vary and that the learning rate is not too high"
+            )
+
+    def _stop_reason(self) -> str | None:
+        """Why to stop; all processes follow the first one, as their clocks may differ."""
+        reason = self.stop()
+        if self.accelerator.num_processes == 1:
+            return reason
+        wanted = broadcast(torch.tensor(float(reason is not None), device=self.accelerator.device))
+        return (reason or "the first process stopped") if float(wanted) else None
 
     def _state(self) -> dict[str, Any]:
+        """All that a resumed run needs. Random draws are functions of the step."""
+        main = self.parts["model"]
         return {
             "step": self.step,
             "nan_steps": self.nan_steps,
             "seconds": self.seconds,
+            "metrics": self.metrics,
             "config": vars(self.stage.model.config),
-            "model": self.stage.model.state_dict(),
+            "decisive": json.dumps(self.options.decisive(self.stage.name), default=str),
+            "data": self.data_fingerprint,
+            "model": main.module.state_dict(),
             "ema": self.ema.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": main.optimizer.state_dict(),
+            "parts": {
+                name: {"module": p.module.state_dict(), "optimizer": p.optimizer.state_dict()}
+                for name, p in self.parts.items()
+                if name != "model"
+            },
         }
 
     def _save(self) -> None:
@@ -216,14 +294,38 @@ class Loop:
         state = self.checkpoints.load() if self.options.resume else None
         if state is None:
             return
+        self._check_same_run(state)
+        main = self.parts["model"]
+        main.module.load_state_dict(state["model"])
+        main.optimizer.load_state_dict(state["optimizer"])
+        self.ema.load_state_dict(state["ema"])
+        for name, saved in state.get("parts", {}).items():
+            self.parts[name].module.load_state_dict(saved["module"])
+            self.parts[name].optimizer.load_state_dict(saved["optimizer"])
+        self.step, self.nan_steps = state["step"], state["nan_steps"]
+        self.seconds, self.metrics = state["seconds"], state.get("metrics", {})
+
+    def _check_same_run(self, state: dict[str, Any]) -> None:
+        where = f"the {self.stage.name} checkpoint in {self.checkpoints.folder}"
         if state["config"] != vars(self.stage.model.config):
             raise TrainingError(
-                f"the {self.stage.name} checkpoint in {self.checkpoints.folder} is of another "
-                f"network ({state['config']}, this run has {vars(self.stage.model.config)}); "
-                "choose another --out, or the same size and scale"
+                f"{where} is of another network ({state['config']}, this run has "
+                f"{vars(self.stage.model.config)}); choose another --out, or the same size and "
+                "scale"
             )
-        self.stage.model.load_state_dict(state["model"])
-        self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.nan_steps = state["step"], state["nan_steps"]
-        self.seconds = state["seconds"]
+        if self.options.allow_changes or "decisive" not in state:
+            return
+        then = json.loads(state["decisive"])
+        now = json.loads(json.dumps(self.options.decisive(self.stage.name), default=str))
+        changes = [
+            f"{key} was {then.get(key, 'absent')}, is {now.get(key, 'absent')}"
+            for key in sorted({**then, **now})
+            if then.get(key) != now.get(key)
+        ]
+        if state["data"] != self.data_fingerprint:
+            changes.append(f"the images were {state['data']}, are {self.data_fingerprint}")
+        if changes:
+            raise TrainingError(
+                f"{where} is of a run with other options: {'; '.join(changes)}. Use the same, "
+                "choose another --out, or pass --allow_changes"
+            )
