@@ -1,27 +1,237 @@
-"""interim"""
+"""Measures a model by the paper's protocol (Sec. 4.2).
 
+    python train/evaluate.py --model kdsr-s-x4 --set Set5 --protocol gaussian8 [--out DIR]
+    python train/evaluate.py --model kdsr-s-x4 --set GT --lq LQ --protocol pairs
+
+PSNR and SSIM on luma, `scale` pixels shaved, LQ and SR rounded to 8 bit, bicubic upscaling beside
+it. `--idr` replaces each image's IDR by the set's mean or by that of the opposite degradation: what
+the IDR is worth.
+"""
+
+import argparse
+import csv
+import io
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-import torch, numpy as np
-from torch import Tensor, nn
-from train.data import find_images, read_rgb
-from train.degradation.classic import ClassicDegradation, ClassicOptions
-from train.degradation.general import GeneralParameters
-from train.metrics import psnr_y
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+from torch import Tensor
+
+import kdsr
+from kdsr import IDR, KDSR, KDSRError
+from kdsr.atomic import replacing
+from train.data import DataError, find_images, read_rgb
+from train.degradation.resize import resize_bicubic
+from train.metrics import psnr_y, ssim_y
+from train.protocols import Case, protocol
+
+IDRS = ("own", "mean", "wrong")
 
 
-@torch.no_grad()
-def quick_psnr(model: nn.Module, folder: Path, scale: int, device: torch.device) -> float:
-    total = []
-    from train.degradation.classic import ClassicParameters
+@dataclass(frozen=True)
+class Row:
+    """One image under one degradation.
 
-    for path in find_images(folder):
-        gt = torch.from_numpy(read_rgb(path).copy()).permute(2, 0, 1)[None].float() / 255
-        h, w = gt.shape[2] // scale * scale, gt.shape[3] // scale * scale
-        gt = gt[:, :, :h, :w]
-        s = torch.tensor([2.4 if scale == 4 else 1.2])
-        lq = ClassicDegradation(ClassicOptions(), scale).apply(
-            gt, ClassicParameters(s, s, s * 0, s * 0, [0])
+    Attributes:
+        image: Its file name.
+        case: The degradation.
+        psnr: dB, on luma.
+        ssim: On luma.
+        bicubic_psnr: Of bicubic upscaling.
+        bicubic_ssim: Of bicubic upscaling.
+    """
+
+    image: str
+    case: str
+    psnr: float
+    ssim: float
+    bicubic_psnr: float
+    bicubic_ssim: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A degraded image and its ground truth, (1, 3, H, W) and (1, 3, sH, sW) in [0, 1]."""
+
+    image: str
+    case: str
+    lq: Tensor
+    gt: Tensor
+
+
+def degraded_pairs(folder: Path, cases: Sequence[Case], scale: int) -> Iterator[Pair]:
+    """Every image of a folder under every case, image by image."""
+    for index, path in enumerate(find_images(folder)):
+        gt = load_image(path)
+        height, width = (n // scale * scale for n in gt.shape[2:])
+        gt = gt[:, :, :height, :width]
+        for case in cases:
+            yield Pair(path.name, case.name, case.degrade(gt, index), gt)
+
+
+def real_pairs(gt_folder: Path, lq_folder: Path, scale: int) -> Iterator[Pair]:
+    """Images of two folders with the same names.
+
+    Raises:
+        DataError: If a partner is missing or its size does not fit.
+    """
+    for path in find_images(gt_folder):
+        partner = lq_folder / path.name
+        if not partner.is_file():
+            raise DataError(f"{path.name} has no LQ partner in {lq_folder}")
+        gt, lq = load_image(path), load_image(partner)
+        if (lq.shape[2] * scale, lq.shape[3] * scale) != tuple(gt.shape[2:]):
+            raise DataError(
+                f"{path.name}: GT is {gt.shape[3]}x{gt.shape[2]}, LQ {lq.shape[3]}x{lq.shape[2]}; "
+                f"expected a factor of {scale}"
+            )
+        yield Pair(path.name, "pair", lq, gt)
+
+
+def load_image(path: Path) -> Tensor:
+    """RGB in [0, 1], (1, 3, H, W)."""
+    return torch.from_numpy(read_rgb(path).copy()).permute(2, 0, 1)[None].float() / 255
+
+
+def evaluate_model(
+    model: KDSR,
+    pairs: Sequence[Pair],
+    *,
+    idr: str = "own",
+    dtype: str = "fp32",
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Row]:
+    """Upscales and measures every pair.
+
+    Args:
+        model: Student, on the device to run on.
+        pairs: See `degraded_pairs`.
+        idr: "own"; "mean", the mean of all pairs' IDRs; or "wrong", the IDR of the same image under
+            the case at the other end of the protocol.
+        dtype: As in `model.upscale`.
+        progress: Called with (pairs done, pairs in all).
+    """
+    idrs = choose_idrs(model, pairs, idr, dtype)
+    scale, rows = model.config.scale, []
+    for index, (pair, chosen) in enumerate(zip(pairs, idrs, strict=True)):
+        sr = model.upscale(pair.lq, chosen, dtype=dtype)
+        plain = resize_bicubic(pair.lq, (pair.gt.shape[2], pair.gt.shape[3]))
+        scores = (
+            measure(images, pair.gt, scale).item()
+            for images in (sr, plain)
+            for measure in (psnr_y, ssim_y)
         )
-        sr = model(lq.to(device))[0].cpu().clamp(0, 1)
-        total.append(psnr_y(sr, gt, scale).item())
-    return float(np.mean(total))
+        rows.append(Row(pair.image, pair.case, *scores))
+        if progress is not None:
+            progress(index + 1, len(pairs))
+    return rows
+
+
+def choose_idrs(model: KDSR, pairs: Sequence[Pair], idr: str, dtype: str) -> list[IDR]:
+    """The IDR that each pair is upscaled with; see `evaluate_model`."""
+    own = [model.estimate(pair.lq, dtype=dtype) for pair in pairs]
+    if idr == "own":
+        return own
+    if idr == "mean":
+        return [IDR.cat(own).mean()] * len(own)
+    chosen = []
+    for index, pair in enumerate(pairs):
+        same_image = [i for i, other in enumerate(pairs) if other.image == pair.image]
+        chosen.append(own[same_image[-1 - same_image.index(index)]])
+    return chosen
+
+
+def averages(rows: Sequence[Row]) -> dict[str, Row]:
+    """Mean over the images for each case, then over everything under "all"."""
+    groups = {case: [row for row in rows if row.case == case] for case in _cases(rows)}
+    groups["all"] = list(rows)
+
+    def mean(name: str, group: list[Row]) -> Row:
+        numbers = zip(
+            *((r.psnr, r.ssim, r.bicubic_psnr, r.bicubic_ssim) for r in group), strict=True
+        )
+        return Row("mean", name, *(sum(column) / len(group) for column in numbers))
+
+    return {name: mean(name, group) for name, group in groups.items()}
+
+
+def _cases(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(row.case for row in rows))
+
+
+def to_markdown(rows: Sequence[Row]) -> str:
+    """A table of the averages."""
+    lines = ["| degradation | PSNR-Y | SSIM-Y | bicubic PSNR-Y | bicubic SSIM-Y |"]
+    lines.append("|---|---|---|---|---|")
+    lines += [
+        f"| {name} | {row.psnr:.2f} | {row.ssim:.4f} | {row.bicubic_psnr:.2f} "
+        f"| {row.bicubic_ssim:.4f} |"
+        for name, row in averages(rows).items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """One line per image and degradation."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(Row.__dataclass_fields__)
+    for row in rows:
+        numbers = (f"{x:.4f}" for x in (row.psnr, row.ssim, row.bicubic_psnr, row.bicubic_ssim))
+        writer.writerow([row.image, row.case, *numbers])
+    return buffer.getvalue()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", required=True, help="a name, path or hf:// address")
+    parser.add_argument("--set", required=True, type=Path, help="folder of GT images")
+    parser.add_argument(
+        "--protocol",
+        default="gaussian8",
+        choices=("gaussian8", "aniso9", "aniso9-kdsr", "general", "pairs"),
+    )
+    parser.add_argument("--lq", type=Path, help="folder of LQ images, for pairs")
+    parser.add_argument("--idr", choices=IDRS, default="own")
+    parser.add_argument("--dtype", default="fp32", choices=("auto", "fp32", "fp16", "bf16"))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path, help="folder for the CSV and Markdown files")
+    arguments = parser.parse_args(argv)
+    try:
+        sys.stdout.write(_evaluate(arguments))
+    except (KDSRError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> str:
+    model = kdsr.load(arguments.model).to(arguments.device)
+    scale = model.config.scale
+    if arguments.protocol == "pairs":
+        if arguments.lq is None:
+            raise DataError("the protocol pairs needs --lq FOLDER")
+        pairs = list(real_pairs(arguments.set, arguments.lq, scale))
+    else:
+        pairs = list(degraded_pairs(arguments.set, protocol(arguments.protocol, scale), scale))
+    rows = evaluate_model(model, pairs, idr=arguments.idr, dtype=arguments.dtype)
+    table = to_markdown(rows)
+    if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        name = f"{Path(arguments.model).stem}-{arguments.set.name}-{arguments.protocol}"
+        name += "" if arguments.idr == "own" else f"-{arguments.idr}"
+        for suffix, text in ((".csv", to_csv(rows)), (".md", table)):
+            with replacing(arguments.out / (name + suffix)) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())
