@@ -1,5 +1,6 @@
 """Losses of the three stages (paper Sec. 3.3)."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -26,3 +27,13 @@ def kd_loss(student: Tensor, teacher: Tensor, temperature: float = TEMPERATURE) 
     target = F.softmax(teacher.detach().float() / temperature, dim=1)
     log_probability = F.log_softmax(student.float() / temperature, dim=1)
     return F.kl_div(log_probability, target, reduction="batchmean")
+
+
+def vanilla_gan_loss(logits: Tensor, *, real: bool) -> Tensor:
+    """Cross entropy of the discriminator's logits (any shape) with "all real" or "all fake".
+
+    The generator calls it with `real=True` on its own images: it wants to be believed.
+    """
+    logits = logits.float()
+    target = torch.full_like(logits, float(real))
+    return F.binary_cross_entropy_with_logits(logits, target)
