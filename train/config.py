@@ -10,6 +10,7 @@ from kdsr.config import PRESETS, KDSRConfig
 from kdsr.errors import ConfigError
 from train.degradation.classic import ClassicOptions
 from train.degradation.general import GeneralOptions
+from train.degradation.realworld import RealWorldOptions
 
 STAGES = ("teacher", "student", "control", "gan")
 
@@ -18,12 +19,14 @@ STAGES = ("teacher", "student", "control", "gan")
 class DegradationOptions:
     """How LQ images are made from photographs."""
 
-    kind: Literal["classic", "general"] = "general"
+    kind: Literal["classic", "general", "realworld"] = "general"
     """The pipeline."""
     classic: ClassicOptions = field(default_factory=ClassicOptions)
     """Ranges of the classic pipeline."""
     general: GeneralOptions = field(default_factory=GeneralOptions)
     """Ranges of the general pipeline."""
+    realworld: RealWorldOptions = field(default_factory=RealWorldOptions)
+    """Ranges of Real-ESRGAN's second-order pipeline."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from train.degradation.classic import ClassicDegradation
 from train.degradation.general import GeneralDegradation
+from train.degradation.realworld import RealWorldDegradation
 
 if TYPE_CHECKING:
     from train.config import DegradationOptions
@@ -28,4 +29,6 @@ def build_degradation(options: "DegradationOptions", scale: int) -> Degradation:
     """The pipeline that the options name."""
     if options.kind == "classic":
         return ClassicDegradation(options.classic, scale)
+    if options.kind == "realworld":
+        return RealWorldDegradation(options.realworld, scale)
     return GeneralDegradation(options.general, scale)
