@@ -6,8 +6,11 @@ from pathlib import Path
 from kdsr import KDSR, KDSRTeacher
 from kdsr.checkpoint import load_checkpoint
 from train.config import TrainOptions
+from train.discriminator import UNetDiscriminator
 from train.export import export_path
+from train.gan import GANStage
 from train.loop import TrainingError
+from train.perceptual import load_perceptual
 from train.stages import Stage, StudentStage, TeacherStage, copy_fitting
 
 
@@ -32,7 +35,18 @@ def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) ->
         return stage
     teacher = _teacher(options)
     if name == "gan":
-        raise NotImplementedError
+        stage = GANStage(
+            config,
+            stage_options,
+            composed=composed,
+            teacher=teacher,
+            discriminator=UNetDiscriminator(options.discriminator_feats),
+            perceptual=load_perceptual(options.perceptual) if options.perceptual else None,
+        )
+        _start_from(_student(options), stage, say)
+        if stage.perceptual is not None:
+            say(f"perceptual loss: {stage.perceptual.network}")
+        return stage
     stage = StudentStage(
         config,
         stage_options,
@@ -72,3 +86,19 @@ def _teacher(options: TrainOptions) -> KDSRTeacher:
             "same size and scale for both stages"
         )
     return teacher
+
+
+def _student(options: TrainOptions) -> KDSR:
+    path: Path = options.init or export_path(options, "student")
+    if not path.is_file():
+        raise TrainingError(
+            f"expected a trained student at {path}: train one with --stage student, or name one "
+            "with --init"
+        )
+    student = load_checkpoint(path)
+    if not isinstance(student, KDSR) or student.config != options.network():
+        raise TrainingError(
+            f"{path} is a {student.role} with {student.config}; expected a student with "
+            f"{options.network()}"
+        )
+    return student
