@@ -66,7 +66,7 @@ def _through_blocks(planes: Tensor, table: Tensor) -> Tensor:
 
 
 def _scaled(table: Tensor, quality: Tensor) -> Tensor:
-    """libjpeg's quality scaling: (B, 8, 8)."""
+    """Tables (B, 8, 8) by libjpeg's quality scaling."""
     quality = quality.double().round().clamp(1, 100)
     factor = torch.where(quality < 50, (5000 / quality).floor(), 200 - 2 * quality)
     return ((table * factor.cpu()[:, None, None] + 50) / 100).floor().clamp(1, 255)

@@ -1,4 +1,4 @@
-"""The blur kernels of Real-ESRGAN (Wang et al. 2021, Sec. 3): Gaussian, generalised, plateau, sinc."""
+"""Blur kernels of Real-ESRGAN (Wang et al. 2021, Sec. 3): Gaussians, plateaus and sinc."""
 
 import math
 

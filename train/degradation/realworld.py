@@ -78,11 +78,15 @@ class OrderOptions:
         return found
 
 
-def _second() -> OrderOptions:
-    return OrderOptions(
-        blur_probability=0.8, max_sigma=1.5, resize_probability=(0.3, 0.4, 0.3), min_resize=0.3,
-        max_resize=1.2, max_noise=25.0, max_poisson=2.5,
-    )  # fmt: skip
+_SECOND = OrderOptions(
+    blur_probability=0.8,
+    max_sigma=1.5,
+    resize_probability=(0.3, 0.4, 0.3),
+    min_resize=0.3,
+    max_resize=1.2,
+    max_noise=25.0,
+    max_poisson=2.5,
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,7 @@ class RealWorldOptions:
 
     first: OrderOptions = OrderOptions()
     """First round."""
-    second: OrderOptions = _second()
+    second: OrderOptions = _SECOND
     """Second round."""
     final_sinc_probability: float = 0.8
     """Share of samples with a last sinc filter."""
