@@ -226,9 +226,8 @@ def test_drawn_shares_and_ranges_are_those_of_the_options() -> None:
 
 
 def test_a_named_degradation_does_what_its_name_says(photos: Tensor) -> None:
-    clean, blurred, compressed = (
-        fixed(4, **options)(photos) for options in ({}, {"blur": 3.0}, {"quality": 30})
-    )
+    pipelines = (fixed(4), fixed(4, blur=3.0), fixed(4, quality=30))
+    clean, blurred, compressed = (degrade(photos) for degrade in pipelines)
     assert (blurred.diff(dim=3).abs().mean()) < 0.8 * clean.diff(dim=3).abs().mean()
     assert not torch.equal(compressed, clean)
     noisy = fixed(4, noise=10.0)(photos) - clean
