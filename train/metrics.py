@@ -36,7 +36,10 @@ def psnr_y(sr: Tensor, gt: Tensor, shave: int) -> Tensor:
 
 
 def ssim_y(sr: Tensor, gt: Tensor, shave: int) -> Tensor:
-    """SSIM on luma with the 11x11 Gaussian window (sigma 1.5) of Wang et al., valid part only.
+    """SSIM on luma.
+
+    Deviation: the official code divides its luma weights by 255 for SSIM and by 256 for PSNR; here
+    both use MATLAB's. The difference is about 1e-5.
 
     Args:
         sr: RGB in [0, 1], (B, 3, H, W).
@@ -46,8 +49,20 @@ def ssim_y(sr: Tensor, gt: Tensor, shave: int) -> Tensor:
     Returns:
         In [-1, 1], (B,), float64.
     """
-    a, b = (_shaved(luma(images), shave) for images in (sr, gt))
-    taps = gaussian_taps(torch.tensor([1.5], dtype=torch.float64, device=a.device), 11).double()
+    return ssim(_shaved(luma(sr), shave), _shaved(luma(gt), shave))
+
+
+def ssim(a: Tensor, b: Tensor) -> Tensor:
+    """SSIM with the 11x11 Gaussian window (sigma 1.5) of Wang et al., where it fits the image.
+
+    Args:
+        a: (B, 1, H, W) on the 0-255 scale, at least 11 px a side.
+        b: The same shape.
+
+    Returns:
+        In [-1, 1], (B,).
+    """
+    taps = gaussian_taps(torch.tensor([1.5], dtype=torch.float64), 11).to(a)
 
     def smooth(x: Tensor) -> Tensor:
         return F.conv2d(F.conv2d(x, taps[:, None, None]), taps[:, None, :, None])

@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from kdsr.errors import ConfigError
@@ -85,37 +84,6 @@ class GeneralParameters:
     grey: Tensor
     quality: Tensor
     seeds: list[int]
-
-
-def fixed_parameters(
-    count: int,
-    *,
-    sigma: float | tuple[float, float] = 0.0,
-    angle: float = 0.0,
-    noise: float = 0.0,
-    grey: bool = False,
-    quality: float = 0.0,
-    seed: int = 0,
-) -> GeneralParameters:
-    """One named degradation for a whole batch, for references and evaluation.
-
-    Args:
-        count: B.
-        sigma: Blur in GT pixels, or (long, short); 0 for none.
-        angle: Of the long axis against the x axis, radians.
-        noise: Gaussian, 0-255.
-        grey: The same noise in all colours.
-        quality: JPEG quality, 1 to 100; 0 for none.
-        seed: Of the noise; each sample has its own.
-    """
-    long, short = sigma if isinstance(sigma, tuple) else (sigma, sigma)
-    rows = {"sigma_long": long, "sigma_short": short, "angle": angle, "noise": noise}
-    return GeneralParameters(
-        **{name: torch.full((count,), float(value)) for name, value in rows.items()},
-        grey=torch.full((count,), grey),
-        quality=torch.full((count,), float(quality)),
-        seeds=noise_seeds(seed, 0, range(count)),
-    )
 
 
 class GeneralDegradation:
