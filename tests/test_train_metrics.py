@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from train.metrics import luma, psnr_y, spread, ssim, ssim_y
+from train.metrics import luma, psnr_y, ssim, ssim_y
 
 GOLDEN = load_file(Path(__file__).parent / "golden" / "classic_degradation.safetensors")
 
@@ -76,9 +76,3 @@ def test_values_are_rounded_to_8_bit_and_clamped_first() -> None:
 def test_an_image_without_anything_left_after_shaving_is_refused() -> None:
     with pytest.raises(ValueError, match="8x20 px are too small to shave 4 px"):
         psnr_y(torch.zeros(1, 3, 20, 8), torch.zeros(1, 3, 20, 8), 4)
-
-
-def test_spread_is_zero_for_equal_vectors_only() -> None:
-    assert spread(torch.ones(4, 8)) == 0
-    assert spread(torch.tensor([[0.0, 0.0], [2.0, 2.0]])) == pytest.approx(2**0.5)
-    assert np.isnan(spread(torch.ones(1, 8)))

@@ -1,7 +1,5 @@
 """PSNR and SSIM as the super-resolution papers compute them: on luma, borders shaved, 8-bit."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -82,8 +80,3 @@ def _shaved(images: Tensor, shave: int) -> Tensor:
     if min(h, w) <= 2 * shave:
         raise ValueError(f"images of {w}x{h} px are too small to shave {shave} px at each border")
     return images[:, :, shave:-shave, shave:-shave]
-
-
-def spread(vectors: Tensor) -> float:
-    """Mean standard deviation of the entries over the batch: (B, C) -> a number; 0 if constant."""
-    return math.nan if len(vectors) < 2 else vectors.float().std(0).mean().item()

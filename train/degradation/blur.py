@@ -4,20 +4,27 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from train.degradation.kernels import gaussian_kernels, gaussian_taps
+from train.degradation.ragged import extend
 from train.degradation.resize import resize_bicubic, resize_matrix
 
 
-def blur(images: Tensor, kernels: Tensor) -> Tensor:
+def blur(images: Tensor, kernels: Tensor, sizes: tuple[Tensor, Tensor] | None = None) -> Tensor:
     """Correlates each image with its kernel, borders mirrored without the edge pixel.
 
     Args:
         images: (B, C, H, W).
         kernels: (B, k, k), k odd.
+        sizes: True heights and widths, (B,) each, of a ragged batch (see `ragged`); sides may then
+            be smaller than the kernel.
     """
-    pad = kernels.shape[-1] // 2
-    padded = F.pad(images, (pad, pad, pad, pad), mode="reflect").transpose(0, 1)
+    pad, (h, w) = kernels.shape[-1] // 2, images.shape[2:]
+    if sizes is None:
+        padded = F.pad(images, (pad, pad, pad, pad), mode="reflect")
+    else:
+        padded = extend(images, sizes, pad, (h + 2 * pad, w + 2 * pad), mirror=True)
     # Colours as the batch, samples as the groups: faster than one group per sample and colour.
-    return F.conv2d(padded, kernels[:, None], groups=len(kernels)).transpose(0, 1)
+    made = F.conv2d(padded.transpose(0, 1), kernels[:, None], groups=len(kernels))
+    return made.transpose(0, 1)
 
 
 def blur_and_downscale(

@@ -1,14 +1,19 @@
 """Noise with one strength per sample."""
 
+import functools
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from train.degradation.draws import normals
+from train.degradation.draws import hashed_normals, hashed_uniforms, normals
+
+_LARGEST_COUNT = 384  # 8 standard deviations above the largest mean, 256
 
 
-def add_gaussian_noise(images: Tensor, sigma: Tensor, grey: Tensor, seeds: Sequence[int]) -> Tensor:
+def add_gaussian_noise(
+    images: Tensor, sigma: Tensor, grey: Tensor, seeds: Sequence[int], *, hashed: bool = False
+) -> Tensor:
     """Adds Gaussian noise.
 
     Args:
@@ -16,49 +21,89 @@ def add_gaussian_noise(images: Tensor, sigma: Tensor, grey: Tensor, seeds: Seque
         sigma: Standard deviations on the 0-255 scale, (B,); 0 for none.
         grey: Whether all three colours get the same noise, (B,), bool.
         seeds: One per sample; see `draws.noise_seeds`.
+        hashed: Make the noise on the device of the images, by `draws.hashed_normals`: faster for
+            large images on a GPU, slower on a CPU.
 
     Returns:
         (B, 3, H, W), not clamped.
     """
-    noisy = sigma > 0
-    if not noisy.any():
+    chosen = (sigma > 0).nonzero()[:, 0]
+    if not len(chosen):
         return images
-    fields = torch.zeros(images.shape)
-    chosen = noisy.nonzero()[:, 0].tolist()
-    fields[noisy] = normals([seeds[i] for i in chosen], tuple(images.shape[1:]))
-    fields = torch.where(grey[:, None, None, None], fields[:, :1], fields)
-    return images + (fields * (sigma[:, None, None, None] / 255)).to(images)
+    device, shape = images.device, (3, images.shape[2], images.shape[3])
+    wanted = [seeds[i] for i in chosen.tolist()]
+    fields = hashed_normals(wanted, shape, device) if hashed else normals(wanted, shape)
+    column = (len(chosen), 1, 1, 1)
+    fields = torch.where(grey[chosen].view(column).to(fields.device), fields[:, :1], fields)
+    fields = fields * (sigma[chosen].view(column) / 255).to(fields.device)
+    return images.index_add(0, chosen.to(device), fields.to(images))
 
 
 def add_poisson_noise(
-    images: Tensor, strength: Tensor, grey: Tensor, seeds: Sequence[int]
+    images: Tensor,
+    strength: Tensor,
+    grey: Tensor,
+    seeds: Sequence[int],
+    inside: Tensor | None = None,
 ) -> Tensor:
-    """Adds photon noise, as Real-ESRGAN does: the image is counted in 2**ceil(log2(levels)) steps.
+    """Adds photon noise, as Real-ESRGAN does.
+
+    An image with n different grey levels (n rounded up to a power of two) is made of at most n
+    photons a pixel.
 
     Args:
         images: (B, 3, H, W) in [0, 1].
         strength: Scales the noise, (B,); 0 for none.
         grey: Whether the noise of the luma is added to all colours, (B,), bool.
-        seeds: One per sample.
+        seeds: One per sample, for `draws.hashed_uniforms`.
+        inside: Where there is an image, (B, 1, H, W), bool; everywhere if left out.
 
     Returns:
         (B, 3, H, W), not clamped.
     """
-    rounded = (images.clamp(0, 1) * 255).round() / 255
-    luma = (rounded * images.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(
-        1, keepdim=True
-    )
-    luma = (luma.clamp(0, 1) * 255).round() / 255
-    result = images.clone()
-    for i, seed in enumerate(seeds):
-        if strength[i] <= 0:
-            continue
-        source = luma[i] if grey[i] else rounded[i]
-        # 256 bins instead of a sort: only 8-bit values occur.
-        levels = torch.bincount((source * 255).round().long().flatten(), minlength=256) > 0
-        steps = 2.0 ** torch.ceil(torch.log2(levels.sum().clamp(min=2).float())).item()
-        counts = torch.poisson(
-            (source * steps).cpu(), generator=torch.Generator().manual_seed(seed)
-        ).to(images)
-        result[i] += (counts / steps - source) * strength[i].item()
-    return result
+    chosen = (strength > 0).nonzero()[:, 0]
+    if not len(chosen):
+        return images
+    device, index, column = images.device, chosen.to(images.device), (len(chosen), 1, 1, 1)
+    pixels = (images[index].clamp(0, 1) * 255).round()
+    luma = (pixels * pixels.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    is_grey = grey[chosen].view(column).to(device)
+    pixels = torch.where(is_grey, luma.round(), pixels)
+    where = torch.ones(1, 1, 1, 1, dtype=torch.bool) if inside is None else inside[chosen]
+    powers = _level_powers(pixels.long(), where.to(device)).view(column)
+    shape = (3, images.shape[2], images.shape[3])
+    uniforms = hashed_uniforms([seeds[i] for i in chosen.tolist()], shape, device)
+    uniforms = torch.where(is_grey, uniforms[:, :1], uniforms)
+    # A search in the distribution of each grey level: all are laid end to end, one apart.
+    row = powers * 256 + pixels.long()
+    found = torch.searchsorted(_poisson_table(device), row + uniforms.double(), right=True)
+    counts = (found - row * _LARGEST_COUNT).float()
+    noise = (counts / 2.0**powers - pixels / 255) * strength[chosen].view(column).to(device)
+    return images.index_add(0, index, noise.to(images))
+
+
+def _level_powers(pixels: Tensor, inside: Tensor) -> Tensor:
+    """log2 of the number of grey levels in each image, rounded up: (B,), 0 to 8.
+
+    256 bins instead of a sort: only 8-bit values occur.
+    """
+    offset = torch.arange(len(pixels), device=pixels.device).view(-1, 1, 1, 1) * 256
+    present = (pixels + offset)[inside.expand_as(pixels)]
+    levels = torch.bincount(present, minlength=256 * len(pixels)).view(-1, 256) > 0
+    return levels.sum(1).clamp(min=1).double().log2().ceil().long()
+
+
+@functools.lru_cache(maxsize=4)
+def _poisson_table(device: torch.device) -> Tensor:
+    """Cumulative distributions for each power of two (9) and grey level (256), each 1 further up.
+
+    Returns:
+        (9 * 256 * _LARGEST_COUNT), float64, increasing.
+    """
+    level = torch.arange(256, dtype=torch.float64) / 255
+    mean = (2.0 ** torch.arange(9, dtype=torch.float64)[:, None] * level).flatten()[:, None]
+    count = torch.arange(_LARGEST_COUNT, dtype=torch.float64)
+    density = torch.exp(torch.xlogy(count, mean) - mean - torch.lgamma(count + 1))
+    cumulative = density.cumsum(1).clamp(max=1)
+    cumulative[:, -1] = 1
+    return (cumulative + torch.arange(len(mean))[:, None]).flatten().to(device)

@@ -3,17 +3,19 @@
 Twice blur, resize, noise and JPEG; at the end a sinc filter and JPEG in either order.
 Resizing has no antialiasing, as in the official code.
 
-Deviation: the official code draws the resize factor and mode, noise kind and filter order once a
-batch and keeps a pool of 180 training pairs to mix them. Factors and modes are drawn per sample
-here, so batches are mixed already and no pool, with its state, is needed.
+Deviation: the official code draws the resize factors and modes, noise kinds and the filter order
+once a batch, as a batch had to have one size, and keeps a pool of 180 training pairs to mix what
+batches are made of. Here every sample has its own (see `ragged`), all independent, so that a pool,
+with its state, would only change their order.
+Deviation: its first resize reads at positions by the unrounded factor, which shifts the far border
+by up to 1 / factor pixels against the ground truth; here an image is resized to its rounded size.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from kdsr.errors import ConfigError
@@ -22,9 +24,9 @@ from train.degradation.draws import NOISE, PARAMETERS, generator
 from train.degradation.jpeg import jpeg
 from train.degradation.mixed_kernels import identity_kernels, radial_kernels, sinc_kernels
 from train.degradation.noise import add_gaussian_noise, add_poisson_noise
+from train.degradation.ragged import extend, inside, resize_ragged
 
 _SHAPES = torch.tensor([0.45, 0.25, 0.12, 0.03, 0.12, 0.03])  # iso, aniso of each radial kind
-_MODES = ("area", "bilinear", "bicubic")
 
 
 @dataclass(frozen=True)
@@ -183,29 +185,81 @@ class RealWorldDegradation:
 
     def apply(self, gt: Tensor, parameters: RealWorldParameters) -> Tensor:
         """Degrades (B, 3, sH, sW) in [0, 1] to (B, 3, H, W) in [0, 1] on the 8-bit grid."""
-        p = parameters
+        p, count = parameters, len(gt)
+        blurred = blur(gt, p.first.kernels.to(gt))
+        # Each sample has sizes of its own on the way; the second ones are small anyway.
+        limit = max(1.0, self.options.second.max_resize) / self.scale
+        canvas = (math.ceil(gt.shape[2] * limit), math.ceil(gt.shape[3] * limit))
+        images = gt.new_empty(count, 3, *canvas)
+        for factor_limit, rows in self._by_size(p.first.factor):
+            first, second = _rows(p.first, rows), _rows(p.second, rows)
+            index = rows.to(gt.device)
+            images[index] = self._round(blurred[index], first, second, factor_limit, canvas)
+        sizes = _sizes(gt, p.second.factor / self.scale)
+        images = _noisy(images, p.second, sizes)
+        quality = p.second.quality
+        images = _jpeg(images, quality * p.jpeg_first, sizes)
         size = (gt.shape[2] // self.scale, gt.shape[3] // self.scale)
-        images = [self._one(gt[i : i + 1], p, i, size) for i in range(len(gt))]
-        lq = torch.cat(images)
-        return (lq * 255).round().clamp(0, 255) / 255
+        target = (torch.full((count,), size[0]), torch.full((count,), size[1]))
+        images = resize_ragged(images, sizes, target, p.final_mode, size)
+        images = blur(images, p.final.to(gt), target)
+        images = jpeg(images, quality * ~p.jpeg_first)
+        return (images * 255).round().clamp(0, 255) / 255
 
-    def _one(self, image: Tensor, p: RealWorldParameters, i: int, size: tuple[int, int]) -> Tensor:
-        """One sample: each has sizes of its own on the way."""
-        height, width = image.shape[2:]
-        image = _noisy(
-            _resized(blur(image, p.first.kernels[i : i + 1].to(image)), p.first, i), p.first, i
-        )
-        image = jpeg(image.clamp(0, 1), p.first.quality[i : i + 1])
-        image = _blur_small(image, p.second.kernels[i : i + 1].to(image))
-        factor = p.second.factor[i].item() / self.scale
-        image = _resize(image, (height * factor, width * factor), int(p.second.mode[i]))
-        image = _noisy(image, p.second, i)
-        final, quality = p.final[i : i + 1].to(image), p.second.quality[i : i + 1]
-        if p.jpeg_first[i]:
-            image = jpeg(image.clamp(0, 1), quality)
-            return _blur_small(_resize(image, size, int(p.final_mode[i])), final)
-        image = _blur_small(_resize(image, size, int(p.final_mode[i])), final)
-        return jpeg(image.clamp(0, 1), quality)
+    def _by_size(self, factor: Tensor) -> Iterator[tuple[float, Tensor]]:
+        """Rows whose first resize has similar results, with the largest factor to expect."""
+        low = 0.0
+        for high in (0.5, 1.0, max(1.0, self.options.first.max_resize)):
+            rows = ((factor > low) & (factor <= high)).nonzero()[:, 0]
+            if len(rows):
+                yield high, rows
+            low = high
+
+    def _round(
+        self,
+        images: Tensor,
+        first: OrderParameters,
+        second: OrderParameters,
+        limit: float,
+        canvas: tuple[int, int],
+    ) -> Tensor:
+        """From the first resize, to at most `limit` times the size, to the second, on `canvas`."""
+        height, width = images.shape[2:]
+        whole, sizes = _sizes(images, torch.ones(len(images))), _sizes(images, first.factor)
+        between = (math.ceil(height * limit), math.ceil(width * limit))
+        target = _sizes(images, second.factor / self.scale)
+        images = resize_ragged(images, whole, sizes, first.mode, between)
+        images = _jpeg(_noisy(images, first, sizes), first.quality, sizes)
+        images = blur(images, second.kernels.to(images), sizes)
+        return resize_ragged(images, sizes, target, second.mode, canvas)
+
+
+def _sizes(images: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
+    """Heights and widths, (B,) each, of images that are resized by factors (B,)."""
+    height, width = ((n * factor.double()).long().clamp(min=1) for n in images.shape[2:])
+    return height, width
+
+
+def _rows(p: OrderParameters, rows: Tensor) -> OrderParameters:
+    """The parameters of some samples."""
+    tensors = {f.name: getattr(p, f.name)[rows] for f in fields(p) if f.name != "seeds"}
+    return OrderParameters(**tensors, seeds=[p.seeds[i] for i in rows.tolist()])
+
+
+def _noisy(images: Tensor, p: OrderParameters, sizes: tuple[Tensor, Tensor]) -> Tensor:
+    images = images.clamp(0, 1)  # a cubic resize overshoots
+    canvas = (images.shape[2], images.shape[3])
+    noisy = add_gaussian_noise(images, p.gaussian, p.grey, p.seeds, hashed=True)
+    noisy = add_poisson_noise(noisy, p.poisson, p.grey, p.seeds, inside(sizes, canvas))
+    return noisy.clamp(0, 1)
+
+
+def _jpeg(images: Tensor, quality: Tensor, sizes: tuple[Tensor, Tensor]) -> Tensor:
+    """JPEG of a ragged batch; blocks that reach beyond an image are filled with its edge."""
+    height, width = images.shape[2:]
+    canvas = (height + -height % 16, width + -width % 16)
+    whole = extend(images, sizes, 0, canvas, mirror=False)
+    return jpeg(whole, quality)[:, :, :height, :width]
 
 
 def _draw(o: OrderOptions, u: Tensor, seeds: list[int]) -> OrderParameters:
@@ -254,32 +308,3 @@ def _between(u: Tensor, low: float, high: float) -> Tensor:
 def _odd(u: Tensor) -> Tensor:
     """Kernel sizes 7, 9, ..., 21."""
     return 7 + 2 * (u * 8).long().clamp(max=7)
-
-
-def _resized(image: Tensor, p: OrderParameters, i: int) -> Tensor:
-    factor = p.factor[i].item()
-    return _resize(image, (image.shape[2] * factor, image.shape[3] * factor), int(p.mode[i]))
-
-
-def _resize(image: Tensor, size: tuple[float, float], mode: int) -> Tensor:
-    target = (max(1, int(size[0])), max(1, int(size[1])))
-    name = _MODES[mode]
-    return F.interpolate(
-        image, target, mode=name, **({} if name == "area" else {"align_corners": False})
-    )
-
-
-def _noisy(image: Tensor, p: OrderParameters, i: int) -> Tensor:
-    one, seeds = slice(i, i + 1), p.seeds[i : i + 1]
-    if p.gaussian[i] > 0:
-        return add_gaussian_noise(image, p.gaussian[one], p.grey[one], seeds).clamp(0, 1)
-    return add_poisson_noise(image.clamp(0, 1), p.poisson[one], p.grey[one], seeds).clamp(0, 1)
-
-
-def _blur_small(image: Tensor, kernels: Tensor) -> Tensor:
-    """Blurs images that may be smaller than what mirroring needs."""
-    reach = kernels.shape[-1] // 2
-    if min(image.shape[2:]) > reach:
-        return blur(image, kernels)
-    pad = F.pad(image, (reach,) * 4, mode="replicate")
-    return F.conv2d(pad.transpose(0, 1), kernels[:, None]).transpose(0, 1)
