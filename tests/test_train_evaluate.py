@@ -8,6 +8,7 @@ from PIL import Image
 
 from kdsr import KDSR
 from kdsr.checkpoint import save_checkpoint
+from train.degradation.resize import resize_bicubic
 from train.evaluate import (
     averages,
     choose_idrs,
@@ -15,11 +16,15 @@ from train.evaluate import (
     evaluate_model,
     main,
     real_pairs,
+    to_csv,
+    to_markdown,
 )
+from train.lpips import LPIPS
 from train.metrics import psnr_y
 from train.protocols import protocol
 
 from .conftest import ROOT, make_tiny
+from .test_train_lpips import alexnet_state, heads_state
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +110,16 @@ def test_real_pairs_are_matched_by_name_and_size(
     assert "has no LQ partner" in capsys.readouterr().err
     assert main(arguments) == 2
     assert "needs --lq" in capsys.readouterr().err
+
+
+def test_lpips_is_measured_when_weights_are_given(tiny: KDSR, folder: Path) -> None:
+    lpips = LPIPS(alexnet_state(), heads_state())
+    pairs = list(degraded_pairs(folder, protocol("gaussian8", 4)[:1], 4))[:1]
+    rows = evaluate_model(tiny, pairs, lpips=lpips)
+    expected = lpips(resize_bicubic(pairs[0].lq, (80, 96)), pairs[0].gt).item()
+    assert rows[0].bicubic_lpips == pytest.approx(expected)
+    assert "LPIPS | bicubic PSNR-Y" in to_markdown(rows)
+    assert to_csv(rows).startswith(
+        "image,case,psnr,ssim,bicubic_psnr,bicubic_ssim,lpips,bicubic_lp"
+    )
+    assert "LPIPS" not in to_markdown(evaluate_model(tiny, pairs))

@@ -4,8 +4,8 @@
     python train/evaluate.py --model kdsr-s-x4 --set GT --lq LQ --protocol pairs
 
 PSNR and SSIM on luma, `scale` pixels shaved, LQ and SR rounded to 8 bit, bicubic upscaling beside
-it. `--idr` replaces each image's IDR by the set's mean or by that of the opposite degradation: what
-the IDR is worth.
+it; LPIPS too when its weights are given. `--idr` replaces each image's IDR by the set's mean or by
+that of the opposite degradation: what the IDR is worth.
 """
 
 import argparse
@@ -26,10 +26,15 @@ from kdsr import IDR, KDSR, KDSRError
 from kdsr.atomic import replacing
 from train.data import DataError, find_images, read_rgb
 from train.degradation.resize import resize_bicubic
+from train.lpips import LPIPS, load_lpips
 from train.metrics import psnr_y, ssim_y
 from train.protocols import Case, protocol
 
 IDRS = ("own", "mean", "wrong")
+_TITLES = {
+    "psnr": "PSNR-Y", "ssim": "SSIM-Y", "lpips": "LPIPS", "bicubic_psnr": "bicubic PSNR-Y",
+    "bicubic_ssim": "bicubic SSIM-Y", "bicubic_lpips": "bicubic LPIPS",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class Row:
         ssim: On luma.
         bicubic_psnr: Of bicubic upscaling.
         bicubic_ssim: Of bicubic upscaling.
+        lpips: None without weights for it.
+        bicubic_lpips: Of bicubic upscaling.
     """
 
     image: str
@@ -51,6 +58,12 @@ class Row:
     ssim: float
     bicubic_psnr: float
     bicubic_ssim: float
+    lpips: float | None = None
+    bicubic_lpips: float | None = None
+
+    def numbers(self) -> dict[str, float]:
+        """What was measured, by name."""
+        return {k: v for k, v in vars(self).items() if isinstance(v, float)}
 
 
 @dataclass(frozen=True)
@@ -103,6 +116,7 @@ def evaluate_model(
     *,
     idr: str = "own",
     dtype: str = "fp32",
+    lpips: LPIPS | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
     """Upscales and measures every pair.
@@ -113,6 +127,7 @@ def evaluate_model(
         idr: "own"; "mean", the mean of all pairs' IDRs; or "wrong", the IDR of the same image under
             the case at the other end of the protocol.
         dtype: As in `model.upscale`.
+        lpips: To measure LPIPS with, on the CPU.
         progress: Called with (pairs done, pairs in all).
     """
     idrs = choose_idrs(model, pairs, idr, dtype)
@@ -120,12 +135,13 @@ def evaluate_model(
     for index, (pair, chosen) in enumerate(zip(pairs, idrs, strict=True)):
         sr = model.upscale(pair.lq, chosen, dtype=dtype)
         plain = resize_bicubic(pair.lq, (pair.gt.shape[2], pair.gt.shape[3]))
-        scores = (
-            measure(images, pair.gt, scale).item()
-            for images in (sr, plain)
-            for measure in (psnr_y, ssim_y)
-        )
-        rows.append(Row(pair.image, pair.case, *scores))
+        row: dict[str, float] = {}
+        for prefix, images in (("", sr), ("bicubic_", plain)):
+            row[f"{prefix}psnr"] = psnr_y(images, pair.gt, scale).item()
+            row[f"{prefix}ssim"] = ssim_y(images, pair.gt, scale).item()
+            if lpips is not None:
+                row[f"{prefix}lpips"] = lpips(images, pair.gt).item()
+        rows.append(Row(pair.image, pair.case, **row))
         if progress is not None:
             progress(index + 1, len(pairs))
     return rows
@@ -151,10 +167,10 @@ def averages(rows: Sequence[Row]) -> dict[str, Row]:
     groups["all"] = list(rows)
 
     def mean(name: str, group: list[Row]) -> Row:
-        numbers = zip(
-            *((r.psnr, r.ssim, r.bicubic_psnr, r.bicubic_ssim) for r in group), strict=True
-        )
-        return Row("mean", name, *(sum(column) / len(group) for column in numbers))
+        numbers = {
+            key: sum(row.numbers()[key] for row in group) / len(group) for key in group[0].numbers()
+        }
+        return Row("mean", name, **numbers)
 
     return {name: mean(name, group) for name, group in groups.items()}
 
@@ -165,13 +181,11 @@ def _cases(rows: Sequence[Row]) -> list[str]:
 
 def to_markdown(rows: Sequence[Row]) -> str:
     """A table of the averages."""
-    lines = ["| degradation | PSNR-Y | SSIM-Y | bicubic PSNR-Y | bicubic SSIM-Y |"]
-    lines.append("|---|---|---|---|---|")
-    lines += [
-        f"| {name} | {row.psnr:.2f} | {row.ssim:.4f} | {row.bicubic_psnr:.2f} "
-        f"| {row.bicubic_ssim:.4f} |"
-        for name, row in averages(rows).items()
-    ]
+    columns = {key: title for key, title in _TITLES.items() if key in rows[0].numbers()}
+    lines = [f"| degradation | {' | '.join(columns.values())} |", "|---" * (len(columns) + 1) + "|"]
+    for name, row in averages(rows).items():
+        numbers = (f"{row.numbers()[key]:.{2 if 'psnr' in key else 4}f}" for key in columns)
+        lines.append(f"| {name} | {' | '.join(numbers)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -179,10 +193,9 @@ def to_csv(rows: Sequence[Row]) -> str:
     """One line per image and degradation."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(Row.__dataclass_fields__)
+    writer.writerow(["image", "case", *rows[0].numbers()])
     for row in rows:
-        numbers = (f"{x:.4f}" for x in (row.psnr, row.ssim, row.bicubic_psnr, row.bicubic_ssim))
-        writer.writerow([row.image, row.case, *numbers])
+        writer.writerow([row.image, row.case, *(f"{x:.4f}" for x in row.numbers().values())])
     return buffer.getvalue()
 
 
@@ -200,6 +213,13 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--lq", type=Path, help="folder of LQ images, for pairs")
     parser.add_argument("--idr", choices=IDRS, default="own")
+    parser.add_argument(
+        "--lpips",
+        nargs=2,
+        type=Path,
+        metavar=("ALEXNET", "HEADS"),
+        help="weights for LPIPS: torchvision's alexnet .pth and the authors' alex.pth",
+    )
     parser.add_argument("--dtype", default="fp32", choices=("auto", "fp32", "fp16", "bf16"))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, help="folder for the CSV and Markdown files")
@@ -213,6 +233,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> str:
+    lpips = load_lpips(*arguments.lpips) if arguments.lpips else None
     model = kdsr.load(arguments.model).to(arguments.device)
     scale = model.config.scale
     if arguments.protocol == "pairs":
@@ -221,7 +242,7 @@ def _evaluate(arguments: argparse.Namespace) -> str:
         pairs = list(real_pairs(arguments.set, arguments.lq, scale))
     else:
         pairs = list(degraded_pairs(arguments.set, protocol(arguments.protocol, scale), scale))
-    rows = evaluate_model(model, pairs, idr=arguments.idr, dtype=arguments.dtype)
+    rows = evaluate_model(model, pairs, idr=arguments.idr, dtype=arguments.dtype, lpips=lpips)
     table = to_markdown(rows)
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
