@@ -134,6 +134,15 @@ def test_the_second_order_is_blur_resize_twice_then_resize_and_sinc() -> None:
         assert ((made[one] - expected).abs() > 1e-3).float().mean() < 5e-3
 
 
+def test_the_official_jpeg_table_is_an_option() -> None:
+    gt = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    right, odd = (
+        RealWorldDegradation(RealWorldOptions(transposed_luma=flag), 4) for flag in (False, True)
+    )
+    drawn = right.sample(0, 0, range(2))
+    assert not torch.equal(right.apply(gt, drawn), odd.apply(gt, drawn))
+
+
 def test_published_parameters_are_the_default_and_are_drawn_in_their_shares() -> None:
     drawn = RealWorldDegradation(RealWorldOptions(), 4).sample(0, 0, range(3000))
     for order, up, down, most in ((drawn.first, 0.2, 0.7, 1.5), (drawn.second, 0.3, 0.4, 1.2)):

@@ -123,3 +123,11 @@ def test_lpips_is_measured_when_weights_are_given(tiny: KDSR, folder: Path) -> N
         "image,case,psnr,ssim,bicubic_psnr,bicubic_ssim,lpips,bicubic_lp"
     )
     assert "LPIPS" not in to_markdown(evaluate_model(tiny, pairs))
+
+
+def test_a_device_that_is_not_there_is_explained(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--model", "kdsr-s-x4", "--set", str(folder), "--device", "vulcan"]
+    assert main(arguments) == 2
+    assert "got 'vulcan'" in capsys.readouterr().err

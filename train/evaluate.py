@@ -24,6 +24,7 @@ from torch import Tensor
 import kdsr
 from kdsr import IDR, KDSR, KDSRError
 from kdsr.atomic import replacing
+from kdsr.errors import ConfigError
 from train.data import DataError, find_images, read_rgb
 from train.degradation.resize import resize_bicubic
 from train.lpips import LPIPS, load_lpips
@@ -234,7 +235,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> str:
     lpips = load_lpips(*arguments.lpips) if arguments.lpips else None
-    model = kdsr.load(arguments.model).to(arguments.device)
+    model = _on_device(kdsr.load(arguments.model), arguments.device)
     scale = model.config.scale
     if arguments.protocol == "pairs":
         if arguments.lq is None:
@@ -252,6 +253,15 @@ def _evaluate(arguments: argparse.Namespace) -> str:
             with replacing(arguments.out / (name + suffix)) as temporary:
                 temporary.write_text(text, encoding="utf-8")
     return table
+
+
+def _on_device(model: KDSR, device: str) -> KDSR:
+    try:
+        return model.to(device)
+    except (AssertionError, RuntimeError) as error:  # how torch says that there is none
+        raise ConfigError(
+            f"expected a device that PyTorch can use here (cpu, cuda, mps), got {device!r}: {error}"
+        ) from None
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kdsr.errors import CheckpointError
+from kdsr.errors import CheckpointError, ImageError
 
 # Convolutions of torchvision's `alexnet().features`: index, shape, stride, padding.
 _LAYERS = (
@@ -71,7 +71,7 @@ class LPIPS(nn.Module):
             (B,), float32.
         """
         if min(gt.shape[2:]) < _SMALLEST:
-            raise ValueError(
+            raise ImageError(
                 f"images of {gt.shape[3]}x{gt.shape[2]} px are too small for LPIPS; expected at "
                 f"least {_SMALLEST} px a side"
             )

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kdsr.errors import ImageError
 from train.degradation.kernels import gaussian_taps
 
 
@@ -78,5 +79,5 @@ def _shaved(images: Tensor, shave: int) -> Tensor:
         return images
     h, w = images.shape[2:]
     if min(h, w) <= 2 * shave:
-        raise ValueError(f"images of {w}x{h} px are too small to shave {shave} px at each border")
+        raise ImageError(f"images of {w}x{h} px are too small to shave {shave} px at each border")
     return images[:, :, shave:-shave, shave:-shave]

@@ -101,6 +101,8 @@ class RealWorldOptions:
     """Second round."""
     final_sinc_probability: float = 0.8
     """Share of samples with a last sinc filter."""
+    transposed_luma: bool = False
+    """Use the transposed luminance table of the official JPEG, to compare with its models."""
 
     def __post_init__(self) -> None:
         problems = self.first.problems("first") + self.second.problems("second")
@@ -198,12 +200,12 @@ class RealWorldDegradation:
         sizes = _sizes(gt, p.second.factor / self.scale)
         images = _noisy(images, p.second, sizes)
         quality = p.second.quality
-        images = _jpeg(images, quality * p.jpeg_first, sizes)
+        images = self._jpeg(images, quality * p.jpeg_first, sizes)
         size = (gt.shape[2] // self.scale, gt.shape[3] // self.scale)
         target = (torch.full((count,), size[0]), torch.full((count,), size[1]))
         images = resize_ragged(images, sizes, target, p.final_mode, size)
         images = blur(images, p.final.to(gt), target)
-        images = jpeg(images, quality * ~p.jpeg_first)
+        images = jpeg(images, quality * ~p.jpeg_first, transposed_luma=self.options.transposed_luma)
         return (images * 255).round().clamp(0, 255) / 255
 
     def _by_size(self, factor: Tensor) -> Iterator[tuple[float, Tensor]]:
@@ -229,9 +231,17 @@ class RealWorldDegradation:
         between = (math.ceil(height * limit), math.ceil(width * limit))
         target = _sizes(images, second.factor / self.scale)
         images = resize_ragged(images, whole, sizes, first.mode, between)
-        images = _jpeg(_noisy(images, first, sizes), first.quality, sizes)
+        images = self._jpeg(_noisy(images, first, sizes), first.quality, sizes)
         images = blur(images, second.kernels.to(images), sizes)
         return resize_ragged(images, sizes, target, second.mode, canvas)
+
+    def _jpeg(self, images: Tensor, quality: Tensor, sizes: tuple[Tensor, Tensor]) -> Tensor:
+        """JPEG of a ragged batch; blocks that reach beyond an image are filled with its edge."""
+        height, width = images.shape[2:]
+        canvas = (height + -height % 16, width + -width % 16)
+        whole = extend(images, sizes, 0, canvas, mirror=False)
+        made = jpeg(whole, quality, transposed_luma=self.options.transposed_luma)
+        return made[:, :, :height, :width]
 
 
 def _sizes(images: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
@@ -252,14 +262,6 @@ def _noisy(images: Tensor, p: OrderParameters, sizes: tuple[Tensor, Tensor]) -> 
     noisy = add_gaussian_noise(images, p.gaussian, p.grey, p.seeds, hashed=True)
     noisy = add_poisson_noise(noisy, p.poisson, p.grey, p.seeds, inside(sizes, canvas))
     return noisy.clamp(0, 1)
-
-
-def _jpeg(images: Tensor, quality: Tensor, sizes: tuple[Tensor, Tensor]) -> Tensor:
-    """JPEG of a ragged batch; blocks that reach beyond an image are filled with its edge."""
-    height, width = images.shape[2:]
-    canvas = (height + -height % 16, width + -width % 16)
-    whole = extend(images, sizes, 0, canvas, mirror=False)
-    return jpeg(whole, quality)[:, :, :height, :width]
 
 
 def _draw(o: OrderOptions, u: Tensor, seeds: list[int]) -> OrderParameters:
