@@ -37,6 +37,9 @@ class StageOptions:
     """Optimiser steps."""
     lr: float = 1e-3
     """Peak learning rate of Adam."""
+    estimator_lr: float = 0.2
+    """The estimator's share of the learning rate. At high rates its vector is noise to the network,
+    which then learns to ignore it."""
     final_lr: float = 1e-6
     """Learning rate at the end of the cosine."""
     warmup: int = 500
@@ -59,6 +62,10 @@ class StageOptions:
             for name in (*(f"{w}_weight" for w in ("l1", "kd", "perceptual", "gan")), "kd_only")
             if getattr(self, name) < 0
         ]
+        if not 0 < self.estimator_lr <= 1:
+            found.append(
+                f"{stage}.estimator_lr must be more than 0, at most 1, got {self.estimator_lr}"
+            )
         if self.steps < 1:
             found.append(f"{stage}.steps must be at least 1, got {self.steps}")
         if self.warmup < 0:
@@ -104,7 +111,12 @@ class TrainOptions:
     """Stage 2, and the control."""
     gan: StageOptions = field(
         default_factory=lambda: StageOptions(
-            lr=1e-4, warmup=0, kd_weight=1.0, perceptual_weight=1.0, gan_weight=1.0
+            lr=1e-4,
+            estimator_lr=1.0,
+            warmup=0,
+            kd_weight=1.0,
+            perceptual_weight=1.0,
+            gan_weight=1.0,
         )
     )
     """Stage 3."""

@@ -14,7 +14,7 @@ from accelerate.utils import broadcast
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from kdsr.errors import KDSRError
+from kdsr import KDSR, KDSRError, KDSRTeacher
 from train.checkpoints import Checkpoints
 from train.config import StageOptions, TrainOptions
 from train.data import CropSampler
@@ -99,18 +99,26 @@ class Loop:
         for name, module in stage.parts().items():
             if self.channels_last:
                 module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-            optimizer = torch.optim.Adam(
-                module.parameters(),
-                lr=self.stage_options.lr,
-                betas=(0.9, 0.99),
-                fused=device.type in ("cpu", "cuda"),
-            )
-            self.parts[name] = Part(module, optimizer)
+            self.parts[name] = Part(module, self._optimizer(module))
             self.forward[name] = accelerator.prepare(
                 torch.compile(module) if options.compile else module
             )
         size = options.patch * options.scale
         self.probe = IDRProbe(crops, degradation, options.seed, size, device)
+
+    def _optimizer(self, module: nn.Module) -> torch.optim.Optimizer:
+        """Adam with a group of its own for an estimator."""
+        groups = [{"params": list(module.parameters()), "share": 1.0}]
+        if isinstance(module, KDSR | KDSRTeacher):
+            groups = [
+                {
+                    "params": list(module.estimator.parameters()),
+                    "share": self.stage_options.estimator_lr,
+                },
+                {"params": list(module.network.parameters()), "share": 1.0},
+            ]
+        fused = self.accelerator.device.type in ("cpu", "cuda")
+        return torch.optim.Adam(groups, lr=self.stage_options.lr, betas=(0.9, 0.99), fused=fused)
 
     def run(self) -> str | None:
         """Trains; returns None when the stage is finished, otherwise why it stopped early."""
@@ -167,7 +175,7 @@ class Loop:
         for other in self.parts.values():
             other.module.requires_grad_(other is part)
         for group in part.optimizer.param_groups:
-            group["lr"] = learning_rate(self.step, self.stage_options)
+            group["lr"] = group["share"] * learning_rate(self.step, self.stage_options)
         part.optimizer.zero_grad(set_to_none=True)
         sums: dict[str, Tensor] = {}
         for index, batch in enumerate(batches):
@@ -297,11 +305,11 @@ class Loop:
         self._check_same_run(state)
         main = self.parts["model"]
         main.module.load_state_dict(state["model"])
-        main.optimizer.load_state_dict(state["optimizer"])
+        _load_moments(main.optimizer, state["optimizer"])
         self.ema.load_state_dict(state["ema"])
         for name, saved in state.get("parts", {}).items():
             self.parts[name].module.load_state_dict(saved["module"])
-            self.parts[name].optimizer.load_state_dict(saved["optimizer"])
+            _load_moments(self.parts[name].optimizer, saved["optimizer"])
         self.step, self.nan_steps = state["step"], state["nan_steps"]
         self.seconds, self.metrics = state["seconds"], state.get("metrics", {})
 
@@ -318,9 +326,9 @@ class Loop:
         then = json.loads(state["decisive"])
         now = json.loads(json.dumps(self.options.decisive(self.stage.name), default=str))
         changes = [
-            f"{key} was {then.get(key, 'absent')}, is {now.get(key, 'absent')}"
-            for key in sorted({**then, **now})
-            if then.get(key) != now.get(key)
+            f"{key} was {then[key]}, is {now.get(key, 'absent')}"
+            for key in sorted(then)
+            if then[key] != now.get(key)
         ]
         if state["data"] != self.data_fingerprint:
             changes.append(f"the images were {state['data']}, are {self.data_fingerprint}")
@@ -329,3 +337,9 @@ class Loop:
                 f"{where} is of a run with other options: {'; '.join(changes)}. Use the same, "
                 "choose another --out, or pass --allow_changes"
             )
+
+
+def _load_moments(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Loads what Adam remembers; rates and shares come from the options."""
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})

@@ -1,10 +1,14 @@
 """The weights that a stage starts from."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from kdsr import KDSR, KDSRTeacher
 from kdsr.checkpoint import load_checkpoint
+from kdsr.estimator import DegradationEstimator
 from train.config import TrainOptions
 from train.discriminator import UNetDiscriminator
 from train.export import export_path
@@ -12,6 +16,8 @@ from train.gan import GANStage
 from train.loop import TrainingError
 from train.perceptual import load_perceptual
 from train.stages import Stage, StudentStage, TeacherStage, copy_fitting
+
+_DETAIL_GAIN = 4.0  # detail is about a quarter as strong as colour
 
 
 def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) -> Stage:
@@ -30,6 +36,7 @@ def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) ->
     composed = options.compose_tail
     if name == "teacher":
         stage = TeacherStage(config, stage_options, composed=composed)
+        wake(stage.model.estimator)
         if options.init is not None and options.stage == "teacher":
             _start_from(load_checkpoint(options.init), stage, say)
         return stage
@@ -54,9 +61,31 @@ def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) ->
         teacher=teacher if stage_options.kd_weight > 0 else None,
         name=name,
     )
+    wake(stage.model.estimator)
     source = load_checkpoint(options.init) if options.init is not None else teacher
     _start_from(source, stage, say)
     return stage
+
+
+@torch.no_grad()
+def wake(estimator: DegradationEstimator) -> None:
+    """Makes an untrained estimator's first layer see detail instead of colour.
+
+    Deviation: the official code starts from PyTorch's default. There, and with Kaiming's,
+    `idr_full` tells which image it is rather than how it was degraded: over degradations of one
+    image it varies by 0.1 to 1% of its level, over images by 30%. The network then learns to ignore
+    it, and short trainings end with a plain SR network. Filters without a mean are blind to flat
+    areas, so that what is averaged over the image is the strength of its detail, which is what
+    degradations change; and the teacher's 3 LQ channels weigh as much as its many GT channels
+    together, which are the same whatever the degradation.
+    """
+    weight = estimator.head.weight
+    weight -= weight.mean((2, 3), keepdim=True)
+    weight *= _DETAIL_GAIN
+    channels = weight.shape[1]
+    if channels > 3:
+        weight[:, :3] *= math.sqrt(channels / 6)
+        weight[:, 3:] *= math.sqrt(channels / (2 * (channels - 3)))
 
 
 def _start_from(source: KDSR | KDSRTeacher, stage: Stage, say: Callable[[str], None]) -> None:
