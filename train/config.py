@@ -90,7 +90,9 @@ class TrainOptions:
     stages: tuple[Literal["teacher", "student", "control", "gan"], ...] = ("teacher", "student")
     """What "all" means. The control is the student trained without distillation."""
     name: str | None = None
-    """Name of the exported model; by default kdsr-SIZE-xSCALE."""
+    """Name of the exported model; by default kdsr-SIZE-xSCALE[-VARIANT]."""
+    variant: str = ""
+    """What sets the model apart from others of its size, for its name."""
     licence: str = "Apache-2.0"
     """Licence of the exported model."""
     size: Literal["s", "m", "l", "gan"] = "s"
@@ -260,7 +262,8 @@ class TrainOptions:
     @property
     def model_name(self) -> str:
         """Name of the exported model."""
-        return self.name or f"kdsr-{self.size}-x{self.scale}"
+        parts = ["kdsr", self.size, f"x{self.scale}", *([self.variant] if self.variant else [])]
+        return self.name or "-".join(parts)
 
     def decisive(self, stage: str) -> dict[str, object]:
         """What decides the result of a stage, flat: {"student.lr": 0.001, ...}.
@@ -284,10 +287,10 @@ class TrainOptions:
 # May differ between the sittings of a run: where things lie, how often something is shown, when
 # to stop. All other fields change what comes out.
 _FREE = {
-    "data", "out", "stage", "stages", "name", "licence", "teacher_checkpoint", "init", "perceptual",
-    "accumulate", "device", "threads", "cache", "compile", "channels_last", "log_every", "validate",
-    "validate_every", "preview_every", "save_every", "keep", "shard_mib", "time_limit", "resume",
-    "allow_changes", "min_spread",
+    "data", "out", "stage", "stages", "name", "variant", "licence", "teacher_checkpoint", "init",
+    "perceptual", "accumulate", "device", "threads", "cache", "compile", "channels_last",
+    "log_every", "validate", "validate_every", "preview_every", "save_every", "keep", "shard_mib",
+    "time_limit", "resume", "allow_changes", "min_spread",
 }  # fmt: skip
 
 

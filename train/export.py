@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import kdsr
 from kdsr.atomic import replacing
@@ -14,21 +14,17 @@ if TYPE_CHECKING:
 
 
 def export_path(options: TrainOptions, stage: str) -> Path:
-    """Where a stage's weights go: OUT/NAME.safetensors, with the stage's name if it is not final.
-
-    The final model of a run is its last stage's; a control is never final.
-    """
-    final = [name for name in options.stages if name not in ("control", "teacher")]
-    if final and stage == final[-1]:
-        return options.out / f"{options.model_name}.safetensors"
+    """Where a stage's weights lie for the stages that build on it: OUT/STAGE.safetensors."""
     return options.out / f"{stage}.safetensors"
 
 
 def export_model(loop: "Loop") -> Path:
-    """Writes a stage's averaged weights as safetensors, with how they were made, and a card.
+    """Writes a stage's averaged weights as safetensors, with how they were made.
+
+    What people can upscale with (student, gan) is written under the model's name too, with a card.
 
     Returns:
-        The path of the weights; see `export_path`. The card is beside it, `.md`.
+        The path for people, or `export_path`.
     """
     options, stage = loop.options, loop.stage
     path = export_path(options, stage.name)
@@ -44,7 +40,12 @@ def export_model(loop: "Loop") -> Path:
         "recipe": json.dumps(options.decisive(stage.name), default=str),
         "kdsr_version": kdsr.__version__,
     }
-    save_checkpoint(loop.ema.module, path, metadata)  # pyright: ignore[reportArgumentType]
+    model: Any = loop.ema.module
+    save_checkpoint(model, path, metadata)
+    if stage.name in ("teacher", "control"):
+        return path
+    path = options.out / f"{options.model_name}.safetensors"
+    save_checkpoint(model, path, {**metadata, "name": path.stem})
     with replacing(path.with_suffix(".md")) as temporary:
         temporary.write_text(_card(loop, path, metadata), encoding="utf-8")
     return path
@@ -66,6 +67,7 @@ def _card(loop: "Loop", path: Path, metadata: dict[str, str]) -> str:
         else "Nothing was measured during training (`--validate FOLDER` does).\n"
     )
     options = "\n".join(f"{key}: {value}" for key, value in json.loads(metadata["recipe"]).items())
+    words = "student with adversarial training" if loop.stage.name == "gan" else "student"
     finished = loop.step == loop.stage_options.steps
     return f"""---
 license: {metadata["licence"].lower()}
@@ -75,7 +77,7 @@ tags: [super-resolution, blind-super-resolution, kdsr, comfyui]
 ---
 # {path.stem}
 
-KDSR {stage_words(loop.stage.name)}, x{config.scale}, {parameters:,} parameters ({config.n_feats}
+KDSR {words}, x{config.scale}, {parameters:,} parameters ({config.n_feats}
 features, {config.n_blocks} blocks, {config.n_resblocks} estimator blocks), for
 `{metadata["degradation"]}` degradations. Trained for {loop.step:,} steps
 {"" if finished else "(unfinished) "}in {metadata["hours"]} hours; averaged weights. Images: fingerprint `{loop.data_fingerprint}`.
@@ -95,12 +97,3 @@ or, in ComfyUI, put the file into `models/kdsr` and choose it in Load KDSR.
 {options}
 ```
 """
-
-
-def stage_words(stage: str) -> str:
-    """What a stage's model is called in text."""
-    return {
-        "teacher": "teacher (needs the ground truth: for training only)",
-        "control": "student trained without distillation",
-        "gan": "student with adversarial training",
-    }.get(stage, "student")

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from train.data import ImageCache, find_images, read_rgb
 from train.degradation import Degradation
 from train.degradation.resize import resize_bicubic
+from train.losses import l1_loss
 from train.metrics import psnr_y
 from train.stages import Stage
 
@@ -46,19 +47,22 @@ class Validation:
 
     @torch.no_grad()
     def measure(self, stage: Stage, model: nn.Module) -> dict[str, float]:
-        """Mean PSNR-Y in dB of each set, and of bicubic upscaling beside it."""
+        """Mean PSNR-Y in dB of each set, and of bicubic upscaling beside it; and mean L1."""
         numbers = {}
         for name, images in self._sets.items():
-            scores, plain = [], []
+            scores, errors, plain = [], [], []
             for index, image in enumerate(images):
                 lq, gt = self._degrade(image, index)
-                scores.append(psnr_y(stage.upscale(model, lq, gt).float(), gt, self.scale).item())
+                sr = stage.upscale(model, lq, gt).float()
+                scores.append(psnr_y(sr, gt, self.scale).item())
+                errors.append(l1_loss(sr, gt).item())
                 if name not in self.bicubic:
                     upscaled = resize_bicubic(lq, (gt.shape[2], gt.shape[3]))
                     plain.append(psnr_y(upscaled, gt, self.scale).item())
             if plain:
                 self.bicubic[name] = sum(plain) / len(plain)
             numbers[f"psnr_y_{name}"] = sum(scores) / len(scores)
+            numbers[f"l1_{name}"] = sum(errors) / len(errors)
             numbers[f"bicubic_psnr_y_{name}"] = self.bicubic[name]
         return numbers
 

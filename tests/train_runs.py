@@ -1,0 +1,37 @@
+"""What the training tests share: a tiny recipe, and a disk that is full."""
+
+import contextlib
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+PHOTOS = Path(__file__).parents[1] / "samples" / "photos"
+
+TINY = {
+    "data": str(PHOTOS), "device": "cpu", "threads": 1, "precision": "fp32", "n_feats": 4,
+    "n_blocks": 2, "n_resblocks": 1, "patch": 8, "batch": 4, "log_every": 1, "save_every": 100,
+    "validate_every": 100, "preview_every": 100, "min_spread": 0.0, "discriminator_feats": 4,
+    "teacher": {"steps": 6, "warmup": 2}, "student": {"steps": 6, "warmup": 2, "kd_weight": 0.05},
+    "gan": {"steps": 4, "lr": 1e-4, "warmup": 0, "kd_weight": 1.0, "gan_weight": 1.0},
+}  # fmt: skip
+
+
+def tiny_recipe(folder: Path, **changes: object) -> str:
+    """Writes a recipe of seconds; returns its path. Runs go to `folder/run`."""
+    recipe = {**TINY, "out": str(folder / "run"), "cache": str(folder / "cache"), **changes}
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    return str(path)
+
+
+@contextlib.contextmanager
+def full_disk(room: int = 0) -> Iterator[None]:
+    """No file can grow beyond `room` bytes: writes fail in the operating system, for real."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
