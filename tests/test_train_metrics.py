@@ -59,7 +59,7 @@ def test_psnr_and_ssim_equal_scikit_image(
             a, b, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
         )
         # Its border of 5 px is left out, as here.
-        assert abs(expected - similarity[i].item()) < 1e-7
+        assert abs(float(expected) - similarity[i].item()) < 1e-7  # pyright: ignore[reportArgumentType]
 
 
 def test_equal_images_have_the_best_scores(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
