@@ -95,6 +95,35 @@ class Frontend:
         self.driver.execute_script("app.extensionManager.command.execute('Comfy.Canvas.FitView')")
         time.sleep(1.5)  # an animation
 
+    def focus(self, titles: list[str], scale: float = 1.25, margin: int = 16) -> dict[str, float]:
+        """Moves nodes to the middle of the page; returns where they are, for `screenshot`."""
+        box = self.driver.execute_script(
+            """
+            const [titles, scale, margin] = arguments
+            const boxes = app.graph.nodes.filter(n => titles.includes(n.title)).map(n =>
+                [n.pos[0], n.pos[1] - LiteGraph.NODE_TITLE_HEIGHT,
+                 n.pos[0] + n.size[0], n.pos[1] + n.size[1]])
+            if (boxes.length < titles.length) return null
+            const edge = (k, pick) => pick(...boxes.map(b => b[k]))
+            const [left, top] = [edge(0, Math.min) - margin, edge(1, Math.min) - margin]
+            const [right, bottom] = [edge(2, Math.max) + margin, edge(3, Math.max) + margin]
+            const ds = app.canvas.ds, page = app.canvas.canvas.getBoundingClientRect()
+            const width = (right - left) * scale, height = (bottom - top) * scale
+            const x = Math.max(80, (page.width - width) / 2)
+            const y = Math.max(80, (page.height - height) / 2)
+            ds.scale = scale
+            ds.offset = [x / scale - left, y / scale - top]
+            app.canvas.setDirty(true, true)
+            return {x: page.left + x, y: page.top + y, width, height}
+            """,
+            titles,
+            scale,
+            margin,
+        )
+        assert box, f"no nodes called {titles}"
+        time.sleep(1)  # until it is drawn
+        return box
+
     def screenshot(self, path: Path, crop: dict[str, float] | None = None) -> None:
         """Writes a PNG of the page or of a part: x, y, width and height in CSS pixels."""
         options = {"format": "png", **({"clip": {**crop, "scale": 1}} if crop else {})}
