@@ -14,12 +14,12 @@ from .train_runs import PHOTOS, full_disk
 CPU = torch.device("cpu")
 
 
-def save(path: Path, size: tuple[int, int] = (40, 32), seed: int = 0, **options: object) -> Path:
+def save(path: Path, size: tuple[int, int] = (40, 32), seed: int = 0) -> Path:
     """A random image, (width, height) in size."""
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path, **options)
+    Image.fromarray(pixels).save(path)
     return path
 
 

@@ -1,10 +1,12 @@
-"""What the training tests share: a tiny recipe, and a disk that is full."""
+"""What the training tests share: a tiny recipe, one thread, and a disk that is full."""
 
 import contextlib
 import resource
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+import torch
 import yaml
 
 PHOTOS = Path(__file__).parents[1] / "samples" / "photos"
@@ -24,6 +26,15 @@ def tiny_recipe(folder: Path, **changes: object) -> str:
     path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(recipe))
     return str(path)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tensors this small are slower with more threads. Import it to use it in a whole file."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @contextlib.contextmanager

@@ -80,7 +80,8 @@ tags: [super-resolution, blind-super-resolution, kdsr, comfyui]
 KDSR {words}, x{config.scale}, {parameters:,} parameters ({config.n_feats}
 features, {config.n_blocks} blocks, {config.n_resblocks} estimator blocks), for
 `{metadata["degradation"]}` degradations. Trained for {loop.step:,} steps
-{"" if finished else "(unfinished) "}in {metadata["hours"]} hours; averaged weights. Images: fingerprint `{loop.data_fingerprint}`.
+{"" if finished else "(unfinished) "}in {metadata["hours"]} hours; averaged weights. Fingerprint of
+the training images: `{loop.data_fingerprint}`.
 
 ## Use
 

@@ -143,9 +143,12 @@ class Loop:
                 means = {name: float(total) / count for name, total in sums.items()}
                 self._log_step(means, norm, count * self.options.batch / elapsed)
                 sums, since, since_time = {}, self.step, time.monotonic()
-            self._look()
+            if self._due(self.options.validate_every):
+                self._validate()
             if self._due(self.options.save_every):
                 self._save()
+            if self._due(self.options.preview_every):
+                self._preview()
         return None
 
     def _optimise(self) -> tuple[dict[str, Tensor], float]:
@@ -230,14 +233,17 @@ class Loop:
             },
         )
 
-    def _look(self) -> None:
-        """Measures and draws the averaged weights, when it is time to."""
-        if self._due(self.options.validate_every) and self.accelerator.is_main_process:
+    def _validate(self) -> None:
+        """Asks whether the IDR is alive and measures the averaged weights."""
+        if self.accelerator.is_main_process:
             alive = self.probe.ask(self.stage, self.stage.model)
             self.metrics = self.validation.measure(self.stage, self.ema.module)
             self.log.numbers(self.step, {**alive, **self.metrics})
             self._check_alive(alive)
-        if self._due(self.options.preview_every) and self.accelerator.is_main_process:
+        self.accelerator.wait_for_everyone()
+
+    def _preview(self) -> None:
+        if self.accelerator.is_main_process:
             lq, gt = self.probe.examples.lq[:_SHOWN], self.probe.examples.gt[:_SHOWN]
             pictures = self.stage.pictures(self.ema.module, lq, gt)
             path = self.options.out / "previews" / f"{self.stage.name}-{self.step:08d}.png"

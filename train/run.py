@@ -10,6 +10,7 @@ several GPUs or machines.
 """
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -43,8 +44,13 @@ def main(argv: list[str] | None = None) -> int:
     try:
         options = read_options(argv)
         return check_data(options) if check else train(options)
-    except (KDSRError, OSError) as error:
+    except KDSRError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        message = f"error: cannot read or write {what}; checkpoints are kept"
+        print(message, file=sys.stderr)  # noqa: T201
         return 2
     except KeyboardInterrupt:
         print("stopped at once; the newest checkpoint is kept", file=sys.stderr)  # noqa: T201
@@ -60,65 +66,83 @@ def check_data(options: TrainOptions) -> int:
     return 1 if any(problem.serious for problem in problems) else 0
 
 
-def train(options: TrainOptions) -> int:
-    """Runs the stages that the options ask for, one after the other."""
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    keep_freed_memory()
-    stop = StopRequest(options.time_limit * 60)
-    accelerator = _accelerator(options)
+@dataclass(frozen=True)
+class Assembly:
+    """What the stages of a run share."""
+
+    options: TrainOptions
+    accelerator: Accelerator
+    crops: CropSampler
+    held_out: ImageCache
+    log: RunLog
+    stop: StopRequest
+
+    def loop(self, stage: str) -> Loop:
+        """The loop of a stage, its weights as they start."""
+        options, device = self.options, self.accelerator.device
+        set_seed(options.seed)
+        folder = options.out / "checkpoints"
+        checkpoints = Checkpoints(folder, stage, options.keep, options.shard_mib << 20)
+        resuming = options.resume and bool(checkpoints.manifests())
+        degradation = build_degradation(options.degradation, options.scale)
+        return Loop(
+            options=options,
+            stage=build_stage(stage, options, (lambda _: None) if resuming else self.log.say),
+            crops=self.crops,
+            degradation=degradation,
+            validation=Validation(
+                degradation, options.scale, options.validate, self.held_out, device
+            ),
+            accelerator=self.accelerator,
+            checkpoints=checkpoints,
+            log=self.log,
+            stop=self.stop,
+            data_fingerprint=self.crops.cache.fingerprint,
+        )
+
+
+def assemble(options: TrainOptions, accelerator: Accelerator) -> Assembly:
+    """Opens the data and the log of a run.
+
+    Raises:
+        DataError: If there are no images to train on.
+    """
     with accelerator.main_process_first():
         cache = open_cache(_source(options), options.cache.expanduser())
     cache, held_out = cache.split(options.hold_out)
     largest = max(options.patch, options.final_patch or 0) * options.scale
     cache, small = cache.at_least(largest)
+    log = RunLog(options.out, active=accelerator.is_main_process)
+    log.say(f"{len(cache)} images ({cache.fingerprint}) on {accelerator.device}")
+    if small:
+        log.say(f"{len(small)} are smaller than {largest} px and left out: {', '.join(small)}")
     crops = CropSampler(cache.on(accelerator.device), options.seed, options.patterns)
-    with stop, RunLog(options.out, active=accelerator.is_main_process) as log:
-        log.say(f"{len(cache)} images ({cache.fingerprint}) on {accelerator.device}")
-        if small:
-            log.say(f"{len(small)} are smaller than {largest} px and left out: {', '.join(small)}")
+    stop = StopRequest(options.time_limit * 60)
+    return Assembly(options, accelerator, crops, held_out, log, stop)
+
+
+def train(options: TrainOptions) -> int:
+    """Runs the stages that the options ask for, one after the other."""
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    keep_freed_memory()
+    accelerator = _accelerator(options)
+    assembly = assemble(options, accelerator)
+    log = assembly.log
+    with assembly.stop, log:
         if accelerator.is_main_process:
             write_options(options, options.out / "options.yaml")
         for name in options.chain():
-            loop = _loop(name, options, crops, held_out, accelerator, log, stop)
+            loop = assembly.loop(name)
             reason = loop.run()
             if accelerator.is_main_process:
                 log.say(f"{name}: {export_model(loop)}")
+            accelerator.wait_for_everyone()
             if reason is not None:
                 log.say(f"{name} stopped at step {loop.step}: {reason}; run again to go on")
                 break
             accelerator.free_memory()
     return 0
-
-
-def _loop(
-    name: str,
-    options: TrainOptions,
-    crops: CropSampler,
-    held_out: ImageCache,
-    accelerator: Accelerator,
-    log: RunLog,
-    stop: StopRequest,
-) -> Loop:
-    set_seed(options.seed)
-    folder = options.out / "checkpoints"
-    checkpoints = Checkpoints(folder, name, options.keep, options.shard_mib << 20)
-    resuming = options.resume and bool(checkpoints.manifests())
-    degradation = build_degradation(options.degradation, options.scale)
-    return Loop(
-        options=options,
-        stage=build_stage(name, options, say=(lambda _: None) if resuming else log.say),
-        crops=crops,
-        degradation=degradation,
-        validation=Validation(
-            degradation, options.scale, options.validate, held_out, accelerator.device
-        ),
-        accelerator=accelerator,
-        checkpoints=checkpoints,
-        log=log,
-        stop=stop,
-        data_fingerprint=crops.cache.fingerprint,
-    )
 
 
 def _accelerator(options: TrainOptions) -> Accelerator:
