@@ -113,7 +113,9 @@ def assemble(options: TrainOptions, accelerator: Accelerator) -> Assembly:
     largest = max(options.patch, options.final_patch or 0) * options.scale
     cache, small = cache.at_least(largest)
     log = RunLog(options.out, active=accelerator.is_main_process)
-    log.say(f"{len(cache)} images ({cache.fingerprint}) on {accelerator.device}")
+    count = accelerator.num_processes
+    shared = f", {count} processes" if count > 1 else ""
+    log.say(f"{len(cache)} images ({cache.fingerprint}) on {accelerator.device}{shared}")
     if small:
         log.say(f"{len(small)} are smaller than {largest} px and left out: {', '.join(small)}")
     crops = CropSampler(cache.on(accelerator.device), options.seed, options.patterns)
