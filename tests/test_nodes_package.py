@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -62,3 +63,14 @@ def test_comfy_test_covers_every_node() -> None:
     config = tomllib.loads((ROOT / "comfy-test.toml").read_text(encoding="utf-8"))
     assert "coverage" in config["test"]["levels"]
     assert config["test"]["workflows"]["cpu"] == "all"
+
+
+def test_icon_and_banner_have_the_shapes_that_the_registry_takes() -> None:
+    comfy = PROJECT["tool"]["comfy"]
+    sizes = {}
+    for key in ("Icon", "Banner"):
+        with Image.open(ROOT / comfy[key].split("/main/")[1]) as image:
+            sizes[key] = image.size
+    width, height = sizes["Banner"]
+    assert sizes["Icon"] == (400, 400)
+    assert width * 9 == height * 21
