@@ -1,6 +1,6 @@
 """The README's picture: the example image as it is, and after `kdsr upscale`.
 
-    python -m benchmarks.before_after
+python -m benchmarks.before_after
 """
 
 from pathlib import Path

@@ -7,6 +7,7 @@ allocates. Stops after `--steps` tiles (0: runs to the end).
 """
 
 import argparse
+import itertools
 import time
 
 import torch
@@ -50,7 +51,7 @@ def main() -> None:
     print(f"| output, 8-bit | {out.nbytes * gib:.2f} |")
     print(f"| peak beyond the input{' (output included)' * (written == written)} "
           f"| {working / 1024:.2f} |")  # fmt: skip
-    longest = max(b - a for a, b in zip(tile_times, tile_times[1:], strict=False))
+    longest = max(b - a for a, b in itertools.pairwise(tile_times))
     print(f"\nlongest time between two chances to stop: {longest:.1f} s")
 
 
