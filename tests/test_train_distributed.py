@@ -18,8 +18,9 @@ ROOT = Path(__file__).parents[1]
 
 
 def run_on_two(recipe: str, port: int) -> None:
+    # --multi_gpu is accelerate's word for several processes; the recipe's device makes them gloo.
     command = [
-        sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
+        sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
         "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
         "--num_cpu_threads_per_process", "1", "--main_process_port", str(port),
         str(ROOT / "train" / "run.py"), recipe,
@@ -42,6 +43,7 @@ def curve(folder: Path) -> list[tuple[str, int, dict[str, float]]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_two_processes_follow_the_loss_curve_of_one_with_the_doubled_batch(tmp_path: Path) -> None:
     # At equal batches: each of the two gets half of the samples that the one gets alone.

@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from kdsr import KDSRError
@@ -115,7 +115,7 @@ def assemble(options: TrainOptions, accelerator: Accelerator) -> Assembly:
     log = RunLog(options.out, active=accelerator.is_main_process)
     count = accelerator.num_processes
     shared = f", {count} processes" if count > 1 else ""
-    log.say(f"{len(cache)} images ({cache.fingerprint}) on {accelerator.device}{shared}")
+    log.say(f"{len(cache)} images ({cache.fingerprint}) on {accelerator.device.type}{shared}")
     if small:
         log.say(f"{len(small)} are smaller than {largest} px and left out: {', '.join(small)}")
     crops = CropSampler(cache.on(accelerator.device), options.seed, options.patterns)
@@ -153,8 +153,6 @@ def _accelerator(options: TrainOptions) -> Accelerator:
     accelerator = Accelerator(
         cpu=options.device == "cpu",
         mixed_precision="no" if options.precision == "fp32" else options.precision,
-        # The only buffer is a constant; spectral norm's vectors follow from the weights.
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
     parts = accelerator.num_processes * options.accumulate
     if options.batch % parts:
