@@ -9,6 +9,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageFile
 
+
+class UnknownRangeError(ValueError):
+    """Pixel values that do not say what is black and what is white."""
+
+
+_BAND = 256  # rows that are compressed at a time
+_TIFF_LIMIT = 2**32
 _PNG_COLOR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}
 
 
@@ -17,15 +24,39 @@ def is_deep(image: Image.Image) -> bool:
     return image.mode in ("I", "I;16", "I;16B", "I;16L") or _colour_tile(image) is not None
 
 
+def check_readable(image: Image.Image) -> None:
+    """Refuses what Pillow would turn into black or noise without a word.
+
+    Raises:
+        UnknownRangeError: For floating point values, and for 16-bit channels stored one after the
+            other and uncompressed, which Pillow takes for 8-bit ones.
+    """
+    if image.mode == "F":
+        raise UnknownRangeError("floating point values have no known range; save it as 8 or 16 bit")
+    tiles = getattr(image, "tile", None) or ()
+    planes = [tile[3][0] for tile in tiles if isinstance(tile[3], tuple)]
+    bits = getattr(image, "tag_v2", {}).get(258, (8,))
+    if max(bits) > 8 and any(plane in ("R", "G", "B", "A") for plane in planes):
+        raise UnknownRangeError(
+            "16-bit channels in separate planes; save it with interleaved channels"
+        )
+
+
 def read_deep(path: Path) -> np.ndarray:
     """Reads a 16-bit image as (H, W, channels) uint16.
 
     Pillow cuts 16-bit colours to their high bytes. Decoding with the other byte order gives the low
     bytes, so two passes make the whole value.
+
+    Raises:
+        UnknownRangeError: If a grey image has values that 16 bits cannot hold.
     """
     with Image.open(path) as image:
         if image.mode.startswith("I"):
-            return np.asarray(image).astype(np.uint16)[..., None]
+            values = np.asarray(image)
+            if values.min() < 0 or values.max() > 65535:
+                raise UnknownRangeError("32-bit values have no known range; save it as 8 or 16 bit")
+            return values.astype(np.uint16)[..., None]
         mode, _ = _colour_tile(image) or ("", None)
     native = "L" if sys.byteorder == "little" else "B"
     order = native if mode.endswith("N") else mode[-1]
@@ -61,18 +92,28 @@ def write_png(path: Path, pixels: np.ndarray, icc: bytes | None) -> None:
     """Writes (H, W, 1 to 4) uint16 as PNG."""
     height, width, channels = pixels.shape
     rows = np.ascontiguousarray(pixels, dtype=">u2").view(np.uint8).reshape(height, -1)
-    filtered = np.zeros((height, rows.shape[1] + 1), np.uint8)
-    filtered[0, 1:] = rows[0]
-    filtered[1:, 0] = 2  # the "up" filter: differences to the row above compress well
-    filtered[1:, 1:] = rows[1:] - rows[:-1]
     header = struct.pack(">IIBBBBB", width, height, 16, _PNG_COLOR_TYPE[channels], 0, 0, 0)
     with path.open("wb") as file:
         file.write(b"\x89PNG\r\n\x1a\n")
         _chunk(file, b"IHDR", header)
         if icc:
             _chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
-        _chunk(file, b"IDAT", zlib.compress(filtered.tobytes(), 6))
+        packer = zlib.compressobj(6)
+        for top in range(0, height, _BAND):  # a chunk's length is limited
+            _chunk(file, b"IDAT", packer.compress(_filtered(rows, top, top + _BAND)))
+        _chunk(file, b"IDAT", packer.flush())
         _chunk(file, b"IEND", b"")
+
+
+def _filtered(rows: np.ndarray, top: int, end: int) -> bytes:
+    """Rows as PNG's "up" filter stores them: differences to the row above compress well."""
+    band = rows[top:end]
+    filtered = np.full((band.shape[0], band.shape[1] + 1), 2, np.uint8)
+    filtered[:, 1:] = band
+    filtered[1:, 1:] -= band[:-1]
+    if top > 0:
+        filtered[0, 1:] -= rows[top - 1]
+    return filtered.tobytes()
 
 
 def _chunk(file: BinaryIO, kind: bytes, data: bytes) -> None:
@@ -81,9 +122,15 @@ def _chunk(file: BinaryIO, kind: bytes, data: bytes) -> None:
 
 
 def write_tiff(path: Path, pixels: np.ndarray, icc: bytes | None) -> None:
-    """Writes (H, W, 1 to 4) uint16 as a baseline TIFF in one deflated strip."""
+    """Writes (H, W, 1 to 4) uint16 as a baseline TIFF in one deflated strip.
+
+    Raises:
+        OSError: If the file would be larger than TIFF's offsets reach.
+    """
     height, width, channels = pixels.shape
     data = zlib.compress(np.ascontiguousarray(pixels.astype("<u2")).tobytes(), 6)
+    if len(data) + len(icc or b"") + 4096 > _TIFF_LIMIT:
+        raise OSError("a TIFF file cannot be larger than 4 GiB; use --format png")
     short, long, undefined = 3, 4, 7
     entries = [
         (256, long, [width]),

@@ -1,14 +1,16 @@
 """From a name to a verified file: bundled, local, or downloaded from the Hugging Face Hub.
 
-HF_ENDPOINT (a mirror), HF_TOKEN, HF_HOME and HF_HUB_OFFLINE are honoured, at the time of the call.
-A download that breaks off is resumed, and a file appears under its name only when it is whole.
+HF_ENDPOINT (a mirror), HF_TOKEN and HF_HUB_OFFLINE are honoured as they are at the time of the
+call, HF_HOME as it was when the client was first imported. A download that breaks off is resumed,
+and a file appears under its name only when it is whole.
 """
 
 import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from .catalog import WEIGHTS, CatalogEntry, find_model, list_models
 from .errors import HubError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,11 @@ def resolve(
     """
     if source.startswith("hf://"):
         wanted = HubFile.parse(source)
-        return _download(wanted, Path(folders[0]) if folders else default_folder(), progress)
+        folder = Path(folders[0]) if folders else default_folder()
+        by_hand = (
+            f"Or fetch {wanted.url} yourself into {folder} and name that file, not the address"
+        )
+        return _download(wanted, by_hand, progress)
     if Path(source).is_file():
         return Path(source)
     entry = find_model(source, list_models() if entries is None else entries)
@@ -106,7 +113,8 @@ def _resolve_entry(
             _verify(place / name, entry.sha256, f"delete {place / name} to download it again")
             return place / name
     wanted = HubFile(entry.repo, entry.file, entry.revision or "main")
-    cached = _download(wanted, places[0], progress, entry.sha256)
+    by_hand = f"Or fetch {wanted.url} yourself and save it as {places[0] / name}"
+    cached = _download(wanted, by_hand, progress, entry.sha256)
     places[0].mkdir(parents=True, exist_ok=True)
     with replacing(places[0] / name) as temporary:
         shutil.copyfile(cached, temporary)
@@ -115,46 +123,74 @@ def _resolve_entry(
 
 def _download(
     wanted: HubFile,
-    folder: Path,
+    by_hand: str,
     progress: Callable[[int, int], None] | None,
     sha256: str | None = None,
 ) -> Path:
     """The file in the Hub client's cache, verified."""
-    from huggingface_hub import hf_hub_download
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+    with _explaining(wanted, by_hand, offline=offline):
+        path = _fetch(wanted, progress, offline=offline)
+    try:
+        _verify(path, sha256 or _stated_hash(path, wanted, offline=offline), by_hand)
+    except HubError:
+        # What links to the wrong bytes goes first, or they would be served from the cache.
+        blob = path.parent / path.readlink() if path.is_symlink() else path
+        for file in (path.resolve(), path, blob):
+            file.unlink(missing_ok=True)
+        raise
+    return path
+
+
+@contextmanager
+def _explaining(wanted: HubFile, by_hand: str, *, offline: bool) -> Iterator[None]:
+    """Turns what the client raises into a HubError; each major version has other exceptions."""
     from huggingface_hub.errors import HfHubHTTPError
 
-    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
-    by_hand = f"Or fetch {wanted.url} yourself and put it into {folder}"
-    options: dict[str, Any] = {"endpoint": os.environ.get("HF_ENDPOINT") or None}
-    if progress is not None:
-        options |= _progress_option(hf_hub_download, progress)
     try:
-        path = Path(
-            hf_hub_download(
-                wanted.repo,
-                wanted.file,
-                revision=wanted.revision,
-                local_files_only=offline,
-                **options,
-            )
-        )
+        yield
     # FileNotFoundError and ValueError: offline without a cached copy, in different versions.
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise HubError(f"{wanted.url}: {_reason(error, offline=offline)}. {by_hand}") from None
     except Exception as error:
-        # The client's HTTP library is another in each of its major versions.
         if not type(error).__module__.startswith(("httpx", "httpcore", "requests", "urllib3")):
             raise
         raise HubError(f"{wanted.url}: {_reason(error, offline=offline)}. {by_hand}") from None
-    blob = path.resolve()
-    expected = sha256 or (blob.name if _SHA256.fullmatch(blob.name) else None)
-    try:
-        _verify(path, expected, by_hand)
-    except HubError:
-        path.unlink(missing_ok=True)
-        blob.unlink(missing_ok=True)  # or the wrong bytes would be served from the cache
-        raise
-    return path
+
+
+def _fetch(wanted: HubFile, progress: Callable[[int, int], None] | None, *, offline: bool) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    options: dict[str, Any] = {
+        "revision": wanted.revision,
+        "endpoint": os.environ.get("HF_ENDPOINT") or None,
+        "local_files_only": offline,
+    }
+    if progress is not None:
+        options |= _progress_option(hf_hub_download, progress)
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return Path(hf_hub_download(wanted.repo, wanted.file, **options))
+        except Exception as error:  # noqa: PERF203
+            # Clients before 1.0 go on from where a connection broke, but only when called again.
+            if type(error).__name__ != "ChunkedEncodingError" or attempt == _TRIES:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _stated_hash(path: Path, wanted: HubFile, *, offline: bool) -> str | None:
+    """The sha256 that the Hub states for a file in the cache; None where it states none."""
+    etag = None
+    if path.is_symlink():
+        # To blobs/<etag>. That may be a link too, to a store where names are hashes of another
+        # kind: only the first link is followed.
+        etag = path.readlink().name
+    elif not offline:  # a file system without links, as on many Windows machines
+        from huggingface_hub import get_hf_file_metadata
+
+        with suppress(HubError), _explaining(wanted, "", offline=False):
+            etag = get_hf_file_metadata(wanted.url).etag
+    return etag if etag and _SHA256.fullmatch(etag) else None
 
 
 def _progress_option(download: Any, progress: Callable[[int, int], None]) -> dict[str, Any]:

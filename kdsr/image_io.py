@@ -10,7 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from .atomic import replacing
-from .deep_color import is_deep, read_deep, write_png, write_tiff
+from .deep_color import UnknownRangeError, check_readable, is_deep, read_deep, write_png, write_tiff
 from .errors import ImageError
 from .image_formats import WRITE_SUFFIXES
 
@@ -40,7 +40,9 @@ class Picture:
 def read_image(path: Path) -> Picture:
     """Reads a PNG, JPEG, WebP, TIFF or BMP: 8 or 16 bit, grey, palette, RGB, CMYK, with alpha.
 
-    EXIF orientation is applied. CMYK is converted to RGB, and its profile then dropped.
+    EXIF orientation is applied. CMYK is converted to RGB, and its profile then dropped. Of several
+    frames or pages the first is read. 16-bit grey with alpha, and 16-bit colours premultiplied by
+    their alpha, are read as 8 bit.
 
     Raises:
         ImageError: If the file is missing, empty, truncated or not an image.
@@ -68,9 +70,14 @@ def _decode(path: Path) -> Picture:
         if min(image.size) < 1:
             raise ImageError(f"{path}: the image has no pixels ({image.width} x {image.height})")
         deep = is_deep(image)  # asked first: reading EXIF may load the pixels
+        try:
+            check_readable(image)
+            values = read_deep(path) if deep else None
+        except UnknownRangeError as error:
+            raise ImageError(f"{path}: {error}") from None
         orientation = image.getexif().get(_ORIENTATION, 1)
-        if deep:
-            return _from_array(_upright(read_deep(path), orientation), icc)
+        if values is not None:
+            return _from_array(_upright(values, orientation), icc)
         # Ruined orientation tags would be written on; the pixels are turned instead.
         upright = ImageOps.exif_transpose(image)
         if upright.mode in ("P", "PA") or "transparency" in upright.info:
@@ -109,6 +116,21 @@ def _from_array(pixels: np.ndarray, icc: bytes | None) -> Picture:
     return Picture(rgb.contiguous(), alpha, grey, deep, icc)
 
 
+def check_format(path: Path, *, transparent: bool) -> None:
+    """Refuses a name that an image cannot be written under, before work goes into it.
+
+    Raises:
+        ImageError: If the format is not known or cannot hold transparency.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in WRITE_SUFFIXES:
+        raise ImageError(
+            f"{path}: cannot write this format; use one of {', '.join(WRITE_SUFFIXES)}"
+        )
+    if transparent and suffix in (".jpg", ".jpeg"):
+        raise ImageError(f"{path}: JPEG cannot hold transparency; use --format png or webp")
+
+
 def write_image(path: Path, pixels: Tensor, like: Picture, *, quality: int = 95) -> None:
     """Writes an image, whole or not at all, in the kind that `like` was read from.
 
@@ -121,13 +143,8 @@ def write_image(path: Path, pixels: Tensor, like: Picture, *, quality: int = 95)
     Raises:
         ImageError: If the format is not known, cannot hold transparency, or the disk refuses.
     """
+    check_format(path, transparent=pixels.shape[0] == 4)
     suffix = path.suffix.lower()
-    if suffix not in WRITE_SUFFIXES:
-        raise ImageError(
-            f"{path}: cannot write this format; use one of {', '.join(WRITE_SUFFIXES)}"
-        )
-    if pixels.shape[0] == 4 and suffix in (".jpg", ".jpeg"):
-        raise ImageError(f"{path}: JPEG cannot hold transparency; use --format png or webp")
     if like.grey:
         grey = pixels[:3].float().mean(0, keepdim=True).to(pixels.dtype)
         pixels = torch.cat((grey, pixels[3:]))

@@ -94,6 +94,29 @@ def test_one_failure_does_not_stop_the_batch(
     assert "2 of 3 images upscaled" in errors
 
 
+def test_results_that_would_replace_each_other_are_refused_before_any_work(
+    folder: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("in/a.png", "in/a.jpg", "more/a.png"):
+        save(folder / name)
+    arguments = ["upscale", "--model", str(weights), "-o", "out"]
+    for inputs in (["in", "--format", "png"], ["in/a.png", "more/a.png"]):
+        assert main([*arguments, *inputs]) == 2
+        assert "would both become out/a-kdsr.png" in capsys.readouterr().err
+    assert not (folder / "out").exists()
+    assert main([*arguments, "in"]) == 0  # a.jpg and a.png
+
+
+def test_a_format_that_cannot_hold_the_result_is_refused_before_any_work(
+    folder: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(KDSR, "estimate", lambda *_: pytest.fail("worked first"))
+    save(folder / "a.png", channels=4)
+    assert main(["upscale", "a.png", "-o", "b.jpg", "--model", str(weights)]) == 2
+    assert "JPEG cannot hold transparency" in capsys.readouterr().err
+    assert [p.name for p in folder.iterdir()] == ["a.png"]
+
+
 def test_existing_files_are_kept_unless_told_otherwise(
     folder: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

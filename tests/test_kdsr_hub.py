@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import constants, file_download
 
 import kdsr
 from kdsr import HubError
@@ -114,6 +114,39 @@ def test_an_interrupted_download_resumes_within_one_call(hub: HubServer) -> None
     hub.cut_after = [CUT]
     assert resolve("tiny", entries=[entry(BIG)]).read_bytes() == BIG
     assert gets(hub)[-1] == "bytes=10485760-"
+
+
+def test_blobs_in_a_shared_store_are_verified_by_the_name_that_the_hub_gave(
+    hub: HubServer, content: bytes, tmp_path: Path
+) -> None:
+    # Clients that share blobs between repositories link blobs/<sha256> on to a store whose names
+    # are hashes of another kind.
+    source = f"hf://someone/models/{FILE}@{COMMIT}"
+    blob = resolve(source).resolve()
+    stored = tmp_path / "store" / ("0" * 64)
+    stored.parent.mkdir()
+    blob.rename(stored)
+    blob.symlink_to(stored)
+    assert resolve(source).read_bytes() == content
+    stored.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(HubError, match="not the expected file"):
+        resolve(source)
+    assert not stored.exists()
+    assert resolve(source).read_bytes() == content
+
+
+def test_without_links_the_hash_is_asked_of_the_hub(
+    hub: HubServer, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_download, "are_symlinks_supported", lambda *_: False)
+    hub.lie = content[:-1] + bytes([content[-1] ^ 1])
+    source = f"hf://someone/models/{FILE}@{COMMIT}"
+    with pytest.raises(HubError, match="not the expected file"):
+        resolve(source)
+    hub.lie = None
+    path = resolve(source)
+    assert not path.is_symlink()
+    assert path.read_bytes() == content
 
 
 def test_redirects_are_followed(hub: HubServer, content: bytes) -> None:

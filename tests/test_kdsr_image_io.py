@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
+import kdsr.deep_color
 from kdsr import ImageError
 from kdsr.image_io import Picture, read_image, write_image
 
@@ -59,6 +60,23 @@ def test_sixteen_bits_come_back_as_they_were(tmp_path: Path, suffix: str, channe
         assert torch.equal(back.alpha[0], values[3:])
 
 
+def test_deep_pngs_of_many_rows_are_written_in_several_chunks(tmp_path: Path) -> None:
+    values = torch.from_numpy(pixels(3, 600, 7, deep=True).astype(np.float32) / 65535)
+    write_image(tmp_path / "a.png", values, Picture(values[None], deep=True))
+    assert (tmp_path / "a.png").read_bytes().count(b"IDAT") == 4
+    assert torch.equal(read_image(tmp_path / "a.png").rgb[0], values)
+
+
+def test_a_tiff_beyond_4_gib_is_refused_and_nothing_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kdsr.deep_color, "_TIFF_LIMIT", 5000)
+    values = torch.from_numpy(pixels(3, 60, 70, deep=True).astype(np.float32) / 65535)
+    with pytest.raises(ImageError, match="larger than 4 GiB; use --format png"):
+        write_image(tmp_path / "a.tif", values, Picture(values[None], deep=True))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_16_bit_file_of_another_program_is_read(tmp_path: Path) -> None:
     skimage_io = pytest.importorskip("skimage.io")
     array = pixels(9, 8, 3, deep=True)
@@ -69,6 +87,34 @@ def test_a_16_bit_file_of_another_program_is_read(tmp_path: Path) -> None:
         picture = read_image(tmp_path / name)
         assert picture.deep
         assert np.array_equal((picture.rgb[0] * 65535).round().permute(1, 2, 0).numpy(), array)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.linspace(0, 1, 48, dtype=np.float32).reshape(6, 8), "floating point"),
+        (np.full((6, 8), 70_000, np.int32), "32-bit values"),
+        (np.full((6, 8), -1, np.int32), "32-bit values"),
+    ],
+)
+def test_values_without_a_known_range_are_refused_rather_than_guessed(
+    tmp_path: Path, values: np.ndarray, message: str
+) -> None:
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    with pytest.raises(ImageError, match=f"a.tif: {message}"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_channels_in_planes_are_read_right_or_refused(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    path = tmp_path / "a.tif"
+    eight = pixels(3, 6, 8)
+    tifffile.imwrite(path, eight, photometric="rgb", planarconfig="separate")
+    assert np.array_equal((read_image(path).rgb[0] * 255).round().numpy(), eight)
+    sixteen = pixels(3, 6, 8, deep=True)
+    tifffile.imwrite(path, sixteen, photometric="rgb", planarconfig="separate")
+    with pytest.raises(ImageError, match=r"a\.tif: 16-bit channels in separate planes"):
+        read_image(path)
 
 
 def test_palette_with_transparency_becomes_rgba(tmp_path: Path) -> None:

@@ -61,6 +61,25 @@ def output_path(
     return (output or source.parent) / f"{source.stem}{suffix}{ending}"
 
 
+def check_apart(targets: dict[Path, Path]) -> None:
+    """Refuses inputs whose results would replace each other.
+
+    Args:
+        targets: Input -> result.
+
+    Raises:
+        ConfigError: Naming every such pair.
+    """
+    first: dict[Path, Path] = {}
+    clashes = [
+        f"{first[target]} and {source} would both become {target}"
+        for source, target in targets.items()
+        if first.setdefault(target, source) is not source
+    ]
+    if clashes:
+        raise ConfigError("; ".join(clashes) + "; give them different names or run them apart")
+
+
 def check_new(path: Path, *, overwrite: bool) -> None:
     """Refuses to replace a file unless asked to, and makes its folder.
 

@@ -9,12 +9,12 @@ from tqdm import tqdm
 
 from ..errors import ConfigError, KDSRError
 from ..idr import IDR
-from ..image_io import Picture, read_image, write_image
+from ..image_io import Picture, check_format, read_image, write_image
 from ..loading import load
 from ..model import KDSR
 from ..resized import upscale_to
 from ..upscaler import UpscaleOptions
-from .inputs import WRAPS, check_new, find_inputs, output_path, pick_device
+from .inputs import WRAPS, check_apart, check_new, find_inputs, output_path, pick_device
 
 
 def upscale(arguments: argparse.Namespace) -> int:
@@ -33,6 +33,7 @@ def upscale(arguments: argparse.Namespace) -> int:
         )
         for source in inputs
     }
+    check_apart(targets)
     model = load(arguments.model).to(pick_device(arguments.device))
     idr = IDR.load(arguments.idr) if arguments.idr else None
     if idr is not None:
@@ -61,6 +62,7 @@ def _one(
 ) -> None:
     picture = read_image(source)
     check_new(target, overwrite=arguments.overwrite)
+    check_format(target, transparent=picture.alpha is not None)
     wrap = WRAPS[arguments.wrap]
     if idr is None:
         idr = model.estimate(
