@@ -24,13 +24,24 @@ class Measurement:
 
 
 def measure(
-    candidates: Mapping[str, Callable[[], object]], device: torch.device, rounds: int
+    candidates: Mapping[str, Callable[[], object]],
+    device: torch.device,
+    rounds: int,
+    prepare: Callable[[str], object] = lambda _: None,
 ) -> dict[str, Measurement]:
-    """Times all candidates in turn, `rounds` times, after one warm-up call each."""
+    """Times all candidates in turn, `rounds` times, after one warm-up call each.
+
+    Args:
+        candidates: Name -> what to time.
+        device: Is waited for.
+        rounds: How often.
+        prepare: Called with the name before each call, outside the timed part.
+    """
     peaks = {name: cuda_peak(run, device) for name, run in candidates.items()}
     times: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(rounds):
         for name, run in candidates.items():
+            prepare(name)
             synchronize(device)
             start = time.perf_counter()
             run()

@@ -1,152 +1,245 @@
-"""What a student step costs: the official way, and ours, part by part.
+"""A training step of the student stage: the official way, ours, and what each part brings.
 
-    python -m benchmarks.training [--sizes s m] [--batch 16] [--patch 32] [--rounds 5]
+    python -m benchmarks.training [--sizes s m] [--batch 16] [--patch 64] [--rounds 9]
 
-"official" restates the published step plainly: one kernel for the batch in a grouped convolution,
-float32, the tail layer by layer, the teacher's features with a graph. Each row below it adds one
-part; the last is what `train/run.py` does. A step is everything from GT patches to updated weights
-and averages.
+All rows train the same network on the same crops with the same losses, interleaved in one run; each
+row adds one part to the one above. "official" is a plain re-statement of the published step: one
+kernel for the whole batch, blurred by a grouped convolution, the teacher's estimator with a graph,
+the tail layer by layer, fp32. The last row is a step of `train/run.py` as it is, which also keeps
+freed memory for the next step. A second table has the degradation's share of that step.
 """
 
 import argparse
-from collections.abc import Callable
+import ctypes
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from accelerate import Accelerator
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from benchmarks.timing import default_device, measure
-from kdsr import KDSR, KDSRConfig, KDSRTeacher
-from train.degradation.classic import ClassicDegradation, ClassicOptions
+from benchmarks.timing import default_device, measure, synchronize
+from kdsr import KDSR, KDSRTeacher
+from kdsr.checkpoint import save_checkpoint
+from kdsr.config import KDSRConfig
+from train.config import DegradationOptions, StageOptions, TrainOptions
+from train.data import CropSampler, ImageCache, open_cache
+from train.degradation import Degradation, build_degradation
 from train.degradation.kernels import gaussian_kernels
 from train.degradation.resize import resize_bicubic
+from train.log import RunLog
 from train.losses import kd_loss, l1_loss
+from train.run import assemble
+from train.stop import keep_freed_memory
 
-SCALE = 4
+_OURS = "train/run.py"
+PHOTOS = Path(__file__).parents[1] / "samples" / "photos"
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Which parts of our step are on."""
+    """Which of our parts a step has."""
 
-    folded_degradation: bool = False
-    """Blur and downscale of each sample as one matrix per axis."""
-    frozen_teacher: bool = False
-    """The teacher without a graph."""
-    bf16: bool = False
-    """Autocast."""
-    channels_last: bool = False
-    """Memory format."""
+    graph_free_teacher: bool = False
     composed_tail: bool = False
-    """The tail as one convolution."""
+    bf16: bool = False
+    per_sample: bool = False
+    fused_adam: bool = False
 
 
-VARIANTS = {"official": Parts()}
-for _part, _name in {
-    "folded_degradation": "+ folded degradation",
-    "frozen_teacher": "+ teacher without graph",
-    "bf16": "+ bf16 autocast",
-    "channels_last": "+ channels last",
-    "composed_tail": "+ composed tail (ours)",
-}.items():
-    VARIANTS[_name] = replace(list(VARIANTS.values())[-1], **{_part: True})
+LADDER = {
+    "official": Parts(),
+    "+ teacher without a graph": Parts(graph_free_teacher=True),
+    "+ composed tail": Parts(graph_free_teacher=True, composed_tail=True),
+    "+ bf16 autocast": Parts(graph_free_teacher=True, composed_tail=True, bf16=True),
+    "+ a kernel per sample, folded": Parts(True, True, True, per_sample=True),
+    "+ fused Adam": Parts(True, True, True, True, fused_adam=True),
+}
 
 
-class Step:
-    """One student step with some of the parts."""
+class PlainStep:
+    """One student step, written out without `train`'s loop.
+
+    Args:
+        config: Of student and teacher.
+        crops: Source of GT patches.
+        batch: Samples.
+        patch: Side of LQ patches.
+        parts: Which parts are ours.
+        device: Where to train.
+    """
 
     def __init__(
-        self, size: str, parts: Parts, batch: int, patch: int, device: torch.device
+        self,
+        config: KDSRConfig,
+        crops: CropSampler,
+        batch: int,
+        patch: int,
+        parts: Parts,
+        device: torch.device,
     ) -> None:
         torch.manual_seed(0)
-        config = KDSRConfig.preset(size, SCALE)
-        self.parts, self.count, self.device = parts, 0, device
-        self.teacher = KDSRTeacher(config).to(device).requires_grad_(False)
-        self.student = KDSR(config).to(device)
-        if parts.channels_last:
-            self.teacher.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-            self.student.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.ema = AveragedModel(self.student, multi_avg_fn=get_ema_multi_avg_fn(0.999))
-        self.optimizer = torch.optim.Adam(self.student.parameters(), lr=1e-4)
-        self.gt = torch.rand(batch, 3, patch * SCALE, patch * SCALE, device=device)
-        self.degradation = ClassicDegradation(ClassicOptions(), SCALE)
+        self.parts, self.device, self.scale = parts, device, config.scale
+        self.student, self.teacher = KDSR(config).to(device), KDSRTeacher(config).to(device)
+        self.optimizer = torch.optim.Adam(
+            self.student.parameters(), 1e-4, fused=True if parts.fused_adam else None
+        )
+        self.gt = crops.batch(0, range(batch), patch * config.scale, device)
+        self.degradation = build_degradation(DegradationOptions(kind="classic"), config.scale)
+        self.step = 0
 
     def degrade(self) -> Tensor:
-        """LQ patches of the batch."""
-        drawn = self.degradation.sample(0, self.count, range(len(self.gt)))
-        if self.parts.folded_degradation:
-            return self.degradation.apply(self.gt, drawn)
-        kernel = gaussian_kernels(drawn.sigma_long[:1], drawn.sigma_short[:1], drawn.angle[:1])
-        kernel = kernel.to(self.gt)
+        """LQ images, with a kernel per sample or one for all."""
+        if self.parts.per_sample:
+            samples = range(len(self.gt))
+            return self.degradation.apply(self.gt, self.degradation.sample(0, self.step, samples))
+        sigma = torch.rand(1) * 3.8 + 0.2
+        kernel = gaussian_kernels(sigma, sigma, sigma * 0).to(self.device)
         b, c, h, w = self.gt.shape
-        padded = F.pad(self.gt, (10, 10, 10, 10), mode="reflect").reshape(1, b * c, h + 20, w + 20)
-        blurred = F.conv2d(padded, kernel[None].expand(b * c, 1, 21, 21), groups=b * c)
-        lq = resize_bicubic(blurred.reshape(b, c, h, w), (h // SCALE, w // SCALE))
+        padded = F.pad(self.gt, (10, 10, 10, 10), mode="reflect")
+        blurred = F.conv2d(
+            padded.reshape(1, b * c, h + 20, w + 20),
+            kernel[:, None].expand(b * c, 1, 21, 21),
+            groups=b * c,
+        ).reshape(b, c, h, w)
+        lq = resize_bicubic(blurred, (h // self.scale, w // self.scale))
         return (lq * 255).round().clamp(0, 255) / 255
 
     def __call__(self) -> None:
-        """Runs the step."""
-        self.count += 1
-        lq, gt, parts = self.degrade(), self.gt, self.parts
-        if parts.channels_last:
-            lq = lq.contiguous(memory_format=torch.channels_last)
-        self.optimizer.zero_grad(set_to_none=True)
+        """Degrades, runs both networks forwards, the student backwards, and updates it."""
+        parts, self.step = self.parts, self.step + 1
+        lq = self.degrade()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=parts.bf16):
-            target = self._target(lq, gt)
+            with torch.set_grad_enabled(not parts.graph_free_teacher):
+                target = self.teacher.estimate_pair(lq, self.gt)[1]
             sr, _, idr_full = self.student(lq, compose_tail=parts.composed_tail)
-        (l1_loss(sr, gt) + 0.05 * kd_loss(idr_full, target)).backward()
-        torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
+            loss = l1_loss(sr, self.gt) + kd_loss(idr_full, target)
+        self.optimizer.zero_grad()
+        loss.backward()
         self.optimizer.step()
-        self.ema.update_parameters(self.student)
 
-    def _target(self, lq: Tensor, gt: Tensor) -> Tensor:
-        if self.parts.frozen_teacher:
-            with torch.no_grad():
-                return self.teacher.estimate_pair(lq, gt)[1]
-        return self.teacher.estimate_pair(lq.detach().requires_grad_(), gt)[1].detach()
+
+@contextmanager
+def real_step(
+    size: Any, batch: int, patch: int, device: torch.device
+) -> Iterator[Callable[[], object]]:
+    """A step of the real loop: crops, degradation, clipping, averaging and all."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        options = TrainOptions(
+            data=PHOTOS, out=folder, cache=folder, size=size, batch=batch, patch=patch,
+            degradation=DegradationOptions(kind="classic"), student=StageOptions(kd_weight=1.0),
+            teacher_checkpoint=folder / "teacher.safetensors",
+        )  # fmt: skip
+        save_checkpoint(KDSRTeacher(options.network()), folder / "teacher.safetensors")
+        assembly = assemble(options, Accelerator(cpu=device.type == "cpu", mixed_precision="bf16"))
+        loop = replace(assembly, log=RunLog(folder, active=False)).loop("student")
+
+        def step() -> None:
+            loop._optimise()
+            loop.step += 1
+
+        yield step
+        assembly.log.__exit__(None, None, None)
 
 
 def main() -> None:
-    """Prints one table per size."""
+    """Prints two Markdown tables."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--sizes", nargs="+", default=["s", "m"])
+    parser.add_argument("--sizes", nargs="+", default=["s", "m"], choices=["s", "m", "l", "gan"])
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--patch", type=int, default=32, help="side of LQ patches")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--device", default=None)
+    parser.add_argument("--patch", type=int, default=64, help="side of LQ patches")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--device", default=None, help="cpu or cuda")
     args = parser.parse_args()
     device = torch.device(args.device) if args.device else default_device()
-    print(f"{device}, {torch.get_num_threads()} threads, batch {args.batch}, patch {args.patch}\n")
-    print("| size | step | steps / s | ratio | brought |")
-    print("|---|---|---|---|---|")
-    for size in args.sizes:
-        steps = {
-            name: Step(size, parts, args.batch, args.patch, device)
-            for name, parts in VARIANTS.items()
-        }
-        print_table(size, steps, device, args.rounds)
-
-
-def print_table(size: str, steps: dict[str, Step], device: torch.device, rounds: int) -> None:
-    """One size's rows, and the degradation's share of our step."""
-    last = list(steps.values())[-1]
-    candidates: dict[str, Callable[[], object]] = {**steps, "degradation alone": last.degrade}
-    rows = measure(candidates, device, rounds)
-    first = previous = next(iter(rows.values())).seconds
-    for name in steps:
-        seconds = rows[name].seconds
+    with tempfile.TemporaryDirectory() as folder:
+        cache = open_cache(PHOTOS, Path(folder))
         print(
-            f"| {size} | {name} | {1 / seconds:.2f} | {first / seconds:.2f}x "
-            f"| {previous / seconds:.2f}x |",
-            flush=True,
+            f"{args.batch} x {args.patch}x{args.patch} LQ, x4, {device}, "
+            f"torch {torch.__version__}\n"
         )
-        previous = seconds
-    share = rows["degradation alone"].seconds / previous
-    print(f"| {size} | degradation's share of our step | | {share:.1%} | |", flush=True)
+        print("| size | step | ms | steps/s | against official |")
+        print("|---|---|---|---|---|")
+        for size in args.sizes:
+            ladder(size, cache, args.batch, args.patch, args.rounds, device)
+        keep_freed_memory()
+        print("\n| size | degradation | ms | share of a step |")
+        print("|---|---|---|---|")
+        for size in args.sizes:
+            shares(size, cache, args.batch, args.patch, args.rounds, device)
+
+
+def ladder(
+    size: str, cache: ImageCache, batch: int, patch: int, rounds: int, device: torch.device
+) -> None:
+    """Prints the rows of one size."""
+    crops = CropSampler(cache, 0)
+    config = KDSRConfig.preset(size, 4)
+    candidates: dict[str, Callable[[], object]] = {
+        name: PlainStep(config, crops, batch, patch, parts, device)
+        for name, parts in LADDER.items()
+    }
+    with real_step(size, batch, patch, device) as step:
+        rows = measure({**candidates, _OURS: step}, device, rounds, _set_allocator)
+        reference = rows["official"].seconds
+        for name, row in rows.items():
+            ratio = f"{reference / row.seconds:.2f}x"
+            print(
+                f"| {size} | {name} | {row.seconds * 1e3:.0f} | {1 / row.seconds:.2f} | {ratio} |"
+            )
+
+
+def _set_allocator(name: str) -> None:
+    """Freed memory is kept between our steps, and given back as by default in the others."""
+    if name == _OURS:
+        keep_freed_memory()
+    elif sys.platform.startswith("linux"):
+        libc = ctypes.CDLL(None)
+        # Where glibc's own thresholds end up in a process that frees large blocks.
+        libc.mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, 64 << 20)  # M_TRIM_THRESHOLD
+        libc.malloc_trim(0)
+
+
+def shares(
+    size: str, cache: ImageCache, batch: int, patch: int, rounds: int, device: torch.device
+) -> None:
+    """Prints what each pipeline takes of a step of one size."""
+    gt = CropSampler(cache, 0).batch(0, range(batch), patch * 4, device)
+    with real_step(size, batch, patch, device) as step:
+        classic = build_degradation(DegradationOptions(kind="classic"), 4)
+        base = _median(step, rounds, device) - _median(_once(classic, gt), rounds, device)
+        for kind in ("classic", "general", "realworld"):
+            degradation = build_degradation(DegradationOptions(kind=kind), 4)
+            seconds = _median(_once(degradation, gt), rounds, device)
+            print(f"| {size} | {kind} | {seconds * 1e3:.1f} | {seconds / (base + seconds):.1%} |")
+
+
+def _once(degradation: Degradation, gt: Tensor) -> Callable[[], object]:
+    samples = range(len(gt))
+    return lambda: degradation.apply(gt, degradation.sample(0, 0, samples))
+
+
+def _median(run: Callable[[], object], rounds: int, device: torch.device) -> float:
+    run()
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        run()
+        synchronize(device)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
 
 
 if __name__ == "__main__":
