@@ -113,6 +113,7 @@ def test_a_run_killed_at_random_steps_ends_as_if_nothing_had_happened(
         "save_every": 2, "degradation": {"kind": kind}, "patterns": 0.3, "shard_mib": 1,
         "teacher": {"steps": 16, "warmup": 2}, "student": {"steps": 16, "warmup": 2,
         "kd_weight": 0.05}, "final_patch": 12, "ema": 0.9,
+        "pair_uses": 2 if kind == "realworld" else 1,
     }  # fmt: skip
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     for folder in (whole, killed):

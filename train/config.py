@@ -146,6 +146,10 @@ class TrainOptions:
     """How much of a stage `final_patch` is for."""
     patterns: float = 0.0
     """Share of crops that text or line art is drawn into."""
+    pair_uses: int = 1
+    """Steps that a degraded pair is used in, on average: saves work where degrading is dear."""
+    pool_size: int = 180
+    """Degraded pairs that are kept for that, over all processes."""
     hold_out: int = 0
     """Images kept out of training, to measure with; chosen by the hash of their names."""
     precision: Literal["bf16", "fp32"] = "bf16"
@@ -198,7 +202,7 @@ class TrainOptions:
             problems.append(str(error))
         at_least_1 = (
             "batch", "accumulate", "log_every", "validate_every", "preview_every", "save_every",
-            "keep", "discriminator_feats",
+            "keep", "discriminator_feats", "pair_uses", "pool_size",
         )  # fmt: skip
         problems += self._outside(at_least_1, 1, math.inf)
         problems += self._outside(("patch", "final_patch"), 8, math.inf)

@@ -20,6 +20,7 @@ from train.config import StageOptions, TrainOptions
 from train.data import CropSampler
 from train.degradation import Degradation
 from train.log import RunLog
+from train.pool import PairPool
 from train.preview import save_preview
 from train.probe import IDRProbe
 from train.stages import Batch, Forward, Stage
@@ -80,7 +81,7 @@ class Loop:
         stop: Callable[[], str | None] = lambda: None,
         data_fingerprint: str = "",
     ) -> None:
-        self.options, self.stage, self.crops, self.degradation = options, stage, crops, degradation
+        self.options, self.stage = options, stage
         self.stage_options = options.for_stage(stage.name)
         self.validation, self.accelerator, self.checkpoints = validation, accelerator, checkpoints
         self.log, self.stop, self.data_fingerprint = log, stop, data_fingerprint
@@ -104,6 +105,8 @@ class Loop:
                 torch.compile(module) if options.compile else module
             )
         size = options.patch * options.scale
+        depth = max(1, options.pool_size // options.batch)
+        self.pool = PairPool(crops, degradation, options.seed, device, options.pair_uses, depth)
         self.probe = IDRProbe(crops, degradation, options.seed, size, device)
 
     def _optimizer(self, module: nn.Module) -> torch.optim.Optimizer:
@@ -211,9 +214,7 @@ class Loop:
     def _batch(self, samples: list[int]) -> Batch:
         """LQ and GT patches of the given samples of this step, on the training device."""
         size = self.options.patch_at(self.stage.name, self.step) * self.options.scale
-        gt = self.crops.batch(self.step, samples, size, self.accelerator.device)
-        drawn = self.degradation.sample(self.options.seed, self.step, samples)
-        lq = self.degradation.apply(gt, drawn)
+        lq, gt = self.pool.batch(self.step, samples, size)
         if self.channels_last:
             lq = lq.contiguous(memory_format=torch.channels_last)
         return Batch(lq, gt, self.step)

@@ -5,8 +5,8 @@ Resizing has no antialiasing, as in the official code.
 
 Deviation: the official code draws the resize factors and modes, noise kinds and the filter order
 once a batch, as a batch had to have one size, and keeps a pool of 180 training pairs to mix what
-batches are made of. Here every sample has its own (see `ragged`), all independent, so that a pool,
-with its state, would only change their order.
+batches are made of. Here every sample has its own (see `ragged`), all independent; `train.pool` is
+for saving work.
 Deviation: its first resize reads at positions by the unrounded factor, which shifts the far border
 by up to 1 / factor pixels against the ground truth; here an image is resized to its rounded size.
 """
