@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .idr import IDR
     from .loading import load
     from .model import KDSR, KDSRTeacher
+    from .readout import read
+    from .reference import references
+    from .strength import with_strength
 
 __version__ = "0.1.0"
 
@@ -37,6 +40,9 @@ __all__ = [
     "KDSRError",
     "KDSRTeacher",
     "load",
+    "read",
+    "references",
+    "with_strength",
 ]
 
 
@@ -46,6 +52,18 @@ def __getattr__(name: str) -> Any:
         from .loading import load
 
         return load
+    if name == "read":
+        from .readout import read
+
+        return read
+    if name == "references":
+        from .reference import references
+
+        return references
+    if name == "with_strength":
+        from .strength import with_strength
+
+        return with_strength
     if name == "IDR":
         from .idr import IDR
 

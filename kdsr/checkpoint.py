@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .atomic import replacing
+from .calibration import KEY, PREFIX, Calibration
 from .config import KDSRConfig
 from .errors import CheckpointError, ConfigError
 from .model import KDSR, KDSRTeacher
@@ -41,6 +42,8 @@ def load_checkpoint(path: str | Path) -> KDSR | KDSRTeacher:
     path = Path(path)
     state, metadata = read_tensors(path)
     try:
+        calibration = Calibration.from_file(state, metadata)
+        state = {key: t for key, t in state.items() if not key.startswith(PREFIX)}
         if is_official(state):
             state, role = from_official(state)
         else:
@@ -53,7 +56,8 @@ def load_checkpoint(path: str | Path) -> KDSR | KDSRTeacher:
         raise CheckpointError(f"{path}: {error}") from None
     model.load_state_dict({key: tensor.float() for key, tensor in state.items()})
     model.eval().requires_grad_(False)
-    model.metadata, model.source = metadata, path
+    model.metadata = {key: value for key, value in metadata.items() if key != KEY}
+    model.source, model.calibration = path, calibration
     if isinstance(model, KDSR):
         model.freeze()
     return model
@@ -99,6 +103,9 @@ def save_checkpoint(
         key: tensor.detach().to("cpu", dtype).contiguous()
         for key, tensor in model.state_dict().items()
     }
+    if model.calibration is not None:  # small, and its errors matter: always in float32
+        state |= model.calibration.tensors()
+        described |= model.calibration.metadata()
     with replacing(Path(path)) as temporary:
         save_file(state, temporary, described)
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .bake import BakedKDSR
+from .calibration import Calibration
 from .config import KDSRConfig
 from .estimate import estimate
 from .estimator import DegradationEstimator
@@ -29,6 +30,8 @@ class _KDSRBase(nn.Module):
         """String metadata of the file the weights came from."""
         self.source: Path | None = None
         """The file the weights came from."""
+        self.calibration: Calibration | None = None
+        """What its IDRs mean; see `kdsr.references` and `kdsr.readout`."""
         self.estimator = DegradationEstimator(in_channels, config.n_feats, config.n_resblocks)
         self.network = SRNetwork(config)
 

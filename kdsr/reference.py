@@ -1,0 +1,57 @@
+"""IDRs of known degradations, to start from, to compare with and to blend with."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from .calibration import calibration_of
+from .errors import IDRError
+from .idr import IDR
+
+if TYPE_CHECKING:
+    from .model import KDSR
+
+CLEAN = "clean"
+"""The reference without degradation but for the downscaling."""
+
+
+@dataclass(frozen=True)
+class References:
+    """Named IDRs of one model."""
+
+    names: tuple[str, ...]
+    """As in `idrs`."""
+    idrs: IDR
+    """One row for each name: averages over many photographs."""
+    spreads: Tensor
+    """Standard deviations of `idr_full` over the photographs, (N, 4C)."""
+
+    def __getitem__(self, name: str) -> IDR:
+        """The IDR of a name.
+
+        Raises:
+            IDRError: If there is no such name.
+        """
+        if name not in self.names:
+            raise IDRError(f"no reference {name!r}; choose one of {', '.join(self.names)}")
+        return self.idrs[self.names.index(name)]
+
+    def nearest(self, idr: IDR) -> list[str]:
+        """The name that each vector of a batch is most like, by cosine similarity of `idr_full`."""
+        return [self.names[i] for i in idr.cosine(self.idrs).argmax(1).tolist()]
+
+
+def references(model: "KDSR") -> References:
+    """The references in a model's file.
+
+    Raises:
+        IDRError: If it has none.
+    """
+    calibration = calibration_of(model)
+    head = model.estimator.compress.weight
+    means = calibration.means
+    idr = model.estimator.compress_idr(means.to(head)).detach()
+    provenance = {"model": model.metadata.get("name", "custom"), "operation": "reference"}
+    idrs = IDR(idr, means, model.fingerprint, provenance)
+    return References(calibration.names, idrs, calibration.spreads)

@@ -1,0 +1,34 @@
+"""One slider from leaving an image as it is to restoring more than was estimated."""
+
+from typing import TYPE_CHECKING
+
+from .errors import ConfigError
+from .idr import IDR
+from .reference import CLEAN, references
+
+if TYPE_CHECKING:
+    from .model import KDSR
+
+STRENGTHS = (0.0, 1.5)
+"""What `with_strength` accepts; further out artefacts appear (docs/idr.md)."""
+
+
+def with_strength(model: "KDSR", idr: IDR, strength: float) -> IDR:
+    """Moves an IDR towards the model's clean reference, or away from it.
+
+    Args:
+        model: The one that made the IDR.
+        idr: As estimated.
+        strength: 0 takes the image for clean, 1 leaves the estimate, up to 1.5 exaggerates it.
+
+    Raises:
+        ConfigError: If the strength is out of range.
+        IDRError: If the IDR is of another model, or the model has no references.
+    """
+    low, high = STRENGTHS
+    if not low <= strength <= high:
+        raise ConfigError(f"strength must be {low:g} to {high:g}, got {strength:g}")
+    idr.check_model(model.fingerprint)
+    if strength == 1:
+        return idr
+    return references(model)[CLEAN].blend(idr, strength)

@@ -1,0 +1,295 @@
+"""Measures what a finished model's IDRs mean, and keeps it in the model's file.
+
+    python train/calibrate.py runs/general/kdsr-s-x4.safetensors --data PHOTOS
+
+`train/run.py` does so by itself at the end of a student or gan stage. Photographs are degraded in
+known ways; see `kdsr.calibration` for what is kept.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kdsr import KDSR, KDSRError
+from kdsr.calibration import QUANTITIES, Calibration
+from kdsr.checkpoint import load_student, read_tensors, save_checkpoint
+from kdsr.layers import LEAK
+from train.config import DegradationOptions
+from train.data import CropSampler, open_cache
+from train.degradation import Degradation, build_degradation
+from train.degradation.general import GeneralDegradation, GeneralOptions, GeneralParameters
+from train.options import build
+from train.protocols import fixed
+from train.stop import keep_freed_memory
+
+REFERENCES: dict[str, dict[str, Any]] = {
+    "clean": {},
+    "light": {"blur": 1.0, "noise": 4.0, "quality": 85.0},
+    "medium": {"blur": 2.0, "noise": 8.0, "quality": 65.0},
+    "heavy": {"blur": 3.0, "noise": 16.0, "quality": 45.0},
+    "light blur": {"blur": 1.0},
+    "medium blur": {"blur": 2.0},
+    "heavy blur": {"blur": 3.5},
+    "light noise": {"noise": 4.0},
+    "medium noise": {"noise": 10.0},
+    "heavy noise": {"noise": 20.0},
+    "light JPEG": {"quality": 85.0},
+    "medium JPEG": {"quality": 60.0},
+    "heavy JPEG": {"quality": 40.0},
+}
+"""Degradations by name; blur in GT px at x4, in proportion at other scales."""
+_SIDES = (64, 96, 128)  # of LQ crops, so that the errors hold for more than one size
+_BATCH = 16
+_HIDDEN, _STEPS, _RATE = 64, 3000, 3e-3
+_COMPONENTS = 16  # of the range's description
+_SEED = 7_000_003  # away from training's draws
+
+
+def calibrate(
+    model: KDSR,
+    crops: CropSampler,
+    held_out: CropSampler,
+    degradation: Degradation,
+    samples: int = 4000,
+) -> Calibration:
+    """Shows a model degraded photographs and describes its vectors.
+
+    Args:
+        model: A finished student.
+        crops: Of photographs to fit on; none smaller than 128 LQ px.
+        held_out: Of photographs to state errors on.
+        degradation: What the model was trained on: the range that counts as usual.
+        samples: Degraded crops to fit on; a quarter as many to state errors on.
+    """
+    scale = model.config.scale
+    general = GeneralDegradation(GeneralOptions(), scale)
+    trained = _vectors(model, crops, degradation, samples // 2, stream=0)
+    centre, spread = trained.mean(0), trained.std(0).clamp(min=1e-6)
+    fit, targets = _labelled(model, crops, general, samples, stream=1)
+    check, truth = _labelled(model, held_out, general, samples // 4, stream=2)
+    parts = _fit_regressor((fit - centre) / spread, targets)
+    whitening = _whitening((trained - centre) / spread)
+    usual = _vectors(model, held_out, degradation, samples // 4, stream=3)
+    distance = (torch.cat((trained, usual)) - centre) / spread @ whitening.T
+    means, spreads = _references(model, crops, max(_BATCH, samples // 32))
+    unfinished = Calibration(
+        names=tuple(REFERENCES), means=means, spreads=spreads, centre=centre, scale=spread,
+        axes=whitening[:2], whitening=whitening,
+        quantiles=torch.quantile(distance.norm(dim=1), torch.linspace(0, 1, 101)),
+        typical=torch.zeros(4), naive=torch.zeros(4), jpeg_accuracy=torch.zeros(1), **parts,
+    )  # fmt: skip
+    return _with_errors(unfinished, check, truth)
+
+
+def _vectors(
+    model: KDSR, crops: CropSampler, degradation: Degradation, count: int, stream: int
+) -> Tensor:
+    """D' of randomly degraded crops, (count or a little more, 4C)."""
+    found = []
+    for step in range(-(-count // _BATCH)):
+        gt = _crops(model, crops, step, stream)
+        drawn = degradation.sample(_SEED + stream, step, range(_BATCH))
+        found.append(_idr_full(model, degradation.apply(gt, drawn)))
+    return torch.cat(found)
+
+
+def _labelled(
+    model: KDSR, crops: CropSampler, general: GeneralDegradation, count: int, stream: int
+) -> tuple[Tensor, Tensor]:
+    """D' and what the crops went through: (count, 4C) and (count, 4), quality 0 for none."""
+    found, truth = [], []
+    for step in range(-(-count // _BATCH)):
+        gt = _crops(model, crops, step, stream)
+        drawn = general.sample(_SEED + stream, step, range(_BATCH))
+        found.append(_idr_full(model, general.apply(gt, drawn)))
+        truth.append(_targets(drawn))
+    return torch.cat(found), torch.cat(truth)
+
+
+def _targets(drawn: GeneralParameters) -> Tensor:
+    long = torch.maximum(drawn.sigma_long, drawn.sigma_short)
+    short = torch.minimum(drawn.sigma_long, drawn.sigma_short)
+    return torch.stack((long, short, drawn.noise, drawn.quality), dim=1)
+
+
+def _crops(model: KDSR, crops: CropSampler, step: int, stream: int) -> Tensor:
+    side = _SIDES[step % len(_SIDES)] * model.config.scale
+    return crops.batch(_SEED + step + 100_000 * stream, range(_BATCH), side, torch.device("cpu"))
+
+
+@torch.inference_mode()
+def _idr_full(model: KDSR, lq: Tensor) -> Tensor:
+    head = model.estimator.head.weight
+    return model.estimator(lq.to(head))[1].float().cpu()
+
+
+def _references(model: KDSR, crops: CropSampler, count: int) -> tuple[Tensor, Tensor]:
+    """Means and standard deviations of D' over the same crops for each reference, (N, 4C)."""
+    means, spreads = [], []
+    for name, numbers in REFERENCES.items():
+        in_px = {k: v * model.config.scale / 4 if k == "blur" else v for k, v in numbers.items()}
+        degrade = fixed(model.config.scale, seed=_SEED, **in_px)
+        steps = range(-(-count // _BATCH))
+        found = torch.cat(
+            [_idr_full(model, degrade(_crops(model, crops, step, stream=4))) for step in steps]
+        )
+        assert torch.isfinite(found).all(), name
+        means.append(found.mean(0))
+        spreads.append(found.std(0))
+    return torch.stack(means), torch.stack(spreads)
+
+
+def _whitening(standard: Tensor) -> Tensor:
+    """Principal directions scaled to unit variance, (K, 4C), the strongest first."""
+    count = min(_COMPONENTS, standard.shape[1], len(standard) - 1)
+    _, strengths, directions = torch.linalg.svd(standard - standard.mean(0), full_matrices=False)
+    deviations = strengths[:count] / (len(standard) - 1) ** 0.5
+    return directions[:count] / deviations.clamp(min=1e-6)[:, None]
+
+
+def _fit_regressor(x: Tensor, truth: Tensor) -> dict[str, Tensor]:
+    """A network of two layers with errors of its own, by the likelihood under Laplace noise."""
+    generator = torch.Generator().manual_seed(_SEED)
+    size = x.shape[1]
+    w1 = torch.randn(_HIDDEN, size, generator=generator) * (2 / size) ** 0.5
+    w2 = torch.randn(9, _HIDDEN, generator=generator) * 0.1
+    weights = [w1, torch.zeros(_HIDDEN), w2, torch.zeros(9)]
+    unit = _deviations(truth)
+    weights[3][:4] = _averages(truth)
+    weights[3][4:8] = unit.log()
+    for tensor in weights:
+        tensor.requires_grad_()
+    optimizer = torch.optim.AdamW(weights, _RATE, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)
+    for _ in range(_STEPS):
+        rows = torch.randint(len(x), (256,), generator=generator)
+        loss = _likelihood(_run(weights, x[rows]), truth[rows], unit)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    names = ("hidden_weight", "hidden_bias", "out_weight", "out_bias")
+    return {name: tensor.detach() for name, tensor in zip(names, weights, strict=True)}
+
+
+def _run(weights: list[Tensor], x: Tensor) -> Tensor:
+    w1, b1, w2, b2 = weights
+    return F.leaky_relu(x @ w1.T + b1, LEAK) @ w2.T + b2
+
+
+def _likelihood(out: Tensor, truth: Tensor, unit: Tensor) -> Tensor:
+    known = _known(truth)
+    error = (out[:, :4] - truth).abs() / unit
+    log_scale = out[:, 4:8] - unit.log()
+    laplace = error * (-log_scale).clamp(max=5).exp() + log_scale
+    # Plain errors too: a likelihood alone gives up on what is hard.
+    quantities = ((laplace + error) * known).sum() / known.sum()
+    compressed = (truth[:, 3] > 0).float()
+    return quantities + F.binary_cross_entropy_with_logits(out[:, 8], compressed)
+
+
+def _known(truth: Tensor) -> Tensor:
+    """Quality is a question for compressed images only, (B, 4)."""
+    known = torch.ones_like(truth)
+    known[:, 3] = (truth[:, 3] > 0).float()
+    return known
+
+
+def _averages(truth: Tensor) -> Tensor:
+    known = _known(truth)
+    return (truth * known).sum(0) / known.sum(0)
+
+
+def _deviations(truth: Tensor) -> Tensor:
+    known = _known(truth)
+    return (((truth - _averages(truth)) ** 2 * known).sum(0) / known.sum(0)).sqrt()
+
+
+def _with_errors(c: Calibration, vectors: Tensor, truth: Tensor) -> Calibration:
+    """States errors on photographs that nothing was fitted on, and corrects the stated ones."""
+    from kdsr.readout import regress
+
+    values, stated, odds = regress(c, vectors)
+    known = _known(truth)
+    errors = (values - truth).abs() * known
+    typical = errors.sum(0) / known.sum(0)
+    correction = typical / ((stated * known).sum(0) / known.sum(0))
+    medians = torch.stack([truth[known[:, i] > 0, i].median() for i in range(len(QUANTITIES))])
+    naive = ((truth - medians).abs() * known).sum(0) / known.sum(0)
+    accuracy = ((odds > 0) == (truth[:, 3] > 0)).float().mean().reshape(1)
+    out_bias = c.out_bias.clone()
+    out_bias[4:8] += correction.log()
+    changed = {"typical": typical, "naive": naive, "jpeg_accuracy": accuracy, "out_bias": out_bias}
+    return Calibration(**{**vars(c), **changed})
+
+
+def trained_on(metadata: dict[str, str], scale: int) -> Degradation:
+    """The degradations that a file's recipe names; the general ones if it names none."""
+    nested: dict = asdict(DegradationOptions())
+    for key, value in json.loads(metadata.get("recipe", "{}")).items():
+        *parents, last = key.split(".")
+        if parents[:1] != ["degradation"]:
+            continue
+        place = nested
+        for parent in parents[1:]:
+            place = place.setdefault(parent, {})
+        place[last] = tuple(value) if isinstance(value, list) else value
+    problems: list[str] = []
+    options = build(DegradationOptions, nested, problems)
+    if options is None or problems:
+        raise KDSRError(f"the recipe in the file cannot be read: {'; '.join(problems)}")
+    return build_degradation(options, scale)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", type=Path, help="a student, .safetensors; it is rewritten")
+    parser.add_argument("--data", type=Path, required=True, help="photographs")
+    parser.add_argument("--hold_out", type=int, default=8, help="to state errors on")
+    parser.add_argument("--samples", type=int, default=4000, help="degraded crops to fit on")
+    parser.add_argument("--cache", type=Path, default=Path("~/.cache/kdsr/data"))
+    arguments = parser.parse_args(argv)
+    keep_freed_memory()
+    try:
+        model = load_student(arguments.model)
+        side = max(_SIDES) * model.config.scale
+        cache, _ = open_cache(arguments.data, arguments.cache.expanduser()).at_least(side)
+        fit, held_out = cache.split(arguments.hold_out)
+        model.calibration = calibrate(
+            model, CropSampler(fit, _SEED), CropSampler(held_out, _SEED),
+            trained_on(model.metadata, model.config.scale), arguments.samples,
+        )  # fmt: skip
+        dtype = read_tensors(arguments.model)[0]["network.head.weight"].dtype
+        save_checkpoint(model, arguments.model, dtype=dtype)
+    except (KDSRError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    sys.stdout.write(describe(model.calibration))
+    return 0
+
+
+def describe(c: Calibration) -> str:
+    """A table of the errors."""
+    lines = ["| quantity | mean absolute error | of the best constant guess |", "|---|---|---|"]
+    lines += [
+        f"| {name} | {error:.2f} | {naive:.2f} |"
+        for name, error, naive in zip(QUANTITIES, c.typical, c.naive, strict=True)
+    ]
+    lines.append(f"\nCompressed or not is told rightly in {float(c.jpeg_accuracy):.1%}.\n")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
