@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 CLEAN = "clean"
 """The reference without degradation but for the downscaling."""
+NAMES = (
+    CLEAN, "light", "medium", "heavy",
+    "light blur", "medium blur", "heavy blur", "light noise", "medium noise", "heavy noise",
+    "light JPEG", "medium JPEG", "heavy JPEG",
+)  # fmt: skip
+"""The references that `train/calibrate.py` makes; a model may have others."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from .reference import CLEAN, references
 if TYPE_CHECKING:
     from .model import KDSR
 
-STRENGTHS = (0.0, 1.5)
+STRENGTHS = (0.0, 2.0)
 """What `with_strength` accepts; further out artefacts appear (docs/idr.md)."""
 
 
@@ -19,16 +19,25 @@ def with_strength(model: "KDSR", idr: IDR, strength: float) -> IDR:
     Args:
         model: The one that made the IDR.
         idr: As estimated.
-        strength: 0 takes the image for clean, 1 leaves the estimate, up to 1.5 exaggerates it.
+        strength: 0 takes the image for clean, 1 leaves the estimate, up to 2 exaggerates it.
 
     Raises:
         ConfigError: If the strength is out of range.
         IDRError: If the IDR is of another model, or the model has no references.
     """
-    low, high = STRENGTHS
-    if not low <= strength <= high:
-        raise ConfigError(f"strength must be {low:g} to {high:g}, got {strength:g}")
+    check_strength(strength)
     idr.check_model(model.fingerprint)
     if strength == 1:
         return idr
     return references(model)[CLEAN].blend(idr, strength)
+
+
+def check_strength(strength: float) -> None:
+    """Refuses what is out of range.
+
+    Raises:
+        ConfigError: Saying what is allowed.
+    """
+    low, high = STRENGTHS
+    if not low <= strength <= high:
+        raise ConfigError(f"strength must be {low:g} to {high:g}, got {strength:g}")

@@ -1,9 +1,13 @@
-"""Blend IDR: between two degradations, and a little beyond."""
+"""Blend IDR: between two degradations, and a little beyond; either may be a known one."""
 
 from comfy_api.latest import io
 
+from ..kdsr.errors import IDRError
 from ..kdsr.idr import BLEND_RANGE, IDR
-from .types import IDRType, schema
+from ..kdsr.reference import NAMES, references
+from .types import IDRType, LoadedModel, ModelType, schema
+
+CONNECTED = "idr_b"
 
 
 class BlendIDR(io.ComfyNode):
@@ -14,11 +18,11 @@ class BlendIDR(io.ComfyNode):
         return schema(
             "KDSR_BlendIDR",
             display_name="Blend IDR",
-            description="Mixes two IDRs of one model, to restore less or more.",
+            description="Mixes two IDRs of one model, or one with a known degradation, to restore "
+            "less or more.",
             search_aliases=["strength", "mix", "interpolate", "restoration strength", "kdsr"],
             inputs=[
                 IDRType.Input("idr_a", tooltip="The result at weight 0."),
-                IDRType.Input("idr_b", tooltip="The result at weight 1."),
                 io.Float.Input(
                     "weight",
                     default=0.5,
@@ -29,10 +33,39 @@ class BlendIDR(io.ComfyNode):
                     tooltip="0 is a, 1 is b. Below 0 and above 1 the difference is exaggerated; "
                     "far out, artefacts appear.",
                 ),
+                IDRType.Input(
+                    "idr_b",
+                    optional=True,
+                    tooltip="The result at weight 1, unless a preset is chosen.",
+                ),
+                io.Combo.Input(
+                    "preset",
+                    options=[CONNECTED, *NAMES],
+                    default=CONNECTED,
+                    optional=True,
+                    tooltip="Instead of idr_b, an average of photographs that were degraded in a "
+                    "known way; needs model.",
+                ),
+                ModelType.Input(
+                    "model", optional=True, tooltip="For presets: the model that made idr_a."
+                ),
             ],
             outputs=[IDRType.Output(display_name="idr", tooltip="As many as the larger batch.")],
         )
 
     @classmethod
-    def execute(cls, idr_a: IDR, idr_b: IDR, weight: float) -> io.NodeOutput:
+    def execute(
+        cls,
+        idr_a: IDR,
+        weight: float,
+        idr_b: IDR | None = None,
+        preset: str = CONNECTED,
+        model: LoadedModel | None = None,
+    ) -> io.NodeOutput:
+        if preset != CONNECTED:
+            if model is None:
+                raise IDRError(f"the preset {preset!r} needs a model: connect the one of idr_a")
+            idr_b = references(model.kdsr)[preset]
+        if idr_b is None:
+            raise IDRError("nothing to blend with: connect idr_b, or choose a preset")
         return io.NodeOutput(idr_a.blend(idr_b, weight))

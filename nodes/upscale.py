@@ -9,6 +9,7 @@ from ..kdsr.errors import ConfigError
 from ..kdsr.idr import IDR
 from ..kdsr.resized import upscale_to
 from ..kdsr.sizes import LARGEST_SIDE, OutputSize
+from ..kdsr.strength import STRENGTHS, with_strength
 from . import runtime
 from .estimate import WRAPS, estimate
 from .images import Picture
@@ -85,6 +86,7 @@ def upscale(
     size: float,
     tile: int = 0,
     wrap: tuple[bool, bool] = (False, False),
+    strength: float = 1.0,
     **options: Any,
 ) -> io.NodeOutput:
     """What both nodes do; `options` are those of `kdsr.upscale`."""
@@ -94,6 +96,7 @@ def upscale(
     target = wish.resolve(height, width)
     if idr is None:
         idr = estimate(model, picture, wrap)
+    idr = with_strength(model.kdsr, idr, strength)
     out = runtime.empty_result(batch, *target, 3 if picture.alpha is None else 4)
     upscale_to(
         runtime.ready(model, runtime.upscaling_memory(model, height, width, tile)),
@@ -118,6 +121,17 @@ IDR_INPUT = IDRType.Input(
     tooltip="From Estimate IDR, Load IDR or Blend IDR: one for all images or one for each. "
     "Without it, each image's own is estimated.",
 )
+STRENGTH_INPUT = io.Float.Input(
+    "strength",
+    default=1.0,
+    min=STRENGTHS[0],
+    max=STRENGTHS[1],
+    step=0.05,
+    optional=True,
+    display_mode=io.NumberDisplay.slider,
+    tooltip="How much to restore: 0 takes the image for clean, 1 is as estimated, above 1 restores "
+    "more than was estimated.",
+)
 IMAGE_OUTPUT = io.Image.Output(display_name="image", tooltip="The upscaled image or batch.")
 
 
@@ -131,7 +145,7 @@ class Upscale(io.ComfyNode):
             display_name="Upscale with IDR",
             description="Upscales without seams; tiles and precision are chosen for you.",
             search_aliases=["super resolution", "upscale", "enlarge", "restore", "kdsr"],
-            inputs=[*common_inputs(), IDR_INPUT],
+            inputs=[*common_inputs(), IDR_INPUT, STRENGTH_INPUT],
             outputs=[IMAGE_OUTPUT],
         )
 
@@ -147,8 +161,9 @@ class Upscale(io.ComfyNode):
         size_by: str,
         size: float,
         idr: IDR | None = None,
+        strength: float = 1.0,
     ) -> io.NodeOutput:
-        return upscale(model, image, idr, size_by, size)
+        return upscale(model, image, idr, size_by, size, strength=strength)
 
 
 class TileUpscale(io.ComfyNode):
@@ -205,6 +220,7 @@ class TileUpscale(io.ComfyNode):
                     **ADVANCED,
                 ),
                 IDR_INPUT,
+                STRENGTH_INPUT,
             ],
             outputs=[IMAGE_OUTPUT],
         )
@@ -226,6 +242,7 @@ class TileUpscale(io.ComfyNode):
         wrap: str,
         tiles_per_batch: int,
         idr: IDR | None = None,
+        strength: float = 1.0,
     ) -> io.NodeOutput:
         return upscale(
             model,
@@ -235,6 +252,7 @@ class TileUpscale(io.ComfyNode):
             size,
             tile=tile,
             wrap=WRAPS[wrap],
+            strength=strength,
             overlap=custom_overlap if overlap == "custom" else overlap,
             batch=tiles_per_batch or "auto",
         )

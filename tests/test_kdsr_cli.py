@@ -11,11 +11,14 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+import kdsr
 import kdsr.cli.upscale
 from kdsr import IDR, KDSR
 from kdsr.checkpoint import save_checkpoint
 from kdsr.cli import main
+from kdsr.image_io import read_image
 
+from .calibrated import calibration_for
 from .conftest import ROOT, make_tiny
 
 EXAMPLE = ROOT / "samples" / "example.png"
@@ -115,6 +118,28 @@ def test_a_format_that_cannot_hold_the_result_is_refused_before_any_work(
     assert main(["upscale", "a.png", "-o", "b.jpg", "--model", str(weights)]) == 2
     assert "JPEG cannot hold transparency" in capsys.readouterr().err
     assert [p.name for p in folder.iterdir()] == ["a.png"]
+
+
+def test_strength_is_a_blend_with_the_clean_reference(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = make_tiny()
+    model.calibration = calibration_for(model)
+    save_checkpoint(model, folder / "m.safetensors")
+    image = save(folder / "a.png")
+    arguments = ["upscale", "a.png", "--model", "m.safetensors", "--dtype", "fp32", "-o"]
+    assert main([*arguments, "b.png", "--strength", "0.4", "--save-idr", "i.safetensors"]) == 0
+    lq = read_image(image).rgb
+    estimated = model.estimate(lq, dtype="fp32")
+    expected = model.upscale(lq, kdsr.with_strength(model, estimated, 0.4), dtype="fp32")
+    assert (read_image(folder / "b.png").rgb - expected.clamp(0, 1)).abs().max() < 1 / 254
+    saved = IDR.load(folder / "i.safetensors")
+    assert torch.equal(saved.idr, estimated.idr), "what is saved is the estimate"
+    for wrong in ("-0.1", "2.5", "nan"):
+        assert main([*arguments, "c.png", "--strength", wrong]) == 2
+        assert "strength must be 0 to 2" in capsys.readouterr().err
+    assert main(["estimate", "a.png", "--model", "m.safetensors"]) == 0
+    assert "a.png: blur 2.0 x 1.0 px, noise 6/255, JPEG about 45" in capsys.readouterr().out
 
 
 def test_existing_files_are_kept_unless_told_otherwise(

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from kdsr import IDR
 from kdsr.checkpoint import save_checkpoint
 
+from .calibrated import calibration_for
 from .comfy_host import Host
 from .conftest import make_tiny
 
@@ -467,6 +468,52 @@ def test_blending_and_its_limits(host: Host, model) -> None:
     assert (weight["min"], weight["max"]) == (-1.0, 2.0)
     with pytest.raises(RuntimeError, match="weight must be"):
         host.run("KDSR_BlendIDR", idr_a=a, idr_b=b, weight=2.5)
+
+
+@pytest.fixture
+def calibrated(host: Host):
+    """A tiny model that knows references."""
+    made = make_tiny()
+    made.calibration = calibration_for(made)
+    save_checkpoint(made, host.models / "calibrated.safetensors")
+    return host.run("KDSR_Load", model="calibrated.safetensors", precision="fp32")
+
+
+def test_blending_with_a_known_degradation(host: Host, model, calibrated) -> None:
+    idr = host.run("KDSR_EstimateIDR", model=calibrated, image=image())
+    references = host.module("kdsr.reference").references(calibrated.kdsr)
+    out = host.run("KDSR_BlendIDR", idr_a=idr, weight=0.25, preset="heavy blur", model=calibrated)
+    close(out.idr, idr.idr + 0.25 * (references["heavy blur"].idr - idr.idr))
+    with pytest.raises(RuntimeError, match="needs a model"):
+        host.run("KDSR_BlendIDR", idr_a=idr, weight=1, preset="clean")
+    with pytest.raises(RuntimeError, match=r"no calibration.*train/calibrate\.py"):
+        host.run("KDSR_BlendIDR", idr_a=idr, weight=1, preset="clean", model=model)
+    with pytest.raises(RuntimeError, match="connect idr_b, or choose a preset"):
+        host.run("KDSR_BlendIDR", idr_a=idr, weight=1)
+
+
+@pytest.mark.parametrize("node_id", ["KDSR_Upscale", "KDSR_TileUpscale"])
+def test_strength_blends_with_the_clean_reference(
+    host: Host, model, calibrated, node_id: str
+) -> None:
+    options = {
+        name: spec[1]["default"]
+        for name, spec in host.info(node_id)["input_types"]["required"].items()
+        if "default" in spec[1]
+    }
+    options |= {"image": image()}
+    results = [
+        host.run(node_id, model=calibrated, **options, strength=strength) for strength in (0.3, 1)
+    ]
+    close(results[1], expected(image()))
+    made = calibrated.kdsr
+    library = host.module("kdsr.strength").with_strength(
+        made, host.run("KDSR_EstimateIDR", model=calibrated, image=image()), 0.3
+    )
+    close(results[0], host.run(node_id, model=calibrated, **options, idr=library))
+    assert (results[0] - results[1]).abs().max() > 1e-4
+    with pytest.raises(RuntimeError, match="no calibration"):
+        host.run(node_id, model=model, **options, strength=0.5)
 
 
 def test_a_saved_idr_loads_from_the_output_folder(host: Host, model) -> None:

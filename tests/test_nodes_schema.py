@@ -23,13 +23,13 @@ NODES = [
 INPUTS = {
     "KDSR_Load": ["model", "precision", "hub_id"],
     "KDSR_EstimateIDR": ["model", "image", "mode", "smoothing", "scene_cut", "wrap", "mask"],
-    "KDSR_Upscale": ["model", "image", "size_by", "size", "idr"],
+    "KDSR_Upscale": ["model", "image", "size_by", "size", "idr", "strength"],
     "KDSR_TileUpscale": [
         "model", "image", "size_by", "size", "tile", "overlap", "custom_overlap", "wrap",
-        "tiles_per_batch", "idr",
+        "tiles_per_batch", "idr", "strength",
     ],
     "KDSR_InspectIDR": ["idr", "other", "model", "image"],
-    "KDSR_BlendIDR": ["idr_a", "idr_b", "weight"],
+    "KDSR_BlendIDR": ["idr_a", "weight", "idr_b", "preset", "model"],
     "KDSR_SaveIDR": ["idr", "filename_prefix"],
     "KDSR_LoadIDR": ["file"],
     "KDSR_BakeUpscaleModel": ["model", "idr"],

@@ -49,7 +49,7 @@ REFERENCES: dict[str, dict[str, Any]] = {
 """Degradations by name; blur in GT px at x4, in proportion at other scales."""
 _SIDES = (64, 96, 128)  # of LQ crops, so that the errors hold for more than one size
 _BATCH = 16
-_HIDDEN, _STEPS, _RATE = 64, 3000, 3e-3
+_HIDDEN, _STEPS, _RATE = 64, 6000, 3e-3
 _COMPONENTS = 16  # of the range's description
 _SEED = 7_000_003  # away from training's draws
 

@@ -12,6 +12,8 @@ from ..errors import ConfigError, KDSRError
 from ..idr import IDR
 from ..image_io import read_image
 from ..loading import load
+from ..model import KDSR
+from ..readout import read
 from .inputs import WRAPS, check_new, find_inputs, pick_device
 
 
@@ -36,16 +38,21 @@ def estimate(arguments: argparse.Namespace) -> int:
             failures += 1
             sys.stderr.write(f"kdsr: error: {error}\n")
             continue
-        length = idr.idr_full.norm().item()
-        first = " ".join(f"{value:.3f}" for value in idr.idr[0, :4].tolist())
-        sys.stdout.write(f"{source}: idr {first} ... ({idr.idr.shape[1]} values), ")
-        sys.stdout.write(f"length of idr_full {length:.3f}\n")
+        sys.stdout.write(f"{source}: {_described(model, idr)}\n")
         idrs.append(idr)
     if arguments.output and idrs and not failures:
         joined = IDR.cat(idrs)
         (joined.mean() if arguments.mean else joined).save(arguments.output)
         sys.stdout.write(f"saved {arguments.output}\n")
     return 2 if failures else 0
+
+
+def _described(model: KDSR, idr: IDR) -> str:
+    if model.calibration is not None:
+        return read(model, idr)[0].words
+    first = " ".join(f"{value:.3f}" for value in idr.idr[0, :4].tolist())
+    length = idr.idr_full.norm().item()
+    return f"idr {first} ... ({idr.idr.shape[1]} values), length of idr_full {length:.3f}"
 
 
 def bake(arguments: argparse.Namespace) -> int:

@@ -60,6 +60,12 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         help="exact (tiled equals untiled), fast (32 px) or LQ pixels",
     )
     parser.add_argument("--idr", type=Path, help="use this IDR instead of estimating one")
+    parser.add_argument(
+        "--strength",
+        type=float,
+        default=1.0,
+        help="0 takes the image for clean, 1 is as estimated, up to 2 restores more than that",
+    )
     parser.add_argument("--save-idr", type=Path, help="save the IDR of a single input")
     parser.add_argument("--suffix", default="-kdsr", help="added to the names of results")
     parser.add_argument(

@@ -13,6 +13,7 @@ from ..image_io import Picture, check_format, read_image, write_image
 from ..loading import load
 from ..model import KDSR
 from ..resized import upscale_to
+from ..strength import check_strength, with_strength
 from ..upscaler import UpscaleOptions
 from .inputs import WRAPS, check_apart, check_new, find_inputs, output_path, pick_device
 
@@ -23,6 +24,7 @@ def upscale(arguments: argparse.Namespace) -> int:
     UpscaleOptions(tile=tile, overlap=arguments.overlap)  # wrong values fail before any work
     if not 1 <= arguments.quality <= 100:
         raise ConfigError(f"--quality must be 1 to 100, got {arguments.quality}")
+    check_strength(arguments.strength)
     inputs = find_inputs(arguments.input)
     single = len(inputs) == 1
     if arguments.save_idr and not single:
@@ -79,7 +81,7 @@ def _one(
         pixels = upscale_to(
             model,
             picture.rgb,
-            idr,
+            with_strength(model, idr, arguments.strength),
             size,
             alpha=picture.alpha,
             out=_eight_bit_buffer(picture, model.config.scale) if size is None else None,
