@@ -42,7 +42,8 @@ class Calibration:
     scale: Tensor
     """(4C,): standard deviation of D' over them."""
     axes: Tensor
-    """(2, 4C): maps (D' - centre) / scale to the plane that figures show."""
+    """(A, 4C): maps (D' - centre) / scale to where the references lie furthest apart, in units of
+    the spread over photographs (linear discriminants, the strongest first)."""
     hidden_weight: Tensor
     """(H, 4C): first layer of the regressor, on (D' - centre) / scale."""
     hidden_bias: Tensor
@@ -114,6 +115,10 @@ class Calibration:
 
     def place(self, idr_full: Tensor) -> Tensor:
         """Where figures show vectors: (B, 4C) -> (B, 2)."""
+        return self.discriminants(idr_full)[:, :2]
+
+    def discriminants(self, idr_full: Tensor) -> Tensor:
+        """What tells degradations apart, whatever the photograph: (B, 4C) -> (B, A)."""
         return self.standard(idr_full) @ self.axes.T
 
     def percentile(self, idr_full: Tensor) -> Tensor:

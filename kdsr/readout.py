@@ -14,8 +14,8 @@ from .layers import LEAK
 if TYPE_CHECKING:
     from .model import KDSR
 
-_RELIABLE = 0.5
-"""A quantity is shown if its typical error is at most this share of a constant guess's."""
+_RELIABLE = 0.65
+"""A reading is shown if its expected error is at most this share of a constant guess's."""
 _JPEG_RELIABLE = 0.85
 _ISOTROPIC = 1.3  # axes that differ by less than this are one number
 _LARGEST = {"blur_long": 20.0, "blur_short": 20.0, "noise": 255.0, "quality": 100.0}
@@ -35,7 +35,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Reading:
-    """What one IDR says. A quantity that the model cannot tell reliably is None."""
+    """What one IDR says. A quantity that cannot be told reliably from it is None."""
 
     blur_long: Measured | None
     """Standard deviation along the long axis, px of the upscaled image."""
@@ -120,10 +120,10 @@ def _reading(
     excess: float,
 ) -> Reading:
     """What can be told reliably, of one vector."""
-    shown = (calibration.typical <= _RELIABLE * calibration.naive).tolist()
+    limits = (_RELIABLE * calibration.naive).tolist()
     found = {
-        name: Measured(value, error) if good else None
-        for name, value, error, good in zip(QUANTITIES, values, errors, shown, strict=True)
+        name: Measured(value, error) if error <= limit else None
+        for name, value, error, limit in zip(QUANTITIES, values, errors, limits, strict=True)
     }
     tells_jpeg = float(calibration.jpeg_accuracy) >= _JPEG_RELIABLE
     if not tells_jpeg or compressed < 0.5:
@@ -153,4 +153,6 @@ def regress(calibration: Calibration, idr_full: Tensor) -> tuple[Tensor, Tensor,
     out = hidden @ calibration.out_weight.T + calibration.out_bias
     largest = torch.tensor([_LARGEST[name] for name in QUANTITIES])
     values = torch.minimum(out[:, :4].clamp(min=0), largest)
-    return values, out[:, 4:8].exp(), out[:, 8]
+    # A likelihood may claim to be surer than anything can be.
+    errors = torch.maximum(out[:, 4:8].exp(), 0.05 * calibration.naive)
+    return values, torch.minimum(errors, 2 * calibration.naive), out[:, 8]

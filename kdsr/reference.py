@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torch import Tensor
+import torch
 
-from .calibration import calibration_of
+from .calibration import Calibration, calibration_of
 from .errors import IDRError
 from .idr import IDR
 
@@ -30,8 +30,8 @@ class References:
     """As in `idrs`."""
     idrs: IDR
     """One row for each name: averages over many photographs."""
-    spreads: Tensor
-    """Standard deviations of `idr_full` over the photographs, (N, 4C)."""
+    calibration: Calibration
+    """Where they come from; `spreads` holds their standard deviations over photographs."""
 
     def __getitem__(self, name: str) -> IDR:
         """The IDR of a name.
@@ -44,8 +44,14 @@ class References:
         return self.idrs[self.names.index(name)]
 
     def nearest(self, idr: IDR) -> list[str]:
-        """The name that each vector of a batch is most like, by cosine similarity of `idr_full`."""
-        return [self.names[i] for i in idr.cosine(self.idrs).argmax(1).tolist()]
+        """The name that each vector of a batch is most like.
+
+        By the distance in the directions that tell degradations apart: vectors also differ by what
+        a photograph shows.
+        """
+        idr.check_model(self.idrs.fingerprint)
+        places, known = map(self.calibration.discriminants, (idr.idr_full, self.idrs.idr_full))
+        return [self.names[i] for i in torch.cdist(places, known).argmin(1).tolist()]
 
 
 def references(model: "KDSR") -> References:
@@ -60,4 +66,4 @@ def references(model: "KDSR") -> References:
     idr = model.estimator.compress_idr(means.to(head)).detach()
     provenance = {"model": model.metadata.get("name", "custom"), "operation": "reference"}
     idrs = IDR(idr, means, model.fingerprint, provenance)
-    return References(calibration.names, idrs, calibration.spreads)
+    return References(calibration.names, idrs, calibration)

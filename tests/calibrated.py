@@ -21,7 +21,7 @@ def calibration_for(model: KDSR, **changes: object) -> Calibration:
         "spreads": torch.full_like(means, 0.1),
         "centre": torch.zeros(size),
         "scale": torch.ones(size),
-        "axes": torch.eye(size)[:2],
+        "axes": torch.eye(size)[: len(NAMES) - 1],
         "hidden_weight": torch.zeros(4, size),
         "hidden_bias": torch.zeros(4),
         "out_weight": torch.zeros(9, 4),

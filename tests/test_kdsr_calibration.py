@@ -124,9 +124,9 @@ def test_a_readout_is_in_words(model: KDSR, idr: IDR) -> None:
 @pytest.mark.parametrize(
     ("bias", "words"),
     [
-        ([2.1, 1.9, 6, 45, 0, 0, 0, 0, -5], "blur 2.0 px, noise 6/255, no JPEG"),
-        ([0.2, 0.1, 0.4, 45, 0, 0, 0, 0, -5], "no blur, no noise, no JPEG"),
-        ([-3, -3, 600, 700, 0, 0, 0, 0, 5], "no blur, noise 255/255, JPEG about 100"),
+        ([2.1, 1.9, 6, 45, -1, -1, -1, -1, -5], "blur 2.0 px, noise 6/255, no JPEG"),
+        ([0.2, 0.1, 0.4, 45, -1, -1, -1, -1, -5], "no blur, no noise, no JPEG"),
+        ([-3, -3, 600, 700, -1, -1, -1, -1, 5], "no blur, noise 255/255, JPEG about 100"),
     ],
 )
 def test_words_for_other_images(model: KDSR, idr: IDR, bias: list[float], words: str) -> None:
@@ -137,13 +137,14 @@ def test_words_for_other_images(model: KDSR, idr: IDR, bias: list[float], words:
 def test_what_cannot_be_read_reliably_is_not_shown(model: KDSR, idr: IDR) -> None:
     model.calibration = calibration_for(
         model,
-        typical=torch.tensor([0.9, 0.9, 1.0, 5.0]),
+        out_bias=torch.tensor([2.0, 1.0, 6.0, 45.0, 0.0, 0.0, 0.0, 1.0, 5.0]),
         jpeg_accuracy=torch.tensor([0.7]),
     )
     reading = kdsr.read(model, idr)[0]
     assert reading.blur_long is reading.blur_short is reading.quality is reading.compressed is None
     assert reading.words == "noise 6/255; inside the trained range"
-    model.calibration = calibration_for(model, typical=torch.full((4,), 9.0))
+    unsure = torch.tensor([2.0, 1.0, 6.0, 45.0, 9.0, 9.0, 9.0, 9.0, 5.0])
+    model.calibration = calibration_for(model, out_bias=unsure)
     assert kdsr.read(model, idr)[0].words == "JPEG; inside the trained range"
 
 

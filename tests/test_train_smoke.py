@@ -36,4 +36,5 @@ def test_smoke_beats_bicubic_and_distils(tmp_path: Path) -> None:
     assert student["idr_cosine_centred"] > 0.7
     model = kdsr.load(out / "kdsr-smoke-x2.safetensors")
     assert model.metadata["stage"] == "student"
+    assert model.calibration is not None
     assert list((out / "previews").glob("student-*.png"))

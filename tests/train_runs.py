@@ -15,6 +15,7 @@ TINY = {
     "data": str(PHOTOS), "device": "cpu", "threads": 1, "precision": "fp32", "n_feats": 4,
     "n_blocks": 2, "n_resblocks": 1, "patch": 8, "batch": 4, "log_every": 1, "save_every": 100,
     "validate_every": 100, "preview_every": 100, "min_spread": 0.0, "discriminator_feats": 4,
+    "calibration": 0,
     "teacher": {"steps": 6, "warmup": 2}, "student": {"steps": 6, "warmup": 2, "kd_weight": 0.05},
     "gan": {"steps": 4, "lr": 1e-4, "warmup": 0, "kd_weight": 1.0, "gan_weight": 1.0},
 }  # fmt: skip

@@ -9,7 +9,7 @@ known ways; see `kdsr.calibration` for what is kept.
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from kdsr import KDSR, KDSRError
 from kdsr.calibration import QUANTITIES, Calibration
 from kdsr.checkpoint import load_student, read_tensors, save_checkpoint
 from kdsr.layers import LEAK
+from kdsr.readout import regress
 from train.config import DegradationOptions
-from train.data import CropSampler, open_cache
+from train.data import CropSampler, ImageCache, open_cache
 from train.degradation import Degradation, build_degradation
 from train.degradation.general import GeneralDegradation, GeneralOptions, GeneralParameters
 from train.options import build
@@ -48,8 +49,9 @@ REFERENCES: dict[str, dict[str, Any]] = {
 }
 """Degradations by name; blur in GT px at x4, in proportion at other scales."""
 _SIDES = (64, 96, 128)  # of LQ crops, so that the errors hold for more than one size
+_CHECKED = 8  # images that errors are stated on, where none were held out
 _BATCH = 16
-_HIDDEN, _STEPS, _RATE = 64, 6000, 3e-3
+_HIDDEN, _STEPS, _RATE = 64, 4000, 3e-3
 _COMPONENTS = 16  # of the range's description
 _SEED = 7_000_003  # away from training's draws
 
@@ -65,7 +67,8 @@ def calibrate(
 
     Args:
         model: A finished student.
-        crops: Of photographs to fit on; none smaller than 128 LQ px.
+        crops: Of photographs to fit on; crops of up to 128 LQ px are taken, smaller ones where an
+            image is smaller.
         held_out: Of photographs to state errors on.
         degradation: What the model was trained on: the range that counts as usual.
         samples: Degraded crops to fit on; a quarter as many to state errors on.
@@ -80,10 +83,10 @@ def calibrate(
     whitening = _whitening((trained - centre) / spread)
     usual = _vectors(model, held_out, degradation, samples // 4, stream=3)
     distance = (torch.cat((trained, usual)) - centre) / spread @ whitening.T
-    means, spreads = _references(model, crops, max(_BATCH, samples // 32))
+    groups = _references(model, crops, max(_BATCH, samples // 32))
     unfinished = Calibration(
-        names=tuple(REFERENCES), means=means, spreads=spreads, centre=centre, scale=spread,
-        axes=whitening[:2], whitening=whitening,
+        names=tuple(REFERENCES), means=groups.mean(1), spreads=groups.std(1), centre=centre,
+        scale=spread, axes=_discriminants((groups - centre) / spread), whitening=whitening,
         quantiles=torch.quantile(distance.norm(dim=1), torch.linspace(0, 1, 101)),
         typical=torch.zeros(4), naive=torch.zeros(4), jpeg_accuracy=torch.zeros(1), **parts,
     )  # fmt: skip
@@ -122,7 +125,8 @@ def _targets(drawn: GeneralParameters) -> Tensor:
 
 
 def _crops(model: KDSR, crops: CropSampler, step: int, stream: int) -> Tensor:
-    side = _SIDES[step % len(_SIDES)] * model.config.scale
+    smallest = min(min(e.height, e.width) for e in crops.cache.index) // model.config.scale
+    side = min(_SIDES[step % len(_SIDES)], smallest) * model.config.scale
     return crops.batch(_SEED + step + 100_000 * stream, range(_BATCH), side, torch.device("cpu"))
 
 
@@ -132,20 +136,35 @@ def _idr_full(model: KDSR, lq: Tensor) -> Tensor:
     return model.estimator(lq.to(head))[1].float().cpu()
 
 
-def _references(model: KDSR, crops: CropSampler, count: int) -> tuple[Tensor, Tensor]:
-    """Means and standard deviations of D' over the same crops for each reference, (N, 4C)."""
-    means, spreads = [], []
-    for name, numbers in REFERENCES.items():
+def _references(model: KDSR, crops: CropSampler, count: int) -> Tensor:
+    """D' of the same crops under each reference's degradation, (N, count or a few more, 4C)."""
+    groups = []
+    for numbers in REFERENCES.values():
         in_px = {k: v * model.config.scale / 4 if k == "blur" else v for k, v in numbers.items()}
         degrade = fixed(model.config.scale, seed=_SEED, **in_px)
         steps = range(-(-count // _BATCH))
-        found = torch.cat(
-            [_idr_full(model, degrade(_crops(model, crops, step, stream=4))) for step in steps]
+        groups.append(
+            torch.cat(
+                [_idr_full(model, degrade(_crops(model, crops, step, stream=4))) for step in steps]
+            )
         )
-        assert torch.isfinite(found).all(), name
-        means.append(found.mean(0))
-        spreads.append(found.std(0))
-    return torch.stack(means), torch.stack(spreads)
+    return torch.stack(groups)
+
+
+def _discriminants(groups: Tensor) -> Tensor:
+    """Fisher's linear discriminants of (N, count, 4C): at most N - 1 directions, (A, 4C).
+
+    Along each, the spread within a group is 1 on average.
+    """
+    means = groups.mean(1)
+    inner = (groups - means[:, None]).flatten(0, 1).double()
+    covariance = inner.T @ inner / len(inner)
+    size = len(covariance)
+    covariance += 0.01 * covariance.diagonal().mean() * torch.eye(size, dtype=torch.float64)
+    values, vectors = torch.linalg.eigh(covariance)
+    whiten = vectors / values.sqrt()  # columns
+    _, _, directions = torch.linalg.svd((means - means.mean(0)).double() @ whiten)
+    return (directions[: min(len(groups) - 1, size)] @ whiten.T).float()
 
 
 def _whitening(standard: Tensor) -> Tensor:
@@ -168,7 +187,7 @@ def _fit_regressor(x: Tensor, truth: Tensor) -> dict[str, Tensor]:
     weights[3][4:8] = unit.log()
     for tensor in weights:
         tensor.requires_grad_()
-    optimizer = torch.optim.AdamW(weights, _RATE, weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(weights, _RATE, weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)
     for _ in range(_STEPS):
         rows = torch.randint(len(x), (256,), generator=generator)
@@ -189,8 +208,8 @@ def _run(weights: list[Tensor], x: Tensor) -> Tensor:
 def _likelihood(out: Tensor, truth: Tensor, unit: Tensor) -> Tensor:
     known = _known(truth)
     error = (out[:, :4] - truth).abs() / unit
-    log_scale = out[:, 4:8] - unit.log()
-    laplace = error * (-log_scale).clamp(max=5).exp() + log_scale
+    log_scale = (out[:, 4:8] - unit.log()).clamp(-4, 1)
+    laplace = error * (-log_scale).exp() + log_scale
     # Plain errors too: a likelihood alone gives up on what is hard.
     quantities = ((laplace + error) * known).sum() / known.sum()
     compressed = (truth[:, 3] > 0).float()
@@ -216,20 +235,17 @@ def _deviations(truth: Tensor) -> Tensor:
 
 def _with_errors(c: Calibration, vectors: Tensor, truth: Tensor) -> Calibration:
     """States errors on photographs that nothing was fitted on, and corrects the stated ones."""
-    from kdsr.readout import regress
-
-    values, stated, odds = regress(c, vectors)
     known = _known(truth)
-    errors = (values - truth).abs() * known
-    typical = errors.sum(0) / known.sum(0)
-    correction = typical / ((stated * known).sum(0) / known.sum(0))
     medians = torch.stack([truth[known[:, i] > 0, i].median() for i in range(len(QUANTITIES))])
     naive = ((truth - medians).abs() * known).sum(0) / known.sum(0)
-    accuracy = ((odds > 0) == (truth[:, 3] > 0)).float().mean().reshape(1)
+    c = replace(c, naive=naive)
+    values, stated, odds = regress(c, vectors)
+    typical = ((values - truth).abs() * known).sum(0) / known.sum(0)
+    correction = typical / ((stated * known).sum(0) / known.sum(0))
     out_bias = c.out_bias.clone()
     out_bias[4:8] += correction.log()
-    changed = {"typical": typical, "naive": naive, "jpeg_accuracy": accuracy, "out_bias": out_bias}
-    return Calibration(**{**vars(c), **changed})
+    accuracy = ((odds > 0) == (truth[:, 3] > 0)).float().mean().reshape(1)
+    return replace(c, typical=typical, jpeg_accuracy=accuracy, out_bias=out_bias)
 
 
 def trained_on(metadata: dict[str, str], scale: int) -> Degradation:
@@ -250,6 +266,32 @@ def trained_on(metadata: dict[str, str], scale: int) -> Degradation:
     return build_degradation(options, scale)
 
 
+def calibrate_file(
+    path: Path, photographs: ImageCache, held_out: ImageCache, samples: int
+) -> Calibration:
+    """Calibrates a model in a file and writes it back, in the precision that it had.
+
+    Args:
+        path: A student, .safetensors.
+        photographs: To fit on.
+        held_out: To state errors on; if there are none, some are taken from `photographs`.
+        samples: See `calibrate`.
+
+    Raises:
+        CheckpointError: If it is not a student.
+    """
+    if not len(held_out):
+        photographs, held_out = photographs.split(max(1, min(_CHECKED, len(photographs) // 4)))
+    model = load_student(path)
+    model.calibration = calibrate(
+        model, CropSampler(photographs, _SEED), CropSampler(held_out, _SEED),
+        trained_on(model.metadata, model.config.scale), samples,
+    )  # fmt: skip
+    dtype = read_tensors(path)[0]["network.head.weight"].dtype
+    save_checkpoint(model, path, dtype=dtype)
+    return model.calibration
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -263,20 +305,14 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     keep_freed_memory()
     try:
-        model = load_student(arguments.model)
-        side = max(_SIDES) * model.config.scale
-        cache, _ = open_cache(arguments.data, arguments.cache.expanduser()).at_least(side)
-        fit, held_out = cache.split(arguments.hold_out)
-        model.calibration = calibrate(
-            model, CropSampler(fit, _SEED), CropSampler(held_out, _SEED),
-            trained_on(model.metadata, model.config.scale), arguments.samples,
-        )  # fmt: skip
-        dtype = read_tensors(arguments.model)[0]["network.head.weight"].dtype
-        save_checkpoint(model, arguments.model, dtype=dtype)
+        photographs, held_out = open_cache(
+            arguments.data.expanduser(), arguments.cache.expanduser()
+        ).split(arguments.hold_out)
+        made = calibrate_file(arguments.model, photographs, held_out, arguments.samples)
     except (KDSRError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    sys.stdout.write(describe(model.calibration))
+    sys.stdout.write(describe(made))
     return 0
 
 

@@ -188,6 +188,8 @@ class TrainOptions:
     """Stop cleanly, with a checkpoint, after this many minutes; 0 for no limit."""
     resume: bool = True
     """Go on from the newest checkpoint in `out`."""
+    calibration: int = 4000
+    """Degraded crops to calibrate a finished model with (see `train.calibrate`); 0 for none."""
     allow_changes: bool = False
     """Go on although options that decide the result differ from the run's."""
     min_spread: float = 1e-3
@@ -207,7 +209,9 @@ class TrainOptions:
         problems += self._outside(at_least_1, 1, math.inf)
         problems += self._outside(("patch", "final_patch"), 8, math.inf)
         problems += self._outside(("final_share", "patterns"), 0, 1)
-        not_negative = ("shard_mib", "time_limit", "threads", "hold_out", "min_spread")
+        not_negative = (
+            "shard_mib", "time_limit", "threads", "hold_out", "calibration", "min_spread"
+        )  # fmt: skip
         problems += self._outside(not_negative, 0, math.inf)
         if not 0 <= self.ema < 1:
             problems.append(f"ema must be at least 0 and less than 1, got {self.ema}")
@@ -294,7 +298,7 @@ _FREE = {
     "data", "out", "stage", "stages", "name", "variant", "licence", "teacher_checkpoint", "init",
     "perceptual", "accumulate", "device", "threads", "cache", "compile", "channels_last",
     "log_every", "validate", "validate_every", "preview_every", "save_every", "keep", "shard_mib",
-    "time_limit", "resume", "allow_changes", "min_spread",
+    "time_limit", "resume", "calibration", "allow_changes", "min_spread",
 }  # fmt: skip
 
 

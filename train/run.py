@@ -20,6 +20,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from kdsr import KDSRError
+from train.calibrate import calibrate_file, describe
 from train.checkpoints import Checkpoints
 from train.config import TrainOptions
 from train.data import CropSampler, DataError, ImageCache, open_cache
@@ -138,7 +139,12 @@ def train(options: TrainOptions) -> int:
             loop = assembly.loop(name)
             reason = loop.run()
             if accelerator.is_main_process:
-                log.say(f"{name}: {export_model(loop)}")
+                path = export_model(loop)
+                log.say(f"{name}: {path}")
+                if reason is None and name in ("student", "gan") and options.calibration:
+                    log.say("calibrating: what its IDRs mean")
+                    cache, held_out = assembly.crops.cache, assembly.held_out
+                    log.say(describe(calibrate_file(path, cache, held_out, options.calibration)))
             accelerator.wait_for_everyone()
             if reason is not None:
                 log.say(f"{name} stopped at step {loop.step}: {reason}; run again to go on")
