@@ -15,6 +15,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,7 +31,7 @@ from train.protocols import fixed
 
 BLENDS = ("idr", "idr_full", "kernels")
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
-DEGRADATIONS: dict[str, dict[str, float]] = {
+DEGRADATIONS: dict[str, dict[str, Any]] = {
     "none": {},
     "blur 2": {"blur": 2.0},
     "noise 10": {"noise": 10.0},

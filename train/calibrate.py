@@ -114,11 +114,12 @@ def _labelled(
         gt = _crops(model, crops, step, stream)
         drawn = general.sample(_SEED + stream, step, range(_BATCH))
         found.append(_idr_full(model, general.apply(gt, drawn)))
-        truth.append(_targets(drawn))
+        truth.append(degradation_targets(drawn))
     return torch.cat(found), torch.cat(truth)
 
 
-def _targets(drawn: GeneralParameters) -> Tensor:
+def degradation_targets(drawn: GeneralParameters) -> Tensor:
+    """What is to be read: blur along both axes, noise and quality, (B, 4)."""
     long = torch.maximum(drawn.sigma_long, drawn.sigma_short)
     short = torch.minimum(drawn.sigma_long, drawn.sigma_short)
     return torch.stack((long, short, drawn.noise, drawn.quality), dim=1)

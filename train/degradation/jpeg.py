@@ -58,7 +58,7 @@ def _compress(images: Tensor, quality: Tensor, transposed_luma: bool) -> Tensor:
 def _through_blocks(planes: Tensor, table: Tensor) -> Tensor:
     """Quantises 8x8 DCT blocks of (B, C, H, W) planes with one table (B, 8, 8) a sample."""
     b, c, h, w = planes.shape
-    dct = _dct_matrix().to(planes)
+    dct = dct_matrix().to(planes)
     blocks = planes.reshape(b, c, h // 8, 8, w // 8, 8).transpose(3, 4)
     table = table[:, None, None, None]
     levels = (dct @ blocks @ dct.T / table).round() * table
@@ -80,8 +80,14 @@ def _tables(transposed_luma: bool) -> tuple[Tensor, Tensor]:
     return (luma.T.contiguous() if transposed_luma else luma), chroma
 
 
+def luma_table(quality: float) -> Tensor:
+    """The standard luminance table at a quality, (8, 8)."""
+    return _scaled(_tables(transposed_luma=False)[0], torch.tensor([quality]))[0]
+
+
 @functools.lru_cache(maxsize=1)
-def _dct_matrix() -> Tensor:
+def dct_matrix() -> Tensor:
+    """The orthonormal DCT of 8 values, (8, 8)."""
     n = torch.arange(8, dtype=torch.float64)
     matrix = torch.cos(math.pi / 8 * (n + 0.5) * n[:, None]) / 2
     matrix[0] /= math.sqrt(2)

@@ -1,0 +1,82 @@
+"""How well blur, noise and JPEG quality can be read off an IDR, on photographs never trained on.
+
+    python -m benchmarks.readout FOLDER [--model kdsr-s-x4] [--draws 8]
+
+Every image of the folder (ground truth) is put through random general degradations. Mean absolute
+errors of all readings, of those that are sure enough to be shown, of the best constant guess, and
+of a classical estimator: wavelet median for noise, quantisation for JPEG.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import kdsr
+from benchmarks.classical import noise_by_wavelet, quality_by_quantisation
+from kdsr.calibration import QUANTITIES, calibration_of
+from kdsr.readout import regress
+from train.calibrate import degradation_targets
+from train.data import find_images
+from train.degradation.general import GeneralDegradation, GeneralOptions
+from train.evaluate import load_image
+
+_SEED = 31_000_003
+
+
+def main() -> None:
+    """Prints a Markdown table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--model", default="kdsr-s-x4")
+    parser.add_argument("--draws", type=int, default=8, help="degradations of each image")
+    arguments = parser.parse_args()
+    model = kdsr.load(arguments.model)
+    general = GeneralDegradation(GeneralOptions(), model.config.scale)
+    idrs, truth, classical = [], [], []
+    for index, path in enumerate(find_images(arguments.folder)):
+        gt = load_image(path)
+        height, width = (n // model.config.scale * model.config.scale for n in gt.shape[2:])
+        for draw in range(arguments.draws):
+            drawn = general.sample(_SEED, draw, [index])
+            lq = general.apply(gt[:, :, :height, :width], drawn)
+            idrs.append(model.estimate(lq, dtype="fp32"))
+            truth.append(degradation_targets(drawn))
+            classical.append(torch.stack((noise_by_wavelet(lq), quality_by_quantisation(lq)), 1))
+    report(model, kdsr.IDR.cat(idrs), torch.cat(truth), torch.cat(classical))
+
+
+def report(model: kdsr.KDSR, idr: kdsr.IDR, truth: Tensor, classical: Tensor) -> None:
+    """Prints the table, a row a quantity."""
+    values, _, odds = regress(calibration_of(model), idr.idr_full)
+    readings = kdsr.read(model, idr)
+    print(f"{len(idr)} degraded images\n")
+    print("| quantity | all readings | shown ones | share shown | constant guess | classical |")
+    print("|---|---|---|---|---|---|")
+    for i, name in enumerate(QUANTITIES):
+        asked = truth[:, 3] > 0 if name == "quality" else torch.ones(len(idr), dtype=torch.bool)
+        shown = torch.tensor([getattr(r, name) is not None for r in readings]) & asked
+        errors = (values[:, i] - truth[:, i]).abs()
+        guess = (truth[asked, i] - truth[asked, i].median()).abs().mean()
+        other = {"noise": 0, "quality": 1}.get(name)
+        if name == "quality":
+            found = asked & (classical[:, 1] > 0)
+            rival = f"{(classical[found, 1] - truth[found, 3]).abs().mean():.1f} where found"
+        else:
+            rival = "" if other is None else f"{(classical[:, 0] - truth[:, i]).abs().mean():.2f}"
+        print(
+            f"| {name} | {errors[asked].mean():.2f} | {errors[shown].mean():.2f} | "
+            f"{shown.sum() / asked.sum():.0%} | {guess:.2f} | {rival} |"
+        )
+    compressed = truth[:, 3] > 0
+    told = ((odds > 0) == compressed).float().mean()
+    rival = ((classical[:, 1] > 0) == compressed).float().mean()
+    most = max(compressed.float().mean().item(), 1 - compressed.float().mean().item())
+    print(f"| compressed or not, right | {told:.0%} | | | {most:.0%} | {rival:.0%} |")
+
+
+if __name__ == "__main__":
+    main()
