@@ -8,6 +8,7 @@ from PIL import Image
 
 from kdsr import KDSR
 from kdsr.checkpoint import save_checkpoint
+from train.data import open_cache
 from train.degradation.resize import resize_bicubic
 from train.evaluate import (
     averages,
@@ -25,6 +26,7 @@ from train.protocols import protocol
 
 from .conftest import ROOT, make_tiny
 from .test_train_lpips import alexnet_state, heads_state
+from .train_runs import PHOTOS
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +92,14 @@ def test_the_command_writes_a_table_and_a_row_per_image(folder: Path, tmp_path: 
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * 4
     assert {"image", "case", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim"} == set(rows[0])
+
+
+def test_only_what_a_training_held_out_is_measured(tmp_path: Path) -> None:
+    cache = open_cache(PHOTOS, tmp_path)
+    held_out = {entry.name for entry in cache.split(3)[1].index}
+    pairs = degraded_pairs(PHOTOS, protocol("general", 4)[:1], 4, hold_out=3)
+    assert {pair.image for pair in pairs} == held_out
+    assert len(held_out) == 3
 
 
 def test_real_pairs_are_matched_by_name_and_size(

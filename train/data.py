@@ -73,6 +73,16 @@ def read_rgb(path: Path) -> np.ndarray:
         raise DataError(f"{path} cannot be decoded: {error}") from None
 
 
+def held_out_names(names: Sequence[str], count: int) -> set[str]:
+    """The images that a run with `--hold_out count` keeps out of training, by the hash of names.
+
+    Args:
+        names: Paths relative to the source.
+        count: How many.
+    """
+    return set(sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())[:count])
+
+
 @dataclass(frozen=True)
 class CachedImage:
     """Where one image lies in the cache file.
@@ -115,12 +125,9 @@ class ImageCache:
 
     def split(self, hold_out: int) -> tuple["ImageCache", "ImageCache"]:
         """Parts it in two: the rest, and `hold_out` images chosen by the hash of their names."""
-        order = sorted(
-            range(len(self)), key=lambda i: hashlib.sha256(self.index[i].name.encode()).digest()
-        )
-        held = set(order[:hold_out])
+        held = held_out_names([entry.name for entry in self.index], hold_out)
         kept, out = (
-            tuple(entry for i, entry in enumerate(self.index) if (i in held) == wanted)
+            tuple(entry for entry in self.index if (entry.name in held) == wanted)
             for wanted in (False, True)
         )
         return replace(self, index=kept), replace(self, index=out)

@@ -11,6 +11,7 @@ that of the opposite degradation: what the IDR is worth.
 import argparse
 import csv
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ import kdsr
 from kdsr import IDR, KDSR, KDSRError
 from kdsr.atomic import replacing
 from kdsr.errors import ConfigError
-from train.data import DataError, find_images, read_rgb
+from train.data import DataError, find_images, held_out_names, read_rgb
 from train.degradation.resize import resize_bicubic
 from train.lpips import LPIPS, load_lpips
 from train.metrics import psnr_y, ssim_y
@@ -77,9 +78,23 @@ class Pair:
     gt: Tensor
 
 
-def degraded_pairs(folder: Path, cases: Sequence[Case], scale: int) -> Iterator[Pair]:
-    """Every image of a folder under every case, image by image."""
-    for index, path in enumerate(find_images(folder)):
+def degraded_pairs(
+    folder: Path, cases: Sequence[Case], scale: int, hold_out: int = 0
+) -> Iterator[Pair]:
+    """Every image of a folder under every case, image by image.
+
+    Args:
+        folder: Of GT images.
+        cases: See `protocol`.
+        scale: Downscaling factor.
+        hold_out: Only the images that a training on this folder with as many held out left aside;
+            0 for all.
+    """
+    paths = find_images(folder)
+    if hold_out:
+        kept = held_out_names([os.path.relpath(path, folder) for path in paths], hold_out)
+        paths = [path for path in paths if os.path.relpath(path, folder) in kept]
+    for index, path in enumerate(paths):
         gt = load_image(path)
         height, width = (n // scale * scale for n in gt.shape[2:])
         gt = gt[:, :, :height, :width]
@@ -213,6 +228,12 @@ def main(argv: list[str] | None = None) -> int:
         choices=("gaussian8", "aniso9", "aniso9-kdsr", "general", "pairs"),
     )
     parser.add_argument("--lq", type=Path, help="folder of LQ images, for pairs")
+    parser.add_argument(
+        "--hold_out",
+        type=int,
+        default=0,
+        help="only the images of --set that a training with this --hold_out left aside",
+    )
     parser.add_argument("--idr", choices=IDRS, default="own")
     parser.add_argument(
         "--lpips",
@@ -242,7 +263,8 @@ def _evaluate(arguments: argparse.Namespace) -> str:
             raise DataError("the protocol pairs needs --lq FOLDER")
         pairs = list(real_pairs(arguments.set, arguments.lq, scale))
     else:
-        pairs = list(degraded_pairs(arguments.set, protocol(arguments.protocol, scale), scale))
+        cases = protocol(arguments.protocol, scale)
+        pairs = list(degraded_pairs(arguments.set, cases, scale, arguments.hold_out))
     rows = evaluate_model(model, pairs, idr=arguments.idr, dtype=arguments.dtype, lpips=lpips)
     table = to_markdown(rows)
     if arguments.out:

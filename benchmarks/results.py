@@ -1,0 +1,82 @@
+"""The rows of docs/results.md: models by the paper's protocol, and what their IDRs are worth.
+
+    python -m benchmarks.results --models kdsr-s-x4 FILE --sets Set5 Set14
+        [--held_out PHOTOS] [--protocol gaussian8]
+
+One row a model: PSNR / SSIM on every set, bicubic beside them, with each image's own IDR, the set's
+mean IDR and that of the opposite degradation. With --held_out, the general protocol on the
+photographs that a training with --hold_out 8 left aside, and on how many of them bicubic is better.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import kdsr
+from kdsr import KDSR
+from train.evaluate import IDRS, Pair, Row, averages, degraded_pairs, evaluate_model
+from train.protocols import protocol
+
+HELD_OUT = 8
+
+
+def main() -> None:
+    """Prints Markdown tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--models", nargs="+", required=True, help="names or paths")
+    parser.add_argument("--sets", nargs="+", type=Path, required=True, help="folders of GT images")
+    parser.add_argument("--protocol", default="gaussian8")
+    parser.add_argument("--held_out", type=Path, help="the folder that was trained on")
+    arguments = parser.parse_args()
+    models = {name: kdsr.load(name) for name in arguments.models}
+    scale = next(iter(models.values())).config.scale
+    cases = protocol(arguments.protocol, scale)
+    print(f"{arguments.protocol}\n")
+    print("| model | set | PSNR / SSIM | bicubic | mean IDR | wrong IDR |")
+    print("|---|---|---|---|---|---|")
+    for folder in arguments.sets:
+        pairs = list(degraded_pairs(folder, cases, scale))
+        for name, model in models.items():
+            print(_row(Path(name).stem, folder.name, model, pairs), flush=True)
+    if arguments.held_out:
+        _held_out(models, arguments.held_out, scale)
+
+
+def _row(name: str, where: str, model: KDSR, pairs: Sequence[Pair]) -> str:
+    own, mean, wrong = (averages(evaluate_model(model, pairs, idr=idr))["all"] for idr in IDRS)
+    return (
+        f"| {name} | {where} | {_both(own.psnr, own.ssim)} | "
+        f"{_both(own.bicubic_psnr, own.bicubic_ssim)} | {mean.psnr - own.psnr:+.2f} dB | "
+        f"{wrong.psnr - own.psnr:+.2f} dB |"
+    )
+
+
+def _both(psnr: float, ssim: float) -> str:
+    return f"{psnr:.2f} / {ssim:.4f}"
+
+
+def _held_out(models: dict[str, KDSR], folder: Path, scale: int) -> None:
+    pairs = list(degraded_pairs(folder, protocol("general", scale), scale, HELD_OUT))
+    print(f"\ngeneral, {HELD_OUT} photographs held out of training\n")
+    print("| model | PSNR / SSIM | bicubic | worse than bicubic | mean IDR | wrong IDR |")
+    print("|---|---|---|---|---|---|")
+    for name, model in models.items():
+        rows, *others = (evaluate_model(model, pairs, idr=idr) for idr in IDRS)
+        own, mean, wrong = (averages(x)["all"] for x in (rows, *others))
+        print(
+            f"| {Path(name).stem} | {_both(own.psnr, own.ssim)} | "
+            f"{_both(own.bicubic_psnr, own.bicubic_ssim)} | {_losses(rows)} | "
+            f"{mean.psnr - own.psnr:+.2f} dB | {wrong.psnr - own.psnr:+.2f} dB |",
+            flush=True,
+        )
+
+
+def _losses(rows: Sequence[Row]) -> str:
+    lost = [f"{row.image} {row.case}" for row in rows if row.psnr <= row.bicubic_psnr]
+    return f"{len(lost)} of {len(rows)}" + (f" ({', '.join(lost)})" if lost else "")
+
+
+if __name__ == "__main__":
+    main()
