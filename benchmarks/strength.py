@@ -129,7 +129,7 @@ def _middle(gt: Tensor, scale: int) -> Tensor:
 
 def draw(curves: dict[tuple[str, str], list[Outcome]], path: Path) -> None:
     """One row of plots: sharpness, PSNR and noise against strength, a line a degradation."""
-    import matplotlib.pyplot as plt
+    import matplotlib.pyplot as plt  # pyright: ignore[reportMissingImports]
 
     titles = {
         "sharpness": "sharpness (share of the original's)",
