@@ -14,6 +14,8 @@ from .estimator import DegradationEstimator
 from .fingerprint import fingerprint
 from .idr import IDR
 from .network import SRNetwork
+from .region_upscaler import upscale_regions
+from .regions import Regions
 from .tail import ComposedTail, compose_exactly
 from .upscaler import upscale
 
@@ -95,8 +97,13 @@ class KDSR(_KDSRBase):
         """Estimates the IDR of each image; see `kdsr.estimate.estimate` for the options."""
         return estimate(self, lq, **options)
 
-    def upscale(self, lq: Tensor, idr: IDR | None = None, **options) -> Tensor:
-        """Upscales images of any size; see `kdsr.upscaler.upscale` for the options."""
+    def upscale(self, lq: Tensor, idr: IDR | Regions | None = None, **options) -> Tensor:
+        """Upscales images of any size; see `kdsr.upscaler.upscale` for the options.
+
+        With `Regions` each part of the image has an IDR of its own; see `kdsr.regions`.
+        """
+        if isinstance(idr, Regions):
+            return upscale_regions(self, lq, idr, **options)
         return upscale(self, lq, idr, **options)
 
     def bake(self, idr: IDR) -> BakedKDSR:

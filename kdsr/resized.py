@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .errors import ImageError
 from .idr import IDR
+from .regions import Regions
 from .windows import ProgressFn
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _REACH = 16  # output pixels; more than bicubic filters see past an edge
 def upscale_to(
     model: "KDSR",
     lq: Tensor,
-    idr: IDR | None = None,
+    idr: IDR | Regions | None = None,
     size: tuple[int, int] | None = None,
     *,
     alpha: Tensor | None = None,
@@ -37,7 +38,7 @@ def upscale_to(
     Args:
         model: Student, on the device to run on.
         lq: RGB in [0, 1], (B, 3, H, W), on any device.
-        idr: As in `upscale`.
+        idr: As in `upscale`, or regions with their own.
         size: (height, width) of the result; the model's factor when left out. What differs from it
             is resized with an antialiased bicubic filter.
         alpha: Opacity in [0, 1], (B, 1, H, W). Resized by a bicubic filter, apart from the colours;
@@ -79,7 +80,7 @@ def upscale_to(
             # The filter's weights sum to 1 almost; what is opaque must stay so when cut to 8 bits.
             _store(out[frames, 3:], (resized * 65535).round_().div_(65535))
             colour = bleed(colour.float().cpu(), opacity)
-        some = idr if idr is None or len(idr) == 1 else idr[frames]
+        some = idr[frames] if isinstance(idr, IDR) and len(idr) > 1 else idr
         report = _share(progress, frames, b)
         sr = model.upscale(colour, some, wrap=wrap, progress=report, **options)
         _store(out[frames, :3], resize(sr, (height, width), wrap))
