@@ -18,6 +18,7 @@ import kdsr
 from kdsr.image_io import read_image
 from kdsr.inspect import draw_report
 from kdsr.local import estimate_local
+from kdsr.regions import idr_map
 from tests import comfy_server
 from tests.comfy_browser import Frontend, frontend
 from tests.comfy_workflows import INPUTS, ship_inputs
@@ -90,6 +91,18 @@ def inspected(model: kdsr.KDSR) -> Image.Image:
     return draw_report(model.estimate(lq), other, estimate_local(model, lq), lq)
 
 
+def mixed(model: kdsr.KDSR) -> Image.Image:
+    """For Upscale Regions: two photographs in one image."""
+    left, right = (read_image(INPUTS / f"kdsr_{name}.png").rgb for name in ("kingfisher", "osprey"))
+    lq = torch.cat((left[..., :105], right[..., 40:145]), dim=-1)
+    middle, side = 4 * 105, 4 * 40
+    ways = {"one IDR": model.estimate(lq), "map": idr_map(model, lq)}
+    bicubic = to_image(lq).resize((4 * lq.shape[-1], 4 * lq.shape[-2]), Image.Resampling.BICUBIC)
+    pictures = {name: to_image(model.upscale(lq, idr)) for name, idr in ways.items()}
+    part = (middle - side, 0, middle + side, 2 * side)
+    return row({name: p.crop(part) for name, p in ({"Bicubic x4": bicubic} | pictures).items()})
+
+
 def seams() -> Image.Image:
     """For Tile Upscale: the figure of benchmarks/seams.py, smaller."""
     with Image.open(README / "seams.png") as figure:
@@ -119,6 +132,7 @@ def main() -> None:
     model = kdsr.load("kdsr-s-x4")
     save(upscaled(model), HELP / "KDSR_Upscale.jpg")
     save(seams(), HELP / "KDSR_TileUpscale.jpg")
+    save(mixed(model), HELP / "KDSR_UpscaleRegions.jpg")
     save(inspected(model), HELP / "KDSR_InspectIDR.jpg")
     save(blended(model), HELP / "KDSR_BlendIDR.jpg")
     with tempfile.TemporaryDirectory() as base:

@@ -99,10 +99,11 @@ def _grown(
     (height, width), (h, w) = size, part.weights.shape
     top, bottom = max(0, part.top - reach), min(height, part.top + h + reach)
     left, right = max(0, part.left - reach), min(width, part.left + w + reach)
-    return (
-        *((0, height) if wrap[1] else (top, bottom)),
-        *((0, width) if wrap[0] else (left, right)),
-    )
+    if wrap[1]:
+        top, bottom = 0, height
+    if wrap[0]:
+        left, right = 0, width
+    return top, bottom, left, right
 
 
 def _within(progress: ProgressFn | None, before: int, share: int, total: int) -> ProgressFn | None:

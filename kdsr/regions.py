@@ -16,12 +16,10 @@ from .errors import IDRError, ImageError
 from .estimate import estimate
 from .idr import IDR
 from .local import estimate_local
+from .tiling import MAP_CELLS
 
 if TYPE_CHECKING:
     from .model import KDSR
-
-MAP_CELLS = 6
-"""Cells of an IDR map along the longer side."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class Regions:
         parts = [_boxed(plane[0]) for plane in planes]
         used = [i for i, part in enumerate(parts) if part is not None]
         found = tuple(part for part in parts if part is not None)
-        return cls(IDR.cat([idr[i] for i in used]), found, tuple(weights.shape[-2:]))
+        return cls(IDR.cat([idr[i] for i in used]), found, (weights.shape[-2], weights.shape[-1]))
 
     @classmethod
     def of_masks(
@@ -78,14 +76,14 @@ class Regions:
 
         Args:
             model: Student, on the device to run on.
-            lq: RGB in [0, 1], (1, 3, H, W).
+            lq: RGB in [0, 1], (B, 3, H, W); the IDRs are averaged over the batch.
             masks: 0 to 1, (N, 1, H, W).
             feather: LQ pixels over which regions fade into each other.
             **options: Of `estimate`.
         """
         hard = with_rest(masks)
-        idr = IDR.cat([estimate(model, lq, mask=mask[None], **options) for mask in hard])
-        return cls.of_weights(idr, feathered(hard, feather))
+        idrs = [estimate(model, lq, mask=mask[None], **options).mean() for mask in hard]
+        return cls.of_weights(IDR.cat(idrs), feathered(hard, feather))
 
 
 def with_rest(masks: Tensor) -> Tensor:
@@ -122,19 +120,22 @@ def idr_map(model: "KDSR", lq: Tensor, *, cells: int = MAP_CELLS, **options: Any
 
     Args:
         model: Student, on the device to run on.
-        lq: RGB in [0, 1], (1, 3, H, W).
+        lq: RGB in [0, 1], (B, 3, H, W); the map is averaged over the batch.
         cells: Cells along the longer side. Few see the degradation better, many follow it closer.
         **options: Of `estimate_local`.
     """
-    local = estimate_local(model, lq, cells=cells, **options)
-    size = (lq.shape[-2], lq.shape[-1])
+    frames = [estimate_local(model, lq[i : i + 1], cells=cells, **options) for i in range(len(lq))]
+    local, size = frames[0], (lq.shape[-2], lq.shape[-1])
     smooth = torch.kron(_binomial(local.rows), _binomial(local.columns))
-    found = local.idr
-    idr = IDR(smooth @ found.idr, smooth @ found.idr_full, found.fingerprint, found.provenance)
+    idr, idr_full = (
+        smooth @ torch.stack([getattr(frame.idr, name) for frame in frames]).mean(0)
+        for name in ("idr", "idr_full")
+    )
     down, across = _tents(size[0], local.rows), _tents(size[1], local.columns)
     parts = [_boxed(torch.outer(row, column)) for row in down for column in across]
     assert None not in parts  # cells are at least a pixel large
-    return Regions(idr, tuple(part for part in parts if part is not None), size)
+    found = tuple(part for part in parts if part is not None)
+    return Regions(IDR(idr, idr_full, local.idr.fingerprint, local.idr.provenance), found, size)
 
 
 def _checked(weights: Tensor) -> Tensor:

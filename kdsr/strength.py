@@ -1,10 +1,12 @@
 """One slider from leaving an image as it is to restoring more than was estimated."""
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, overload
 
 from .errors import ConfigError
 from .idr import IDR
 from .reference import CLEAN, references
+from .regions import Regions
 
 if TYPE_CHECKING:
     from .model import KDSR
@@ -13,12 +15,16 @@ STRENGTHS = (0.0, 2.0)
 """What `with_strength` accepts; further out artefacts appear (docs/idr.md)."""
 
 
-def with_strength(model: "KDSR", idr: IDR, strength: float) -> IDR:
+@overload
+def with_strength(model: "KDSR", idr: IDR, strength: float) -> IDR: ...
+@overload
+def with_strength(model: "KDSR", idr: IDR | Regions, strength: float) -> IDR | Regions: ...
+def with_strength(model: "KDSR", idr: IDR | Regions, strength: float) -> IDR | Regions:
     """Moves an IDR towards the model's clean reference, or away from it.
 
     Args:
         model: The one that made the IDR.
-        idr: As estimated.
+        idr: As estimated; of regions, every IDR is moved.
         strength: 0 takes the image for clean, 1 leaves the estimate, up to 2 exaggerates it.
 
     Raises:
@@ -26,6 +32,8 @@ def with_strength(model: "KDSR", idr: IDR, strength: float) -> IDR:
         IDRError: If the IDR is of another model, or the model has no references.
     """
     check_strength(strength)
+    if isinstance(idr, Regions):
+        return replace(idr, idr=with_strength(model, idr.idr, strength))
     idr.check_model(model.fingerprint)
     if strength == 1:
         return idr

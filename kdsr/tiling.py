@@ -7,6 +7,9 @@ ones past the end lie in the padding (edge replication) or wrap around.
 import math
 from dataclasses import dataclass
 
+MAP_CELLS = 6
+"""Cells of an IDR map along the longer side, unless told otherwise."""
+
 
 @dataclass(frozen=True)
 class Span:

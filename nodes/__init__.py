@@ -9,6 +9,7 @@ from .estimate import EstimateIDR
 from .files import LoadIDR, SaveIDR
 from .inspect import InspectIDR
 from .load import LoadKDSR
+from .regions import UpscaleRegions
 from .upscale import TileUpscale, Upscale
 
 
@@ -26,6 +27,7 @@ class KDSRExtension(ComfyExtension):
             EstimateIDR,
             Upscale,
             TileUpscale,
+            UpscaleRegions,
             InspectIDR,
             BlendIDR,
             SaveIDR,

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..kdsr.errors import ConfigError
 from ..kdsr.idr import IDR
+from ..kdsr.regions import Regions
 from ..kdsr.resized import upscale_to
 from ..kdsr.sizes import LARGEST_SIDE, OutputSize
 from ..kdsr.strength import STRENGTHS, with_strength
@@ -21,7 +22,7 @@ OVERLAPS = ("exact", "fast", "custom")
 
 
 def common_inputs() -> list[Any]:
-    """Inputs of both nodes up to the output size."""
+    """Inputs of every upscaling node up to the output size."""
     return [
         ModelType.Input("model", tooltip="From Load KDSR."),
         io.Image.Input(
@@ -81,7 +82,7 @@ def size_problem(size_by: str | None = None, size: float | None = None) -> str |
 def upscale(
     model: LoadedModel,
     image: Tensor,
-    idr: IDR | None,
+    idr: IDR | Regions | None,
     size_by: str,
     size: float,
     tile: int = 0,
@@ -89,7 +90,7 @@ def upscale(
     strength: float = 1.0,
     **options: Any,
 ) -> io.NodeOutput:
-    """What both nodes do; `options` are those of `kdsr.upscale`."""
+    """What the nodes do; `options` are those of `kdsr.upscale`."""
     picture = Picture.of(image)
     batch, _, height, width = picture.lq.shape
     wish = output_size(size_by, size) or OutputSize(factor=model.kdsr.config.scale)

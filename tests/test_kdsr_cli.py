@@ -17,6 +17,7 @@ from kdsr import IDR, KDSR
 from kdsr.checkpoint import save_checkpoint
 from kdsr.cli import main
 from kdsr.image_io import read_image
+from kdsr.regions import idr_map
 
 from .calibrated import calibration_for
 from .conftest import ROOT, make_tiny
@@ -140,6 +141,28 @@ def test_strength_is_a_blend_with_the_clean_reference(
         assert "strength must be 0 to 2" in capsys.readouterr().err
     assert main(["estimate", "a.png", "--model", "m.safetensors"]) == 0
     assert "a.png: blur 2.0 x 1.0 px, noise 6/255, JPEG about 45" in capsys.readouterr().out
+
+
+def test_a_map_lets_the_idr_change_over_the_image(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = make_tiny()
+    model.calibration = calibration_for(model)
+    save_checkpoint(model, folder / "m.safetensors")
+    image = save(folder / "a.png", 64, 96)
+    arguments = ["upscale", "a.png", "--model", "m.safetensors", "--dtype", "fp32", "-o"]
+    assert main([*arguments, "b.png", "--map", "3", "--strength", "0.5"]) == 0
+    lq = read_image(image).rgb
+    regions = kdsr.with_strength(model, idr_map(model, lq, cells=3, dtype="fp32"), 0.5)
+    expected = model.upscale(lq, regions, dtype="fp32")
+    assert (read_image(folder / "b.png").rgb - expected).abs().max() < 1 / 254
+    for wrong, message in (
+        (["--map", "0"], "--map must be 1 to 100 cells"),
+        (["--map", "--save-idr", "i.safetensors"], "leave one of them out"),
+        (["--map", "--wrap", "x"], "cannot be used with --wrap"),
+    ):
+        assert main([*arguments, "c.png", *wrong]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_existing_files_are_kept_unless_told_otherwise(

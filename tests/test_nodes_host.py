@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from kdsr import IDR
 from kdsr.checkpoint import save_checkpoint
+from kdsr.regions import Regions, idr_map
 
 from .calibrated import calibration_for
 from .comfy_host import Host
@@ -454,6 +455,66 @@ def test_smoothing_stops_at_scene_cuts(host: Host, model) -> None:
     close(smooth.idr_full[4:], plain.idr_full[4:])
     never = host.run("KDSR_EstimateIDR", model=model, image=frames, scene_cut=180, **options)
     assert (never.idr_full[4:] - plain.idr_full[4:]).abs().max() > 1e-3
+
+
+# ---- regions
+
+
+def left_half(height: int = 24, width: int = 30) -> torch.Tensor:
+    mask = torch.zeros(1, height, width)
+    mask[..., : width // 2] = 1
+    return mask
+
+
+def test_masked_regions_have_idrs_of_their_own(host: Host, model) -> None:
+    images, mask = image(2, 24, 30), left_half()
+    result = host.run("KDSR_UpscaleRegions", model=model, image=images, mask_1=mask, feather=4)
+    found = Regions.of_masks(make_tiny(), bchw(images), mask[None], feather=4, dtype="fp32")
+    close(result, make_tiny().upscale(bchw(images), found, dtype="fp32").movedim(1, -1))
+
+
+def test_regions_take_idrs_from_elsewhere_and_a_size(host: Host, model) -> None:
+    images, mask = image(1, 24, 30), left_half()
+    one = host.run("KDSR_EstimateIDR", model=model, image=image(1, 20, 20))
+    two = host.run("KDSR_EstimateIDR", model=model, image=torch.zeros(1, 12, 12, 3))
+    result = host.run(
+        "KDSR_UpscaleRegions", model=model, image=images, mask_2=mask, idr_2=one, idr_rest=two,
+        feather=0, size_by="factor", size=2,
+    )  # fmt: skip
+    assert result.shape == (1, 48, 60, 3)
+    options = {"model": model, "image": images, "size_by": "factor", "size": 2}
+    left = host.run("KDSR_Upscale", idr=one, **options)
+    right = host.run("KDSR_Upscale", idr=two, **options)
+    close(result[:, :, :24], left[:, :, :24])
+    close(result[:, :, -24:], right[:, :, -24:])
+    assert (left - right).abs().max() > 1e-4
+
+
+def test_a_map_needs_no_masks(host: Host, model) -> None:
+    images = image(1, 40, 60, 4)
+    result = host.run("KDSR_UpscaleRegions", model=model, image=images, regions="map", cells=3)
+    assert result.shape == (1, 160, 240, 4)
+    opaque = images[..., :3]
+    found = idr_map(make_tiny(), bchw(opaque), cells=3, dtype="fp32")
+    close(result[..., :3], make_tiny().upscale(bchw(opaque), found, dtype="fp32").movedim(1, -1))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "connect mask_1, or set regions to map"),
+        ({"mask_1": torch.zeros(1, 24, 30)}, "mask is empty"),
+        ({"mask_1": torch.ones(1, 9, 30)}, "the mask is 30 x 9 px"),
+        ({"mask_3": torch.ones(2, 24, 30)}, "mask_3 is a batch of 2"),
+    ],
+)
+def test_regions_that_make_no_sense(host: Host, model, given, message: str) -> None:
+    with pytest.raises(RuntimeError, match=message):
+        host.run("KDSR_UpscaleRegions", model=model, image=image(1, 24, 30), **given)
+    if not given:
+        idr = host.run("KDSR_EstimateIDR", model=model, image=image())
+        with pytest.raises(RuntimeError, match="idr_1 has no region: connect mask_1"):
+            host.run("KDSR_UpscaleRegions", model=model, image=image(1, 24, 30), idr_1=idr)
 
 
 # ---- working with IDRs

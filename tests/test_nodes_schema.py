@@ -13,6 +13,7 @@ NODES = [
     "KDSR_EstimateIDR",
     "KDSR_Upscale",
     "KDSR_TileUpscale",
+    "KDSR_UpscaleRegions",
     "KDSR_InspectIDR",
     "KDSR_BlendIDR",
     "KDSR_SaveIDR",
@@ -27,6 +28,10 @@ INPUTS = {
     "KDSR_TileUpscale": [
         "model", "image", "size_by", "size", "tile", "overlap", "custom_overlap", "wrap",
         "tiles_per_batch", "idr", "strength",
+    ],
+    "KDSR_UpscaleRegions": [
+        "model", "image", "size_by", "size", "regions", "feather", "cells", "mask_1", "idr_1",
+        "mask_2", "idr_2", "mask_3", "idr_3", "idr_rest", "strength",
     ],
     "KDSR_InspectIDR": ["idr", "other", "model", "image"],
     "KDSR_BlendIDR": ["idr_a", "weight", "idr_b", "preset", "model"],

@@ -19,6 +19,7 @@ NODES = {
     "KDSR_EstimateIDR",
     "KDSR_Upscale",
     "KDSR_TileUpscale",
+    "KDSR_UpscaleRegions",
     "KDSR_InspectIDR",
     "KDSR_BlendIDR",
     "KDSR_SaveIDR",

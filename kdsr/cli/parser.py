@@ -8,6 +8,7 @@ from typing import NoReturn
 from .. import __version__
 from ..image_formats import WRITE_FORMATS
 from ..sizes import OutputSize, parse_size
+from ..tiling import MAP_CELLS
 
 DEFAULT_MODEL = "kdsr-s-x4"
 _MODEL_HELP = (
@@ -59,7 +60,17 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         default="exact",
         help="exact (tiled equals untiled), fast (32 px) or LQ pixels",
     )
-    parser.add_argument("--idr", type=Path, help="use this IDR instead of estimating one")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--idr", type=Path, help="use this IDR instead of estimating one")
+    group.add_argument(
+        "--map",
+        type=int,
+        nargs="?",
+        const=MAP_CELLS,
+        metavar="CELLS",
+        help="for images that mix sources: estimate on a grid of this many cells along the longer "
+        f"side (default: {MAP_CELLS}) and let the IDR change over the image",
+    )
     parser.add_argument(
         "--strength",
         type=float,

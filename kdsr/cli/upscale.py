@@ -12,6 +12,7 @@ from ..idr import IDR
 from ..image_io import Picture, check_format, read_image, write_image
 from ..loading import load
 from ..model import KDSR
+from ..regions import idr_map
 from ..resized import upscale_to
 from ..strength import check_strength, with_strength
 from ..upscaler import UpscaleOptions
@@ -25,10 +26,16 @@ def upscale(arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.quality <= 100:
         raise ConfigError(f"--quality must be 1 to 100, got {arguments.quality}")
     check_strength(arguments.strength)
+    if arguments.map is not None and not 1 <= arguments.map <= 100:
+        raise ConfigError(f"--map must be 1 to 100 cells, got {arguments.map}")
     inputs = find_inputs(arguments.input)
     single = len(inputs) == 1
     if arguments.save_idr and not single:
         raise ConfigError("--save-idr is for one input; use `kdsr estimate` for several")
+    if arguments.save_idr and arguments.map:
+        raise ConfigError("--save-idr keeps one IDR, --map makes many; leave one of them out")
+    if arguments.map and arguments.wrap != "none":
+        raise ConfigError("--map ends at the image's edges; it cannot be used with --wrap")
     targets = {
         source: output_path(
             source, arguments.output, arguments.suffix, arguments.format, single=single
@@ -66,8 +73,10 @@ def _one(
     check_new(target, overwrite=arguments.overwrite)
     check_format(target, transparent=picture.alpha is not None)
     wrap = WRAPS[arguments.wrap]
-    if idr is None:
-        idr = model.estimate(
+    if arguments.map:
+        steering = idr_map(model, picture.rgb, cells=arguments.map, dtype=arguments.dtype)
+    else:
+        idr = steering = idr or model.estimate(
             picture.rgb, wrap=wrap, dtype=arguments.dtype, provenance={"image": source.name}
         )
     height, width = picture.rgb.shape[-2:]
@@ -81,7 +90,7 @@ def _one(
         pixels = upscale_to(
             model,
             picture.rgb,
-            with_strength(model, idr, arguments.strength),
+            with_strength(model, steering, arguments.strength),
             size,
             alpha=picture.alpha,
             out=_eight_bit_buffer(picture, model.config.scale) if size is None else None,
@@ -92,7 +101,7 @@ def _one(
             progress=progress,
         )
     write_image(target, pixels[0], picture, quality=arguments.quality)
-    if arguments.save_idr:
+    if arguments.save_idr and idr is not None:
         check_new(arguments.save_idr, overwrite=arguments.overwrite)
         idr.save(arguments.save_idr)
     tqdm.write(f"{source} -> {target} ({pixels.shape[3]} x {pixels.shape[2]} px)")
