@@ -17,14 +17,17 @@ class InspectIDR(io.ComfyNode):
         return schema(
             "KDSR_InspectIDR",
             display_name="Inspect IDR",
-            description="Draws one or more IDRs, compares them with a second one, and shows where "
-            "in the image the local estimates differ.",
+            description="Says what one or more IDRs mean (blur, noise, JPEG), compares them with a "
+            "second one, and shows where in the image the local estimates differ.",
             search_aliases=["degradation report", "plot", "compare", "cosine similarity", "kdsr"],
             inputs=[
                 IDRType.Input("idr", tooltip="One or more in a batch."),
                 IDRType.Input("other", optional=True, tooltip="A second IDR to compare with."),
                 ModelType.Input(
-                    "model", optional=True, tooltip="For the heat map; needs image as well."
+                    "model",
+                    optional=True,
+                    tooltip="The model that made idr: for what it means in words and among known "
+                    "degradations, and for the heat map.",
                 ),
                 io.Image.Input(
                     "image",
@@ -58,9 +61,10 @@ class InspectIDR(io.ComfyNode):
         from ..kdsr.local import estimate_local
 
         local, lq = None, None
+        if model is not None:
+            idr.check_model(model.kdsr.fingerprint)
         if model is not None and image is not None:
             lq = Picture.of(image[:1]).lq
-            idr.check_model(model.kdsr.fingerprint)
             kdsr = runtime.ready(model, runtime.estimating_memory(model))
             local = runtime.halving_tiles(
                 lambda tile: estimate_local(
@@ -73,7 +77,8 @@ class InspectIDR(io.ComfyNode):
                 ),
                 model.patcher.load_device,
             )
-        text = report(idr, other, local)
-        plot = runtime.to_image(draw_report(idr, other, local, lq))
+        known = None if model is None else model.kdsr
+        text = report(idr, other, local, known)
+        plot = runtime.to_image(draw_report(idr, other, local, lq, known))
         similarity = float(idr.cosine(other).mean()) if other is not None else 1.0
         return io.NodeOutput(plot, text, similarity, ui=runtime.preview_images(plot, cls))

@@ -165,6 +165,31 @@ def test_a_map_lets_the_idr_change_over_the_image(
         assert message in capsys.readouterr().err
 
 
+def test_inspect_says_and_draws(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = make_tiny()
+    model.calibration = calibration_for(model)
+    save_checkpoint(model, folder / "m.safetensors")
+    save(folder / "a.png", 64, 96)
+    save(folder / "b.png")
+    options = ["--model", "m.safetensors"]
+    assert main(["estimate", "b.png", "-o", "b.safetensors", *options]) == 0
+    assert main(["inspect", "a.png", "--other", "b.safetensors", "-o", "f.png", *options]) == 0
+    said = capsys.readouterr().out
+    assert "blur 2.0 x 1.0 px, noise 6/255, JPEG about 45" in said
+    assert "against the second (1 IDR)" in said
+    assert "over the image (4 x 6 cells)" in said
+    with Image.open(folder / "f.png") as figure:
+        with_map = figure.size
+    assert main(["inspect", "b.safetensors", "-o", "g.png", *options]) == 0
+    with Image.open(folder / "g.png") as figure:
+        assert figure.width == with_map[0] == 960
+        assert figure.height < with_map[1]
+    assert main(["inspect", "a.png", "-o", "f.png", *options]) == 2
+    assert "add --overwrite" in capsys.readouterr().err
+    assert main(["inspect", "a.png", "-o", "f.jpg", *options]) == 2
+    assert "end it in .png" in capsys.readouterr().err
+
+
 def test_existing_files_are_kept_unless_told_otherwise(
     folder: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,7 +5,9 @@ import torch
 from kdsr import IDR, IDRError
 from kdsr.inspect import WIDTH, draw_report, report
 from kdsr.local import estimate_local
+from kdsr.reference import references
 
+from .calibrated import calibration_for
 from .conftest import make_tiny
 
 
@@ -61,6 +63,64 @@ def test_the_second_idr_is_drawn_over_the_bars(tiny) -> None:
     assert (pixels(both) == orange).all(1).sum() > 1000
 
 
+@pytest.fixture
+def calibrated():
+    model = make_tiny()
+    model.calibration = calibration_for(model)
+    return model
+
+
+def test_a_calibrated_model_says_what_it_reads(calibrated) -> None:
+    one, two = idrs(calibrated), idrs(calibrated, 2, seed=1)
+    words = "blur 2.0 x 1.0 px, noise 6/255, JPEG about 45; inside the trained range"
+    assert report(one, model=calibrated).startswith(f"{words}; most like '")
+    nearest = references(calibrated).nearest(one)[0]
+    assert f"most like {nearest!r}\n1 IDR of" in report(one, model=calibrated)
+    text = report(two, one, model=calibrated)
+    assert text.startswith(f"1: {words}")
+    assert f"\n2: {words}" in text
+    assert f"\nsecond:\n{words}" in text
+    twelve = IDR.cat([one] * 12)
+    assert "... and 4 more" in report(twelve, model=calibrated)
+
+
+def test_readings_and_known_degradations_are_drawn(calibrated, tiny) -> None:
+    one = idrs(calibrated)
+    plain, read = draw_report(one), draw_report(one, model=calibrated)
+    assert read.height > plain.height + 700
+    assert draw_report(one, model=tiny).size == plain.size, "without a calibration, the rest"
+    blue = np.array([92, 184, 255])
+    assert (pixels(read) == blue).all(1).sum() > (pixels(plain) == blue).all(1).sum() + 1000
+
+
+def test_what_was_read_decides_what_is_drawn(calibrated) -> None:
+    one = idrs(calibrated)
+    usual = np.asarray(draw_report(one, model=calibrated))
+    far = torch.full((9,), 0.0)
+    far[:4] = torch.tensor([19.0, 12.0, 200.0, 90.0])
+    far[8] = 5.0
+    calibrated.calibration = calibration_for(calibrated, out_bias=far)
+    extreme = np.asarray(draw_report(one, model=calibrated))
+    assert extreme.shape == usual.shape
+    assert (extreme != usual).any()
+    unreliable = torch.tensor([2.0, 1, 6, 45, 9, 9, 9, 9, -5])
+    calibrated.calibration = calibration_for(
+        calibrated, out_bias=unreliable, quantiles=torch.linspace(0, 1e-6, 101)
+    )
+    drawn = np.asarray(draw_report(one, model=calibrated))
+    red = np.array([255, 128, 112])
+    assert (drawn.reshape(-1, 3) == red).all(1).sum() > 100, "outside of the range"
+    assert "nothing that can be told" not in report(one, model=calibrated)
+    assert "no JPEG; outside of the trained range" in report(one, model=calibrated)
+
+
+def test_every_reference_of_a_crowd_is_drawn_and_the_nearest_is_named(calibrated) -> None:
+    crowd = calibration_for(calibrated)
+    crowd = calibration_for(calibrated, means=crowd.means * 1e-3)
+    calibrated.calibration = crowd
+    assert draw_report(idrs(calibrated, 3), idrs(calibrated), model=calibrated).width == WIDTH
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0, -1.0])
 def test_constant_vectors_can_be_drawn(value: float) -> None:
     flat = IDR(torch.full((1, 4), value), torch.full((1, 16), value), "m")
@@ -73,3 +133,5 @@ def test_idrs_of_different_models_are_refused(tiny) -> None:
         draw_report(idrs(tiny), other)
     with pytest.raises(IDRError, match="different models"):
         report(idrs(tiny), other)
+    with pytest.raises(IDRError, match="fingerprint"):
+        draw_report(other, model=tiny)

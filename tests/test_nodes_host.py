@@ -631,6 +631,14 @@ def test_inspecting_one_several_and_two(host: Host, model) -> None:
     assert "2 x 3 cells" in report
 
 
+def test_a_calibrated_model_reads_what_is_inspected(host: Host, calibrated) -> None:
+    idr = host.run("KDSR_EstimateIDR", model=calibrated, image=image())
+    plain, _, _ = host.run("KDSR_InspectIDR", idr=idr)
+    plot, report, _ = host.run("KDSR_InspectIDR", idr=idr, model=calibrated)
+    assert plot.shape[1] > plain.shape[1] + 700
+    assert report.startswith("blur 2.0 x 1.0 px, noise 6/255, JPEG about 45; inside")
+
+
 def test_inspecting_with_another_models_idr_is_refused(host: Host, model) -> None:
     other = make_tiny(seed=1).estimate(bchw(image()))
     with pytest.raises(RuntimeError, match="estimate it again"):

@@ -35,6 +35,10 @@ def run(command: str, arguments: argparse.Namespace) -> int:
         from .upscale import upscale
 
         return upscale(arguments)
+    if command == "inspect":
+        from .inspect import inspect
+
+        return inspect(arguments)
     if command in ("estimate", "bake"):
         from . import idr
 

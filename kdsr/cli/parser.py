@@ -31,6 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_upscale(commands.add_parser("upscale", help="upscale images"))
     _add_estimate(commands.add_parser("estimate", help="estimate how images were degraded"))
+    _add_inspect(commands.add_parser("inspect", help="say and draw what an IDR means"))
     info = commands.add_parser("info", help="say what a model is")
     info.add_argument("model", help=_MODEL_HELP)
     commands.add_parser("models", help="list the models that can be had by name")
@@ -92,6 +93,14 @@ def _add_estimate(parser: argparse.ArgumentParser) -> None:
     _add_running(parser)
     parser.add_argument("--mean", action="store_true", help="save the average of all instead")
     parser.add_argument("--overwrite", action="store_true")
+
+
+def _add_inspect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", type=Path, help="an image, or an IDR file")
+    parser.add_argument("-o", "--output", type=Path, help="PNG file for the figure")
+    parser.add_argument("--other", type=Path, help="an image or IDR file to compare with")
+    _add_running(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
 
 
 def _add_bake(parser: argparse.ArgumentParser) -> None:

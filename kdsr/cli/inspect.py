@@ -1,0 +1,57 @@
+"""`kdsr inspect`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from ..atomic import replacing
+from ..errors import ConfigError
+from ..idr import IDR
+from ..image_io import read_image
+from ..inspect import draw_report, report
+from ..loading import load
+from ..local import estimate_local
+from ..model import KDSR
+from .inputs import WRAPS, check_new, pick_device
+
+
+def inspect(arguments: argparse.Namespace) -> int:
+    """Prints what an image's IDR says, and draws it when asked to."""
+    output: Path | None = arguments.output
+    if output is not None:
+        if output.suffix.lower() != ".png":
+            raise ConfigError(f"{output}: the figure is a PNG; end it in .png")
+        check_new(output, overwrite=arguments.overwrite)
+    model = load(arguments.model).to(pick_device(arguments.device))
+    idr = _idr(model, arguments.input, arguments)
+    other = _idr(model, arguments.other, arguments) if arguments.other else None
+    local, image = None, None
+    if not _is_idr(arguments.input):
+        image = read_image(arguments.input).rgb
+        local = estimate_local(model, image, dtype=arguments.dtype)
+    sys.stdout.write(report(idr, other, local, model) + "\n")
+    if output is not None:
+        figure = draw_report(idr, other, local, image, model)
+        with replacing(output) as temporary:
+            figure.save(temporary, format="PNG")
+        sys.stdout.write(f"saved {output}\n")
+    return 0
+
+
+def _idr(model: KDSR, source: Path, arguments: argparse.Namespace) -> IDR:
+    if _is_idr(source):
+        idr = IDR.load(source)
+        idr.check_model(model.fingerprint)
+        return idr
+    tile = {"none": None, "auto": 512}.get(arguments.tile, arguments.tile)
+    return model.estimate(
+        read_image(source).rgb,
+        tile=tile,
+        wrap=WRAPS[arguments.wrap],
+        dtype=arguments.dtype,
+        provenance={"image": source.name},
+    )
+
+
+def _is_idr(source: Path) -> bool:
+    return source.suffix.lower() == ".safetensors"

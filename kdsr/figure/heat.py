@@ -1,0 +1,40 @@
+"""Where in the image the local estimates differ."""
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .panel import DIM, INK, PAD, SMALL, Panel, colours, fine_size
+from .similarity import LEAST_HEAT
+
+_HIGHEST = 720
+
+
+def draw_heat(angles: Tensor, image: Tensor) -> Panel:
+    """Draws the angles over the grey image, and their scale below.
+
+    Args:
+        angles: Degrees, (rows, columns).
+        image: RGB in [0, 1], (1, 3, H, W).
+    """
+    columns, rows = image.shape[-1], image.shape[-2]
+    room = Panel(1).width - 2 * PAD
+    zoom = min(room / columns, _HIGHEST / rows)
+    width, height = columns * zoom, rows * zoom
+    panel = Panel(height + 150, "where in the image estimates differ")
+    size = fine_size(width, height)
+    pixels = (image[0].float().clamp(0, 1).mean(0) * 255).round().to(torch.uint8).cpu().numpy()
+    grey = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR).convert("RGB")
+    hottest = max(LEAST_HEAT, float(angles.max()))
+    heat = Image.fromarray((angles.numpy() / hottest * 255).astype(np.uint8))
+    heat = heat.resize(size, Image.Resampling.BICUBIC)
+    coloured = Image.fromarray(colours(np.asarray(heat) / 255).astype(np.uint8))
+    panel.picture(Image.blend(grey, coloured, 0.6), (PAD, 62))
+    top = 62 + height + 16
+    scale = colours(np.linspace(0, 1, fine_size(400, 1)[0])).astype(np.uint8)[None]
+    panel.picture(Image.fromarray(scale.repeat(fine_size(1, 18)[1], axis=0)), (PAD, top))
+    panel.text((PAD, top + 40), "0", DIM, SMALL)
+    panel.text((PAD + 400, top + 40), f"{hottest:.1f} degrees", DIM, SMALL, "rm")
+    panel.text((panel.width - PAD, top + 10), f"mean {angles.mean():.1f}", INK, SMALL, "rm")
+    return panel
