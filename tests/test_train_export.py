@@ -52,6 +52,18 @@ def test_the_export_upscales_through_the_public_api(run: Path) -> None:
     assert model.upscale(torch.rand(1, 3, 9, 7)).shape == (1, 3, 36, 28)
 
 
+def test_half_the_size_when_asked(tmp_path: Path) -> None:
+    recipe = tiny_recipe(tmp_path, ema=0.9, half=True)
+    assert main([recipe]) == 0
+    whole, half = (
+        tmp_path / "run" / name for name in ("student.safetensors", "kdsr-s-x4.safetensors")
+    )
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    exact = load_checkpoint(whole).state_dict()
+    for key, tensor in load_checkpoint(half).state_dict().items():
+        assert torch.equal(tensor, exact[key].half().float())
+
+
 def test_the_card_states_use_measurements_and_options(run: Path) -> None:
     card = (run / "kdsr-s-x4-test.md").read_text(encoding="utf-8")
     assert card.startswith("---\nlicense: cc0-1.0\n")

@@ -188,6 +188,8 @@ class TrainOptions:
     """Stop cleanly, with a checkpoint, after this many minutes; 0 for no limit."""
     resume: bool = True
     """Go on from the newest checkpoint in `out`."""
+    half: bool = False
+    """Store the weights for people in float16: half the size."""
     calibration: int = 4000
     """Degraded crops to calibrate a finished model with (see `train.calibrate`); 0 for none."""
     allow_changes: bool = False
@@ -298,7 +300,7 @@ _FREE = {
     "data", "out", "stage", "stages", "name", "variant", "licence", "teacher_checkpoint", "init",
     "perceptual", "accumulate", "device", "threads", "cache", "compile", "channels_last",
     "log_every", "validate", "validate_every", "preview_every", "save_every", "keep", "shard_mib",
-    "time_limit", "resume", "calibration", "allow_changes", "min_spread",
+    "time_limit", "resume", "half", "calibration", "allow_changes", "min_spread",
 }  # fmt: skip
 
 

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 import kdsr
 from kdsr.atomic import replacing
 from kdsr.checkpoint import save_checkpoint
@@ -45,7 +47,8 @@ def export_model(loop: "Loop") -> Path:
     if stage.name in ("teacher", "control"):
         return path
     path = options.out / f"{options.model_name}.safetensors"
-    save_checkpoint(model, path, {**metadata, "name": path.stem})
+    dtype = torch.float16 if options.half else torch.float32
+    save_checkpoint(model, path, {**metadata, "name": path.stem}, dtype)
     with replacing(path.with_suffix(".md")) as temporary:
         temporary.write_text(_card(loop, path, metadata), encoding="utf-8")
     return path
