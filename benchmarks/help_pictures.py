@@ -88,7 +88,7 @@ def inspected(model: kdsr.KDSR) -> Image.Image:
     """For Inspect IDR: the figure that the node shows."""
     lq = read_image(INPUTS / "kdsr_kingfisher.png").rgb
     other = model.estimate(read_image(INPUTS / "kdsr_osprey.png").rgb)
-    return draw_report(model.estimate(lq), other, estimate_local(model, lq), lq)
+    return draw_report(model.estimate(lq), other, estimate_local(model, lq), lq, model)
 
 
 def mixed(model: kdsr.KDSR) -> Image.Image:

@@ -5,7 +5,7 @@
 
 One row a model: PSNR / SSIM on every set, bicubic beside them, with each image's own IDR, the set's
 mean IDR and that of the opposite degradation. With --held_out, the general protocol on the
-photographs that a training with --hold_out 8 left aside, and on how many of them bicubic is better.
+photographs that a training with --hold_out 8 left aside, and on how many bicubic is better.
 """
 
 import argparse
@@ -74,8 +74,17 @@ def _held_out(models: dict[str, KDSR], folder: Path, scale: int) -> None:
 
 
 def _losses(rows: Sequence[Row]) -> str:
-    lost = [f"{row.image} {row.case}" for row in rows if row.psnr <= row.bicubic_psnr]
-    return f"{len(lost)} of {len(rows)}" + (f" ({', '.join(lost)})" if lost else "")
+    """Photographs, over their draws, and single draws on which bicubic is better."""
+    photographs: dict[str, list[float]] = {}
+    for row in rows:
+        photographs.setdefault(row.image, []).append(row.psnr - row.bicubic_psnr)
+    lost = sum(sum(gains) <= 0 for gains in photographs.values())
+    draws = [row for row in rows if row.psnr <= row.bicubic_psnr]
+    names = ", ".join(f"{r.image} {r.case} {r.psnr - r.bicubic_psnr:+.2f} dB" for r in draws)
+    return (
+        f"{lost} of {len(photographs)} photographs; {len(draws)} of {len(rows)} draws"
+        f"{f' ({names})' if names else ''}"
+    )
 
 
 if __name__ == "__main__":

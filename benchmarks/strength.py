@@ -7,7 +7,8 @@ over 1 (as estimated) outwards, blended in one of three places: `idr`, which is 
 `kdsr.with_strength` does; `idr_full`, before the estimator's last layer; or the kernels that the
 network predicts from it.
 
-sharpness: mean gradient of the luma, as a share of the ground truth's. noise: what differs between
+sharpness: how much of the ground truth's luma gradients is in the result's (the slope of the one
+on the other, so that noise and artefacts do not count as sharp). noise: what differs between
 two results whose inputs differ by their noise alone, as a standard deviation in 1/255.
 """
 
@@ -23,6 +24,7 @@ from torch import Tensor
 import kdsr
 from kdsr import IDR, KDSR
 from kdsr.reference import CLEAN
+from kdsr.strength import STRENGTHS as ALLOWED
 from kdsr.tail import run_composed
 from train.data import find_images
 from train.evaluate import load_image
@@ -80,16 +82,21 @@ def outcome(
             results.append(
                 upscale_with(model, lq, model.estimate(lq, dtype="fp32"), strength, blend)
             )
-        sharp = [_gradient(x) / _gradient(gt) for x in results]
+        sharp = sum(_restored(x, gt) for x in results) / 2
         psnr = psnr_y(results[0], gt, model.config.scale).item()
         noise = (luma(results[0]) - luma(results[1])).std().item() / 2**0.5
-        totals += torch.tensor([sharp[0], psnr, noise], dtype=torch.float64)
+        totals += torch.tensor([sharp, psnr, noise], dtype=torch.float64)
     return Outcome(*(totals / len(images)).tolist())
 
 
-def _gradient(image: Tensor) -> float:
-    y = luma(image)
-    return (y.diff(dim=-1).abs().mean() + y.diff(dim=-2).abs().mean()).item()
+def _restored(sr: Tensor, gt: Tensor) -> float:
+    """Slope of the result's gradients on the ground truth's."""
+    product = square = 0.0
+    for dim in (-1, -2):
+        of_sr, of_gt = (luma(x).diff(dim=dim) for x in (sr, gt))
+        product += (of_sr * of_gt).sum().item()
+        square += of_gt.square().sum().item()
+    return product / square
 
 
 def main() -> None:
@@ -128,11 +135,11 @@ def _middle(gt: Tensor, scale: int) -> Tensor:
 
 
 def draw(curves: dict[tuple[str, str], list[Outcome]], path: Path) -> None:
-    """One row of plots: sharpness, PSNR and noise against strength, a line a degradation."""
+    """Sharpness, PSNR and noise against strength, a line a degradation; grey is out of reach."""
     import matplotlib.pyplot as plt  # pyright: ignore[reportMissingImports]
 
     titles = {
-        "sharpness": "sharpness (share of the original's)",
+        "sharpness": "sharpness (share of the original's gradients)",
         "psnr": "PSNR-Y (dB)",
         "noise": "residual noise (1/255)",
     }
@@ -142,6 +149,7 @@ def draw(curves: dict[tuple[str, str], list[Outcome]], path: Path) -> None:
             if blend == "idr":
                 axis.plot(STRENGTHS, [getattr(x, measure) for x in found], label=name, lw=2)
         axis.axvline(1, color="grey", lw=1, ls=":")
+        axis.axvspan(ALLOWED[1], STRENGTHS[-1], color="grey", alpha=0.15, lw=0)
         axis.set(title=title, xlabel="strength")
         axis.grid(alpha=0.3)
     axes[0].legend(fontsize=8)

@@ -11,8 +11,8 @@ from .regions import Regions
 if TYPE_CHECKING:
     from .model import KDSR
 
-STRENGTHS = (0.0, 2.0)
-"""What `with_strength` accepts; further out artefacts appear (docs/idr.md)."""
+STRENGTHS = (0.0, 1.25)
+"""What `with_strength` accepts: sharpness and noise follow it in one direction (docs/idr.md)."""
 
 
 @overload
@@ -25,7 +25,7 @@ def with_strength(model: "KDSR", idr: IDR | Regions, strength: float) -> IDR | R
     Args:
         model: The one that made the IDR.
         idr: As estimated; of regions, every IDR is moved.
-        strength: 0 takes the image for clean, 1 leaves the estimate, up to 2 exaggerates it.
+        strength: 0 takes the image for clean, 1 leaves the estimate, up to 1.25 exaggerates it.
 
     Raises:
         ConfigError: If the strength is out of range.

@@ -9,8 +9,8 @@ from .errors import ConfigError
 from .idr import IDR
 
 CUT_ANGLE = 5.0
-"""Degrees. Frames of one scene that differ by noise alone stay below 2, different scenes above it
-(measured on the bundled model)."""
+"""Degrees. Frames of one scene that differ by noise and a pan stay below 4 (with JPEG too, 5.3);
+90 to 98% of pairs of scenes lie above it (measured on the bundled model, 80 x 80 px)."""
 
 
 def smooth(idr: IDR, factor: float, cut_angle: float = CUT_ANGLE) -> IDR:

@@ -169,13 +169,13 @@ def test_strength_moves_from_the_clean_reference_through_the_estimate(
     )
     assert kdsr.with_strength(model, idr, 1.0) is idr
     torch.testing.assert_close(
-        kdsr.with_strength(model, idr, 1.5).idr, clean.idr + 1.5 * (idr.idr - clean.idr)
+        kdsr.with_strength(model, idr, 1.25).idr, clean.idr + 1.25 * (idr.idr - clean.idr)
     )
 
 
 @pytest.mark.parametrize("strength", [STRENGTHS[0] - 0.1, STRENGTHS[1] + 0.1, float("nan")])
 def test_strengths_out_of_range_are_refused(model: KDSR, idr: IDR, strength: float) -> None:
-    with pytest.raises(ConfigError, match=r"strength must be 0 to 2, got "):
+    with pytest.raises(ConfigError, match=r"strength must be 0 to 1\.25, got "):
         kdsr.with_strength(model, idr, strength)
 
 

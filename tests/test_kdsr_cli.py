@@ -138,7 +138,7 @@ def test_strength_is_a_blend_with_the_clean_reference(
     assert torch.equal(saved.idr, estimated.idr), "what is saved is the estimate"
     for wrong in ("-0.1", "2.5", "nan"):
         assert main([*arguments, "c.png", "--strength", wrong]) == 2
-        assert "strength must be 0 to 2" in capsys.readouterr().err
+        assert "strength must be 0 to 1.25" in capsys.readouterr().err
     assert main(["estimate", "a.png", "--model", "m.safetensors"]) == 0
     assert "a.png: blur 2.0 x 1.0 px, noise 6/255, JPEG about 45" in capsys.readouterr().out
 

@@ -76,7 +76,7 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         "--strength",
         type=float,
         default=1.0,
-        help="0 takes the image for clean, 1 is as estimated, up to 2 restores more than that",
+        help="0 takes the image for clean, 1 is as estimated, up to 1.25 restores more than that",
     )
     parser.add_argument("--save-idr", type=Path, help="save the IDR of a single input")
     parser.add_argument("--suffix", default="-kdsr", help="added to the names of results")
