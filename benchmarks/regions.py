@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 import kdsr
@@ -31,6 +31,7 @@ SOURCES = {
 }
 _TILE, _OVERLAP = 24, 8  # LQ pixels; the benchmark images are small
 _CELLS = 4
+_SHOWN = 360  # px of the figure's parts
 
 
 def composite(gt: Tensor, scale: int, sources: tuple[dict, dict]) -> Tensor:
@@ -109,9 +110,24 @@ def main() -> None:
             )
     if arguments.figure:
         lq = composite(pictures[0], scale, SOURCES["blurred | noisy"])
-        strip = torch.cat([way() for way in ways(model, lq).values()], dim=-1)[0]
-        pixels = (strip.clamp(0, 1) * 255).round().to(torch.uint8).movedim(0, -1).numpy()
-        Image.fromarray(pixels).save(arguments.figure)
+        draw({name: way() for name, way in ways(model, lq).items()}, arguments.figure)
+
+
+def draw(results: dict[str, Tensor], path: Path) -> None:
+    """What each way makes of the middle of an image, side by side."""
+    strips = []
+    for sr in results.values():
+        middle, top = sr.shape[-1] // 2, (sr.shape[-2] - _SHOWN) // 2
+        part = sr[0, :, top : top + _SHOWN, middle - _SHOWN // 2 : middle + _SHOWN // 2]
+        strips.append(part.clamp(0, 1))
+    pixels = (torch.cat(strips, dim=-1) * 255).round().to(torch.uint8).movedim(0, -1).numpy()
+    sheet = Image.new("RGB", (pixels.shape[1], _SHOWN + 34), "white")
+    sheet.paste(Image.fromarray(pixels), (0, 34))
+    for column, name in enumerate(results):
+        at = (column * _SHOWN + 8, 5)
+        ImageDraw.Draw(sheet).text(at, name, "black", ImageFont.load_default(22))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path, quality=90)
 
 
 def _even(gt: Tensor, multiple: int) -> Tensor:
