@@ -28,6 +28,7 @@ SHOWN = {
     "idr_transfer": ["Saved: reference's IDR"],
     "inspect_and_compare": ["Inspect IDR"],
     "large_image_tiled": ["Save Image"],
+    "regions": ["Save Image"],
     "save_and_load_idr": ["Save Image"],
     "seamless_texture": ["Seamless"],
     "seams_compared": ["Each tile by itself", "Difference x16"],

@@ -58,6 +58,7 @@ def test_there_is_a_workflow_for_every_task() -> None:
         "idr_transfer",
         "inspect_and_compare",
         "large_image_tiled",
+        "regions",
         "save_and_load_idr",
         "seamless_texture",
         "seams_compared",
