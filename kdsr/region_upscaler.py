@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .errors import ImageError
 from .regions import Part, Regions
-from .windows import CancelledFn, ProgressFn, ask_cancelled, check_images
+from .windows import CancelledFn, ProgressFn, ask_cancelled, check_images, check_out
 
 if TYPE_CHECKING:
     from .model import KDSR
@@ -58,7 +58,7 @@ def upscale_regions(
         )
     regions.idr.check_model(model.fingerprint)
     s = model.config.scale
-    out = torch.empty(batch, 3, height * s, width * s) if out is None else out
+    out = check_out(out, (batch, 3, height * s, width * s))
     reach = model.config.network_halo
     boxes = [_grown(part, reach, regions.size, wrap) for part in regions.parts]
     areas = [(box[1] - box[0]) * (box[3] - box[2]) for box in boxes]

@@ -13,7 +13,7 @@ from .idr import IDR
 from .memory import free_memory, is_out_of_memory, release_memory
 from .precision import pick_dtype
 from .tiling import Span, TilePlan, plan_tiles
-from .windows import CancelledFn, ProgressFn, ask_cancelled, check_images, cut_windows
+from .windows import CancelledFn, ProgressFn, ask_cancelled, check_images, check_out, cut_windows
 
 if TYPE_CHECKING:
     from .config import KDSRConfig
@@ -121,7 +121,7 @@ def upscale(
         raise IDRError(f"got {len(idr)} IDRs for {len(lq)} images; give one each or one for all")
     b, _, h, w = lq.shape
     s = model.config.scale
-    out = _check_out(out, (b, 3, h * s, w * s))
+    out = check_out(out, (b, 3, h * s, w * s))
     network = BakedKDSR.from_model(model).cast_body(run_dtype)
     network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     run = _Run(model, network, lq, idr, out, options, progress, cancelled)
@@ -240,18 +240,6 @@ def bytes_per_pixel(config: "KDSRConfig", element_size: int) -> int:
     """
     values = 3 * config.scale**2
     return (5 * config.n_feats + 2 * values) * element_size + 3 * values * 4
-
-
-def _check_out(out: Tensor | None, shape: tuple[int, int, int, int]) -> Tensor:
-    if out is None:
-        return torch.empty(shape)
-    right_dtype = out.is_floating_point() or out.dtype == torch.uint8
-    if out.shape != shape or not right_dtype or out.device.type != "cpu":
-        raise ImageError(
-            f"out must be a float or uint8 tensor of shape {shape} on the CPU, "
-            f"got {tuple(out.shape)} {out.dtype} on {out.device}"
-        )
-    return out
 
 
 def _is_int(value: object, least: int) -> bool:

@@ -33,6 +33,23 @@ def check_images(lq: Tensor) -> None:
         raise ImageError("the image has NaN or infinite values; check the step that made it")
 
 
+def check_out(out: Tensor | None, shape: tuple[int, int, int, int]) -> Tensor:
+    """A result buffer on the CPU: `out`, or a new one.
+
+    Raises:
+        ImageError: If `out` has another shape, place or kind.
+    """
+    if out is None:
+        return torch.empty(shape)
+    right_dtype = out.is_floating_point() or out.dtype == torch.uint8
+    if out.shape != shape or not right_dtype or out.device.type != "cpu":
+        raise ImageError(
+            f"out must be a float or uint8 tensor of shape {shape} on the CPU, "
+            f"got {tuple(out.shape)} {out.dtype} on {out.device}"
+        )
+    return out
+
+
 def cut_windows(
     images: Tensor, plan: TilePlan, tiles: list[tuple[int, Span, Span]], like: Tensor
 ) -> Tensor:

@@ -38,6 +38,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def calibrated(folder: Path) -> KDSR:
+    """Writes m.safetensors, a tiny model that can be read."""
+    model = make_tiny()
+    model.calibration = calibration_for(model)
+    save_checkpoint(model, folder / "m.safetensors")
+    return model
+
+
 def save(path: Path, height: int = 12, width: int = 16, channels: int = 3) -> Path:
     array = np.random.default_rng(1).integers(0, 256, (height, width, channels)).astype(np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,9 +132,7 @@ def test_a_format_that_cannot_hold_the_result_is_refused_before_any_work(
 def test_strength_is_a_blend_with_the_clean_reference(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = make_tiny()
-    model.calibration = calibration_for(model)
-    save_checkpoint(model, folder / "m.safetensors")
+    model = calibrated(folder)
     image = save(folder / "a.png")
     arguments = ["upscale", "a.png", "--model", "m.safetensors", "--dtype", "fp32", "-o"]
     assert main([*arguments, "b.png", "--strength", "0.4", "--save-idr", "i.safetensors"]) == 0
@@ -146,9 +152,7 @@ def test_strength_is_a_blend_with_the_clean_reference(
 def test_a_map_lets_the_idr_change_over_the_image(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = make_tiny()
-    model.calibration = calibration_for(model)
-    save_checkpoint(model, folder / "m.safetensors")
+    model = calibrated(folder)
     image = save(folder / "a.png", 64, 96)
     arguments = ["upscale", "a.png", "--model", "m.safetensors", "--dtype", "fp32", "-o"]
     assert main([*arguments, "b.png", "--map", "3", "--strength", "0.5"]) == 0
@@ -166,9 +170,7 @@ def test_a_map_lets_the_idr_change_over_the_image(
 
 
 def test_inspect_says_and_draws(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    model = make_tiny()
-    model.calibration = calibration_for(model)
-    save_checkpoint(model, folder / "m.safetensors")
+    calibrated(folder)
     save(folder / "a.png", 64, 96)
     save(folder / "b.png")
     options = ["--model", "m.safetensors"]

@@ -136,6 +136,8 @@ def test_what_does_not_fit_is_refused(tiny, lq) -> None:
     regions = Regions.of_weights(idr, with_rest(left_half()))
     with pytest.raises(ImageError, match="for an image of 56 x 40 px, got 40 x 56"):
         tiny.upscale(lq.mT, regions)
+    with pytest.raises(ImageError, match="out must be"):
+        tiny.upscale(lq, regions, out=torch.empty(1, 3, 40, 56))
     with pytest.raises(IDRError, match="fingerprint"):
         make_tiny(seed=1).upscale(lq, regions)
 
