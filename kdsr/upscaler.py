@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .bake import BakedKDSR
-from .errors import ConfigError, IDRError, ImageError
+from .errors import ConfigError, IDRError
 from .estimate import estimate
 from .idr import IDR
 from .memory import free_memory, is_out_of_memory, release_memory
