@@ -16,7 +16,7 @@ from torch import Tensor
 
 import kdsr
 from kdsr.image_io import read_image
-from train.data import find_images
+from train.images import find_images
 
 _CROP = 72  # LQ pixels
 _LABEL = 22

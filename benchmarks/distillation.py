@@ -21,8 +21,7 @@ from kdsr.calibration import calibration_of
 from kdsr.checkpoint import load_checkpoint
 from kdsr.model import KDSRTeacher
 from train.calibrate import REFERENCES
-from train.data import find_images
-from train.evaluate import load_image
+from train.images import find_images, load_image
 from train.protocols import fixed
 
 _SIDE = 384

@@ -15,7 +15,7 @@ from torch import Tensor
 
 import kdsr
 from kdsr.temporal import smooth
-from train.evaluate import load_image
+from train.images import load_image
 from train.metrics import luma
 from train.protocols import fixed
 

@@ -18,9 +18,8 @@ from benchmarks.classical import noise_by_wavelet, quality_by_quantisation
 from kdsr.calibration import QUANTITIES, calibration_of
 from kdsr.readout import regress
 from train.calibrate import degradation_targets
-from train.data import find_images
 from train.degradation.general import GeneralDegradation, GeneralOptions
-from train.evaluate import load_image
+from train.images import find_images, load_image
 
 _SEED = 31_000_003
 

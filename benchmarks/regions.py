@@ -20,7 +20,7 @@ from torch import Tensor
 import kdsr
 from benchmarks.seams import tile_by_tile
 from kdsr.regions import Regions, idr_map
-from train.evaluate import load_image
+from train.images import load_image
 from train.metrics import luma, psnr_y
 from train.protocols import fixed
 

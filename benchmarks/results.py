@@ -14,7 +14,8 @@ from pathlib import Path
 
 import kdsr
 from kdsr import KDSR
-from train.evaluate import IDRS, Pair, Row, averages, degraded_pairs, evaluate_model
+from train.evaluate import IDRS, Row, averages, evaluate_model
+from train.pairs import Pair, degraded_pairs
 from train.protocols import protocol
 
 HELD_OUT = 8

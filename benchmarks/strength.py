@@ -26,8 +26,7 @@ from kdsr import IDR, KDSR
 from kdsr.reference import CLEAN
 from kdsr.strength import STRENGTHS as ALLOWED
 from kdsr.tail import run_composed
-from train.data import find_images
-from train.evaluate import load_image
+from train.images import find_images, load_image
 from train.metrics import luma, psnr_y
 from train.protocols import fixed
 

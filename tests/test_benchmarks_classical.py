@@ -6,7 +6,7 @@ from torch import Tensor
 
 from benchmarks.classical import noise_by_wavelet, quality_by_quantisation
 from train.degradation.jpeg import jpeg_by_pillow
-from train.evaluate import load_image
+from train.images import load_image
 from train.protocols import fixed
 
 from .train_runs import PHOTOS

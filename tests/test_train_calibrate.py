@@ -13,6 +13,7 @@ import kdsr
 import train.calibrate as module
 from kdsr import KDSR
 from kdsr.checkpoint import load_student, read_tensors, save_checkpoint
+from train import fitting
 from train.calibrate import calibrate, describe, main, trained_on
 from train.data import CropSampler, ImageCache, open_cache
 from train.degradation.classic import ClassicDegradation
@@ -37,7 +38,7 @@ def calibrated(photographs: ImageCache) -> KDSR:
     crops = CropSampler(photographs, 0)
     general = GeneralDegradation(GeneralOptions(), 4)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_SIDES", (48, 64))
+        patch.setattr(fitting, "_SIDES", (48, 64))
         patch.setattr(module, "_STEPS", 1500)
         model.calibration = calibrate(model, crops, crops, general, samples=640)
     return model
@@ -115,7 +116,7 @@ def test_the_same_seed_gives_the_same_calibration(
     photographs: ImageCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_SIDES", (16,))
-    monkeypatch.setattr(module, "_STEPS", 20)
+    monkeypatch.setattr(fitting, "_STEPS", 20)
     model = kdsr.load("kdsr-s-x4")
     crops = CropSampler(photographs, 0)
     classic = ClassicDegradation(module.DegradationOptions().classic, 4)
@@ -133,7 +134,7 @@ def test_the_command_rewrites_a_file_in_its_own_precision(
     dtype: torch.dtype,
 ) -> None:
     monkeypatch.setattr(module, "_SIDES", (16,))
-    monkeypatch.setattr(module, "_STEPS", 20)
+    monkeypatch.setattr(fitting, "_STEPS", 20)
     path = tmp_path / "m.safetensors"
     model = replace_calibration(kdsr.load("kdsr-s-x4"))
     save_checkpoint(model, path, {"name": "m"}, dtype)

@@ -7,7 +7,8 @@ from PIL import Image
 
 from train import data
 from train.check_data import check, perceptual_hash, report
-from train.data import CropSampler, DataError, find_images, open_cache, read_rgb
+from train.data import CropSampler, open_cache
+from train.images import DataError, find_images, read_rgb
 
 from .train_runs import PHOTOS, full_disk
 

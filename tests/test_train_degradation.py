@@ -11,7 +11,6 @@ from torch import Tensor
 
 from kdsr import ConfigError
 from train.config import DegradationOptions
-from train.data import read_rgb
 from train.degradation import Degradation, build_degradation
 from train.degradation.blur import blur, blur_and_downscale
 from train.degradation.classic import ClassicDegradation, ClassicOptions, ClassicParameters
@@ -20,8 +19,9 @@ from train.degradation.jpeg import jpeg, jpeg_by_pillow
 from train.degradation.kernels import gaussian_kernels, gaussian_taps
 from train.degradation.mixed_kernels import radial_kernels, sinc_kernels
 from train.degradation.noise import add_gaussian_noise, add_poisson_noise
-from train.degradation.realworld import OrderOptions, RealWorldOptions
+from train.degradation.realworld_options import OrderOptions, RealWorldOptions
 from train.degradation.resize import resize_bicubic
+from train.images import read_rgb
 from train.protocols import fixed
 
 from .conftest import ROOT

@@ -13,15 +13,14 @@ from train.degradation.resize import resize_bicubic
 from train.evaluate import (
     averages,
     choose_idrs,
-    degraded_pairs,
     evaluate_model,
     main,
-    real_pairs,
     to_csv,
     to_markdown,
 )
 from train.lpips import LPIPS
 from train.metrics import psnr_y
+from train.pairs import degraded_pairs, real_pairs
 from train.protocols import protocol
 
 from .conftest import ROOT, make_tiny

@@ -9,9 +9,11 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from kdsr import KDSR, KDSRConfig, KDSRTeacher
+from train.checks import NAN_LIMIT, TrainingError
 from train.config import StageOptions
-from train.loop import NAN_LIMIT, Loop, TrainingError, learning_rate
+from train.loop import Loop
 from train.losses import l1_loss
+from train.optimizer import learning_rate
 from train.options import read_options
 from train.run import assemble
 from train.stages import Batch, StudentStage, TeacherStage, copy_fitting

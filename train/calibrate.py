@@ -17,17 +17,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from kdsr import KDSR, KDSRError
 from kdsr.calibration import QUANTITIES, Calibration
 from kdsr.checkpoint import load_student, read_tensors, save_checkpoint
-from kdsr.layers import LEAK
 from kdsr.readout import regress
 from train.config import DegradationOptions
 from train.data import CropSampler, ImageCache, open_cache
 from train.degradation import Degradation, build_degradation
 from train.degradation.general import GeneralDegradation, GeneralOptions, GeneralParameters
+from train.fitting import fit_discriminants, fit_regressor, fit_whitening, known_targets
 from train.options import build
 from train.protocols import fixed
 from train.stop import keep_freed_memory
@@ -51,8 +50,6 @@ REFERENCES: dict[str, dict[str, Any]] = {
 _SIDES = (64, 96, 128)  # of LQ crops, so that the errors hold for more than one size
 _CHECKED = 8  # images that errors are stated on, where none were held out
 _BATCH = 16
-_HIDDEN, _STEPS, _RATE = 64, 4000, 3e-3
-_COMPONENTS = 16  # of the range's description
 _SEED = 7_000_003  # away from training's draws
 
 
@@ -79,14 +76,14 @@ def calibrate(
     centre, spread = trained.mean(0), trained.std(0).clamp(min=1e-6)
     fit, targets = _labelled(model, crops, general, samples, stream=1)
     check, truth = _labelled(model, held_out, general, samples // 4, stream=2)
-    parts = _fit_regressor((fit - centre) / spread, targets)
-    whitening = _whitening((trained - centre) / spread)
+    parts = fit_regressor((fit - centre) / spread, targets, _SEED)
+    whitening = fit_whitening((trained - centre) / spread)
     usual = _vectors(model, held_out, degradation, samples // 4, stream=3)
     distance = (torch.cat((trained, usual)) - centre) / spread @ whitening.T
     groups = _references(model, crops, max(_BATCH, samples // 32))
     unfinished = Calibration(
         names=tuple(REFERENCES), means=groups.mean(1), spreads=groups.std(1), centre=centre,
-        scale=spread, axes=_discriminants((groups - centre) / spread), whitening=whitening,
+        scale=spread, axes=fit_discriminants((groups - centre) / spread), whitening=whitening,
         quantiles=torch.quantile(distance.norm(dim=1), torch.linspace(0, 1, 101)),
         typical=torch.zeros(4), naive=torch.zeros(4), jpeg_accuracy=torch.zeros(1), **parts,
     )  # fmt: skip
@@ -152,91 +149,9 @@ def _references(model: KDSR, crops: CropSampler, count: int) -> Tensor:
     return torch.stack(groups)
 
 
-def _discriminants(groups: Tensor) -> Tensor:
-    """Fisher's linear discriminants of (N, count, 4C): at most N - 1 directions, (A, 4C).
-
-    Along each, the spread within a group is 1 on average.
-    """
-    means = groups.mean(1)
-    inner = (groups - means[:, None]).flatten(0, 1).double()
-    covariance = inner.T @ inner / len(inner)
-    size = len(covariance)
-    covariance += 0.01 * covariance.diagonal().mean() * torch.eye(size, dtype=torch.float64)
-    values, vectors = torch.linalg.eigh(covariance)
-    whiten = vectors / values.sqrt()  # columns
-    _, _, directions = torch.linalg.svd((means - means.mean(0)).double() @ whiten)
-    return (directions[: min(len(groups) - 1, size)] @ whiten.T).float()
-
-
-def _whitening(standard: Tensor) -> Tensor:
-    """Principal directions scaled to unit variance, (K, 4C), the strongest first."""
-    count = min(_COMPONENTS, standard.shape[1], len(standard) - 1)
-    _, strengths, directions = torch.linalg.svd(standard - standard.mean(0), full_matrices=False)
-    deviations = strengths[:count] / (len(standard) - 1) ** 0.5
-    return directions[:count] / deviations.clamp(min=1e-6)[:, None]
-
-
-def _fit_regressor(x: Tensor, truth: Tensor) -> dict[str, Tensor]:
-    """A network of two layers with errors of its own, by the likelihood under Laplace noise."""
-    generator = torch.Generator().manual_seed(_SEED)
-    size = x.shape[1]
-    w1 = torch.randn(_HIDDEN, size, generator=generator) * (2 / size) ** 0.5
-    w2 = torch.randn(9, _HIDDEN, generator=generator) * 0.1
-    weights = [w1, torch.zeros(_HIDDEN), w2, torch.zeros(9)]
-    unit = _deviations(truth)
-    weights[3][:4] = _averages(truth)
-    weights[3][4:8] = unit.log()
-    for tensor in weights:
-        tensor.requires_grad_()
-    optimizer = torch.optim.AdamW(weights, _RATE, weight_decay=0.1)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)
-    for _ in range(_STEPS):
-        rows = torch.randint(len(x), (256,), generator=generator)
-        loss = _likelihood(_run(weights, x[rows]), truth[rows], unit)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    names = ("hidden_weight", "hidden_bias", "out_weight", "out_bias")
-    return {name: tensor.detach() for name, tensor in zip(names, weights, strict=True)}
-
-
-def _run(weights: list[Tensor], x: Tensor) -> Tensor:
-    w1, b1, w2, b2 = weights
-    return F.leaky_relu(x @ w1.T + b1, LEAK) @ w2.T + b2
-
-
-def _likelihood(out: Tensor, truth: Tensor, unit: Tensor) -> Tensor:
-    known = _known(truth)
-    error = (out[:, :4] - truth).abs() / unit
-    log_scale = (out[:, 4:8] - unit.log()).clamp(-4, 1)
-    laplace = error * (-log_scale).exp() + log_scale
-    # Plain errors too: a likelihood alone gives up on what is hard.
-    quantities = ((laplace + error) * known).sum() / known.sum()
-    compressed = (truth[:, 3] > 0).float()
-    return quantities + F.binary_cross_entropy_with_logits(out[:, 8], compressed)
-
-
-def _known(truth: Tensor) -> Tensor:
-    """Quality is a question for compressed images only, (B, 4)."""
-    known = torch.ones_like(truth)
-    known[:, 3] = (truth[:, 3] > 0).float()
-    return known
-
-
-def _averages(truth: Tensor) -> Tensor:
-    known = _known(truth)
-    return (truth * known).sum(0) / known.sum(0)
-
-
-def _deviations(truth: Tensor) -> Tensor:
-    known = _known(truth)
-    return (((truth - _averages(truth)) ** 2 * known).sum(0) / known.sum(0)).sqrt()
-
-
 def _with_errors(c: Calibration, vectors: Tensor, truth: Tensor) -> Calibration:
     """States errors on photographs that nothing was fitted on, and corrects the stated ones."""
-    known = _known(truth)
+    known = known_targets(truth)
     medians = torch.stack([truth[known[:, i] > 0, i].median() for i in range(len(QUANTITIES))])
     naive = ((truth - medians).abs() * known).sum(0) / known.sum(0)
     c = replace(c, naive=naive)

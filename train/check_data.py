@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.data import DataError, find_images, read_rgb
+from train.images import DataError, find_images, read_rgb
 
 _BITS = 10  # perceptual hashes (63 bits) that differ by at most this are the same picture
 # Limits of what a clean photograph shows, set on 25 photographs and degraded copies of them.

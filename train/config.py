@@ -10,7 +10,7 @@ from kdsr.config import PRESETS, KDSRConfig
 from kdsr.errors import ConfigError
 from train.degradation.classic import ClassicOptions
 from train.degradation.general import GeneralOptions
-from train.degradation.realworld import RealWorldOptions
+from train.degradation.realworld_options import RealWorldOptions
 
 STAGES = ("teacher", "student", "control", "gan")
 

@@ -9,78 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from kdsr.atomic import replacing
-from kdsr.errors import KDSRError
 from train.degradation.draws import CROPS, generator
+from train.images import DataError, find_images, held_out_names, read_rgb, some
 from train.patterns import draw_pattern
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif"}
-_HELD_BACK = {"validation", "valid", "val", "test"}
-_NAMED = 5  # files that an error spells out
-
-
-class DataError(KDSRError):
-    """Training images that cannot be used."""
-
-
-def find_images(source: Path) -> list[Path]:
-    """All images of a source, sorted.
-
-    Args:
-        source: A folder, searched recursively (of a `datasets` image folder, one with `train/` in
-            it, `validation/` and `test/` are left out); an image; or a text file with one path a
-            line, relative to the file.
-
-    Raises:
-        DataError: If there is none, or a listed file is not there.
-    """
-    if source.is_file() and source.suffix.lower() in SUFFIXES:
-        paths = [source]
-    elif source.is_file():
-        lines = (line.strip() for line in source.read_text(encoding="utf-8").splitlines())
-        paths = [source.parent / line for line in lines if line and not line.startswith("#")]
-        missing = [str(path) for path in paths if not path.is_file()]
-        if missing:
-            raise DataError(f"{source} lists files that are not there: {_some(missing)}")
-    else:
-        skipped = _HELD_BACK if (source / "train").is_dir() else set()
-        paths = [
-            path
-            for path in source.rglob("*")
-            if path.suffix.lower() in SUFFIXES and path.relative_to(source).parts[0] not in skipped
-        ]
-    if not paths:
-        found = "it holds none" if source.exists() else "there is no such file or folder"
-        raise DataError(
-            f"expected training images at {source} ({', '.join(sorted(SUFFIXES))}), but {found}"
-        )
-    return sorted(paths)
-
-
-def read_rgb(path: Path) -> np.ndarray:
-    """Decodes an image to (H, W, 3) uint8, upright.
-
-    Raises:
-        DataError: If the file cannot be decoded to its end.
-    """
-    try:
-        with Image.open(path) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path} cannot be decoded: {error}") from None
-
-
-def held_out_names(names: Sequence[str], count: int) -> set[str]:
-    """The images that a run with `--hold_out count` keeps out of training, by the hash of names.
-
-    Args:
-        names: Paths relative to the source.
-        count: How many.
-    """
-    return set(sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())[:count])
 
 
 @dataclass(frozen=True)
@@ -203,7 +137,7 @@ def _decode(paths: Sequence[Path], source: Path, data_path: Path, index_path: Pa
                     offset += pixels.size
             if broken:
                 raise DataError(
-                    f"{_some(broken)}; remove or replace {'it' if len(broken) == 1 else 'them'}, "
+                    f"{some(broken)}; remove or replace {'it' if len(broken) == 1 else 'them'}, "
                     "--check-data lists all problems of a folder"
                 )
         with replacing(index_path) as temporary:
@@ -222,11 +156,6 @@ def _decoded(paths: Sequence[Path], broken: list[str]) -> Iterator[tuple[Path, n
             yield path, np.ascontiguousarray(read_rgb(path))
         except DataError as error:  # noqa: PERF203 - one message names all of them
             broken.append(str(error))
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
 
 
 class CropSampler:

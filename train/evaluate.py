@@ -11,26 +11,24 @@ that of the opposite degradation: what the IDR is worth.
 import argparse
 import csv
 import io
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import torch
-from torch import Tensor
 
 import kdsr
 from kdsr import IDR, KDSR, KDSRError
 from kdsr.atomic import replacing
 from kdsr.errors import ConfigError
-from train.data import DataError, find_images, held_out_names, read_rgb
 from train.degradation.resize import resize_bicubic
+from train.images import DataError
 from train.lpips import LPIPS, load_lpips
 from train.metrics import psnr_y, ssim_y
-from train.protocols import Case, protocol
+from train.pairs import Pair, degraded_pairs, real_pairs
+from train.protocols import protocol
 
 IDRS = ("own", "mean", "wrong")
 _TITLES = {
@@ -66,64 +64,6 @@ class Row:
     def numbers(self) -> dict[str, float]:
         """What was measured, by name."""
         return {k: v for k, v in vars(self).items() if isinstance(v, float)}
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A degraded image and its ground truth, (1, 3, H, W) and (1, 3, sH, sW) in [0, 1]."""
-
-    image: str
-    case: str
-    lq: Tensor
-    gt: Tensor
-
-
-def degraded_pairs(
-    folder: Path, cases: Sequence[Case], scale: int, hold_out: int = 0
-) -> Iterator[Pair]:
-    """Every image of a folder under every case, image by image.
-
-    Args:
-        folder: Of GT images.
-        cases: See `protocol`.
-        scale: Downscaling factor.
-        hold_out: Only the images that a training on this folder with as many held out left aside;
-            0 for all.
-    """
-    paths = find_images(folder)
-    if hold_out:
-        kept = held_out_names([os.path.relpath(path, folder) for path in paths], hold_out)
-        paths = [path for path in paths if os.path.relpath(path, folder) in kept]
-    for index, path in enumerate(paths):
-        gt = load_image(path)
-        height, width = (n // scale * scale for n in gt.shape[2:])
-        gt = gt[:, :, :height, :width]
-        for case in cases:
-            yield Pair(path.name, case.name, case.degrade(gt, index), gt)
-
-
-def real_pairs(gt_folder: Path, lq_folder: Path, scale: int) -> Iterator[Pair]:
-    """Images of two folders with the same names.
-
-    Raises:
-        DataError: If a partner is missing or its size does not fit.
-    """
-    for path in find_images(gt_folder):
-        partner = lq_folder / path.name
-        if not partner.is_file():
-            raise DataError(f"{path.name} has no LQ partner in {lq_folder}")
-        gt, lq = load_image(path), load_image(partner)
-        if (lq.shape[2] * scale, lq.shape[3] * scale) != tuple(gt.shape[2:]):
-            raise DataError(
-                f"{path.name}: GT is {gt.shape[3]}x{gt.shape[2]}, LQ {lq.shape[3]}x{lq.shape[2]}; "
-                f"expected a factor of {scale}"
-            )
-        yield Pair(path.name, "pair", lq, gt)
-
-
-def load_image(path: Path) -> Tensor:
-    """RGB in [0, 1], (1, 3, H, W)."""
-    return torch.from_numpy(read_rgb(path).copy()).permute(2, 0, 1)[None].float() / 255
 
 
 def evaluate_model(

@@ -1,7 +1,6 @@
 """The training loop: one for all stages."""
 
 import contextlib
-import dataclasses
 import json
 import math
 import time
@@ -11,15 +10,16 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from kdsr import KDSR, KDSRError, KDSRTeacher
 from train.checkpoints import Checkpoints
-from train.config import StageOptions, TrainOptions
+from train.checks import check_alive, check_finite, check_same_run
+from train.config import TrainOptions
 from train.data import CropSampler
 from train.degradation import Degradation
 from train.log import RunLog
+from train.optimizer import Part, build_optimizer, learning_rate, load_moments, set_rate
 from train.pool import PairPool
 from train.preview import save_preview
 from train.probe import IDRProbe
@@ -27,29 +27,6 @@ from train.stages import Batch, Forward, Stage
 from train.validation import Validation
 
 _SHOWN = 4  # samples in a preview
-NAN_LIMIT = 10
-"""Steps in a row without a finite gradient that end a run."""
-
-
-class TrainingError(KDSRError):
-    """A run that cannot go on."""
-
-
-def learning_rate(step: int, options: StageOptions) -> float:
-    """Linear warm-up, then a cosine to the final rate. A function of the step: nothing to save."""
-    if step < options.warmup:
-        return options.lr * (step + 1) / options.warmup
-    progress = (step - options.warmup) / max(1, options.steps - options.warmup)
-    cosine = (1 + math.cos(math.pi * min(1.0, progress))) / 2
-    return options.final_lr + (options.lr - options.final_lr) * cosine
-
-
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """One module of a stage with its optimiser."""
-
-    module: nn.Module
-    optimizer: torch.optim.Optimizer
 
 
 class Loop:
@@ -100,7 +77,7 @@ class Loop:
         for name, module in stage.parts().items():
             if self.channels_last:
                 module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-            self.parts[name] = Part(module, self._optimizer(module))
+            self.parts[name] = Part(module, build_optimizer(module, self.stage_options, device))
             self.forward[name] = accelerator.prepare(
                 torch.compile(module) if options.compile else module
             )
@@ -108,20 +85,6 @@ class Loop:
         depth = max(1, options.pool_size // options.batch)
         self.pool = PairPool(crops, degradation, options.seed, device, options.pair_uses, depth)
         self.probe = IDRProbe(crops, degradation, options.seed, size, device)
-
-    def _optimizer(self, module: nn.Module) -> torch.optim.Optimizer:
-        """Adam with a group of its own for an estimator."""
-        groups = [{"params": list(module.parameters()), "share": 1.0}]
-        if isinstance(module, KDSR | KDSRTeacher):
-            groups = [
-                {
-                    "params": list(module.estimator.parameters()),
-                    "share": self.stage_options.estimator_lr,
-                },
-                {"params": list(module.network.parameters()), "share": 1.0},
-            ]
-        fused = self.accelerator.device.type in ("cpu", "cuda")
-        return torch.optim.Adam(groups, lr=self.stage_options.lr, betas=(0.9, 0.99), fused=fused)
 
     def run(self) -> str | None:
         """Trains; returns None when the stage is finished, otherwise why it stopped early."""
@@ -135,7 +98,7 @@ class Loop:
                 return reason
             losses, norm = self._optimise()
             bad_in_a_row = 0 if math.isfinite(norm) else bad_in_a_row + 1
-            self._check_finite(bad_in_a_row)
+            check_finite(self.stage, self.step, bad_in_a_row)
             for name, loss in losses.items():
                 sums[name] = sums.get(name, 0) + loss
             self.step += 1
@@ -180,8 +143,7 @@ class Loop:
         part.module.train()
         for other in self.parts.values():
             other.module.requires_grad_(other is part)
-        for group in part.optimizer.param_groups:
-            group["lr"] = group["share"] * learning_rate(self.step, self.stage_options)
+        set_rate(part.optimizer, self.step, self.stage_options)
         part.optimizer.zero_grad(set_to_none=True)
         sums: dict[str, Tensor] = {}
         for index, batch in enumerate(batches):
@@ -240,7 +202,8 @@ class Loop:
             alive = self.probe.ask(self.stage, self.stage.model)
             self.metrics = self.validation.measure(self.stage, self.ema.module)
             self.log.numbers(self.step, {**alive, **self.metrics})
-            self._check_alive(alive)
+            if self.step > self.stage_options.warmup:
+                check_alive(alive, self.options.min_spread)
         self.accelerator.wait_for_everyone()
 
     def _preview(self) -> None:
@@ -250,26 +213,6 @@ class Loop:
             path = self.options.out / "previews" / f"{self.stage.name}-{self.step:08d}.png"
             save_preview(path, lq, gt, pictures)
         self.accelerator.wait_for_everyone()
-
-    def _check_finite(self, bad_in_a_row: int) -> None:
-        if bad_in_a_row >= NAN_LIMIT:
-            raise TrainingError(
-                f"{NAN_LIMIT} steps in a row gave no finite gradient (up to step {self.step} of "
-                f"the {self.stage.name}); lower --{self.stage.name}.lr or use --precision fp32; "
-                "the newest checkpoint is from before"
-            )
-
-    def _check_alive(self, numbers: dict[str, float]) -> None:
-        if self.step <= self.stage_options.warmup:
-            return
-        level, spread = numbers["idr_level"], numbers["idr_spread_degradations"]
-        if spread < self.options.min_spread * level or level == 0:
-            raise TrainingError(
-                f"the IDR is dead: over degradations of one image idr_full varies by {spread:.1e} "
-                f"at a magnitude of {level:.1e}, expected at least --min_spread "
-                f"{self.options.min_spread:.0e} of it. The network would be blind to degradations; "
-                "see that the degradations vary and that the learning rate is not too high"
-            )
 
     def _stop_reason(self) -> str | None:
         """Why to stop; all processes follow the first one, as their clocks may differ."""
@@ -309,44 +252,14 @@ class Loop:
         state = self.checkpoints.load() if self.options.resume else None
         if state is None:
             return
-        self._check_same_run(state)
+        where = f"the {self.stage.name} checkpoint in {self.checkpoints.folder}"
+        check_same_run(state, where, self.stage, self.options, self.data_fingerprint)
         main = self.parts["model"]
         main.module.load_state_dict(state["model"])
-        _load_moments(main.optimizer, state["optimizer"])
+        load_moments(main.optimizer, state["optimizer"])
         self.ema.load_state_dict(state["ema"])
         for name, saved in state.get("parts", {}).items():
             self.parts[name].module.load_state_dict(saved["module"])
-            _load_moments(self.parts[name].optimizer, saved["optimizer"])
+            load_moments(self.parts[name].optimizer, saved["optimizer"])
         self.step, self.nan_steps = state["step"], state["nan_steps"]
         self.seconds, self.metrics = state["seconds"], state.get("metrics", {})
-
-    def _check_same_run(self, state: dict[str, Any]) -> None:
-        where = f"the {self.stage.name} checkpoint in {self.checkpoints.folder}"
-        if state["config"] != vars(self.stage.model.config):
-            raise TrainingError(
-                f"{where} is of another network ({state['config']}, this run has "
-                f"{vars(self.stage.model.config)}); choose another --out, or the same size and "
-                "scale"
-            )
-        if self.options.allow_changes or "decisive" not in state:
-            return
-        then = json.loads(state["decisive"])
-        now = json.loads(json.dumps(self.options.decisive(self.stage.name), default=str))
-        changes = [
-            f"{key} was {then[key]}, is {now.get(key, 'absent')}"
-            for key in sorted(then)
-            if then[key] != now.get(key)
-        ]
-        if state["data"] != self.data_fingerprint:
-            changes.append(f"the images were {state['data']}, are {self.data_fingerprint}")
-        if changes:
-            raise TrainingError(
-                f"{where} is of a run with other options: {'; '.join(changes)}. Use the same, "
-                "choose another --out, or pass --allow_changes"
-            )
-
-
-def _load_moments(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """Loads what Adam remembers; rates and shares come from the options."""
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})

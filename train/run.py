@@ -22,12 +22,14 @@ from accelerate.utils import set_seed
 from kdsr import KDSRError
 from train.calibrate import calibrate_file, describe
 from train.checkpoints import Checkpoints
+from train.checks import TrainingError
 from train.config import TrainOptions
-from train.data import CropSampler, DataError, ImageCache, open_cache
+from train.data import CropSampler, ImageCache, open_cache
 from train.degradation import build_degradation
 from train.export import export_model
+from train.images import DataError
 from train.log import RunLog
-from train.loop import Loop, TrainingError
+from train.loop import Loop
 from train.options import make_parser, read_options, write_options
 from train.start import build_stage
 from train.stop import StopRequest, keep_freed_memory

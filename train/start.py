@@ -9,11 +9,11 @@ import torch
 from kdsr import KDSR, KDSRTeacher
 from kdsr.checkpoint import load_checkpoint
 from kdsr.estimator import DegradationEstimator
+from train.checks import TrainingError
 from train.config import TrainOptions
 from train.discriminator import UNetDiscriminator
 from train.export import export_path
 from train.gan import GANStage
-from train.loop import TrainingError
 from train.perceptual import load_perceptual
 from train.stages import Stage, StudentStage, TeacherStage, copy_fitting
 

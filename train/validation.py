@@ -5,9 +5,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from train.data import ImageCache, find_images, read_rgb
+from train.data import ImageCache
 from train.degradation import Degradation
 from train.degradation.resize import resize_bicubic
+from train.images import find_images, read_rgb
 from train.losses import l1_loss
 from train.metrics import psnr_y
 from train.stages import Stage

@@ -1,0 +1,112 @@
+"""What is drawn for a batch of the second-order pipeline."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from train.degradation.mixed_kernels import identity_kernels, radial_kernels, sinc_kernels
+from train.degradation.realworld_options import OrderOptions
+
+_SHAPES = torch.tensor([0.45, 0.25, 0.12, 0.03, 0.12, 0.03])  # iso, aniso of each radial kind
+
+
+@dataclass(frozen=True)
+class OrderParameters:
+    """What was drawn for one round of a batch.
+
+    Attributes:
+        kernels: (B, 21, 21).
+        factor: Resize factors, (B,).
+        mode: Resize modes, (B,), index into area, bilinear, bicubic.
+        gaussian: Standard deviations, 0-255, (B,); 0 where the noise is Poisson.
+        poisson: Strengths, (B,); 0 where the noise is Gaussian.
+        grey: (B,), bool.
+        quality: JPEG, (B,).
+        seeds: One per sample.
+    """
+
+    kernels: Tensor
+    factor: Tensor
+    mode: Tensor
+    gaussian: Tensor
+    poisson: Tensor
+    grey: Tensor
+    quality: Tensor
+    seeds: list[int]
+
+
+@dataclass(frozen=True)
+class RealWorldParameters:
+    """What was drawn for a batch.
+
+    Attributes:
+        first: First round.
+        second: Second round.
+        final: Last sinc kernels, (B, 21, 21).
+        final_mode: Modes of the last resize, (B,).
+        jpeg_first: Whether JPEG comes before the last resize and sinc, (B,), bool.
+    """
+
+    first: OrderParameters
+    second: OrderParameters
+    final: Tensor
+    final_mode: Tensor
+    jpeg_first: Tensor
+
+
+def draw_round(o: OrderOptions, u: Tensor, seeds: list[int]) -> OrderParameters:
+    """One round's parameters.
+
+    Args:
+        o: Ranges.
+        u: Uniform draws in [0, 1), (17, B).
+        seeds: Of the noise, one per sample.
+    """
+    count = u.shape[1]
+    shape = torch.searchsorted(_SHAPES.cumsum(0), u[0].clamp(max=0.999999), right=True)
+    kind, anisotropic = shape // 2, shape % 2 == 1
+    sigma_x = between(u[1], o.min_sigma, o.max_sigma)
+    sigma_y = torch.where(anisotropic, between(u[2], o.min_sigma, o.max_sigma), sigma_x)
+    # As published, half of the shapes are flatter than a Gaussian and half are sharper.
+    beta = torch.where(
+        u[3] < 0.5,
+        torch.where(kind == 2, torch.ones(count), between(u[4], 0.5, 1.0)),
+        torch.where(
+            kind == 2, between(u[4], 1.0, o.max_plateau_beta), between(u[4], 1.0, o.max_beta)
+        ),
+    )
+    size = odd_size(u[5])
+    kernels = radial_kernels(kind, size, sigma_x, sigma_y, (2 * u[6] - 1) * math.pi, beta)
+    low = torch.where(size < 13, torch.tensor(math.pi / 3), torch.tensor(math.pi / 5))
+    sinc = sinc_kernels(low + (math.pi - low) * u[8], size)
+    kernels = torch.where((u[7] < o.sinc_probability)[:, None, None], sinc, kernels)
+    blurred = (u[9] < o.blur_probability)[:, None, None]
+    up, down, _ = o.resize_probability
+    factor = torch.where(
+        u[10] < up,
+        between(u[11], 1.0, o.max_resize),
+        torch.where(u[10] < up + down, between(u[11], o.min_resize, 1.0), torch.ones(count)),
+    )
+    is_gaussian = u[13] < o.gaussian_probability
+    return OrderParameters(
+        kernels=torch.where(blurred, kernels, identity_kernels(count)),
+        factor=factor,
+        mode=(u[12] * 3).long().clamp(max=2),
+        gaussian=between(u[14], o.min_noise, o.max_noise) * is_gaussian,
+        poisson=between(u[14], o.min_poisson, o.max_poisson) * ~is_gaussian,
+        grey=u[15] < o.grey_probability,
+        quality=between(u[16], o.min_quality, o.max_quality).round(),
+        seeds=seeds,
+    )
+
+
+def between(u: Tensor, low: float, high: float) -> Tensor:
+    """From [0, 1) to [low, high)."""
+    return low + (high - low) * u
+
+
+def odd_size(u: Tensor) -> Tensor:
+    """Kernel sizes 7, 9, ..., 21."""
+    return 7 + 2 * (u * 8).long().clamp(max=7)
