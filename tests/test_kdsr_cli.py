@@ -366,6 +366,8 @@ def test_a_full_disk_leaves_nothing_half_written(
 def test_ctrl_c_in_the_command_leaves_nothing_half_written(folder: Path, weights: Path) -> None:
     save(folder / "a.png", 400, 400)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    # A shell's background job ignores Ctrl-C, and so would the command started from it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "kdsr", "upscale", "a.png", "-o", "out/b.png", "--tile", "8"],
         env=environment,
