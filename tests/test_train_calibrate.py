@@ -38,8 +38,8 @@ def calibrated(photographs: ImageCache) -> KDSR:
     crops = CropSampler(photographs, 0)
     general = GeneralDegradation(GeneralOptions(), 4)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "_SIDES", (48, 64))
-        patch.setattr(module, "_STEPS", 1500)
+        patch.setattr(module, "_SIDES", (48, 64))
+        patch.setattr(fitting, "_STEPS", 1500)
         model.calibration = calibrate(model, crops, crops, general, samples=640)
     return model
 
