@@ -91,13 +91,15 @@ def compose(tail: Tail) -> ComposedTail:
     """
     out_channels = 3 * tail.scale**2
     weight = tail.out.weight
-    # One unit gradient per output phase of the middle LQ pixel of a 5x5 image, sent backwards.
+    # One unit gradient per output phase of an LQ pixel, sent backwards: every layer spreads it by
+    # one of its own pixels each way.
     eye = torch.eye(out_channels, device=weight.device, dtype=weight.dtype)
-    x = F.pad(eye.reshape(out_channels, out_channels, 1, 1), (2, 2, 2, 2))
-    x = F.pixel_shuffle(x, tail.scale)
-    x = F.conv_transpose2d(x, weight, padding=1)
+    x = F.pixel_shuffle(eye.reshape(out_channels, out_channels, 1, 1), tail.scale)
+    x, spread = F.conv_transpose2d(x, weight), 1
     for conv, step in zip(reversed(tail.up), reversed(tail.steps), strict=True):
-        x = F.conv_transpose2d(F.pixel_unshuffle(x, step), conv.get_parameter("weight"), padding=1)
+        pad = -spread % step
+        x = F.pixel_unshuffle(F.pad(x, (pad, pad, pad, pad)), step)
+        x, spread = F.conv_transpose2d(x, conv.get_parameter("weight")), (spread + pad) // step + 1
     # The middle of the response to zeros is the (periodic) bias.
     silence = tail(weight.new_zeros(1, tail.n_feats, 5, 5))
     bias = F.pixel_unshuffle(silence, tail.scale)[0, :, 2, 2]
