@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from kdsr import KDSR, KDSRConfig, KDSRTeacher
+from kdsr.checkpoint import save_checkpoint
 from train.checks import NAN_LIMIT, TrainingError
 from train.config import StageOptions
 from train.loop import Loop
@@ -217,3 +218,25 @@ def test_building_a_student_without_a_teacher_says_what_to_do(tmp_path: Path) ->
     options = read_options([tiny_recipe(tmp_path)])
     with pytest.raises(TrainingError, match=r"expected a trained teacher at .*--stage teacher"):
         build_stage("student", options, print)
+
+
+def test_a_control_from_nothing_needs_no_teacher(tmp_path: Path) -> None:
+    said = []
+    options = read_options([tiny_recipe(tmp_path), "--from_teacher", "false"])
+    stage = build_stage("control", options, said.append)
+    assert stage.teacher is None
+    assert said == ["control starts from nothing"]
+
+
+def test_a_student_from_nothing_still_has_a_teacher_to_learn_from(tmp_path: Path) -> None:
+    path = tmp_path / "teacher.safetensors"
+    options = read_options(
+        [tiny_recipe(tmp_path), "--from_teacher", "false", "--teacher_checkpoint", str(path)]
+    )
+    with pytest.raises(TrainingError, match="expected a trained teacher"):
+        build_stage("student", options, print)
+    teacher = KDSRTeacher(options.network())
+    save_checkpoint(teacher, path)
+    stage = build_stage("student", options, print)
+    assert stage.teacher is not None
+    assert not torch.equal(stage.model.network.fuse.weight, teacher.network.fuse.weight)

@@ -127,6 +127,9 @@ class TrainOptions:
     init: Path | None = None
     """Weights to start from: a finished model to go on with. By default a student starts from every
     tensor of its teacher that fits, and the gan stage from the student in `out`."""
+    from_teacher: bool = True
+    """Start student and control with the teacher's weights; otherwise from nothing. A control from
+    nothing needs no teacher: it is the network trained without any of the distillation."""
     perceptual: Path | None = None
     """Weights for the perceptual loss: torchvision's VGG19 (.pth or .safetensors), or SqueezeNet
     v1.1 (.npz)."""

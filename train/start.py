@@ -40,7 +40,9 @@ def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) ->
         if options.init is not None and options.stage == "teacher":
             _start_from(load_checkpoint(options.init), stage, say)
         return stage
-    teacher = _teacher(options)
+    from_teacher = options.from_teacher and options.init is None
+    distilled = stage_options.kd_weight > 0
+    teacher = _teacher(options) if from_teacher or distilled or name == "gan" else None
     if name == "gan":
         stage = GANStage(
             config,
@@ -58,12 +60,16 @@ def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) ->
         config,
         stage_options,
         composed=composed,
-        teacher=teacher if stage_options.kd_weight > 0 else None,
+        teacher=teacher if distilled else None,
         name=name,
     )
     wake(stage.model.estimator)
-    source = load_checkpoint(options.init) if options.init is not None else teacher
-    _start_from(source, stage, say)
+    if options.init is not None:
+        _start_from(load_checkpoint(options.init), stage, say)
+    elif from_teacher and teacher is not None:
+        _start_from(teacher, stage, say)
+    else:
+        say(f"{name} starts from nothing")
     return stage
 
 
