@@ -5,8 +5,8 @@
 Every image of the folder (ground truth) under every reference degradation. Distances between
 vectors of one degradation on different images, and of different degradations on one image: the
 ratio is below 1 if the vector tells more about the degradation than about the image. By angles of
-`idr_full`, and by distances in the directions that a model's calibration found to tell degradations
-apart.
+`idr_full`, and, where a model is calibrated, by distances in the directions that its calibration
+found to tell degradations apart.
 """
 
 import argparse
@@ -17,7 +17,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import kdsr
-from kdsr.calibration import calibration_of
 from kdsr.checkpoint import load_checkpoint
 from kdsr.model import KDSRTeacher
 from train.calibrate import REFERENCES
@@ -53,8 +52,8 @@ def main() -> None:
     print("| distance | one degradation, two images | one image, two degradations | ratio |")
     print("|---|---|---|---|")
     _row("angle of idr_full, degrees", vectors, angles)
-    calibration = calibration_of(model)
-    _row("calibrated directions", calibration.discriminants(vectors), torch.cdist)
+    if model.calibration is not None:
+        _row("calibrated directions", model.calibration.discriminants(vectors), torch.cdist)
     if teachers:
         target = torch.stack(teachers)
         _row("angle, teacher", target, angles)
