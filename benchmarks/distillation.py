@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import kdsr
-from kdsr.checkpoint import load_checkpoint
-from kdsr.model import KDSRTeacher
+from kdsr.files.weights import load_checkpoint
+from kdsr.network.models import Teacher as KDSRTeacher
 from train.calibrate import REFERENCES
-from train.images import find_images, load_image
-from train.protocols import fixed
+from train.data.images import find_images, load_image
+from train.measuring.protocols import fixed
 
 _SIDE = 384
 

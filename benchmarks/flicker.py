@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 import kdsr
-from kdsr.temporal import smooth
-from train.images import load_image
-from train.metrics import luma
-from train.protocols import fixed
+from kdsr.estimation.frames import smooth
+from train.data.images import load_image
+from train.measuring.metrics import luma
+from train.measuring.protocols import fixed
 
 _SIDE, _SMOOTHING = 384, 0.8
 

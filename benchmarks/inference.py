@@ -19,7 +19,7 @@ import torch
 
 from benchmarks.timing import Measurement, default_device, measure, resident_peak
 from kdsr import IDR, KDSR, PRESETS, KDSRConfig
-from kdsr.bake import BakedKDSR
+from kdsr.network.baked import BakedKDSR
 
 PEAK_ROWS = ("plain fp32", "collapsed fp32", "collapsed bf16", "baked fp32", "baked bf16")
 Candidates = dict[str, Callable[[], object]]

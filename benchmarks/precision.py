@@ -13,7 +13,7 @@ import torch
 
 import kdsr
 from kdsr.cli.inputs import find_inputs
-from kdsr.image_io import read_image
+from kdsr.files.images import read_image
 
 
 def main() -> None:

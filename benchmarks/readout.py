@@ -15,11 +15,12 @@ from torch import Tensor
 
 import kdsr
 from benchmarks.classical import noise_by_wavelet, quality_by_quantisation
-from kdsr.calibration import QUANTITIES, calibration_of
-from kdsr.readout import regress
+from kdsr.meaning.readings import regress
+from kdsr.network.calibration import QUANTITIES
+from kdsr.network.models import calibration_of
 from train.calibrate import degradation_targets
+from train.data.images import find_images, load_image
 from train.degradation.general import GeneralDegradation, GeneralOptions
-from train.images import find_images, load_image
 
 _SEED = 31_000_003
 

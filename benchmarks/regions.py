@@ -19,10 +19,10 @@ from torch import Tensor
 
 import kdsr
 from benchmarks.seams import tile_by_tile
-from kdsr.regions import Regions, idr_map
-from train.images import load_image
-from train.metrics import luma, psnr_y
-from train.protocols import fixed
+from kdsr.estimation.regions import Regions, idr_map
+from train.data.images import load_image
+from train.measuring.metrics import luma, psnr_y
+from train.measuring.protocols import fixed
 
 SOURCES = {
     "sharp with JPEG | blurred": ({"blur": 0.8, "quality": 60}, {"blur": 3.0}),

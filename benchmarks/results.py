@@ -15,8 +15,8 @@ from pathlib import Path
 import kdsr
 from kdsr import KDSR
 from train.evaluate import IDRS, Row, averages, evaluate_model
-from train.pairs import Pair, degraded_pairs
-from train.protocols import protocol
+from train.measuring.pairs import Pair, degraded_pairs
+from train.measuring.protocols import protocol
 
 HELD_OUT = 8
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 import kdsr
-from kdsr.image_io import read_image
+from kdsr.files.images import read_image
 
 ROOT = Path(__file__).parents[1]
 CROP, ZOOM = 120, 4  # SR pixels shown, and how much larger

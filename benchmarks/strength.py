@@ -23,12 +23,12 @@ from torch import Tensor
 
 import kdsr
 from kdsr import IDR, KDSR
-from kdsr.reference import CLEAN
-from kdsr.strength import STRENGTHS as ALLOWED
-from kdsr.tail import run_composed
-from train.images import find_images, load_image
-from train.metrics import luma, psnr_y
-from train.protocols import fixed
+from kdsr.meaning.references import CLEAN
+from kdsr.meaning.strength import STRENGTHS as ALLOWED
+from kdsr.network.tail import run_composed
+from train.data.images import find_images, load_image
+from train.measuring.metrics import luma, psnr_y
+from train.measuring.protocols import fixed
 
 BLENDS = ("idr", "idr_full", "kernels")
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)

@@ -29,18 +29,18 @@ from torch import Tensor
 
 from benchmarks.timing import default_device, measure, synchronize
 from kdsr import KDSR, KDSRTeacher
-from kdsr.checkpoint import save_checkpoint
-from kdsr.config import KDSRConfig
-from train.config import DegradationOptions, StageOptions, TrainOptions
-from train.data import CropSampler, ImageCache, open_cache
+from kdsr.files.weights import save_checkpoint
+from kdsr.network.config import KDSRConfig
+from train.data.crops import CropSampler, ImageCache, open_cache
+from train.data.pool import PairPool
 from train.degradation import build_degradation
 from train.degradation.kernels import gaussian_kernels
 from train.degradation.resize import resize_bicubic
-from train.log import RunLog
-from train.losses import kd_loss, l1_loss
-from train.pool import PairPool
+from train.loop.log import RunLog
+from train.loop.stop import keep_freed_memory
+from train.losses.terms import kd_loss, l1_loss
+from train.recipes.options import DegradationOptions, StageOptions, TrainOptions
 from train.run import assemble
-from train.stop import keep_freed_memory
 
 _OURS = "train/run.py"
 PHOTOS = Path(__file__).parents[1] / "samples" / "photos"

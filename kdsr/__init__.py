@@ -5,7 +5,6 @@ Names are resolved on first use, so that `import kdsr` costs nothing until a mod
 
 from typing import TYPE_CHECKING, Any
 
-from .config import PRESETS, KDSRConfig
 from .errors import (
     Cancelled,
     CheckpointError,
@@ -15,14 +14,16 @@ from .errors import (
     ImageError,
     KDSRError,
 )
+from .network.config import PRESETS, KDSRConfig
 
 if TYPE_CHECKING:
+    from .files.loading import load
     from .idr import IDR
-    from .loading import load
-    from .model import KDSR, KDSRTeacher
-    from .readout import read
-    from .reference import references
-    from .strength import with_strength
+    from .meaning.readings import read
+    from .meaning.references import references
+    from .meaning.strength import with_strength
+    from .model import KDSR
+    from .network.models import Teacher as KDSRTeacher
 
 __version__ = "0.1.0"
 
@@ -49,27 +50,31 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Spelled out, because registries that scan node packs flag importlib.
     if name == "load":
-        from .loading import load
+        from .files.loading import load
 
         return load
     if name == "read":
-        from .readout import read
+        from .meaning.readings import read
 
         return read
     if name == "references":
-        from .reference import references
+        from .meaning.references import references
 
         return references
     if name == "with_strength":
-        from .strength import with_strength
+        from .meaning.strength import with_strength
 
         return with_strength
     if name == "IDR":
         from .idr import IDR
 
         return IDR
-    if name in ("KDSR", "KDSRTeacher"):
-        from . import model
+    if name == "KDSR":
+        from .model import KDSR
 
-        return getattr(model, name)
+        return KDSR
+    if name == "KDSRTeacher":
+        from .network.models import Teacher
+
+        return Teacher
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

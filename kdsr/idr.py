@@ -18,6 +18,18 @@ BLEND_RANGE = (-1.0, 2.0)
 """Weights that `IDR.blend` accepts: one whole difference beyond either end."""
 
 
+def degrees_between(a: Tensor, b: Tensor) -> Tensor:
+    """Angles between vectors: (N, D) and (M, D) -> (N, M) in degrees, in float64.
+
+    90 where one of them is zero, 0 where both are.
+    """
+    a, b = a.double(), b.double()
+    cosine = F.normalize(a, dim=1) @ F.normalize(b, dim=1).T
+    degrees = torch.rad2deg(torch.arccos(cosine.clamp(-1, 1)))
+    both_zero = ~a.any(1)[:, None] & ~b.any(1)
+    return degrees.masked_fill(both_zero, 0.0)
+
+
 @dataclass(frozen=True, eq=False)
 class IDR:
     """Implicit degradation representations of a batch of images (paper Sec. 3.1).
@@ -105,6 +117,15 @@ class IDR:
         """
         self._check_same_model(other)
         return F.normalize(self.idr_full, dim=1) @ F.normalize(other.idr_full, dim=1).T
+
+    def angles(self, other: "IDR") -> Tensor:
+        """Degrees between `idr_full` of every one of this batch and every one of the other's.
+
+        Returns:
+            (B, B_other) in 0 to 180.
+        """
+        self._check_same_model(other)
+        return degrees_between(self.idr_full, other.idr_full)
 
     def save(self, path: str | Path) -> None:
         """Writes the IDR as safetensors, atomically."""

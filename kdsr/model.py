@@ -1,141 +1,41 @@
-"""The two KDSR models: the student that people load and the teacher it is distilled from."""
+"""The model that people load: the student, and everything that can be done with it."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from .bake import BakedKDSR
-from .calibration import Calibration
-from .config import KDSRConfig
-from .estimate import estimate
-from .estimator import DegradationEstimator
-from .fingerprint import fingerprint
+from .estimation.regions import Regions
+from .estimation.whole import EstimateKeywords, estimate
 from .idr import IDR
-from .network import SRNetwork
-from .region_upscaler import upscale_regions
-from .regions import Regions
-from .tail import ComposedTail, compose_exactly
-from .upscaler import upscale
+from .network.baked import BakedKDSR
+from .network.models import Student
+from .upscaling.blended import upscale
+from .upscaling.tiled import UpscaleKeywords
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
-class _KDSRBase(nn.Module):
-    """What student and teacher share: an estimator, a network and where they came from."""
-
-    role = ""
-
-    def __init__(self, config: KDSRConfig, in_channels: int) -> None:
-        super().__init__()
-        self.config = config
-        self.metadata: dict[str, str] = {}
-        """String metadata of the file the weights came from."""
-        self.source: Path | None = None
-        """The file the weights came from."""
-        self.calibration: Calibration | None = None
-        """What its IDRs mean; see `kdsr.references` and `kdsr.readout`."""
-        self.estimator = DegradationEstimator(in_channels, config.n_feats, config.n_resblocks)
-        self.network = SRNetwork(config)
-
-
-class KDSR(_KDSRBase):
-    """The student: estimates the IDR from the LQ image alone and upscales with it.
+class KDSR(Student):
+    """The student: image -> `estimate` -> IDR -> `upscale` -> image.
 
     Args:
         config: The network's shape. Weights are random until loaded; see `kdsr.load`.
     """
 
-    role = "student"
-
-    def __init__(self, config: KDSRConfig) -> None:
-        super().__init__(config, in_channels=3)
-        self._fingerprint: str | None = None
-        self._composed_tail: ComposedTail | None = None
-
-    def freeze(self) -> "KDSR":
-        """Declares the weights final: no gradients, and what follows from them is kept.
-
-        Loaded models are frozen. Without it the fingerprint and the composed tail are computed at
-        each use, which is right for a model in training.
-        """
-        self.eval().requires_grad_(False)
-        self._fingerprint = fingerprint(self)
-        self._composed_tail = compose_exactly(self.network.tail)
-        return self
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of the weights; an IDR belongs to one fingerprint."""
-        return self._fingerprint or fingerprint(self)
-
-    def composed_tail(self) -> ComposedTail:
-        """The tail as one convolution, composed in float64."""
-        return self._composed_tail or compose_exactly(self.network.tail)
-
-    def forward(
-        self, lq: Tensor, idr: Tensor | None = None, *, compose_tail: bool = False
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The official computation in one pass, for training and as the reference.
-
-        Args:
-            lq: RGB in [0, 1], (B, 3, H, W).
-            idr: (B, C) or (1, C); estimated from `lq` when left out.
-            compose_tail: See `SRNetwork.forward`.
-
-        Returns:
-            SR (B, 3, sH, sW), idr (B, C) and idr_full (B, 4C); idr_full is empty (B, 0) when an
-            `idr` was given.
-        """
-        if idr is None:
-            idr, idr_full = self.estimator(lq)
-        else:
-            idr_full = idr.new_empty(idr.shape[0], 0)
-        assert idr is not None
-        return self.network(lq, idr, compose_tail=compose_tail), idr, idr_full
-
-    def estimate(self, lq: Tensor, **options) -> IDR:
-        """Estimates the IDR of each image; see `kdsr.estimate.estimate` for the options."""
+    def estimate(self, lq: Tensor, **options: "Unpack[EstimateKeywords]") -> IDR:
+        """Estimates the IDR of each image; see `kdsr.estimation.whole` for the options."""
         return estimate(self, lq, **options)
 
-    def upscale(self, lq: Tensor, idr: IDR | Regions | None = None, **options) -> Tensor:
-        """Upscales images of any size; see `kdsr.upscaler.upscale` for the options.
+    def upscale(
+        self, lq: Tensor, idr: IDR | Regions | None = None, **options: "Unpack[UpscaleKeywords]"
+    ) -> Tensor:
+        """Upscales images of any size; see `kdsr.upscaling.tiled` for the options.
 
-        With `Regions` each part of the image has an IDR of its own; see `kdsr.regions`.
+        With `Regions` each part of the image has an IDR of its own; see `kdsr.estimation.regions`.
         """
-        if isinstance(idr, Regions):
-            return upscale_regions(self, lq, idr, **options)
         return upscale(self, lq, idr, **options)
 
     def bake(self, idr: IDR) -> BakedKDSR:
         """Returns a plain module (B, 3, H, W) -> (B, 3, sH, sW) with this IDR built in."""
         return BakedKDSR.from_model(self, idr)
-
-
-class KDSRTeacher(_KDSRBase):
-    """The teacher: its estimator also sees the ground truth. For training only.
-
-    Args:
-        config: The network's shape.
-    """
-
-    role = "teacher"
-
-    def __init__(self, config: KDSRConfig) -> None:
-        super().__init__(config, in_channels=3 + 3 * config.scale**2)
-
-    def estimate_pair(self, lq: Tensor, gt: Tensor) -> tuple[Tensor, Tensor]:
-        """IDRs of (LQ, GT) pairs: idr (B, C) and idr_full (B, 4C).
-
-        Args:
-            lq: RGB in [0, 1], (B, 3, H, W).
-            gt: RGB in [0, 1], (B, 3, sH, sW).
-        """
-        unshuffled = F.pixel_unshuffle(gt, self.config.scale)
-        return self.estimator(torch.cat((lq, unshuffled), dim=1))
-
-    def forward(
-        self, lq: Tensor, gt: Tensor, *, compose_tail: bool = False
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns SR (B, 3, sH, sW), idr (B, C) and idr_full (B, 4C) for (LQ, GT) pairs."""
-        idr, idr_full = self.estimate_pair(lq, gt)
-        return self.network(lq, idr, compose_tail=compose_tail), idr, idr_full

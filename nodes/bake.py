@@ -3,14 +3,13 @@
 import sys
 
 import torch
-import torch.nn.functional as F
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..kdsr.bake import BakedKDSR
 from ..kdsr.errors import ImageError
 from ..kdsr.idr import IDR
-from ..kdsr.precision import pick_dtype
+from ..kdsr.network.baked import BakedKDSR
+from ..kdsr.tiles.precision import pick_dtype
 from . import runtime
 from .types import IDRType, LoadedModel, ModelType, schema
 
@@ -20,7 +19,6 @@ class BakedUpscaler:
 
     Args:
         model: The baked network.
-        edge_pad: Input pixels of edge replication that the model wants around an image.
         name: Of the model it was baked from.
     """
 
@@ -28,11 +26,10 @@ class BakedUpscaler:
     input_channels = output_channels = 3
     supports_half = supports_bfloat16 = True
 
-    def __init__(self, model: BakedKDSR, edge_pad: int = 0, name: str = "") -> None:
+    def __init__(self, model: BakedKDSR, name: str = "") -> None:
         self.model = model
         self.scale = model.scale
         self.tags = [f"{model.config.n_feats}nf", f"{model.config.n_blocks}nb", name]
-        self._edge_pad = edge_pad
         # ComfyUI after 0.3.64 moves upscale models through this.
         self.patcher = runtime.patcher(model)
 
@@ -86,11 +83,7 @@ class BakedUpscaler:
             )
         if self.device != image.device:  # ComfyUI may leave plain layers behind to save memory
             self.to(image.device)
-        pad, s = self._edge_pad, self.scale
-        padded = F.pad(image, (pad, pad, pad, pad), mode="replicate") if pad else image
-        sr = self.model(padded)
-        height, width = image.shape[-2] * s, image.shape[-1] * s
-        return sr[..., pad * s : pad * s + height, pad * s : pad * s + width].clamp(0, 1)
+        return self.model(image).clamp(0, 1)
 
 
 class BakeUpscaleModel(io.ComfyNode):
@@ -128,5 +121,4 @@ class BakeUpscaleModel(io.ComfyNode):
         spandrel = sys.modules.get("spandrel")
         if spandrel is not None:
             spandrel.ImageModelDescriptor.register(BakedUpscaler)
-        edge_pad = int(kdsr.metadata.get("edge_pad", 0))
-        return io.NodeOutput(BakedUpscaler(baked, edge_pad, kdsr.metadata.get("name", "")))
+        return io.NodeOutput(BakedUpscaler(baked, kdsr.metadata.get("name", "")))

@@ -4,7 +4,7 @@ from comfy_api.latest import io
 
 from ..kdsr.errors import IDRError
 from ..kdsr.idr import BLEND_RANGE, IDR
-from ..kdsr.reference import NAMES, references
+from ..kdsr.meaning.references import NAMES, references
 from .types import IDRType, LoadedModel, ModelType, schema
 
 CONNECTED = "idr_b"

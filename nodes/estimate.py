@@ -3,14 +3,14 @@
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..kdsr.estimation.frames import CUT_ANGLE, smooth
 from ..kdsr.idr import IDR
-from ..kdsr.temporal import CUT_ANGLE, smooth
+from ..kdsr.options import WRAPS
 from . import runtime
 from .images import Picture
 from .types import ADVANCED, IDRType, LoadedModel, ModelType, schema
 
 PER_IMAGE, ONE, SMOOTHED = "per image", "one for the batch", "smoothed over frames"
-WRAPS = {"none": (False, False), "x": (True, False), "y": (False, True), "both": (True, True)}
 
 
 class EstimateIDR(io.ComfyNode):
@@ -108,15 +108,11 @@ def estimate(
     """
     weights = picture.weights(mask)
     kdsr = runtime.ready(model, runtime.estimating_memory(model))
-    return runtime.halving_tiles(
-        lambda tile: kdsr.estimate(
-            picture.lq,
-            mask=weights,
-            tile=tile,
-            wrap=wrap,
-            dtype=model.precision,
-            progress=runtime.progress_bar(),
-            cancelled=runtime.cancelled,
-        ),
-        model.patcher.load_device,
+    return kdsr.estimate(
+        picture.lq,
+        mask=weights,
+        wrap=wrap,
+        dtype=model.precision,
+        progress=runtime.progress_bar(),
+        cancelled=runtime.cancelled,
     )

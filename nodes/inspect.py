@@ -57,8 +57,8 @@ class InspectIDR(io.ComfyNode):
         model: LoadedModel | None = None,
         image: Tensor | None = None,
     ) -> io.NodeOutput:
-        from ..kdsr.inspect import draw_report, report
-        from ..kdsr.local import estimate_local
+        from ..kdsr.estimation.grid import estimate_local
+        from ..kdsr.meaning.report import draw_report, report
 
         local, lq = None, None
         if model is not None:
@@ -66,16 +66,12 @@ class InspectIDR(io.ComfyNode):
         if model is not None and image is not None:
             lq = Picture.of(image[:1]).lq
             kdsr = runtime.ready(model, runtime.estimating_memory(model))
-            local = runtime.halving_tiles(
-                lambda tile: estimate_local(
-                    kdsr,
-                    lq,
-                    tile=tile,
-                    dtype=model.precision,
-                    progress=runtime.progress_bar(),
-                    cancelled=runtime.cancelled,
-                ),
-                model.patcher.load_device,
+            local = estimate_local(
+                kdsr,
+                lq,
+                dtype=model.precision,
+                progress=runtime.progress_bar(),
+                cancelled=runtime.cancelled,
             )
         known = None if model is None else model.kdsr
         text = report(idr, other, local, known)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import torch
 
-from ..kdsr.catalog import CatalogEntry, list_models
 from ..kdsr.errors import HubError
-from ..kdsr.hub import HubFile, resolve
-from ..kdsr.loading import DEFAULT_MODEL
-from ..kdsr.loading import load as load_model
+from ..kdsr.files.catalog import CatalogEntry, list_models
+from ..kdsr.files.hub import HubFile, resolve
+from ..kdsr.files.loading import DEFAULT_MODEL
+from ..kdsr.files.loading import load as load_model
 from . import runtime
 from .types import LoadedModel
 

@@ -7,9 +7,9 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..kdsr.errors import ConfigError, IDRError, ImageError
+from ..kdsr.estimation.regions import Regions, feathered, idr_map, with_rest
 from ..kdsr.idr import IDR
-from ..kdsr.regions import Regions, feathered, idr_map, with_rest
-from ..kdsr.tiling import MAP_CELLS
+from ..kdsr.options import MAP_CELLS
 from . import runtime
 from .estimate import estimate
 from .images import Picture
@@ -115,17 +115,13 @@ class UpscaleRegions(io.ComfyNode):
 
 def _mapped(model: LoadedModel, picture: Picture, cells: int) -> Regions:
     kdsr = runtime.ready(model, runtime.estimating_memory(model))
-    return runtime.halving_tiles(
-        lambda tile: idr_map(
-            kdsr,
-            picture.lq,
-            cells=cells,
-            tile=tile,
-            dtype=model.precision,
-            progress=runtime.progress_bar(),
-            cancelled=runtime.cancelled,
-        ),
-        model.patcher.load_device,
+    return idr_map(
+        kdsr,
+        picture.lq,
+        cells=cells,
+        dtype=model.precision,
+        progress=runtime.progress_bar(),
+        cancelled=runtime.cancelled,
     )
 
 

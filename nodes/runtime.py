@@ -7,7 +7,7 @@ be read without knowing ComfyUI's internals.
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import comfy.model_management as mm
 import comfy.model_patcher
@@ -16,19 +16,16 @@ import folder_paths
 import torch
 from torch import Tensor
 
-from ..kdsr.estimate import DEFAULT_TILE
-from ..kdsr.memory import is_out_of_memory, release_memory
-from ..kdsr.upscaler import bytes_per_pixel
+from ..kdsr.options import ESTIMATE_TILE
+from ..kdsr.upscaling.tiled import bytes_per_pixel
 from .types import LoadedModel
 
 if TYPE_CHECKING:
     from ..kdsr import KDSR
 
-_T = TypeVar("_T")
-
 MODEL_FOLDER = "kdsr"
 _EXTENSIONS = {".safetensors", ".pt", ".pth"}
-_GOOD_TILE, _SMALLEST_TILE = 512, 32
+_GOOD_TILE = 512
 _PREVIEW_SIDE = 512
 _PREVIEW_SECONDS = 0.5
 
@@ -65,29 +62,10 @@ def ready(loaded: LoadedModel, working_memory: int) -> "KDSR":
     return loaded.kdsr.to(loaded.patcher.load_device)
 
 
-def halving_tiles(run: Callable[[int], _T], device: torch.device) -> _T:
-    """Runs something whose result does not depend on its tile size; halves that when memory ends.
-
-    Args:
-        run: Takes the tile size in LQ pixels.
-        device: Where it runs.
-    """
-    tile = DEFAULT_TILE
-    while True:
-        try:
-            return run(tile)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or tile <= _SMALLEST_TILE:
-                raise
-        release_memory(device)  # outside of the handler, which holds on to the tensors
-        tile //= 2
-
-
 def estimating_memory(loaded: LoadedModel) -> int:
     """Bytes that estimating takes at its default tile size: the widest maps have 4C channels."""
-    config = loaded.kdsr.config
-    window = DEFAULT_TILE + 2 * config.estimator_halo
-    return window * window * config.n_feats * 4 * 3 * 4
+    window = ESTIMATE_TILE + 2 * loaded.kdsr.estimator.halo
+    return window * window * loaded.kdsr.config.n_feats * 4 * 3 * 4
 
 
 def upscaling_memory(loaded: LoadedModel, height: int, width: int, tile: int = 0) -> int:
@@ -100,7 +78,7 @@ def upscaling_memory(loaded: LoadedModel, height: int, width: int, tile: int = 0
         tile: LQ pixels between halos, or 0 for automatic.
     """
     config = loaded.kdsr.config
-    longest = (tile or _GOOD_TILE) + 2 * config.network_halo
+    longest = (tile or _GOOD_TILE) + 2 * loaded.kdsr.network.halo
     pixels = min(height, longest) * min(width, longest)
     # Twice, because an automatic tile takes half of what is free.
     return 2 * pixels * bytes_per_pixel(config, 4) + estimating_memory(loaded)

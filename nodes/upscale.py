@@ -6,13 +6,14 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..kdsr.errors import ConfigError
+from ..kdsr.estimation.regions import Regions
 from ..kdsr.idr import IDR
-from ..kdsr.regions import Regions
-from ..kdsr.resized import upscale_to
-from ..kdsr.sizes import LARGEST_SIDE, OutputSize
-from ..kdsr.strength import STRENGTHS, with_strength
+from ..kdsr.meaning.strength import STRENGTHS, with_strength
+from ..kdsr.options import WRAPS
+from ..kdsr.upscaling.resized import upscale_to
+from ..kdsr.upscaling.sizes import LARGEST_SIDE, OutputSize
 from . import runtime
-from .estimate import WRAPS, estimate
+from .estimate import estimate
 from .images import Picture
 from .types import ADVANCED, IDRType, LoadedModel, ModelType, schema
 

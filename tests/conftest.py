@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -7,11 +5,9 @@ from PIL import Image
 
 import kdsr
 from kdsr import KDSR, KDSRConfig
-
-from .comfy_host import host  # noqa: F401 - a fixture
-from .comfy_server import comfy  # noqa: F401 - a fixture
-
-ROOT = Path(__file__).parents[1]
+from tests.support.comfy_host import host  # noqa: F401 - a fixture
+from tests.support.comfy_server import comfy  # noqa: F401 - a fixture
+from tests.support.places import ROOT
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,4 +1,4 @@
-"""The rooms do not blur: who may import whom."""
+"""The rooms do not blur: who may import whom, and that imports go one way."""
 
 import ast
 import sys
@@ -6,20 +6,71 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.support.places import ROOT
+
 STDLIB = set(sys.stdlib_module_names)
 CORE = {"torch", "numpy", "safetensors", "einops", "PIL", "huggingface_hub", "tqdm"}
 OPTIONAL = {"onnx", "onnxscript"}
+FOR_TYPE_CHECKERS = {"typing_extensions"}
+
+LIBRARY = (
+    ("errors", "atomic"),
+    ("options", "idr"),
+    ("network",),
+    ("tiles",),
+    ("estimation",),
+    ("upscaling",),
+    ("meaning",),
+    ("model",),
+    ("files",),
+    ("__init__",),
+    ("cli", "__main__"),
+)
+"""Floors of `kdsr/`, the lowest first: each imports only from its own folder and from below."""
+
+TRAINING = (
+    ("errors",),
+    ("degradation",),
+    ("data",),
+    ("recipes",),
+    ("losses",),
+    ("measuring",),
+    ("stages",),
+    ("loop",),
+    ("run", "evaluate", "calibrate", "publish"),
+)
+"""Floors of `train/` likewise."""
 
 
-def imports(path: Path) -> set[tuple[int, str]]:
-    """(relative level, dotted name) of everything a file imports."""
+def imports(path: Path, *, running: bool = False) -> set[tuple[int, str]]:
+    """(relative level, dotted name) of everything a file imports.
+
+    Args:
+        path: The file.
+        running: Leave out what only type checkers import.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree) if running else ():
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {(0, alias.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found.add((node.level, node.module or ""))
+            names = {node.module} if node.module else {alias.name for alias in node.names}
+            found |= {(node.level, name) for name in names}
+    return found
+
+
+def modules_imported(path: Path, package: str) -> set[str]:
+    """Modules of a package that one of its files imports, for type checkers too, dotted in full."""
+    here = list(path.relative_to(ROOT).with_suffix("").parts)
+    found = set()
+    for level, name in imports(path):
+        full = [*here[: len(here) - level], name] if level else [name]
+        if (dotted := ".".join(full)).split(".")[0] == package:
+            found.add(dotted)
     return found
 
 
@@ -27,17 +78,73 @@ def files(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", files("kdsr"), ids=lambda p: p.name)
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def floor_of(module: str, floors: tuple[tuple[str, ...], ...]) -> int:
+    """The floor of a dotted module of a package; the package itself is its `__init__`."""
+    room = [*module.split("."), "__init__"][1]
+    room = "__init__" if room == "__version__" else room
+    found = [floor for floor, rooms in enumerate(floors) if room in rooms]
+    assert found, f"{module} lies on no floor: name its room in tests/test_imports.py"
+    return found[0]
+
+
+@pytest.mark.parametrize("path", files("kdsr"), ids=name_of)
 def test_the_library_imports_only_itself_and_its_dependencies(path: Path) -> None:
     depth = len(path.relative_to(ROOT / "kdsr").parts)
     for level, name in imports(path):
         if level:
             assert level <= depth, f"{path.name} reaches outside kdsr: {'.' * level}{name}"
         else:
-            assert name.split(".")[0] in STDLIB | CORE | OPTIONAL, f"{path.name} imports {name}"
+            allowed = STDLIB | CORE | OPTIONAL | FOR_TYPE_CHECKERS
+            assert name.split(".")[0] in allowed, f"{path.name} imports {name}"
+    needed = {name.split(".")[0] for level, name in imports(path, running=True) if not level}
+    assert not needed & FOR_TYPE_CHECKERS, f"{path.name} needs {needed & FOR_TYPE_CHECKERS} to run"
 
 
-@pytest.mark.parametrize("path", files("nodes"), ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    ("path", "package", "floors"),
+    [
+        *((path, "kdsr", LIBRARY) for path in files("kdsr")),
+        *(
+            (path, "train", TRAINING)
+            for path in files("train")
+            if path != ROOT / "train/__init__.py"
+        ),
+    ],
+    ids=lambda value: name_of(value) if isinstance(value, Path) else "",
+)
+def test_each_folder_imports_only_from_below(
+    path: Path, package: str, floors: tuple[tuple[str, ...], ...]
+) -> None:
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    if module == "kdsr.__init__":
+        return  # the door: it names what lies on all floors, on first use
+    here = floor_of(module, floors)
+    for other in modules_imported(path, package):
+        assert floor_of(other, floors) <= here, f"{name_of(path)} climbs up to {other}"
+
+
+@pytest.mark.parametrize("package", ["kdsr", "nodes", "train"])
+def test_no_module_imports_itself_in_a_circle(package: str) -> None:
+    graph = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): modules_imported(path, package)
+        for path in files(package)
+        if path.name != "__init__.py"
+    }
+
+    def circle(module: str, way: tuple[str, ...]) -> tuple[str, ...] | None:
+        if module in way:
+            return (*way[way.index(module) :], module)
+        found = (circle(other, (*way, module)) for other in sorted(graph.get(module, ())))
+        return next((way for way in found if way), None)
+
+    assert [way for module in sorted(graph) if (way := circle(module, ()))] == []
+
+
+@pytest.mark.parametrize("path", files("nodes"), ids=name_of)
 def test_nodes_do_not_import_training(path: Path) -> None:
     for level, name in imports(path):
         if level:  # inside a pack `from ..kdsr` is the only way to the library
@@ -46,7 +153,7 @@ def test_nodes_do_not_import_training(path: Path) -> None:
             assert name.split(".")[0] not in {"train", "kdsr", "nodes"}, f"{path.name}: {name}"
 
 
-@pytest.mark.parametrize("path", files("nodes"), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", files("nodes"), ids=name_of)
 def test_only_the_runtime_module_talks_to_comfy(path: Path) -> None:
     if path.name == "runtime.py":
         return
@@ -54,7 +161,7 @@ def test_only_the_runtime_module_talks_to_comfy(path: Path) -> None:
     assert not comfy, f"{path.name} imports {comfy}; move it to nodes/runtime.py"
 
 
-@pytest.mark.parametrize("path", files("train"), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", files("train"), ids=name_of)
 def test_training_does_not_import_nodes(path: Path) -> None:
     for _, name in imports(path):
         assert name.split(".")[0] not in {"nodes", "comfy"}, f"{path.name}: {name}"

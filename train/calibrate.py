@@ -19,17 +19,17 @@ import torch
 from torch import Tensor
 
 from kdsr import KDSR, KDSRError
-from kdsr.calibration import QUANTITIES, Calibration
-from kdsr.checkpoint import load_student, read_tensors, save_checkpoint
-from kdsr.readout import regress
-from train.config import DegradationOptions
-from train.data import CropSampler, ImageCache, open_cache
+from kdsr.files.weights import load_student, read_tensors, save_checkpoint
+from kdsr.meaning.readings import regress
+from kdsr.network.calibration import QUANTITIES, Calibration
+from train.data.crops import CropSampler, ImageCache, open_cache
 from train.degradation import Degradation, build_degradation
 from train.degradation.general import GeneralDegradation, GeneralOptions, GeneralParameters
-from train.fitting import fit_discriminants, fit_regressor, fit_whitening, known_targets
-from train.options import build
-from train.protocols import fixed
-from train.stop import keep_freed_memory
+from train.loop.stop import keep_freed_memory
+from train.measuring.fitting import fit_discriminants, fit_regressor, fit_whitening, known_targets
+from train.measuring.protocols import fixed
+from train.recipes.options import DegradationOptions
+from train.recipes.reading import build
 
 REFERENCES: dict[str, dict[str, Any]] = {
     "clean": {},

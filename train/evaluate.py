@@ -24,11 +24,11 @@ from kdsr import IDR, KDSR, KDSRError
 from kdsr.atomic import replacing
 from kdsr.errors import ConfigError
 from train.degradation.resize import resize_bicubic
-from train.images import DataError
-from train.lpips import LPIPS, load_lpips
-from train.metrics import psnr_y, ssim_y
-from train.pairs import Pair, degraded_pairs, real_pairs
-from train.protocols import protocol
+from train.errors import DataError
+from train.measuring.lpips import LPIPS, load_lpips
+from train.measuring.metrics import psnr_y, ssim_y
+from train.measuring.pairs import Pair, degraded_pairs, real_pairs
+from train.measuring.protocols import protocol
 
 IDRS = ("own", "mean", "wrong")
 _TITLES = {

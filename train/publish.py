@@ -16,8 +16,8 @@ from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 
 from kdsr import KDSR, KDSRError
-from kdsr.checkpoint import load_checkpoint
 from kdsr.errors import HubError
+from kdsr.files.weights import load_checkpoint
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -21,19 +21,18 @@ from accelerate.utils import set_seed
 
 from kdsr import KDSRError
 from train.calibrate import calibrate_file, describe
-from train.checkpoints import Checkpoints
-from train.checks import TrainingError
-from train.config import TrainOptions
-from train.data import CropSampler, ImageCache, open_cache
+from train.data.crops import CropSampler, ImageCache, open_cache
 from train.degradation import build_degradation
-from train.export import export_model
-from train.images import DataError
-from train.log import RunLog
-from train.loop import Loop
-from train.options import make_parser, read_options, write_options
-from train.start import build_stage
-from train.stop import StopRequest, keep_freed_memory
-from train.validation import Validation
+from train.errors import DataError, TrainingError
+from train.loop.checkpoints import Checkpoints
+from train.loop.export import export_model
+from train.loop.log import RunLog
+from train.loop.loop import Loop
+from train.loop.stop import StopRequest, keep_freed_memory
+from train.loop.validation import Validation
+from train.recipes.options import TrainOptions
+from train.recipes.reading import make_parser, read_options, write_options
+from train.stages.start import build_stage
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -62,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def check_data(options: TrainOptions) -> int:
     """Prints what is wrong with the training images; returns 1 if anything must be mended."""
-    from train.check_data import check, report
+    from train.data.check import check, report
 
     problems = check(_source(options), options.patch * options.scale, options.validate)
     print(report(problems))  # noqa: T201

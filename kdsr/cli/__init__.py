@@ -39,10 +39,14 @@ def run(command: str, arguments: argparse.Namespace) -> int:
         from .inspect import inspect
 
         return inspect(arguments)
-    if command in ("estimate", "bake"):
-        from . import idr
+    if command == "estimate":
+        from .estimate import estimate
 
-        return getattr(idr, command)(arguments)
+        return estimate(arguments)
+    if command == "bake":
+        from .bake import bake
+
+        return bake(arguments)
     from . import models
 
     return getattr(models, command)(arguments)

@@ -1,12 +1,13 @@
 """From what people type to files: globs, folders, output names, the device."""
 
+import argparse
 import glob
 from pathlib import Path
 
 import torch
 
 from ..errors import ConfigError, ImageError
-from ..image_formats import READ_SUFFIXES, WRITE_SUFFIXES
+from ..files.image_formats import READ_SUFFIXES, WRITE_SUFFIXES
 
 
 def find_inputs(patterns: list[str]) -> list[Path]:
@@ -61,6 +62,11 @@ def output_path(
     return (output or source.parent) / f"{source.stem}{suffix}{ending}"
 
 
+def tile_of(arguments: argparse.Namespace) -> int | str | None:
+    """The tile that `--tile` means to the library."""
+    return None if arguments.tile == "none" else arguments.tile
+
+
 def check_apart(targets: dict[Path, Path]) -> None:
     """Refuses inputs whose results would replace each other.
 
@@ -107,6 +113,3 @@ def pick_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError):
         raise ConfigError(f"device {name!r} is not available here; use cpu or auto") from None
     return device
-
-
-WRAPS = {"none": (False, False), "x": (True, False), "y": (False, True), "both": (True, True)}

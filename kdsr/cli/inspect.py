@@ -6,13 +6,14 @@ from pathlib import Path
 
 from ..atomic import replacing
 from ..errors import ConfigError
+from ..estimation.grid import estimate_local
+from ..files.images import read_image
+from ..files.loading import load
 from ..idr import IDR
-from ..image_io import read_image
-from ..inspect import draw_report, report
-from ..loading import load
-from ..local import estimate_local
+from ..meaning.report import draw_report, report
 from ..model import KDSR
-from .inputs import WRAPS, check_new, pick_device
+from ..options import WRAPS
+from .inputs import check_new, pick_device, tile_of
 
 
 def inspect(arguments: argparse.Namespace) -> int:
@@ -28,7 +29,13 @@ def inspect(arguments: argparse.Namespace) -> int:
     local, image = None, None
     if not _is_idr(arguments.input):
         image = read_image(arguments.input).rgb
-        local = estimate_local(model, image, dtype=arguments.dtype)
+        local = estimate_local(
+            model,
+            image,
+            tile=tile_of(arguments),
+            wrap=WRAPS[arguments.wrap],
+            dtype=arguments.dtype,
+        )
     sys.stdout.write(report(idr, other, local, model) + "\n")
     if output is not None:
         figure = draw_report(idr, other, local, image, model)
@@ -43,10 +50,9 @@ def _idr(model: KDSR, source: Path, arguments: argparse.Namespace) -> IDR:
         idr = IDR.load(source)
         idr.check_model(model.fingerprint)
         return idr
-    tile = {"none": None, "auto": 512}.get(arguments.tile, arguments.tile)
     return model.estimate(
         read_image(source).rgb,
-        tile=tile,
+        tile=tile_of(arguments),
         wrap=WRAPS[arguments.wrap],
         dtype=arguments.dtype,
         provenance={"image": source.name},

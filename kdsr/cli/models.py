@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from ..catalog import list_models
-from ..checkpoint import convert as convert_checkpoint
-from ..checkpoint import load_checkpoint
-from ..loading import find_file
+from ..files.catalog import list_models
+from ..files.loading import find_file
+from ..files.weights import convert as convert_checkpoint
+from ..files.weights import load_checkpoint
 from ..model import KDSR
 from .inputs import check_new
 
@@ -25,7 +25,7 @@ def info(arguments: argparse.Namespace) -> int:
         "n_blocks": str(config.n_blocks),
         "n_resblocks": str(config.n_resblocks),
         "parameters": f"{count:,}",
-        "exact overlap": f"{config.network_halo} LQ px",
+        "exact overlap": f"{model.network.halo} LQ px",
     }
     if isinstance(model, KDSR):
         lines["fingerprint"] = model.fingerprint

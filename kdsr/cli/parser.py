@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from .. import __version__
-from ..image_formats import WRITE_FORMATS
-from ..sizes import OutputSize, parse_size
-from ..tiling import MAP_CELLS
+from ..files.image_formats import WRITE_FORMATS
+from ..options import DEFAULT_MODEL, DTYPE_NAMES, MAP_CELLS, WRAPS
+from ..upscaling.sizes import OutputSize, parse_size
 
-DEFAULT_MODEL = "kdsr-s-x4"
 _MODEL_HELP = (
     "a name from `kdsr models`, a .safetensors, .pt or .pth file, or "
     f"hf://owner/repo/file.safetensors[@revision] (default: {DEFAULT_MODEL})"
@@ -117,11 +116,11 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tile", type=_number_or("auto", "none"), default="auto", help="LQ pixels, auto or none"
     )
-    parser.add_argument("--dtype", choices=("auto", "fp32", "fp16", "bf16"), default="auto")
+    parser.add_argument("--dtype", choices=DTYPE_NAMES, default="auto")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps or auto")
     parser.add_argument(
         "--wrap",
-        choices=("none", "x", "y", "both"),
+        choices=WRAPS,
         default="none",
         help="treat the image as a seamless texture",
     )

@@ -8,34 +8,32 @@ import torch
 from tqdm import tqdm
 
 from ..errors import ConfigError, KDSRError
+from ..estimation.regions import idr_map
+from ..files.images import Picture, check_format, read_image, write_image
+from ..files.loading import load
 from ..idr import IDR
-from ..image_io import Picture, check_format, read_image, write_image
-from ..loading import load
+from ..meaning.strength import check_strength, with_strength
 from ..model import KDSR
-from ..regions import idr_map
-from ..resized import upscale_to
-from ..strength import check_strength, with_strength
-from ..upscaler import UpscaleOptions
-from .inputs import WRAPS, check_apart, check_new, find_inputs, output_path, pick_device
+from ..options import LARGEST_MAP, WRAPS, UpscaleOptions
+from ..upscaling.resized import upscale_to
+from .inputs import check_apart, check_new, find_inputs, output_path, pick_device, tile_of
 
 
 def upscale(arguments: argparse.Namespace) -> int:
     """Upscales every input; one that fails does not stop the others."""
-    tile = None if arguments.tile == "none" else arguments.tile
+    tile = tile_of(arguments)
     UpscaleOptions(tile=tile, overlap=arguments.overlap)  # wrong values fail before any work
     if not 1 <= arguments.quality <= 100:
         raise ConfigError(f"--quality must be 1 to 100, got {arguments.quality}")
     check_strength(arguments.strength)
-    if arguments.map is not None and not 1 <= arguments.map <= 100:
-        raise ConfigError(f"--map must be 1 to 100 cells, got {arguments.map}")
+    if arguments.map is not None and not 1 <= arguments.map <= LARGEST_MAP:
+        raise ConfigError(f"--map must be 1 to {LARGEST_MAP} cells, got {arguments.map}")
     inputs = find_inputs(arguments.input)
     single = len(inputs) == 1
     if arguments.save_idr and not single:
         raise ConfigError("--save-idr is for one input; use `kdsr estimate` for several")
     if arguments.save_idr and arguments.map:
         raise ConfigError("--save-idr keeps one IDR, --map makes many; leave one of them out")
-    if arguments.map and arguments.wrap != "none":
-        raise ConfigError("--map ends at the image's edges; it cannot be used with --wrap")
     targets = {
         source: output_path(
             source, arguments.output, arguments.suffix, arguments.format, single=single
@@ -74,7 +72,9 @@ def _one(
     check_format(target, transparent=picture.alpha is not None)
     wrap = WRAPS[arguments.wrap]
     if arguments.map:
-        steering = idr_map(model, picture.rgb, cells=arguments.map, dtype=arguments.dtype)
+        steering = idr_map(
+            model, picture.rgb, cells=arguments.map, wrap=wrap, dtype=arguments.dtype
+        )
     else:
         idr = steering = idr or model.estimate(
             picture.rgb, wrap=wrap, dtype=arguments.dtype, provenance={"image": source.name}

@@ -10,7 +10,7 @@ from train.degradation.general import GeneralDegradation
 from train.degradation.realworld import RealWorldDegradation
 
 if TYPE_CHECKING:
-    from train.config import DegradationOptions
+    from train.recipes.options import DegradationOptions
 
 
 class Degradation(Protocol):

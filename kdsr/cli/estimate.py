@@ -1,0 +1,50 @@
+"""`kdsr estimate`."""
+
+import argparse
+import sys
+
+from ..errors import KDSRError
+from ..files.images import read_image
+from ..files.loading import load
+from ..idr import IDR
+from ..meaning.readings import read
+from ..model import KDSR
+from ..options import WRAPS
+from .inputs import check_new, find_inputs, pick_device, tile_of
+
+
+def estimate(arguments: argparse.Namespace) -> int:
+    """Prints a line for each image, and saves the IDRs when asked to."""
+    inputs = find_inputs(arguments.input)
+    if arguments.output:
+        check_new(arguments.output, overwrite=arguments.overwrite)
+    model = load(arguments.model).to(pick_device(arguments.device))
+    idrs, failures = [], 0
+    for source in inputs:
+        try:
+            idr = model.estimate(
+                read_image(source).rgb,
+                tile=tile_of(arguments),
+                wrap=WRAPS[arguments.wrap],
+                dtype=arguments.dtype,
+                provenance={"image": source.name},
+            )
+        except KDSRError as error:
+            failures += 1
+            sys.stderr.write(f"kdsr: error: {error}\n")
+            continue
+        sys.stdout.write(f"{source}: {_described(model, idr)}\n")
+        idrs.append(idr)
+    if arguments.output and idrs and not failures:
+        joined = IDR.cat(idrs)
+        (joined.mean() if arguments.mean else joined).save(arguments.output)
+        sys.stdout.write(f"saved {arguments.output}\n")
+    return 2 if failures else 0
+
+
+def _described(model: KDSR, idr: IDR) -> str:
+    if model.calibration is not None:
+        return read(model, idr)[0].words
+    first = " ".join(f"{value:.3f}" for value in idr.idr[0, :4].tolist())
+    length = idr.idr_full.norm().item()
+    return f"idr {first} ... ({idr.idr.shape[1]} values), length of idr_full {length:.3f}"

@@ -1,0 +1,108 @@
+"""Where in an image the degradation differs: an IDR for every cell of a grid."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypedDict
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from ..errors import ConfigError, ImageError
+from ..idr import IDR
+from ..network.models import Student
+from ..options import EstimateOptions
+from ..tiles.windows import CancelledFn, ProgressFn, check_images
+from .features import FeatureReader, TileFeatures
+
+SMALLEST_CELL = 16
+"""LQ pixels; fewer say nothing about blur."""
+
+
+class GridKeywords(TypedDict, total=False):
+    """The keyword arguments of `estimate_local` that `idr_map` passes on."""
+
+    tile: int | str | None
+    wrap: tuple[bool, bool]
+    dtype: str | torch.dtype
+    progress: ProgressFn | None
+    cancelled: CancelledFn | None
+
+
+@dataclass(frozen=True)
+class LocalIDRs:
+    """IDRs of the cells of one image, row by row."""
+
+    idr: IDR
+    """(rows * columns, ...): each is the estimate that a mask of its cell gives."""
+    rows: int
+    columns: int
+
+    def angles(self, reference: IDR) -> Tensor:
+        """Degrees between each cell's `idr_full` and that of `reference` (one), (rows, columns)."""
+        found = self.idr.angles(reference)
+        return rearrange(found, "(rows columns) 1 -> rows columns", rows=self.rows)
+
+
+@torch.inference_mode()
+def estimate_local(
+    model: Student,
+    lq: Tensor,
+    *,
+    cells: int = 24,
+    tile: int | str | None = "auto",
+    wrap: tuple[bool, bool] = (False, False),
+    dtype: str | torch.dtype = "auto",
+    progress: ProgressFn | None = None,
+    cancelled: CancelledFn | None = None,
+) -> LocalIDRs:
+    """Estimates an IDR for each cell, in one pass over the image.
+
+    The estimator averages its features over the image; here they are averaged over each cell, so
+    that a cell's IDR is exactly what `estimate` gives for a mask of that cell.
+
+    Args:
+        model: Student, on the device to run on.
+        lq: RGB in [0, 1], (1, 3, H, W), on any device.
+        cells: Cells along the longer side, at least 1; fewer where they would be less than 16 px.
+        tile: As in `estimate`; the result does not depend on it.
+        wrap: As in `estimate`.
+        dtype: As in `upscale`.
+        progress: Called with (tiles done, tiles in all).
+        cancelled: Asked before each tile.
+
+    Raises:
+        ImageError: If `lq` is not one RGB image.
+        ConfigError: If an option is out of range.
+        Cancelled: If `cancelled` said so.
+    """
+    options = EstimateOptions(tile, wrap)
+    if cells < 1:
+        raise ConfigError(f"a grid needs at least 1 cell along the longer side, got {cells}")
+    check_images(lq)
+    if len(lq) != 1:
+        raise ImageError(f"expected one image, got a batch of {len(lq)}; pass lq[:1]")
+    height, width = lq.shape[-2:]
+    side = max(max(height, width) / cells, SMALLEST_CELL)
+    rows, columns = max(1, round(height / side)), max(1, round(width / side))
+    # The cell that each pixel row and column belongs to.
+    row_of = torch.arange(height) * rows // height
+    column_of = torch.arange(width) * columns // width
+    reader = FeatureReader(model, lq, options, dtype, progress, cancelled)
+    total = reader.average(lambda tiles: _sums(tiles, row_of, column_of, model.config.n_feats))
+    pooled = total / torch.outer(torch.bincount(row_of), torch.bincount(column_of))
+    pooled = rearrange(pooled, "c rows columns -> (rows columns) c")
+    idr, idr_full = model.estimator.from_pooled(pooled.to(model.estimator.head.weight))
+    return LocalIDRs(IDR(idr, idr_full, model.fingerprint), rows, columns)
+
+
+def _sums(tiles: Iterator[TileFeatures], row_of: Tensor, column_of: Tensor, n_feats: int) -> Tensor:
+    """Sums of the features over each cell, (4C, rows, columns)."""
+    rows, columns = int(row_of[-1]) + 1, int(column_of[-1]) + 1
+    total = torch.zeros(4 * n_feats, rows, columns, dtype=torch.float64)
+    for tile in tiles:
+        values = tile.values.cpu()
+        strips = values.new_zeros(len(values), rows, values.shape[2])
+        strips.index_add_(1, row_of[tile.row.own], values)
+        total.index_add_(2, column_of[tile.column.own], strips.double())
+    return total

@@ -1,0 +1,195 @@
+"""Several IDRs in one image: regions with soft edges, or a map of local estimates.
+
+Every region is upscaled with its own IDR and the results are blended, so that no kernel has to
+change from pixel to pixel. An image that mixes sources (a photograph in a scan, a screenshot with
+a picture in it) has no single degradation.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import IDRError, ImageError
+from ..idr import IDR
+from ..network.models import Student
+from ..options import MAP_CELLS
+from .grid import GridKeywords, estimate_local
+from .whole import estimate
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+@dataclass(frozen=True)
+class Region:
+    """Where one IDR counts: a box of the image, and how much in each of its pixels."""
+
+    top: int
+    left: int
+    weights: Tensor
+    """(h, w), float32 on the CPU; over all parts they sum to 1 in each LQ pixel."""
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """IDRs and where each counts; made by `of_weights`, `of_masks` or `idr_map`."""
+
+    idr: IDR
+    """One for each part."""
+    parts: tuple[Region, ...]
+    size: tuple[int, int]
+    """(height, width) of the LQ image."""
+
+    @classmethod
+    def of_weights(cls, idr: IDR, weights: Tensor) -> "Regions":
+        """Gives each IDR its weights.
+
+        Args:
+            idr: N of them.
+            weights: 0 or more, (N, 1, H, W); they need not sum to 1, but each pixel needs one.
+
+        Raises:
+            ImageError: If `weights` has another shape or leaves pixels out.
+        """
+        weights = _checked(weights)
+        if len(weights) != len(idr):
+            raise IDRError(f"got {len(idr)} IDRs for {len(weights)} regions; give one for each")
+        total = weights.sum(0)
+        if (total <= 0).any():
+            share = (total <= 0).float().mean()
+            raise ImageError(
+                f"{share:.1%} of the image belongs to no region; add one for the rest (`with_rest`)"
+            )
+        planes = weights / total
+        parts = [_boxed(plane[0]) for plane in planes]
+        used = [i for i, part in enumerate(parts) if part is not None]
+        found = tuple(part for part in parts if part is not None)
+        return cls(IDR.cat([idr[i] for i in used]), found, (weights.shape[-2], weights.shape[-1]))
+
+    @classmethod
+    def of_masks(
+        cls,
+        model: Student,
+        lq: Tensor,
+        masks: Tensor,
+        *,
+        feather: int = 16,
+        **keywords: "Unpack[GridKeywords]",
+    ) -> "Regions":
+        """Estimates one IDR for each masked region and one for the rest.
+
+        Args:
+            model: Student, on the device to run on.
+            lq: RGB in [0, 1], (B, 3, H, W); the IDRs are averaged over the batch.
+            masks: 0 to 1, (N, 1, H, W).
+            feather: LQ pixels over which regions fade into each other.
+            **keywords: Of `estimate`.
+        """
+        hard = with_rest(masks)
+        idrs = [estimate(model, lq, mask=mask[None], **keywords).mean() for mask in hard]
+        return cls.of_weights(IDR.cat(idrs), feathered(hard, feather))
+
+
+def with_rest(masks: Tensor) -> Tensor:
+    """Adds the region that no mask covers, unless there is none: (N, 1, H, W) -> (N or N + 1, ...).
+
+    Raises:
+        ImageError: If a mask is empty or has another shape.
+    """
+    masks = _checked(masks)
+    if not masks.flatten(1).any(1).all():
+        raise ImageError("a mask is empty: paint at least one pixel of every region")
+    rest = (1 - masks.sum(0, keepdim=True)).clamp_min(0)
+    return torch.cat((masks, rest)) if rest.any() else masks
+
+
+def feathered(masks: Tensor, radius: int) -> Tensor:
+    """Softens the edges of masks.
+
+    Args:
+        masks: (N, 1, H, W).
+        radius: LQ pixels on either side of an edge over which it fades; 0 leaves it.
+    """
+    if radius < 0:
+        raise ImageError(f"feather must be 0 or more LQ pixels, got {radius}")
+    for reach in (radius // 2, radius - radius // 2):  # two box filters make a smooth ramp
+        for size in ((2 * reach + 1, 1), (1, 2 * reach + 1)):
+            pads = (size[0] // 2, size[1] // 2)
+            masks = F.avg_pool2d(masks, size, 1, pads, count_include_pad=False)
+    return masks
+
+
+def idr_map(
+    model: Student, lq: Tensor, *, cells: int = MAP_CELLS, **keywords: "Unpack[GridKeywords]"
+) -> Regions:
+    """Estimates IDRs on a grid, smooths them and lets each fade into its neighbours.
+
+    Args:
+        model: Student, on the device to run on.
+        lq: RGB in [0, 1], (B, 3, H, W); the map is averaged over the batch.
+        cells: Cells along the longer side. Few see the degradation better, many follow it closer.
+        **keywords: Of `estimate_local`.
+    """
+    frames = [estimate_local(model, lq[i : i + 1], cells=cells, **keywords) for i in range(len(lq))]
+    local, size = frames[0], (lq.shape[-2], lq.shape[-1])
+    across, down = keywords.get("wrap", (False, False))
+    smooth = torch.kron(_binomial(local.rows, wrap=down), _binomial(local.columns, wrap=across))
+    idr, idr_full = (
+        smooth @ torch.stack([getattr(frame.idr, name) for frame in frames]).mean(0)
+        for name in ("idr", "idr_full")
+    )
+    rows = _tents(size[0], local.rows, wrap=down)
+    columns = _tents(size[1], local.columns, wrap=across)
+    parts = [_boxed(torch.outer(row, column)) for row in rows for column in columns]
+    assert None not in parts  # cells are at least a pixel large
+    found = tuple(part for part in parts if part is not None)
+    return Regions(IDR(idr, idr_full, local.idr.fingerprint, local.idr.provenance), found, size)
+
+
+def _checked(weights: Tensor) -> Tensor:
+    if weights.ndim != 4 or weights.shape[1] != 1 or 0 in weights.shape:
+        raise ImageError(
+            f"expected regions as (regions, 1, height, width), got {tuple(weights.shape)}"
+        )
+    weights = weights.detach().to("cpu", torch.float32)
+    if not torch.isfinite(weights).all() or weights.min() < 0:
+        raise ImageError("regions must hold finite weights of 0 or more")
+    return weights
+
+
+def _boxed(plane: Tensor) -> Region | None:
+    """The box of what is not zero and one pixel around it, so that weights can be interpolated."""
+    spans = []
+    for length, used in zip(plane.shape, (plane.any(1), plane.any(0)), strict=True):
+        found = used.nonzero()
+        if not len(found):
+            return None
+        spans.append(slice(max(0, int(found[0]) - 1), min(length, int(found[-1]) + 2)))
+    return Region(spans[0].start, spans[1].start, plane[spans[0], spans[1]].clone())
+
+
+def _tents(length: int, cells: int, *, wrap: bool) -> Tensor:
+    """Linear interpolation between the centres of cells: (cells, length).
+
+    Beyond the outer centres constant, or towards the cell at the other end if it wraps.
+    """
+    at = (torch.arange(length) + 0.5) * cells / length - 0.5
+    if not wrap:
+        at = at.clamp(0, cells - 1)
+    distance = (at - torch.arange(cells)[:, None]).abs()
+    if wrap:
+        distance = torch.minimum(distance, cells - distance)
+    return (1 - distance).clamp_min(0)
+
+
+def _binomial(cells: int, *, wrap: bool) -> Tensor:
+    """Weights 1 2 1 over neighbours, the edge repeated or wrapped around: (cells, cells)."""
+    matrix = torch.zeros(cells, cells)
+    for offset, weight in ((-1, 0.25), (0, 0.5), (1, 0.25)):
+        neighbours = torch.arange(cells) + offset
+        neighbours = neighbours % cells if wrap else neighbours.clamp(0, cells - 1)
+        matrix[torch.arange(cells), neighbours] += weight
+    return matrix

@@ -1,0 +1,67 @@
+"""The models that have a name: bundled with the package, or published on the Hub."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import HubError
+
+CATALOG = Path(__file__).with_name("catalog.json")
+"""What `list_models` reads."""
+WEIGHTS = CATALOG.parents[1] / "weights"
+"""Folder of the bundled weights."""
+
+
+@dataclass(frozen=True)
+class CatalogEntry:
+    """One model of `catalog.json`."""
+
+    name: str
+    """What people type."""
+    repo: str | None
+    """`owner/repo` on the Hub; None for a bundled file."""
+    file: str
+    """File in the repository, or in `WEIGHTS`."""
+    revision: str | None
+    """Commit that is downloaded: never a branch, which could move."""
+    sha256: str
+    """Of the file."""
+    licence: str
+    """Of the weights."""
+    scale: int
+    """Upscaling factor."""
+    degradations: str
+    """What it was trained on, in words."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Measured quality."""
+
+    @property
+    def bundled(self) -> bool:
+        """Whether the file comes with the package."""
+        return self.repo is None
+
+    @property
+    def hub_id(self) -> str:
+        """`owner/repo/file@revision`."""
+        return f"{self.repo}/{self.file}@{self.revision}"
+
+
+def list_models(catalog: Path = CATALOG) -> list[CatalogEntry]:
+    """All models that have a name."""
+    entries = json.loads(catalog.read_text(encoding="utf-8"))
+    return [CatalogEntry(**entry) for entry in entries]
+
+
+def find_model(name: str, entries: list[CatalogEntry]) -> CatalogEntry:
+    """The entry of that name.
+
+    Raises:
+        HubError: Naming the models there are.
+    """
+    for entry in entries:
+        if entry.name == name:
+            return entry
+    raise HubError(
+        f"unknown model {name!r}: choose {', '.join(entry.name for entry in entries)}, a path to a "
+        ".safetensors, .pt or .pth file, or hf://owner/repo/file.safetensors[@revision]"
+    )

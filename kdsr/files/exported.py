@@ -1,0 +1,65 @@
+"""A baked network as a file for other programs: ONNX, or `torch.export`'s .pt2."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..atomic import replacing
+from ..network.baked import BakedKDSR
+from ..network.tail import SMALLEST_SIDE
+
+
+def example() -> tuple[tuple[Tensor], tuple[dict[int, Any]]]:
+    """Arguments to trace a baked network with, and which of their dimensions are free."""
+    free = {
+        0: torch.export.Dim("batch"),
+        2: torch.export.Dim("height", min=SMALLEST_SIDE),
+        3: torch.export.Dim("width", min=SMALLEST_SIDE),
+    }
+    return (torch.zeros(2, 3, 16, 20),), (free,)
+
+
+def export_onnx(baked: BakedKDSR, path: str | Path) -> None:
+    """Writes a baked network as ONNX with free batch, height and width.
+
+    The file equals the baked module in one pass, for images of at least 5 x 5 px. A runtime that
+    cuts the image into tiles itself sees zero padding at every tile border: its result is exact
+    only where tiles overlap by `halo` LQ pixels (in the file's metadata) or more.
+
+    Needs the packages onnx and onnxscript.
+
+    Args:
+        baked: In float32, on the CPU.
+        path: Ends in `.onnx`; written atomically.
+    """
+    arguments, free = example()
+    program = torch.onnx.export(
+        baked,
+        arguments,
+        input_names=["lq"],
+        output_names=["sr"],
+        dynamic_shapes=free,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    program.model.metadata_props.update(
+        {"scale": str(baked.scale), "halo": str(baked.halo), "range": "RGB in [0, 1]"}
+    )
+    with replacing(Path(path)) as temporary:
+        program.save(temporary, external_data=False)
+
+
+def export_program(baked: BakedKDSR, path: str | Path) -> None:
+    """Writes a baked network as a `torch.export` program; otherwise as `export_onnx`.
+
+    Args:
+        baked: In float32, on the CPU.
+        path: Ends in `.pt2`; written atomically.
+    """
+    arguments, free = example()
+    program = torch.export.export(baked, arguments, dynamic_shapes=free)
+    with replacing(Path(path)) as temporary, temporary.open("wb") as file:
+        torch.export.save(program, file)

@@ -1,0 +1,186 @@
+"""Image files to tensors and back: depth, transparency, orientation and colour profile kept."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from ..atomic import replacing
+from ..errors import ImageError
+from .deep_color import UnknownRangeError, check_readable, is_deep, read_deep, write_png, write_tiff
+from .image_formats import WRITE_SUFFIXES
+
+_DEEP_SUFFIXES = (".png", ".tif", ".tiff")
+_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded image.
+
+    Attributes:
+        rgb: (1, 3, H, W), float32 in [0, 1].
+        alpha: (1, 1, H, W) in [0, 1], or None.
+        grey: Whether the file was grey; it is then written so.
+        deep: Whether it had 16 bits a channel; it is then written so where the format can.
+        icc: Its colour profile, kept as it is.
+    """
+
+    rgb: Tensor
+    alpha: Tensor | None = None
+    grey: bool = False
+    deep: bool = False
+    icc: bytes | None = None
+
+
+def read_image(path: Path) -> Picture:
+    """Reads a PNG, JPEG, WebP, TIFF or BMP: 8 or 16 bit, grey, palette, RGB, CMYK, with alpha.
+
+    EXIF orientation is applied. CMYK is converted to RGB, and its profile then dropped. Of several
+    frames or pages the first is read. 16-bit grey with alpha, and 16-bit colours premultiplied by
+    their alpha, are read as 8 bit.
+
+    Raises:
+        ImageError: If the file is missing, empty, truncated or not an image.
+    """
+    if not path.is_file():
+        raise ImageError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise ImageError(f"{path}: the file is empty (0 bytes)")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns above 89 megapixels; large images are what tiling is for.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return _decode(path)
+    except UnidentifiedImageError:
+        raise ImageError(f"{path}: not an image that can be read (PNG, JPEG, WebP, TIFF)") from None
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{path}: {error}") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise ImageError(f"{path}: the image is damaged or truncated ({error})") from None
+
+
+def _decode(path: Path) -> Picture:
+    with Image.open(path) as image:
+        icc = image.info.get("icc_profile")
+        if min(image.size) < 1:
+            raise ImageError(f"{path}: the image has no pixels ({image.width} x {image.height})")
+        deep = is_deep(image)  # asked first: reading EXIF may load the pixels
+        try:
+            check_readable(image)
+            values = read_deep(path) if deep else None
+        except UnknownRangeError as error:
+            raise ImageError(f"{path}: {error}") from None
+        orientation = image.getexif().get(_ORIENTATION, 1)
+        if values is not None:
+            return _from_array(_upright(values, orientation), icc)
+        # Ruined orientation tags would be written on; the pixels are turned instead.
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode in ("P", "PA") or "transparency" in upright.info:
+            upright = upright.convert("RGBA")
+            if upright.getchannel("A").getextrema() == (255, 255):
+                upright = upright.convert("RGB")
+        elif upright.mode == "1":
+            upright = upright.convert("L")
+        elif upright.mode not in ("L", "LA", "RGB", "RGBA"):
+            icc = None if upright.mode == "CMYK" else icc
+            upright = upright.convert("RGB")
+        array = np.asarray(upright)
+        return _from_array(array if array.ndim == 3 else array[..., None], icc)
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Applies an EXIF orientation to (H, W, C)."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels
+
+
+def _from_array(pixels: np.ndarray, icc: bytes | None) -> Picture:
+    """(H, W, 1 to 4), uint8 or uint16."""
+    deep = pixels.dtype == np.uint16
+    values = torch.from_numpy(pixels.astype(np.float32) / (65535 if deep else 255))
+    channels = values.permute(2, 0, 1)[None]
+    count = channels.shape[1]
+    alpha = channels[:, -1:] if count in (2, 4) else None
+    grey = count <= 2
+    rgb = channels[:, :1].expand(-1, 3, -1, -1) if grey else channels[:, :3]
+    return Picture(rgb.contiguous(), alpha, grey, deep, icc)
+
+
+def check_format(path: Path, *, transparent: bool) -> None:
+    """Refuses a name that an image cannot be written under, before work goes into it.
+
+    Raises:
+        ImageError: If the format is not known or cannot hold transparency.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in WRITE_SUFFIXES:
+        raise ImageError(
+            f"{path}: cannot write this format; use one of {', '.join(WRITE_SUFFIXES)}"
+        )
+    if transparent and suffix in (".jpg", ".jpeg"):
+        raise ImageError(f"{path}: JPEG cannot hold transparency; use --format png or webp")
+
+
+def write_image(path: Path, pixels: Tensor, like: Picture, *, quality: int = 95) -> None:
+    """Writes an image, whole or not at all, in the kind that `like` was read from.
+
+    Args:
+        path: `.png`, `.jpg`, `.webp` or `.tif`; the suffix says the format.
+        pixels: (3 or 4, H, W), float in [0, 1], or uint8.
+        like: Gives depth, greyness and colour profile.
+        quality: Of JPEG and WebP, 1-100.
+
+    Raises:
+        ImageError: If the format is not known, cannot hold transparency, or the disk refuses.
+    """
+    check_format(path, transparent=pixels.shape[0] == 4)
+    suffix = path.suffix.lower()
+    if like.grey:
+        grey = pixels[:3].float().mean(0, keepdim=True).to(pixels.dtype)
+        pixels = torch.cat((grey, pixels[3:]))
+    deep = like.deep and suffix in _DEEP_SUFFIXES
+    array = _to_array(pixels, deep)
+    try:
+        with replacing(path) as temporary:
+            if deep:
+                write = write_png if suffix == ".png" else write_tiff
+                write(temporary, array, like.icc)
+            else:
+                _save_8_bit(temporary, array, suffix, like.icc, quality)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def _to_array(pixels: Tensor, deep: bool) -> np.ndarray:
+    pixels = pixels.permute(1, 2, 0)
+    if pixels.dtype == torch.uint8:
+        return np.ascontiguousarray(pixels.numpy())
+    scaled = pixels * (65535 if deep else 255)
+    return scaled.round_().clamp_(0, 65535).numpy().astype(np.uint16 if deep else np.uint8)
+
+
+def _save_8_bit(
+    path: Path, array: np.ndarray, suffix: str, icc: bytes | None, quality: int
+) -> None:
+    image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+    kind = {".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}.get(
+        suffix, suffix[1:].upper()
+    )
+    options: dict[str, object] = {"icc_profile": icc} if icc else {}
+    if kind in ("JPEG", "WEBP"):
+        options["quality"] = quality
+    if kind == "JPEG":
+        options["subsampling"] = 0
+    if kind == "TIFF":
+        options["compression"] = "tiff_deflate"
+    image.save(path, kind, **options)

@@ -1,0 +1,250 @@
+"""Weights files: read with every problem named, written whole or not at all."""
+
+import contextlib
+import json
+import pickle
+import struct
+import zipfile
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..atomic import replacing
+from ..errors import CheckpointError, ConfigError
+from ..model import KDSR
+from ..network.calibration import KEY, PREFIX, Calibration
+from ..network.config import KDSRConfig
+from ..network.models import Teacher as KDSRTeacher
+from .official_names import from_official, is_official, to_official
+
+FORMAT = "kdsr-1"
+"""Value of the metadata key `format` in our safetensors files."""
+
+_NAMED = 6  # problems of one kind that an error spells out
+
+
+def load_checkpoint(path: str | Path) -> KDSR | KDSRTeacher:
+    """Reads a student or teacher, its configuration inferred from the tensors.
+
+    Args:
+        path: `.safetensors` with our names, or an official `.pt` / `.pth` (a plain state dict, or
+            `{'params', 'params_ema'}`, of which the averaged weights are taken). Pickles are
+            opened with `weights_only=True`: code in them is refused.
+
+    Returns:
+        The model in float32 on the CPU, in eval mode, with `metadata` and `source` set.
+
+    Raises:
+        CheckpointError: Naming the file and what is wrong with it.
+    """
+    path = Path(path)
+    state, metadata = read_tensors(path)
+    try:
+        calibration = Calibration.from_file(state, metadata)
+        state = {key: t for key, t in state.items() if not key.startswith(PREFIX)}
+        if is_official(state):
+            state, role = from_official(state)
+        else:
+            teacher = _in_channels(state) != 3
+            role = "teacher" if teacher else "student"
+        config = infer_config(state)
+        model = KDSR(config) if role == "student" else KDSRTeacher(config)
+        _check_keys(state, model.state_dict())
+    except (CheckpointError, ConfigError) as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    model.load_state_dict({key: tensor.float() for key, tensor in state.items()})
+    model.eval().requires_grad_(False)
+    model.metadata = {key: value for key, value in metadata.items() if key != KEY}
+    model.source, model.calibration = path, calibration
+    if isinstance(model, KDSR):
+        model.freeze()
+    return model
+
+
+def load_student(path: str | Path) -> KDSR:
+    """Like `load_checkpoint`, but refuses a teacher, which cannot run without ground truth."""
+    model = load_checkpoint(path)
+    if not isinstance(model, KDSR):
+        raise CheckpointError(
+            f"{path}: this is a teacher, which needs the ground truth to run; "
+            "upscaling needs the student that was distilled from it"
+        )
+    return model
+
+
+def save_checkpoint(
+    model: KDSR | KDSRTeacher,
+    path: str | Path,
+    metadata: dict[str, str] | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Writes a model as safetensors with its configuration in the metadata, atomically.
+
+    Args:
+        model: Student or teacher.
+        path: Ends in `.safetensors`.
+        metadata: Added to the model's own metadata; strings only.
+        dtype: float32, or float16 for half the size.
+    """
+    config = model.config
+    described = {
+        **model.metadata,
+        **(metadata or {}),
+        "format": FORMAT,
+        "role": model.role,
+        "scale": str(config.scale),
+        "n_feats": str(config.n_feats),
+        "n_blocks": str(config.n_blocks),
+        "n_resblocks": str(config.n_resblocks),
+    }
+    state = {
+        key: tensor.detach().to("cpu", dtype).contiguous()
+        for key, tensor in model.state_dict().items()
+    }
+    if model.calibration is not None:  # small, and its errors matter: always in float32
+        state |= model.calibration.tensors()
+        described |= model.calibration.metadata()
+    with replacing(Path(path)) as temporary:
+        save_file(state, temporary, described)
+
+
+def convert(source: str | Path, target: str | Path) -> KDSR | KDSRTeacher:
+    """Converts official -> safetensors or back, bit for bit; the suffixes say which way.
+
+    A `.pt` target is a plain state dict (classic); a `.pth` target holds it under both `params`
+    and `params_ema` (GAN). Of a GAN source only `params_ema`, the weights it is used with, is kept.
+
+    Returns:
+        The model that was converted.
+
+    Raises:
+        CheckpointError: If the source cannot be read or the target's suffix is not known.
+    """
+    target = Path(target)
+    if target.suffix not in (".safetensors", ".pt", ".pth"):
+        raise CheckpointError(
+            f"cannot tell the format of {target}: end it in .safetensors, .pt or .pth"
+        )
+    model = load_checkpoint(source)
+    if target.suffix == ".safetensors":
+        save_checkpoint(model, target)
+        return model
+    state = to_official(model.state_dict(), model.role)
+    with replacing(target) as temporary:
+        torch.save(
+            {"params": state, "params_ema": state} if target.suffix == ".pth" else state, temporary
+        )
+    return model
+
+
+def infer_config(state: dict[str, Tensor]) -> KDSRConfig:
+    """Reads the configuration off the tensors' names and shapes.
+
+    Raises:
+        CheckpointError: If the tensors that tell are not there.
+    """
+    head, out = state.get("network.head.weight"), state.get("network.tail.up.0.weight")
+    if head is None or out is None or head.ndim != 4 or out.ndim != 4:
+        found = ", ".join(list(state)[:3]) or "no tensors"
+        raise CheckpointError(f"this is not a KDSR model (its first tensors: {found})")
+    n_feats = head.shape[0]
+    step = round((out.shape[0] / n_feats) ** 0.5)
+    return KDSRConfig(
+        scale=4 if "network.tail.up.1.weight" in state else step,
+        n_feats=n_feats,
+        n_blocks=_count_blocks(state, "network.blocks."),
+        n_resblocks=_count_blocks(state, "estimator.blocks."),
+    )
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Reads a file's tensors and string metadata, whatever KDSR format it is in.
+
+    Raises:
+        CheckpointError: If the file is missing, truncated, of another format or holds code.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    return _read_pickle(path), {}
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            return {key: file.get_tensor(key) for key in file.keys()}, metadata  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: {_why_unreadable(path)} ({error})") from None
+
+
+def _why_unreadable(path: Path) -> str:
+    """Says in what way a safetensors file is broken, from its size and header."""
+    size = path.stat().st_size
+    if size == 0:
+        return "the file is empty"
+    with path.open("rb") as file, contextlib.suppress(struct.error, ValueError, AttributeError):
+        (header_size,) = struct.unpack("<Q", file.read(8))
+        if header_size > 100_000_000:
+            return "not a safetensors file"
+        header = json.loads(file.read(header_size))
+        ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
+        expected = 8 + header_size + max(ends, default=0)
+        if size < expected:
+            return f"the file is truncated: {size} of {expected} bytes; download or copy it again"
+    return "not a readable safetensors file"
+
+
+def _read_pickle(path: Path) -> dict[str, Tensor]:
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "weights_only" in str(error).lower() or "unsupported" in str(error).lower():
+            raise CheckpointError(
+                f"{path}: the pickle holds more than tensors and was not opened, because it could "
+                "run code; ask its author for safetensors or a plain state dict"
+            ) from None
+        raise CheckpointError(f"{path}: not a PyTorch checkpoint") from None
+    except (RuntimeError, EOFError, zipfile.BadZipFile, OSError, ValueError, KeyError) as error:
+        state = "empty" if path.stat().st_size == 0 else "truncated or not a PyTorch checkpoint"
+        raise CheckpointError(f"{path}: the file is {state} ({type(error).__name__})") from None
+    if isinstance(loaded, dict) and "params_ema" in loaded:
+        loaded = loaded["params_ema"]
+    elif isinstance(loaded, dict) and "params" in loaded:
+        loaded = loaded["params"]
+    if not isinstance(loaded, dict) or not all(isinstance(t, Tensor) for t in loaded.values()):
+        raise CheckpointError(f"{path}: expected a state dict of tensors, got something else")
+    return loaded
+
+
+def _check_keys(state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    problems = []
+    for word, keys in (
+        ("missing", [key for key in expected if key not in state]),
+        ("unexpected", [key for key in state if key not in expected]),
+    ):
+        if keys:
+            more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+            problems.append(f"{word}: {', '.join(keys[:_NAMED])}{more}")
+    shapes = [
+        f"{key} is {tuple(state[key].shape)}, expected {tuple(tensor.shape)}"
+        for key, tensor in expected.items()
+        if key in state and state[key].shape != tensor.shape
+    ]
+    if shapes:
+        problems.append(f"wrong shape: {'; '.join(shapes[:_NAMED])}")
+    if problems:
+        raise CheckpointError("; ".join(problems))
+
+
+def _in_channels(state: dict[str, Tensor]) -> int:
+    head = state.get("estimator.head.weight")
+    return 3 if head is None or head.ndim != 4 else head.shape[1]
+
+
+def _count_blocks(state: dict[str, Tensor], prefix: str) -> int:
+    return len({key[len(prefix) :].split(".")[0] for key in state if key.startswith(prefix)})

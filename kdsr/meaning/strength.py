@@ -1,0 +1,49 @@
+"""One slider from leaving an image as it is to restoring more than was estimated."""
+
+from dataclasses import replace
+from typing import overload
+
+from ..errors import ConfigError
+from ..estimation.regions import Regions
+from ..idr import IDR
+from ..network.models import Student
+from .references import CLEAN, references
+
+STRENGTHS = (0.0, 1.25)
+"""What `with_strength` accepts: sharpness and noise follow it in one direction (docs/idr.md)."""
+
+
+@overload
+def with_strength(model: Student, idr: IDR, strength: float) -> IDR: ...
+@overload
+def with_strength(model: Student, idr: IDR | Regions, strength: float) -> IDR | Regions: ...
+def with_strength(model: Student, idr: IDR | Regions, strength: float) -> IDR | Regions:
+    """Moves an IDR towards the model's clean reference, or away from it.
+
+    Args:
+        model: The one that made the IDR.
+        idr: As estimated; of regions, every IDR is moved.
+        strength: 0 takes the image for clean, 1 leaves the estimate, up to 1.25 exaggerates it.
+
+    Raises:
+        ConfigError: If the strength is out of range.
+        IDRError: If the IDR is of another model, or the model has no references.
+    """
+    check_strength(strength)
+    if isinstance(idr, Regions):
+        return replace(idr, idr=with_strength(model, idr.idr, strength))
+    idr.check_model(model.fingerprint)
+    if strength == 1:
+        return idr
+    return references(model)[CLEAN].blend(idr, strength)
+
+
+def check_strength(strength: float) -> None:
+    """Refuses what is out of range.
+
+    Raises:
+        ConfigError: Saying what is allowed.
+    """
+    low, high = STRENGTHS
+    if not low <= strength <= high:
+        raise ConfigError(f"strength must be {low:g} to {high:g}, got {strength:g}")

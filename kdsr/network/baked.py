@@ -1,0 +1,119 @@
+"""The network with its IDR built in: plain convolutions, the fast path of everything."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import IDRError
+from ..idr import IDR
+from .config import KDSRConfig
+from .layers import LEAK, IDRBlock
+from .models import Student
+from .sr_network import RGB_MEAN, halo
+from .tail import SMALLEST_SIDE, ComposedTail, Tail, run_composed
+
+
+class BakedKDSR(nn.Module):
+    """A KDSR network for one IDR: (B, 3, H, W) -> (B, 3, sH, sW), RGB, not clamped.
+
+    Given the IDR every IDR-DDC is a static depthwise convolution, and the tail is one convolution
+    (`kdsr.tail`). One pass equals the model's own result. A caller that cuts the image into tiles
+    itself gets that result only where its tiles overlap by `halo` LQ pixels or more.
+
+    Args:
+        config: The model's configuration.
+    """
+
+    mean: Tensor
+
+    def __init__(self, config: KDSRConfig) -> None:
+        super().__init__()
+        c = config.n_feats
+        self.config = config
+        self.scale = config.scale
+        self.head = nn.Conv2d(3, c, 3, padding=1)
+        self.depthwise = nn.ModuleList(
+            nn.Conv2d(c, c, 3, padding=1, groups=c, bias=False) for _ in range(config.n_blocks)
+        )
+        self.convs = nn.ModuleList(nn.Conv2d(c, c, 3, padding=1) for _ in range(config.n_blocks))
+        self.fuse = nn.Conv2d(c, c, 3, padding=1)
+        self.tail = Tail(c, config.scale)
+        self.composed = nn.Conv2d(c, 3 * config.scale**2, SMALLEST_SIDE, padding=self.tail.reach)
+        self.register_buffer("mean", torch.tensor(RGB_MEAN).reshape(1, 3, 1, 1))
+
+        self.halo = halo(config.n_blocks, self.tail)
+        """LQ pixels of context that one output pixel sees on each side."""
+
+    @classmethod
+    def from_model(cls, model: Student, idr: IDR | None = None) -> "BakedKDSR":
+        """Copies a student's network, on the student's device.
+
+        Args:
+            model: The student.
+            idr: A batch of one from this model; without it, call `set_idr` before use.
+
+        Raises:
+            IDRError: If the IDR is another model's or a batch of several.
+        """
+        network = model.network
+        weight = network.head.weight
+        with torch.device("meta"):
+            baked = cls(model.config)
+        state = {"mean": network.mean}
+        for name in ("head", "fuse", "tail"):
+            for key, tensor in getattr(network, name).state_dict().items():
+                state[f"{name}.{key}"] = tensor
+        blank = torch.zeros(model.config.n_feats, 1, 3, 3, device=weight.device)
+        for i, block in enumerate(network.blocks):
+            assert isinstance(block, IDRBlock)
+            assert block.conv.bias is not None
+            state[f"convs.{i}.weight"], state[f"convs.{i}.bias"] = (
+                block.conv.weight,
+                block.conv.bias,
+            )
+            state[f"depthwise.{i}.weight"] = blank
+        composed = model.composed_tail()
+        state["composed.weight"], state["composed.bias"] = composed.weight, composed.bias
+        # Cloned, so that a later cast or move of either leaves the other alone.
+        baked.load_state_dict({k: t.detach().clone() for k, t in state.items()}, assign=True)
+        baked.eval().requires_grad_(False).to(weight.device)
+        if idr is not None:
+            baked.set_idr(model, idr)
+        return baked
+
+    @torch.no_grad()
+    def set_idr(self, model: Student, idr: IDR) -> None:
+        """Builds another IDR in; see `from_model`."""
+        idr.check_model(model.fingerprint)
+        if len(idr) != 1:
+            raise IDRError(
+                f"a baked network holds one IDR, got a batch of {len(idr)}; pick one with idr[i] "
+                "or average them with idr.mean()"
+            )
+        weight = model.network.head.weight
+        kernels = model.network.predict_kernels(idr.idr.to(weight.device, weight.dtype))
+        for conv, kernel in zip(self.depthwise, kernels, strict=True):
+            conv.get_parameter("weight").copy_(kernel[0].unsqueeze(1))
+
+    def cast_body(self, dtype: torch.dtype) -> "BakedKDSR":
+        """Runs everything but the first convolution in `dtype`, in place; returns itself.
+
+        The first convolution is cheap and stays in float32: rounding the image itself would cost
+        more accuracy than all later layers together.
+        """
+        self.to(dtype)
+        self.head.float()
+        self.mean = torch.tensor(RGB_MEAN, device=self.mean.device).reshape(1, 3, 1, 1)
+        return self
+
+    def forward(self, lq: Tensor) -> Tensor:
+        """Maps RGB in [0, 1], (B, 3, H, W), to RGB around [0, 1], (B, 3, sH, sW)."""
+        image = (lq - self.mean).to(self.head.weight.dtype)
+        x = head = self.head(image).to(self.fuse.weight.dtype)
+        for depthwise, conv in zip(self.depthwise, self.convs, strict=True):
+            x = conv(F.leaky_relu_(depthwise(x), LEAK)).add_(x)
+        x = self.fuse(x).add_(head)
+        bias = self.composed.get_parameter("bias")
+        composed = ComposedTail(self.composed.weight, bias, self.scale)
+        y = run_composed(self.tail, composed, x)
+        return y.to(lq.dtype) + self.mean.to(lq.dtype)

@@ -1,0 +1,58 @@
+"""The shape of a KDSR network, as a value."""
+
+from dataclasses import dataclass
+
+from ..errors import ConfigError
+
+SCALES = (2, 3, 4)
+
+# name -> (n_feats, n_blocks, n_resblocks): the paper's M and L (Sec. 4.1), its real-world GAN
+# network, and a small one for CPUs.
+PRESETS: dict[str, tuple[int, int, int]] = {
+    "s": (32, 16, 4),
+    "m": (64, 53, 9),
+    "l": (128, 28, 5),
+    "gan": (128, 42, 6),
+}
+
+
+@dataclass(frozen=True)
+class KDSRConfig:
+    """Hyper-parameters that fix every tensor shape of a KDSR student or teacher.
+
+    Raises:
+        ConfigError: If any value is out of range; the message lists all of them.
+    """
+
+    scale: int = 4
+    """Upscaling factor: 2, 3 or 4."""
+    n_feats: int = 64
+    """Feature channels C; the IDR has C entries, the distilled IDR 4C."""
+    n_blocks: int = 53
+    """IDR-DCRB blocks in the SR network."""
+    n_resblocks: int = 9
+    """Residual blocks in the degradation estimator."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.scale not in SCALES:
+            problems.append(f"scale must be one of {SCALES}, got {self.scale!r}")
+        for name in ("n_feats", "n_blocks", "n_resblocks"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                problems.append(f"{name} must be a positive integer, got {value!r}")
+        if problems:
+            raise ConfigError("; ".join(problems))
+
+    @classmethod
+    def preset(cls, name: str, scale: int = 4) -> "KDSRConfig":
+        """Returns the named size (`s`, `m`, `l` or `gan`) at `scale`."""
+        if name not in PRESETS:
+            raise ConfigError(f"unknown size {name!r}; choose one of {', '.join(PRESETS)}")
+        return cls(scale, *PRESETS[name])
+
+    @property
+    def preset_name(self) -> str | None:
+        """The preset this configuration equals, or None."""
+        sizes = (self.n_feats, self.n_blocks, self.n_resblocks)
+        return next((name for name, preset in PRESETS.items() if preset == sizes), None)

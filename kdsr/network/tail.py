@@ -1,0 +1,141 @@
+"""The upsampling tail, and the single convolution that replaces it.
+
+The official tail has no activation: convolutions and pixel shuffles only. It is therefore one
+linear map, and away from the image border that map is a single 5x5 convolution at LQ resolution
+followed by one pixel shuffle (`compose`). Zero padding between the tail's layers makes the two
+outermost LQ pixels differ; there the official tail is run on thin strips, so that the result
+equals the official network everywhere.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+REACH = 2
+"""LQ pixels that one output pixel sees on each side, and that the padding between layers spoils at
+each edge: two convolutions at LQ and 2x LQ and one at 4x LQ reach less than that."""
+SMALLEST_SIDE = 2 * REACH + 1
+"""LQ pixels along each axis from which on the composed tail runs; below it, the tail itself."""
+_STRIP = 2 * REACH  # LQ pixels a strip needs for its outer rows to be exact
+
+
+class Tail(nn.Module):
+    """The official upsampler: (conv - pixel shuffle) once or twice, then conv to RGB.
+
+    Args:
+        n_feats: Feature channels C.
+        scale: 2 or 3 (one shuffle), or 4 (two shuffles of 2).
+    """
+
+    def __init__(self, n_feats: int, scale: int) -> None:
+        super().__init__()
+        steps = (2, 2) if scale == 4 else (scale,)
+        self.steps = steps
+        self.n_feats = n_feats
+        self.scale = scale
+        self.reach = REACH
+        self.up = nn.ModuleList(
+            nn.Conv2d(n_feats, n_feats * step**2, 3, padding=1) for step in steps
+        )
+        self.out = nn.Conv2d(n_feats, 3, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps features (B, C, H, W) to images (B, 3, sH, sW)."""
+        for conv, step in zip(self.up, self.steps, strict=True):
+            x = F.pixel_shuffle(conv(x), step)
+        return self.out(x)
+
+    def edge(self, x: Tensor, dim: int, *, far: bool) -> Tensor:
+        """The output over the outer two LQ rows (dim=2) or columns (dim=3) of `x`, exactly.
+
+        Runs on a strip of four and drops, after every layer, the rows that the strip's artificial
+        inner edge has spoilt.
+
+        Args:
+            x: Features, (B, C, H, W), at least four pixels along `dim`.
+            dim: 2 for the top and bottom edge, 3 for the left and right one.
+            far: False for the top / left edge, True for the bottom / right one.
+        """
+        x = _outer(x, dim, _STRIP, far=far)
+        for conv, step in zip(self.up, self.steps, strict=True):
+            valid = (x.shape[dim] - 1) * step
+            x = _outer(F.pixel_shuffle(conv(x), step), dim, valid, far=far)
+        return _outer(self.out(x), dim, REACH * self.scale, far=far)
+
+
+def _outer(x: Tensor, dim: int, length: int, *, far: bool) -> Tensor:
+    return x.narrow(dim, x.shape[dim] - length if far else 0, length)
+
+
+@dataclass(frozen=True)
+class ComposedTail:
+    """The interior of a tail as one convolution.
+
+    Attributes:
+        weight: (3 * scale**2, C, 5, 5), for `F.conv2d` with padding 2.
+        bias: (3 * scale**2,).
+        scale: The pixel shuffle that follows.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    scale: int
+
+    def interior(self, x: Tensor) -> Tensor:
+        """Maps features (B, C, H, W) to images (B, 3, sH, sW), right but for the border."""
+        return F.pixel_shuffle(F.conv2d(x, self.weight, self.bias, padding=REACH), self.scale)
+
+
+def compose(tail: Tail) -> ComposedTail:
+    """Composes a tail's interior into one convolution, by following its outputs back.
+
+    Differentiable: gradients of the composed weights reach the tail's own parameters, so the same
+    function serves training (in its dtype) and inference (on a float64 copy of the tail).
+    """
+    out_channels = 3 * tail.scale**2
+    weight = tail.out.weight
+    # One unit gradient per output phase of an LQ pixel, sent backwards: every layer spreads it by
+    # one of its own pixels each way.
+    eye = torch.eye(out_channels, device=weight.device, dtype=weight.dtype)
+    x = F.pixel_shuffle(eye.reshape(out_channels, out_channels, 1, 1), tail.scale)
+    x, spread = F.conv_transpose2d(x, weight), 1
+    for conv, step in zip(reversed(tail.up), reversed(tail.steps), strict=True):
+        pad = -spread % step
+        x = F.pixel_unshuffle(F.pad(x, (pad, pad, pad, pad)), step)
+        x, spread = F.conv_transpose2d(x, conv.get_parameter("weight")), (spread + pad) // step + 1
+    # The middle of the response to zeros is the (periodic) bias.
+    silence = tail(weight.new_zeros(1, tail.n_feats, SMALLEST_SIDE, SMALLEST_SIDE))
+    bias = F.pixel_unshuffle(silence, tail.scale)[0, :, REACH, REACH]
+    return ComposedTail(x, bias, tail.scale)
+
+
+def compose_exactly(tail: Tail) -> ComposedTail:
+    """Composes in float64 on the CPU (not every device has it); float32 weights, no gradients."""
+    with torch.no_grad():
+        double = Tail(tail.n_feats, tail.scale)
+        double.load_state_dict(tail.state_dict())
+        composed = compose(double.double())
+    return ComposedTail(composed.weight.float(), composed.bias.float(), composed.scale)
+
+
+def run_composed(tail: Tail, composed: ComposedTail, x: Tensor) -> Tensor:
+    """Runs the composed tail with exact borders: equals `tail(x)` up to rounding.
+
+    Args:
+        tail: The tail itself, for the border.
+        composed: `compose(tail)` or `compose_exactly(tail)`.
+        x: Features, (B, C, H, W), any size.
+
+    Returns:
+        Images, (B, 3, sH, sW).
+    """
+    h, w = x.shape[-2:]
+    if min(h, w) < SMALLEST_SIDE:
+        return tail(x)
+    y = composed.interior(x)
+    inner = slice(REACH * tail.scale, -REACH * tail.scale)
+    left, right = (tail.edge(x, 3, far=far)[:, :, inner] for far in (False, True))
+    middle = torch.cat((left, y[:, :, inner, inner], right), dim=3)
+    return torch.cat((tail.edge(x, 2, far=False), middle, tail.edge(x, 2, far=True)), dim=2)

@@ -1,0 +1,134 @@
+"""Layout arithmetic of tiled processing: integers only, no tensors.
+
+All numbers are LQ pixels along one axis, counted from the image's first pixel; negative ones and
+ones past the end wrap around.
+"""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Span:
+    """One tile along one axis.
+
+    Attributes:
+        start: First pixel this tile is responsible for.
+        stop: One past the last such pixel.
+        window: First pixel of the window that is read to compute them.
+    """
+
+    start: int
+    stop: int
+    window: int
+
+    @property
+    def offset(self) -> int:
+        """Where `start` lies inside the window."""
+        return self.start - self.window
+
+    @property
+    def inner(self) -> slice:
+        """The tile's own pixels inside the window."""
+        return slice(self.offset, self.offset + self.stop - self.start)
+
+    @property
+    def own(self) -> slice:
+        """The tile's own pixels in the image."""
+        return slice(self.start, self.stop)
+
+    def scaled(self, factor: int) -> "Span":
+        """The same tile of an image that is `factor` times larger."""
+        return Span(self.start * factor, self.stop * factor, self.window * factor)
+
+
+@dataclass(frozen=True)
+class AxisPlan:
+    """Tiles along one axis: they cover it once, in order, with windows of one size.
+
+    Attributes:
+        length: Pixels of the image along this axis.
+        size: Pixels of every window.
+        spans: The tiles.
+        wrap: Whether windows wrap around the image (seamless textures).
+    """
+
+    length: int
+    size: int
+    spans: tuple[Span, ...]
+    wrap: bool
+
+    def source(self, span: Span) -> list[int]:
+        """The image pixel behind each window pixel; windows that reach past the image wrap."""
+        return [p % self.length for p in range(span.window, span.window + self.size)]
+
+
+def plan_axis(length: int, tile: int | None, halo: int, *, wrap: bool = False) -> AxisPlan:
+    """Divides one axis into tiles whose windows all have the same size.
+
+    A window that meets the image border is flush with it, so that the network's zero padding acts
+    there just as in one pass; its tile is then larger by the halo that it does not need. Tiles are
+    evened out: none is larger than asked for, and no window reads more than it has to.
+
+    Args:
+        length: Pixels of the image, at least 1.
+        tile: Largest number of pixels between two halos, or None for one pass.
+        halo: Pixels of context on each side of a tile.
+        wrap: Continue the image circularly beyond both ends.
+    """
+    if wrap:
+        count = 1 if tile is None else math.ceil(length / tile)
+        step = math.ceil(length / count)
+        starts = range(0, length, step)
+        spans = tuple(Span(a, min(a + step, length), a - halo) for a in starts)
+        return AxisPlan(length, step + 2 * halo, spans, wrap=True)
+    if tile is None or length <= tile + 2 * halo:
+        return AxisPlan(length, length, (Span(0, length, 0),), wrap=False)
+    count = math.ceil((length - 2 * halo) / tile)
+    step = math.ceil((length - 2 * halo) / count)
+    size = step + 2 * halo
+    spans = []
+    for i in range(count):
+        start = halo + i * step if i else 0
+        stop = min(length, halo + (i + 1) * step) if i < count - 1 else length
+        if start < stop:
+            spans.append(Span(start, stop, min(i * step, length - size)))
+    return AxisPlan(length, size, tuple(spans), wrap=False)
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """Tiles of an image: every pair of a row span and a column span.
+
+    Attributes:
+        rows: Along the height.
+        columns: Along the width.
+    """
+
+    rows: AxisPlan
+    columns: AxisPlan
+
+    @property
+    def tiles(self) -> list[tuple[Span, Span]]:
+        """(row span, column span) of every tile, row by row."""
+        return [(row, column) for row in self.rows.spans for column in self.columns.spans]
+
+    @property
+    def window_pixels(self) -> int:
+        """Pixels that one tile's window holds."""
+        return self.rows.size * self.columns.size
+
+
+def plan_tiles(
+    height: int,
+    width: int,
+    tile: int | None,
+    halo: int,
+    *,
+    wrap: tuple[bool, bool] = (False, False),
+) -> TilePlan:
+    """Plans both axes; see `plan_axis`. `wrap` is (along the width, along the height)."""
+    return TilePlan(
+        plan_axis(height, tile, halo, wrap=wrap[1]),
+        plan_axis(width, tile, halo, wrap=wrap[0]),
+    )

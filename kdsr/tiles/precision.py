@@ -1,0 +1,46 @@
+"""Which number format a device runs fast without changing what people see."""
+
+import torch
+
+from ..errors import ConfigError
+from ..options import DTYPE_NAMES
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+"""Names that the command and the nodes use."""
+
+
+def pick_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
+    """Resolves a dtype name for a device.
+
+    Args:
+        dtype: "auto", "fp32", "fp16" (CUDA only), "bf16", or the torch dtype.
+        device: Where the network runs.
+
+    Raises:
+        ConfigError: If the name is unknown or the device cannot run it.
+    """
+    if dtype == "auto":
+        return _fast_dtype(device)
+    picked = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
+    if picked not in DTYPES.values():
+        names = ", ".join(DTYPE_NAMES)
+        raise ConfigError(f"unknown dtype {dtype!r}; choose one of {names}")
+    assert isinstance(picked, torch.dtype)
+    if picked == torch.float16 and device.type != "cuda":
+        raise ConfigError(f"fp16 needs a CUDA device, the model is on {device.type}; use bf16")
+    return picked
+
+
+def _fast_dtype(device: torch.device) -> torch.dtype:
+    if device.type == "cuda":
+        # fp16 has three more bits of precision than bf16 at the same speed.
+        return torch.float16
+    if device.type == "cpu" and _cpu_multiplies_bf16():
+        return torch.bfloat16
+    return torch.float32
+
+
+def _cpu_multiplies_bf16() -> bool:
+    """Whether this CPU has bf16 instructions; without them bf16 is slower than fp32."""
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, probe, bool)() for probe in probes)

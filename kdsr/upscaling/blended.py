@@ -1,0 +1,155 @@
+"""Upscaling with an IDR for each region, and the one entry for both kinds of IDR."""
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import ImageError
+from ..estimation.regions import Region, Regions
+from ..idr import IDR
+from ..network.models import Student
+from ..options import UpscaleOptions
+from ..tiles.precision import pick_dtype
+from ..tiles.windows import CancelledFn, ProgressFn, ask_cancelled, check_images, check_out
+from . import tiled
+from .tiled import TiledNetwork, UpscaleKeywords
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+def upscale(
+    model: Student,
+    lq: Tensor,
+    idr: IDR | Regions | None = None,
+    **keywords: "Unpack[UpscaleKeywords]",
+) -> Tensor:
+    """Upscales with one IDR for the whole image, or with `Regions`; see `kdsr.upscaling.tiled`."""
+    if isinstance(idr, Regions):
+        return upscale_regions(model, lq, idr, **keywords)
+    return tiled.upscale(model, lq, idr, **keywords)
+
+
+@torch.inference_mode()
+def upscale_regions(
+    model: Student,
+    lq: Tensor,
+    regions: Regions,
+    *,
+    tile: int | str | None = "auto",
+    overlap: int | str = "exact",
+    wrap: tuple[bool, bool] = (False, False),
+    dtype: str | torch.dtype = "auto",
+    batch: int | str = "auto",
+    out: Tensor | None = None,
+    progress: ProgressFn | None = None,
+    cancelled: CancelledFn | None = None,
+) -> Tensor:
+    """Upscales images with an IDR for each region, blended.
+
+    Each region is computed in its bounding box with the network's whole receptive field around it,
+    so it equals the same region of the whole image upscaled with that IDR. Peak memory is about
+    twice the result of one image; regions cost as much as the boxes they lie in.
+
+    Args:
+        model: Student, on the device to run on.
+        lq: RGB in [0, 1], (B, 3, H, W), of the regions' size: the same regions for all.
+        regions: Of `lq`'s size and this model's IDRs.
+        tile: As in `upscale`, like all that follow.
+        overlap: See there.
+        wrap: See there.
+        dtype: See there.
+        batch: See there.
+        out: See there.
+        progress: Called with (LQ pixels done, LQ pixels in all).
+        cancelled: Asked before each step.
+
+    Returns:
+        As `upscale`.
+
+    Raises:
+        ImageError: If `lq` or `out` does not fit.
+        IDRError: If the regions' IDRs are another model's.
+    """
+    options = UpscaleOptions(tile, overlap, wrap, batch)
+    check_images(lq)
+    frames, _, height, width = lq.shape
+    if regions.size != (height, width):
+        raise ImageError(
+            f"the regions are for an image of {regions.size[1]} x {regions.size[0]} px, got "
+            f"{width} x {height}"
+        )
+    regions.idr.check_model(model.fingerprint)
+    s = model.config.scale
+    out = check_out(out, (frames, 3, height * s, width * s))
+    network = TiledNetwork(model, pick_dtype(dtype, model.network.head.weight.device))
+    boxes = [_grown(region, model.network.halo, regions.size, wrap) for region in regions.parts]
+    areas = [(box[1] - box[0]) * (box[3] - box[2]) for box in boxes]
+    done, total = 0, sum(areas) * frames
+    for frame in range(frames):
+        blended = torch.zeros(3, height * s, width * s)
+        for index, (region, box, area) in enumerate(zip(regions.parts, boxes, areas, strict=True)):
+            ask_cancelled(cancelled)
+            top, bottom, left, right = box
+            sr = torch.empty(1, 3, (bottom - top) * s, (right - left) * s)
+            network.upscale(
+                lq[frame : frame + 1, :, top:bottom, left:right],
+                regions.idr[index],
+                sr,
+                options,
+                _within(progress, done, area, total),
+                cancelled,
+            )
+            _add(blended, sr[0], region, (top, left), s, wrap)
+            done += area
+        out[frame].copy_(blended.mul_(255).round_() if out.dtype == torch.uint8 else blended)
+    return out
+
+
+def _add(
+    blended: Tensor,
+    sr: Tensor,
+    region: Region,
+    origin: tuple[int, int],
+    s: int,
+    wrap: tuple[bool, bool],
+) -> None:
+    """Adds one region, weighted, to the result. `origin` is that of `sr`, LQ pixels."""
+    weights = _enlarged(region.weights, s, wrap)
+    height, width = weights.shape
+    y, x = (region.top - origin[0]) * s, (region.left - origin[1]) * s
+    target = blended[:, region.top * s : region.top * s + height]
+    target = target[:, :, region.left * s : region.left * s + width]
+    target += sr[:, y : y + height, x : x + width] * weights
+
+
+def _enlarged(weights: Tensor, s: int, wrap: tuple[bool, bool]) -> Tensor:
+    """Interpolates (h, w) to (s * h, s * w), across the ends of axes that wrap."""
+    across, down = wrap
+    padded = F.pad(weights[None, None], (int(across),) * 2 + (0, 0), mode="circular")
+    padded = F.pad(padded, (0, 0) + (int(down),) * 2, mode="circular")
+    large = F.interpolate(padded, scale_factor=s, mode="bilinear")[0, 0]
+    height, width = (side * s for side in weights.shape)
+    return large[s * down : s * down + height, s * across : s * across + width]
+
+
+def _grown(
+    region: Region, reach: int, size: tuple[int, int], wrap: tuple[bool, bool]
+) -> tuple[int, int, int, int]:
+    """(top, bottom, left, right) of what a region depends on; the whole axis if it wraps."""
+    (height, width), (h, w) = size, region.weights.shape
+    top, bottom = max(0, region.top - reach), min(height, region.top + h + reach)
+    left, right = max(0, region.left - reach), min(width, region.left + w + reach)
+    if wrap[1]:
+        top, bottom = 0, height
+    if wrap[0]:
+        left, right = 0, width
+    return top, bottom, left, right
+
+
+def _within(progress: ProgressFn | None, before: int, share: int, total: int) -> ProgressFn | None:
+    if progress is None:
+        return None
+    return lambda done, steps: progress(before + share * done // steps, total)

@@ -1,0 +1,420 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+import kdsr
+import kdsr.cli.upscale
+from kdsr import IDR, KDSR
+from kdsr.cli import main
+from kdsr.estimation.regions import idr_map
+from kdsr.files.images import read_image
+from kdsr.files.weights import save_checkpoint
+from tests.conftest import ROOT, make_tiny
+from tests.support.calibrated import calibration_for
+from tests.support.places import GOLDEN
+
+EXAMPLE = ROOT / "samples" / "example.png"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_checkpoint(make_tiny(), path, {"name": "tiny"})
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def calibrated(folder: Path) -> KDSR:
+    """Writes m.safetensors, a tiny model that can be read."""
+    model = make_tiny()
+    model.calibration = calibration_for(model)
+    save_checkpoint(model, folder / "m.safetensors")
+    return model
+
+
+def save(path: Path, height: int = 12, width: int = 16, channels: int = 3) -> Path:
+    array = np.random.default_rng(1).integers(0, 256, (height, width, channels)).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array[..., 0] if channels == 1 else array).save(path)
+    return path
+
+
+def size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
+def test_the_example_is_upscaled_by_the_bundled_model(folder: Path, bundled: KDSR) -> None:
+    assert main(["upscale", str(EXAMPLE), "-o", "up.png"]) == 0
+    with Image.open(EXAMPLE) as image:
+        lq = torch.from_numpy(np.asarray(image, dtype=np.float32) / 255).permute(2, 0, 1)[None]
+    expected = (bundled.upscale(lq)[0] * 255).round().byte().permute(1, 2, 0).numpy()
+    with Image.open(folder / "up.png") as image:
+        assert np.array_equal(np.asarray(image), expected)
+
+
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [(None, (64, 48)), ("2x", (32, 24)), ("100x", (100, 75)), ("x30", (40, 30))],
+)
+def test_output_sizes(
+    folder: Path, weights: Path, wish: str | None, expected: tuple[int, int]
+) -> None:
+    save(folder / "a.png")
+    option = ["--size", wish] if wish else []
+    assert main(["upscale", "a.png", "-o", "b.png", "--model", str(weights), *option]) == 0
+    assert size(folder / "b.png") == expected
+
+
+def test_folders_and_globs_go_into_a_folder_with_suffix_and_format(
+    folder: Path, weights: Path
+) -> None:
+    for name in ("in/a.png", "in/b.jpg", "more/c.png"):
+        save(folder / name)
+    (folder / "in" / "notes.txt").write_text("not an image")
+    arguments = ["upscale", "in", "more/*.png", "-o", "out", "--model", str(weights)]
+    assert main([*arguments, "--suffix", "_x4", "--format", "webp"]) == 0
+    assert sorted(p.name for p in (folder / "out").iterdir()) == [
+        "a_x4.webp", "b_x4.webp", "c_x4.webp",
+    ]  # fmt: skip
+
+
+def test_one_failure_does_not_stop_the_batch(
+    folder: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(folder / "in" / "a.png")
+    (folder / "in" / "b.png").write_text("no picture")
+    save(folder / "in" / "c.png")
+    assert main(["upscale", "in", "-o", "out", "--model", str(weights)]) == 2
+    assert sorted(p.name for p in (folder / "out").iterdir()) == ["a-kdsr.png", "c-kdsr.png"]
+    errors = capsys.readouterr().err
+    assert "b.png: not an image" in errors
+    assert "2 of 3 images upscaled" in errors
+
+
+def test_results_that_would_replace_each_other_are_refused_before_any_work(
+    folder: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("in/a.png", "in/a.jpg", "more/a.png"):
+        save(folder / name)
+    arguments = ["upscale", "--model", str(weights), "-o", "out"]
+    for inputs in (["in", "--format", "png"], ["in/a.png", "more/a.png"]):
+        assert main([*arguments, *inputs]) == 2
+        assert "would both become out/a-kdsr.png" in capsys.readouterr().err
+    assert not (folder / "out").exists()
+    assert main([*arguments, "in"]) == 0  # a.jpg and a.png
+
+
+def test_a_format_that_cannot_hold_the_result_is_refused_before_any_work(
+    folder: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(KDSR, "estimate", lambda *_: pytest.fail("worked first"))
+    save(folder / "a.png", channels=4)
+    assert main(["upscale", "a.png", "-o", "b.jpg", "--model", str(weights)]) == 2
+    assert "JPEG cannot hold transparency" in capsys.readouterr().err
+    assert [p.name for p in folder.iterdir()] == ["a.png"]
+
+
+def test_strength_is_a_blend_with_the_clean_reference(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = calibrated(folder)
+    image = save(folder / "a.png")
+    arguments = ["upscale", "a.png", "--model", "m.safetensors", "--dtype", "fp32", "-o"]
+    assert main([*arguments, "b.png", "--strength", "0.4", "--save-idr", "i.safetensors"]) == 0
+    lq = read_image(image).rgb
+    estimated = model.estimate(lq, dtype="fp32")
+    expected = model.upscale(lq, kdsr.with_strength(model, estimated, 0.4), dtype="fp32")
+    assert (read_image(folder / "b.png").rgb - expected.clamp(0, 1)).abs().max() < 1 / 254
+    saved = IDR.load(folder / "i.safetensors")
+    assert torch.equal(saved.idr, estimated.idr), "what is saved is the estimate"
+    for wrong in ("-0.1", "2.5", "nan"):
+        assert main([*arguments, "c.png", "--strength", wrong]) == 2
+        assert "strength must be 0 to 1.25" in capsys.readouterr().err
+    assert main(["estimate", "a.png", "--model", "m.safetensors"]) == 0
+    assert "a.png: blur 2.0 x 1.0 px, noise 6/255, JPEG about 45" in capsys.readouterr().out
+
+
+def test_a_map_lets_the_idr_change_over_the_image(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = calibrated(folder)
+    image = save(folder / "a.png", 64, 96)
+    arguments = ["upscale", "a.png", "--model", "m.safetensors", "--dtype", "fp32", "-o"]
+    assert main([*arguments, "b.png", "--map", "3", "--strength", "0.5"]) == 0
+    lq = read_image(image).rgb
+    regions = kdsr.with_strength(model, idr_map(model, lq, cells=3, dtype="fp32"), 0.5)
+    expected = model.upscale(lq, regions, dtype="fp32")
+    assert (read_image(folder / "b.png").rgb - expected).abs().max() < 1 / 254
+    for wrong, message in (
+        (["--map", "0"], "--map must be 1 to 100 cells"),
+        (["--map", "--save-idr", "i.safetensors"], "leave one of them out"),
+    ):
+        assert main([*arguments, "c.png", *wrong]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_inspect_says_and_draws(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    calibrated(folder)
+    save(folder / "a.png", 64, 96)
+    save(folder / "b.png")
+    options = ["--model", "m.safetensors"]
+    assert main(["estimate", "b.png", "-o", "b.safetensors", *options]) == 0
+    assert main(["inspect", "a.png", "--other", "b.safetensors", "-o", "f.png", *options]) == 0
+    said = capsys.readouterr().out
+    assert "blur 2.0 x 1.0 px, noise 6/255, JPEG about 45" in said
+    assert "against the second (1 IDR)" in said
+    assert "over the image (4 x 6 cells)" in said
+    with Image.open(folder / "f.png") as figure:
+        with_map = figure.size
+    assert main(["inspect", "b.safetensors", "-o", "g.png", *options]) == 0
+    with Image.open(folder / "g.png") as figure:
+        assert figure.width == with_map[0] == 960
+        assert figure.height < with_map[1]
+    assert main(["inspect", "a.png", "-o", "f.png", *options]) == 2
+    assert "add --overwrite" in capsys.readouterr().err
+    assert main(["inspect", "a.png", "-o", "f.jpg", *options]) == 2
+    assert "end it in .png" in capsys.readouterr().err
+
+
+def test_existing_files_are_kept_unless_told_otherwise(
+    folder: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(folder / "a.png")
+    (folder / "b.png").write_text("precious")
+    arguments = ["upscale", "a.png", "-o", "b.png", "--model", str(weights)]
+    assert main(arguments) == 2
+    assert "add --overwrite" in capsys.readouterr().err
+    assert (folder / "b.png").read_text() == "precious"
+    assert main([*arguments, "--overwrite"]) == 0
+    assert size(folder / "b.png") == (64, 48)
+
+
+def test_transparent_images_stay_transparent_without_dark_fringes(folder: Path) -> None:
+    array = np.zeros((24, 24, 4), np.uint8)
+    array[8:16, 8:16] = (240, 200, 40, 255)  # hidden pixels are black, as many programs leave them
+    Image.fromarray(array).save(folder / "a.png")
+    assert main(["upscale", "a.png", "-o", "b.png"]) == 0
+    with Image.open(folder / "b.png") as image:
+        result = np.asarray(image).astype(int)
+    assert result.shape == (96, 96, 4)
+    assert (result[:16, :, 3] == 0).all()
+    visible = result[result[..., 3] > 128]
+    assert visible[:, 0].min() > 180, "the edge got dark"
+
+
+def test_grey_images_stay_grey(folder: Path, weights: Path) -> None:
+    save(folder / "a.png", channels=1)
+    assert main(["upscale", "a.png", "-o", "b.png", "--model", str(weights)]) == 0
+    with Image.open(folder / "b.png") as image:
+        assert image.mode == "L"
+
+
+def test_an_idr_can_be_saved_and_used_again(folder: Path, weights: Path) -> None:
+    save(folder / "a.png")
+    run = ["upscale", "a.png", "--model", str(weights), "--dtype", "fp32"]
+    assert main([*run, "-o", "b.png", "--save-idr", "idr.safetensors"]) == 0
+    assert IDR.load(folder / "idr.safetensors").provenance["image"] == "a.png"
+    assert main([*run, "-o", "c.png", "--idr", "idr.safetensors"]) == 0
+    with Image.open(folder / "b.png") as b, Image.open(folder / "c.png") as c:
+        assert np.array_equal(np.asarray(b), np.asarray(c))
+    assert main(["upscale", "a.png", "-o", "d.png", "--idr", "idr.safetensors"]) == 2
+
+
+def test_estimate_saves_one_row_an_image_or_the_mean(folder: Path, weights: Path) -> None:
+    save(folder / "in" / "a.png")
+    save(folder / "in" / "b.png", 9, 11)
+    assert main(["estimate", "in", "-o", "i.safetensors", "--model", str(weights)]) == 0
+    both = IDR.load(folder / "i.safetensors")
+    assert len(both) == 2
+    options = ["--model", str(weights), "--mean"]
+    assert main(["estimate", "in", "-o", "m.safetensors", *options]) == 0
+    torch.testing.assert_close(IDR.load(folder / "m.safetensors").idr, both.mean().idr)
+
+
+def test_info_and_models_say_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "kdsr-s-x4"]) == 0
+    shown = capsys.readouterr().out
+    assert "student" in shown
+    assert "638,115" in shown
+    assert main(["models"]) == 0
+    assert "kdsr-s-x4  x4  bundled" in capsys.readouterr().out
+
+
+def test_convert_and_bake_write_their_files(folder: Path, weights: Path) -> None:
+    golden = GOLDEN / "classic_student_x4.pt"
+    assert main(["convert", str(golden), "a.safetensors"]) == 0
+    assert main(["convert", "a.safetensors", "b.pt"]) == 0
+    before, after = (torch.load(p, weights_only=True) for p in (golden, folder / "b.pt"))
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    save(folder / "a.png")
+    assert main(["bake", "n.pt2", "--image", "a.png", "--model", str(weights)]) == 0
+    program = torch.export.load(folder / "n.pt2").module()
+    assert program(torch.rand(1, 3, 9, 7)).shape == (1, 3, 36, 28)
+
+
+def _truncated(path: Path) -> None:
+    save(path, 64, 64)
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "message"),
+    [
+        (None, ["missing.png"], "missing.png: no such file"),
+        (None, ["no/such/*.png"], "no file matches"),
+        (lambda f: (f / "empty").mkdir(), ["empty"], "the folder holds no images"),
+        (lambda f: _truncated(f / "a.png"), ["a.png"], "damaged or truncated"),
+        (lambda f: (f / "a.png").touch(), ["a.png"], "0 bytes"),
+        (lambda f: (f / "a.png").write_text("hi"), ["a.png"], "not an image"),
+        (lambda f: save(f / "a.png"), ["a.png", "--tile", "-1"], "tile must be at least 1"),
+        (lambda f: save(f / "a.png"), ["a.png", "--overlap", "-1"], "overlap must be"),
+        (lambda f: save(f / "a.png"), ["a.png", "--model", "nope"], "unknown model 'nope'"),
+        (lambda f: save(f / "a.png"), ["a.png", "--model", "n.safetensors"], "no such file"),
+        (lambda f: save(f / "a.png"), ["a.png", "--device", "tpu9"], "not available"),
+        (lambda f: save(f / "a.png"), ["a.png", "--dtype", "fp16"], "fp16 needs a CUDA device"),
+        (lambda f: save(f / "a.png"), ["a.png", "--quality", "0"], "--quality"),
+    ],
+)
+def test_bad_input_gives_one_clear_line_and_exit_code_2(
+    folder: Path, capsys: pytest.CaptureFixture[str], make, arguments: list[str], message: str
+) -> None:
+    if make is not None:
+        make(folder)
+    before = sorted(folder.rglob("*"))
+    if "fp16" in arguments and torch.cuda.is_available():
+        pytest.skip("fp16 runs here")
+    assert main(["upscale", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("kdsr: error: ")
+    assert error.count("\n") == 1
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("arguments", [["a.png", "--size", "big"], ["a.png", "--tile", "x"], []])
+def test_wrong_arguments_give_one_line_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["upscale", *arguments])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_teacher_or_foreign_weights_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(folder / "a.png")
+    teacher = GOLDEN / "classic_teacher_x4.pt"
+    assert main(["upscale", "a.png", "--model", str(teacher)]) == 2
+    assert "this is a teacher" in capsys.readouterr().err
+    save_file({"x": torch.zeros(1)}, folder / "x.safetensors")
+    assert main(["upscale", "a.png", "--model", "x.safetensors"]) == 2
+    assert "not a KDSR model" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    folder: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(folder / "a.png")
+    (folder / "wall").write_text("a file where a folder is wanted")
+    assert main(["upscale", "a.png", "-o", "wall/b.png", "--model", str(weights)]) == 2
+    error = capsys.readouterr().err
+    assert "wall" in error
+    assert error.count("\n") == 1
+    if os.geteuid() != 0:  # root may write anywhere
+        (folder / "locked").mkdir(mode=0o500)
+        assert main(["upscale", "a.png", "-o", "locked/b.png", "--model", str(weights)]) == 2
+        assert "Permission denied" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_nothing_half_written(
+    folder: Path,
+    weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    save(folder / "a.png")
+
+    def full(_self: Image.Image, path: Path, *_args: object, **_options: object) -> None:
+        Path(path).write_bytes(b"the first half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    assert main(["upscale", "a.png", "-o", "b.png", "--model", str(weights)]) == 2
+    error = capsys.readouterr().err
+    assert "b.png: cannot be written: No space left on device" in error
+    assert sorted(p.name for p in folder.iterdir()) == ["a.png"]
+
+
+def test_ctrl_c_in_the_command_leaves_nothing_half_written(folder: Path, weights: Path) -> None:
+    save(folder / "a.png", 400, 400)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    # A shell's background job ignores Ctrl-C, and so would the command started from it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kdsr", "upscale", "a.png", "-o", "out/b.png", "--tile", "8"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (folder / "out").is_dir() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped" in error
+    assert list((folder / "out").iterdir()) == []
+
+
+def test_an_interrupted_batch_keeps_what_was_finished(
+    folder: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("in/a.png", "in/b.png"):
+        save(folder / name)
+    real = kdsr.cli.upscale.write_image
+
+    def interrupted(path: Path, *args: object, **options: object) -> None:
+        if path.name.startswith("b"):
+            raise KeyboardInterrupt
+        real(path, *args, **options)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(kdsr.cli.upscale, "write_image", interrupted)
+    assert main(["upscale", "in", "-o", "out", "--model", str(weights)]) == 130
+    assert [p.name for p in (folder / "out").iterdir()] == ["a-kdsr.png"]
+
+
+def test_help_does_not_wait_for_pytorch() -> None:
+    script = "import sys; from kdsr.cli import main\ntry: main(['--help'])\nexcept SystemExit: "
+    script += "print('torch' in sys.modules, file=sys.stderr)"
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stderr.strip() == "False"
+
+
+def test_sixteen_bits_in_sixteen_bits_out(folder: Path, weights: Path) -> None:
+    from kdsr.files.deep_color import read_deep, write_png
+
+    array = np.random.default_rng(2).integers(0, 65536, (10, 12, 3)).astype(np.uint16)
+    write_png(folder / "a.png", array, None)
+    assert main(["upscale", "a.png", "-o", "b.png", "--model", str(weights)]) == 0
+    result = read_deep(folder / "b.png")
+    assert result.shape == (40, 48, 3)
+    assert (result % 257 != 0).any(), "only 8 bits were written"

@@ -1,0 +1,269 @@
+"""The Hub through its real client, against a server on localhost that speaks its protocol."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants, file_download
+
+import kdsr
+from kdsr import HubError
+from kdsr.files.catalog import CATALOG, WEIGHTS, CatalogEntry, list_models
+from kdsr.files.hub import HubFile, default_folder, resolve
+from kdsr.files.weights import save_checkpoint
+from tests.conftest import make_tiny
+from tests.support.hub_server import COMMIT, HubServer, serving
+
+FILE = "x4/tiny.safetensors"
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("hub") / "tiny.safetensors"
+    save_checkpoint(make_tiny(), path)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def hub(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    with serving(HubServer({FILE: content})) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("KDSR_HOME", str(tmp_path / "home"))
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        # Read when the client is imported, so set where it keeps them.
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        yield server
+
+
+def entry(content: bytes, **changes: object) -> CatalogEntry:
+    values: dict = {
+        "name": "tiny", "repo": "someone/models", "file": FILE, "revision": COMMIT,
+        "sha256": hashlib.sha256(content).hexdigest(), "licence": "Apache-2.0", "scale": 4,
+        "degradations": "none",
+    }  # fmt: skip
+    return CatalogEntry(**{**values, **changes})
+
+
+def gets(hub: HubServer) -> list[str | None]:
+    """Range headers of all downloads so far."""
+    return [wanted for method, _, wanted in hub.requests if method == "GET"]
+
+
+def test_a_model_is_downloaded_once_verified_and_found_locally_after(
+    hub: HubServer, content: bytes
+) -> None:
+    path = resolve("tiny", entries=[entry(content)])
+    assert path == default_folder() / "tiny.safetensors"
+    assert path.read_bytes() == content
+    asked = len(hub.requests)
+    assert resolve("tiny", entries=[entry(content)]) == path
+    assert len(hub.requests) == asked
+    assert [p.name for p in path.parent.iterdir()] == ["tiny.safetensors"]
+
+
+def test_every_request_names_the_pinned_revision(hub: HubServer, content: bytes) -> None:
+    resolve("tiny", entries=[entry(content)])
+    assert all(f"/resolve/{COMMIT}/" in path for _, path, _ in hub.requests)
+
+
+def test_an_address_loads_as_a_model(hub: HubServer) -> None:
+    model = kdsr.load(f"hf://someone/models/{FILE}@{COMMIT}")
+    assert model.fingerprint == make_tiny().fingerprint
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_wrong_bytes_are_refused_and_not_kept(
+    hub: HubServer, content: bytes, tmp_path: Path, pinned: bool
+) -> None:
+    hub.lie = content[:-1] + bytes([content[-1] ^ 1])
+    source = "tiny" if pinned else f"hf://someone/models/{FILE}"
+    with pytest.raises(HubError, match="not the expected file"):
+        resolve(source, entries=[entry(content)])
+    assert not list(tmp_path.rglob("tiny.safetensors"))
+    hub.lie = None  # the next try is not served from a spoilt cache
+    assert resolve("tiny", entries=[entry(content)]).read_bytes() == content
+
+
+BIG = bytes(range(256)) * 100_000  # more than the pieces of 10 MB that the client writes
+CUT = 14_000_000
+
+
+def test_a_download_that_breaks_off_for_good_is_an_error_and_the_next_try_succeeds(
+    hub: HubServer, tmp_path: Path
+) -> None:
+    hub.files[FILE] = BIG
+    hub.cut_after = [CUT, *[0] * 12]  # more often than the client retries
+    with pytest.raises(HubError, match=f"{hub.url}/someone/models/resolve/{COMMIT}/{FILE}"):
+        resolve("tiny", entries=[entry(BIG)])
+    assert not list((tmp_path / "home").rglob("*.safetensors"))
+    hub.cut_after = []
+    before = len(gets(hub))
+    assert resolve("tiny", entries=[entry(BIG)]).read_bytes() == BIG
+    # Clients up to 1.x go on from the part they kept; newer ones start again.
+    assert gets(hub)[before:] in ([None], ["bytes=10485760-"])
+
+
+def test_an_interrupted_download_resumes_within_one_call(hub: HubServer) -> None:
+    hub.files[FILE] = BIG
+    hub.cut_after = [CUT]
+    assert resolve("tiny", entries=[entry(BIG)]).read_bytes() == BIG
+    assert gets(hub)[-1] == "bytes=10485760-"
+
+
+def test_blobs_in_a_shared_store_are_verified_by_the_name_that_the_hub_gave(
+    hub: HubServer, content: bytes, tmp_path: Path
+) -> None:
+    # Clients that share blobs between repositories link blobs/<sha256> on to a store whose names
+    # are hashes of another kind.
+    source = f"hf://someone/models/{FILE}@{COMMIT}"
+    blob = resolve(source).resolve()
+    stored = tmp_path / "store" / ("0" * 64)
+    stored.parent.mkdir()
+    blob.rename(stored)
+    blob.symlink_to(stored)
+    assert resolve(source).read_bytes() == content
+    stored.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(HubError, match="not the expected file"):
+        resolve(source)
+    assert not stored.exists()
+    assert resolve(source).read_bytes() == content
+
+
+def test_without_links_the_hash_is_asked_of_the_hub(
+    hub: HubServer, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_download, "are_symlinks_supported", lambda *_: False)
+    hub.lie = content[:-1] + bytes([content[-1] ^ 1])
+    source = f"hf://someone/models/{FILE}@{COMMIT}"
+    with pytest.raises(HubError, match="not the expected file"):
+        resolve(source)
+    hub.lie = None
+    path = resolve(source)
+    assert not path.is_symlink()
+    assert path.read_bytes() == content
+
+
+def test_redirects_are_followed(hub: HubServer, content: bytes) -> None:
+    hub.redirect = True
+    assert resolve("tiny", entries=[entry(content)]).read_bytes() == content
+    assert any(path.startswith("/cdn/") for _, path, _ in hub.requests)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("hf://someone/models/none.safetensors", "no such file"),
+        (f"hf://someone/models/{FILE}@gone", "no such revision"),
+        (f"hf://nobody/models/{FILE}", "no such repository"),
+    ],
+)
+def test_what_is_not_there_is_named_with_url_and_folder(
+    hub: HubServer, source: str, reason: str
+) -> None:
+    with pytest.raises(HubError, match=reason) as caught:
+        resolve(source)
+    assert hub.url in str(caught.value)
+    assert str(default_folder()) in str(caught.value)
+
+
+def test_a_token_is_sent(hub: HubServer, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.token = "hf_secret"
+    with pytest.raises(HubError, match="set HF_TOKEN"):
+        resolve("tiny", entries=[entry(content)])
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    assert resolve("tiny", entries=[entry(content)]).read_bytes() == content
+
+
+def test_offline_works_with_a_cache_and_explains_itself_without(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    source = f"hf://someone/models/{FILE}@{COMMIT}"
+    with pytest.raises(HubError, match="HF_HUB_OFFLINE forbids the network"):
+        resolve(source)
+    assert hub.requests == []
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    path = resolve(source)
+    asked = len(hub.requests)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert resolve(source) == path
+    assert len(hub.requests) == asked
+
+
+@pytest.mark.slow  # the client tries again for a while
+def test_no_network_at_all_is_explained(
+    hub: HubServer, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens
+    with pytest.raises(HubError, match=r"http://127\.0\.0\.1:9/someone"):
+        resolve("tiny", entries=[entry(content)])
+
+
+def test_a_file_put_there_by_hand_is_used_if_it_is_the_right_one(
+    hub: HubServer, content: bytes, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models" / "kdsr"
+    folder.mkdir(parents=True)
+    (folder / "tiny.safetensors").write_bytes(content)
+    assert resolve("tiny", [folder], entries=[entry(content)]) == folder / "tiny.safetensors"
+    (folder / "tiny.safetensors").write_bytes(b"something else")
+    with pytest.raises(HubError, match="not the expected file"):
+        resolve("tiny", [folder], entries=[entry(content)])
+    assert hub.requests == []
+
+
+def test_progress_is_reported(hub: HubServer, content: bytes) -> None:
+    seen: list[tuple[int, int]] = []
+    resolve("tiny", progress=lambda *step: seen.append(step), entries=[entry(content)])
+    import inspect
+
+    from huggingface_hub import hf_hub_download
+
+    if "tqdm_class" in inspect.signature(hf_hub_download).parameters:
+        assert seen[-1][0] == len(content)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["hf://a/b", "hf://a/b/c.pt", "hf://../b/c.safetensors", "hf://a/b/c.safetensors@", "hf://"],
+)
+def test_addresses_of_another_form_are_refused(text: str) -> None:
+    with pytest.raises(HubError, match="cannot read"):
+        HubFile.parse(text)
+
+
+def test_an_address_has_a_default_revision() -> None:
+    assert HubFile.parse("a/b/d/c.safetensors") == HubFile("a/b", "d/c.safetensors", "main")
+    assert HubFile.parse("hf://a/b/c.safetensors@v1.0").revision == "v1.0"
+
+
+def test_an_unknown_name_lists_the_names_there_are() -> None:
+    with pytest.raises(HubError, match=r"unknown model 'kdrs'.*kdsr-s-x4"):
+        resolve("kdrs")
+
+
+@pytest.mark.parametrize("model", list_models(), ids=lambda m: m.name)
+def test_the_catalog_lists_only_what_exists(model: CatalogEntry) -> None:
+    assert model.licence
+    assert model.degradations
+    if model.bundled:
+        data = (WEIGHTS / model.file).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == model.sha256
+        loaded = kdsr.load(model.name)
+        assert loaded.config.scale == model.scale
+        assert loaded.metadata["name"] == model.name
+    else:
+        assert model.revision is not None
+        assert len(model.revision) == 40, "pin a commit, not a branch"
+
+
+def test_every_bundled_file_is_in_the_catalog() -> None:
+    listed = {model.file for model in list_models() if model.bundled}
+    assert {path.name for path in WEIGHTS.glob("*.safetensors")} == listed
+    names = json.loads(CATALOG.read_text(encoding="utf-8"))
+    assert len({name["name"] for name in names}) == len(names)

@@ -1,0 +1,212 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+
+import kdsr.files.deep_color
+from kdsr import ImageError
+from kdsr.files.images import Picture, read_image, write_image
+
+
+def pixels(*shape: int, deep: bool = False) -> np.ndarray:
+    kind = np.uint16 if deep else np.uint8
+    return np.random.default_rng(0).integers(0, np.iinfo(kind).max + 1, shape).astype(kind)
+
+
+def profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_eight_bits_come_back_as_they_were(tmp_path: Path, suffix: str, channels: int) -> None:
+    array = pixels(11, 13, channels)
+    if suffix == ".webp" and channels == 1:
+        pytest.skip("WebP has no grey")
+    path = tmp_path / f"a{suffix}"
+    image = Image.fromarray(array[..., 0] if channels == 1 else array)
+    if suffix == ".webp":
+        image.save(path, lossless=True, exact=True)
+    else:
+        image.save(path)
+    picture = read_image(path)
+    assert picture.grey == (channels == 1)
+    assert (picture.alpha is not None) == (channels == 4)
+    parts = [picture.rgb[0]] if picture.alpha is None else [picture.rgb[0], picture.alpha[0]]
+    write_image(tmp_path / "b.png", torch.cat(parts), picture)
+    with Image.open(tmp_path / "b.png") as written:
+        assert np.array_equal(np.asarray(written).reshape(array.shape), array)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_sixteen_bits_come_back_as_they_were(tmp_path: Path, suffix: str, channels: int) -> None:
+    array = pixels(11, 13, channels, deep=True)
+    values = torch.from_numpy(array.astype(np.float32) / 65535).permute(2, 0, 1)
+    rgb = values[:1].expand(3, -1, -1) if channels == 1 else values[:3]
+    alpha = values[None, 3:] if channels == 4 else None
+    like = Picture(rgb[None], alpha, grey=channels == 1, deep=True)
+    path = tmp_path / f"a{suffix}"
+    write_image(path, torch.cat((rgb, values[3:])), like)
+    back = read_image(path)
+    assert back.deep
+    assert back.grey == (channels == 1)
+    assert torch.equal(back.rgb[0], rgb)
+    if channels == 4:
+        assert back.alpha is not None
+        assert torch.equal(back.alpha[0], values[3:])
+
+
+def test_deep_pngs_of_many_rows_are_written_in_several_chunks(tmp_path: Path) -> None:
+    values = torch.from_numpy(pixels(3, 600, 7, deep=True).astype(np.float32) / 65535)
+    write_image(tmp_path / "a.png", values, Picture(values[None], deep=True))
+    assert (tmp_path / "a.png").read_bytes().count(b"IDAT") == 4
+    assert torch.equal(read_image(tmp_path / "a.png").rgb[0], values)
+
+
+def test_a_tiff_beyond_4_gib_is_refused_and_nothing_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kdsr.files.deep_color, "_TIFF_LIMIT", 5000)
+    values = torch.from_numpy(pixels(3, 60, 70, deep=True).astype(np.float32) / 65535)
+    with pytest.raises(ImageError, match="larger than 4 GiB; use --format png"):
+        write_image(tmp_path / "a.tif", values, Picture(values[None], deep=True))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_16_bit_file_of_another_program_is_read(tmp_path: Path) -> None:
+    skimage_io = pytest.importorskip("skimage.io")
+    array = pixels(9, 8, 3, deep=True)
+    for name in ("a.png", "a.tif"):
+        if name == "a.png":
+            continue  # its PNG writer is Pillow, which has no 16-bit colours
+        skimage_io.imsave(tmp_path / name, array, check_contrast=False)
+        picture = read_image(tmp_path / name)
+        assert picture.deep
+        assert np.array_equal((picture.rgb[0] * 65535).round().permute(1, 2, 0).numpy(), array)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.linspace(0, 1, 48, dtype=np.float32).reshape(6, 8), "floating point"),
+        (np.full((6, 8), 70_000, np.int32), "32-bit values"),
+        (np.full((6, 8), -1, np.int32), "32-bit values"),
+    ],
+)
+def test_values_without_a_known_range_are_refused_rather_than_guessed(
+    tmp_path: Path, values: np.ndarray, message: str
+) -> None:
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    with pytest.raises(ImageError, match=f"a.tif: {message}"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_channels_in_planes_are_read_right_or_refused(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    path = tmp_path / "a.tif"
+    eight = pixels(3, 6, 8)
+    tifffile.imwrite(path, eight, photometric="rgb", planarconfig="separate")
+    assert np.array_equal((read_image(path).rgb[0] * 255).round().numpy(), eight)
+    sixteen = pixels(3, 6, 8, deep=True)
+    tifffile.imwrite(path, sixteen, photometric="rgb", planarconfig="separate")
+    with pytest.raises(ImageError, match=r"a\.tif: 16-bit channels in separate planes"):
+        read_image(path)
+
+
+def test_palette_with_transparency_becomes_rgba(tmp_path: Path) -> None:
+    image = Image.new("P", (4, 2))
+    image.putpalette([255, 0, 0, 0, 255, 0])
+    image.putpixel((1, 0), 1)
+    image.save(tmp_path / "p.png", transparency=1)
+    picture = read_image(tmp_path / "p.png")
+    assert picture.alpha is not None
+    assert picture.alpha[0, 0, 0].tolist() == [1, 0, 1, 1]
+    assert picture.rgb[0, :, 0, 0].tolist() == [1, 0, 0]
+
+
+def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
+    Image.new("CMYK", (4, 4), (0, 255, 255, 0)).save(tmp_path / "c.jpg", quality=100)
+    red, green, blue = read_image(tmp_path / "c.jpg").rgb[0, :, 0, 0].tolist()
+    assert red > 0.9
+    assert max(green, blue) < 0.1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("deep", [False, True])
+def test_exif_orientation_is_applied(tmp_path: Path, orientation: int, deep: bool) -> None:
+    array = pixels(3, 5, 3, deep=deep)
+    path = tmp_path / "o.png"
+    if deep:
+        write_image(path, torch.from_numpy(array / 65535).float().permute(2, 0, 1), _deep_like())
+        _add_exif(path, orientation)
+    else:
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.fromarray(array).save(path, exif=exif)
+    turned = [
+        array, array[:, ::-1], array[::-1, ::-1], array[::-1], array.swapaxes(0, 1),
+        np.rot90(array, -1), np.rot90(array, 2).swapaxes(0, 1), np.rot90(array),
+    ][orientation - 1]  # fmt: skip
+    largest = 65535 if deep else 255
+    seen = (read_image(path).rgb[0] * largest).round().permute(1, 2, 0).numpy()
+    assert np.array_equal(seen, turned)
+
+
+def _deep_like() -> Picture:
+    return Picture(torch.zeros(1, 3, 1, 1), deep=True)
+
+
+def _add_exif(path: Path, orientation: int) -> None:
+    """Inserts an eXIf chunk behind the header of a PNG."""
+    import struct
+    import zlib
+
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    payload = exif.tobytes().removeprefix(b"Exif\0\0")
+    chunk = b"eXIf" + payload
+    block = struct.pack(">I", len(payload)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    data = path.read_bytes()
+    path.write_bytes(data[:33] + block + data[33:])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_the_colour_profile_is_kept(tmp_path: Path, suffix: str, deep: bool) -> None:
+    like = Picture(torch.zeros(1, 3, 1, 1), deep=deep, icc=profile())
+    write_image(tmp_path / f"a{suffix}", torch.rand(3, 8, 8), like)
+    assert read_image(tmp_path / f"a{suffix}").icc == like.icc
+
+
+def png_bytes() -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels(40, 40, 3)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (png_bytes()[:2000], "damaged or truncated"),
+        (b"", "empty"),
+        (b"just some text", "not an image"),
+        (png_bytes()[:16] + bytes(4) + png_bytes()[20:], "damaged|not an image|no pixels"),
+    ],
+)
+def test_broken_files_are_named_in_one_line(tmp_path: Path, data: bytes, message: str) -> None:
+    path = tmp_path / "broken.png"
+    path.write_bytes(data)
+    with pytest.raises(ImageError, match=message) as caught:
+        read_image(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_jpeg_refuses_transparency_rather_than_drop_it(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="JPEG cannot hold transparency"):
+        write_image(tmp_path / "a.jpg", torch.rand(4, 8, 8), _deep_like())
+    assert not list(tmp_path.iterdir())

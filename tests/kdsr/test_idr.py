@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from kdsr import IDR, KDSR, IDRError
+from tests.conftest import make_tiny
+
+
+@pytest.fixture
+def pair(tiny: KDSR) -> IDR:
+    torch.manual_seed(0)
+    return tiny.estimate(torch.rand(2, 3, 16, 16), provenance={"image": "noise.png"})
+
+
+def test_saving_and_loading_keeps_everything(pair: IDR, tmp_path: Path) -> None:
+    pair.save(tmp_path / "a.safetensors")
+    loaded = IDR.load(tmp_path / "a.safetensors")
+    assert torch.equal(loaded.idr, pair.idr)
+    assert torch.equal(loaded.idr_full, pair.idr_full)
+    assert loaded.fingerprint == pair.fingerprint
+    assert loaded.provenance == pair.provenance
+    assert loaded.provenance["image"] == "noise.png"
+
+
+def test_the_short_vector_follows_from_the_full_one(pair: IDR, tiny: KDSR) -> None:
+    torch.testing.assert_close(tiny.estimator.compress_idr(pair.idr_full), pair.idr)
+
+
+def test_another_models_idr_is_refused(pair: IDR) -> None:
+    other = make_tiny(seed=1)
+    with pytest.raises(IDRError, match="estimate it again with this model"):
+        pair.check_model(other.fingerprint)
+    foreign = other.estimate(torch.rand(1, 3, 8, 8))
+    for operation in (lambda: pair.blend(foreign, 0.5), lambda: IDR.cat([pair, foreign])):
+        with pytest.raises(IDRError, match="different models"):
+            operation()
+
+
+def test_blending_is_linear_and_reaches_both_ends(pair: IDR) -> None:
+    a, b = pair[0], pair[1]
+    torch.testing.assert_close(a.blend(b, 0).idr, a.idr)
+    torch.testing.assert_close(a.blend(b, 1).idr_full, b.idr_full)
+    torch.testing.assert_close(a.blend(b, 2).idr, 2 * b.idr - a.idr)
+    torch.testing.assert_close(a.blend(pair, 0.5).idr[1], (a.idr[0] + b.idr[0]) / 2)
+
+
+@pytest.mark.parametrize("weight", [-1.01, 2.01, float("nan")])
+def test_a_blend_weight_out_of_range_is_refused(pair: IDR, weight: float) -> None:
+    with pytest.raises(IDRError, match=r"-1\.0 to 2\.0"):
+        pair[0].blend(pair[1], weight)
+
+
+def test_joining_indexing_and_averaging(pair: IDR) -> None:
+    assert len(IDR.cat([pair, pair[1]])) == 3
+    assert torch.equal(pair[-1].idr, pair[1].idr)
+    assert torch.equal(pair[0:2].idr, pair.idr)
+    torch.testing.assert_close(pair.mean().idr[0], pair.idr.mean(0))
+    with pytest.raises(IndexError):
+        pair[2]
+
+
+def test_cosine_compares_every_pair(pair: IDR) -> None:
+    similarity = pair.cosine(pair)
+    assert similarity.shape == (2, 2)
+    torch.testing.assert_close(similarity.diagonal(), torch.ones(2))
+    torch.testing.assert_close(similarity, similarity.T)
+
+
+def test_shapes_and_values_are_checked() -> None:
+    with pytest.raises(IDRError, match="expected idr"):
+        IDR(torch.zeros(1, 8), torch.zeros(1, 8), "f")
+    with pytest.raises(IDRError, match="NaN"):
+        IDR(torch.full((1, 8), torch.nan), torch.zeros(1, 32), "f")
+
+
+def test_files_that_are_not_idrs_are_named(tmp_path: Path) -> None:
+    with pytest.raises(IDRError, match="no such IDR file"):
+        IDR.load(tmp_path / "missing.safetensors")
+    (tmp_path / "text.safetensors").write_text("hello")
+    with pytest.raises(IDRError, match="not a readable IDR file"):
+        IDR.load(tmp_path / "text.safetensors")
+    save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(IDRError, match="not an IDR file"):
+        IDR.load(tmp_path / "other.safetensors")

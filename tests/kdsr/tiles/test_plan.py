@@ -1,0 +1,70 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdsr.tiles.plan import AxisPlan, Span, plan_axis, plan_tiles
+
+lengths = st.integers(1, 300)
+tiles = st.one_of(st.none(), st.integers(1, 120))
+halos = st.integers(0, 40)
+
+
+@given(length=lengths, tile=tiles, halo=halos, wrap=st.booleans())
+def test_tiles_cover_the_axis_once_and_in_order(
+    length: int, tile: int | None, halo: int, wrap: bool
+) -> None:
+    plan = plan_axis(length, tile, halo, wrap=wrap)
+    covered = [pixel for span in plan.spans for pixel in range(span.start, span.stop)]
+    assert covered == list(range(length))
+
+
+@given(length=lengths, tile=tiles, halo=halos)
+def test_windows_hold_the_halo_or_end_at_the_border(
+    length: int, tile: int | None, halo: int
+) -> None:
+    plan = plan_axis(length, tile, halo)
+    for span in plan.spans:
+        window_end = span.window + plan.size
+        assert span.window >= 0
+        assert window_end <= length
+        assert span.window == 0 or span.start - span.window >= halo
+        assert window_end == length or window_end - span.stop >= halo
+
+
+@given(length=lengths, tile=tiles, halo=halos)
+def test_wrapped_windows_always_hold_the_whole_halo(
+    length: int, tile: int | None, halo: int
+) -> None:
+    plan = plan_axis(length, tile, halo, wrap=True)
+    for span in plan.spans:
+        assert span.offset == halo
+        assert span.window + plan.size - span.stop >= halo
+        assert plan.source(span) == [(span.window + i) % length for i in range(plan.size)]
+
+
+@given(length=lengths, tile=st.integers(1, 120), halo=halos, wrap=st.booleans())
+def test_no_window_is_larger_than_the_tile_and_its_halos(
+    length: int, tile: int, halo: int, wrap: bool
+) -> None:
+    plan = plan_axis(length, tile, halo, wrap=wrap)
+    assert plan.size <= tile + 2 * halo
+    assert all(len(plan.source(span)) == plan.size for span in plan.spans)
+
+
+def test_exact_rectangles_of_a_row_of_three() -> None:
+    plan = plan_axis(100, 30, 5)
+    assert plan == AxisPlan(
+        100, 40, (Span(0, 35, 0), Span(35, 65, 30), Span(65, 100, 60)), wrap=False
+    )
+
+
+def test_exact_rectangles_of_a_wrapped_axis() -> None:
+    plan = plan_axis(10, 4, 3, wrap=True)
+    assert plan == AxisPlan(10, 10, (Span(0, 4, -3), Span(4, 8, 1), Span(8, 10, 5)), wrap=True)
+    assert plan.source(plan.spans[0]) == [7, 8, 9, 0, 1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("wrap", [(True, False), (False, True)])
+def test_wrap_names_the_width_first(wrap: tuple[bool, bool]) -> None:
+    plan = plan_tiles(20, 30, None, 4, wrap=wrap)
+    assert (plan.columns.wrap, plan.rows.wrap) == wrap

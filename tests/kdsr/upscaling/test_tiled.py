@@ -1,0 +1,234 @@
+import threading
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import kdsr.upscaling.tiled
+from kdsr import IDR, KDSR, Cancelled, ConfigError, IDRError, ImageError
+from kdsr.network.baked import BakedKDSR
+from tests.conftest import make_tiny
+
+
+@pytest.fixture(scope="module")
+def reference(tiny: KDSR) -> tuple[torch.Tensor, IDR, torch.Tensor]:
+    torch.manual_seed(0)
+    lq = torch.rand(2, 3, 45, 38)
+    idr = tiny.estimate(lq, dtype="fp32")
+    return lq, idr, tiny(lq, idr.idr)[0].clamp(0, 1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(tile=st.integers(1, 60), batch=st.integers(1, 5))
+def test_tiling_matches_whole_image_when_idr_is_fixed(
+    tiny: KDSR, reference: tuple[torch.Tensor, IDR, torch.Tensor], tile: int, batch: int
+) -> None:
+    lq, idr, expected = reference
+    sr = tiny.upscale(lq, idr, tile=tile, batch=batch, dtype="fp32")
+    assert (sr - expected).abs().max() <= 1e-5
+
+
+@settings(max_examples=15, deadline=None)
+@given(height=st.integers(1, 20), width=st.integers(1, 20), scale=st.sampled_from([2, 3, 4]))
+def test_any_image_size_matches_the_plain_path(height: int, width: int, scale: int) -> None:
+    model = make_tiny(scale)
+    lq = torch.rand(1, 3, height, width)
+    expected = model(lq)[0].clamp(0, 1)
+    assert (model.upscale(lq, tile=6, dtype="fp32") - expected).abs().max() <= 1e-5
+
+
+def test_tiled_equals_untiled_within_one_grey_level_in_bf16(
+    bundled: KDSR, photo: torch.Tensor
+) -> None:
+    idr = bundled.estimate(photo)
+    whole, tiled = (bundled.upscale(photo, idr, tile=tile, dtype="bf16") for tile in (None, 40))
+    assert (whole - tiled).abs().max() <= 1 / 255
+
+
+def test_bf16_stays_within_one_grey_level_of_fp32_for_999_values_in_1000(
+    bundled: KDSR, photo: torch.Tensor
+) -> None:
+    exact, fast = (bundled.upscale(photo, dtype=dtype) for dtype in ("fp32", "bf16"))
+    assert ((exact - fast).abs() <= 1 / 255).double().mean() >= 0.999
+
+
+def test_reestimating_each_tile_makes_the_seams_that_one_idr_avoids(tiny: KDSR) -> None:
+    torch.manual_seed(4)
+    lq = torch.rand(1, 3, 24, 48) * torch.linspace(0, 1, 48)
+    whole = tiny.upscale(lq, dtype="fp32")
+    halves = torch.cat([tiny.upscale(half, dtype="fp32") for half in lq.split(24, 3)], 3)
+    assert (whole - halves).abs().max() > 1e-2
+
+
+def test_one_idr_serves_every_frame(
+    tiny: KDSR, reference: tuple[torch.Tensor, IDR, torch.Tensor]
+) -> None:
+    lq, idr, _ = reference
+    together = tiny.upscale(lq, idr[0], tile=16, dtype="fp32")
+    alone = [tiny.upscale(frame[None], idr[0], dtype="fp32") for frame in lq]
+    assert (together - torch.cat(alone)).abs().max() <= 1e-5
+
+
+def test_each_frame_gets_its_own_idr(
+    tiny: KDSR, reference: tuple[torch.Tensor, IDR, torch.Tensor]
+) -> None:
+    lq, idr, expected = reference
+    swapped = IDR.cat([idr[1], idr[0]])
+    assert (tiny.upscale(lq, swapped, dtype="fp32") - expected).abs().max() > 1e-4
+    for index in range(2):
+        alone = tiny.upscale(lq[index][None], swapped[index], dtype="fp32")
+        together = tiny.upscale(lq, swapped, dtype="fp32")[index]
+        assert (alone[0] - together).abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize("wrap", [(True, True), (True, False), (False, True)])
+def test_a_seamless_texture_stays_seamless(tiny: KDSR, wrap: tuple[bool, bool]) -> None:
+    torch.manual_seed(5)
+    lq = torch.rand(1, 3, 19, 23)
+    shift = (7 * wrap[1], 11 * wrap[0])
+    sr = tiny.upscale(lq, wrap=wrap, dtype="fp32")
+    rolled = tiny.upscale(lq.roll(shift, (2, 3)), wrap=wrap, tile=8, dtype="fp32")
+    back = rolled.roll((-4 * shift[0], -4 * shift[1]), (2, 3))
+    assert (back - sr).abs().max() <= 1e-5
+
+
+def test_the_result_goes_into_the_callers_buffer_of_any_layout(
+    tiny: KDSR, reference: tuple[torch.Tensor, IDR, torch.Tensor]
+) -> None:
+    lq, idr, expected = reference
+    buffer = torch.zeros(2, 180, 152, 3)
+    out = tiny.upscale(lq, idr, out=buffer.permute(0, 3, 1, 2), dtype="fp32", tile=20)
+    assert out.data_ptr() == buffer.data_ptr()
+    assert (buffer.permute(0, 3, 1, 2) - expected).abs().max() <= 1e-5
+
+
+def test_an_8_bit_buffer_gets_rounded_values(
+    tiny: KDSR, reference: tuple[torch.Tensor, IDR, torch.Tensor]
+) -> None:
+    lq, idr, expected = reference
+    out = torch.empty(2, 3, 180, 152, dtype=torch.uint8)
+    tiny.upscale(lq, idr, out=out, dtype="fp32", tile=20)
+    difference = (out.float() - (expected * 255).round()).abs()
+    assert difference.max() <= 1  # a value on the edge of rounding may fall either way
+    assert (difference > 0).double().mean() < 1e-3
+
+
+def test_a_buffer_of_the_wrong_size_is_refused(tiny: KDSR) -> None:
+    with pytest.raises(ImageError, match=r"out must be .* \(1, 3, 32, 32\)"):
+        tiny.upscale(torch.rand(1, 3, 8, 8), out=torch.empty(1, 3, 8, 8))
+
+
+def test_progress_counts_every_tile_once(tiny: KDSR) -> None:
+    lq = torch.rand(3, 3, 40, 40)
+    seen: list[tuple[int, int]] = []
+    tiny.upscale(lq, tile=10, batch=4, progress=lambda done, total: seen.append((done, total)))
+    totals = {total for _, total in seen}
+    assert len(totals) == 1
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+    assert seen[-1][0] == totals.pop()
+
+
+def test_cancelling_stops_within_one_step(tiny: KDSR) -> None:
+    flag, steps = threading.Event(), []
+
+    def progress(done: int, _total: int) -> None:
+        steps.append(done)
+        if len(steps) == 3:
+            flag.set()
+
+    with pytest.raises(Cancelled):
+        tiny.upscale(
+            torch.rand(1, 3, 64, 64), tile=8, batch=1, progress=progress, cancelled=flag.is_set
+        )
+    assert len(steps) == 3
+
+
+class _Memory:
+    """Fails like a device whose memory holds windows of at most `pixels` in all."""
+
+    def __init__(self, pixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.refused = 0
+        real = BakedKDSR.forward
+
+        def forward(module: BakedKDSR, lq: torch.Tensor) -> torch.Tensor:
+            if lq.shape[0] * lq.shape[2] * lq.shape[3] > pixels:
+                self.refused += 1
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+            return real(module, lq)
+
+        monkeypatch.setattr(BakedKDSR, "forward", forward)
+
+
+def test_running_out_of_memory_halves_the_tile_and_keeps_the_result(
+    tiny: KDSR,
+    reference: tuple[torch.Tensor, IDR, torch.Tensor],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lq, idr, expected = reference
+    memory = _Memory(40 * 40, monkeypatch)
+    for tile in ("auto", None, 40):
+        memory.refused = 0
+        sr = tiny.upscale(lq, idr, tile=tile, batch=2, dtype="fp32")
+        assert memory.refused > 0
+        assert (sr - expected).abs().max() <= 1e-5
+
+
+def test_running_out_of_memory_for_good_is_reported(
+    tiny: KDSR, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _Memory(1, monkeypatch)
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        tiny.upscale(torch.rand(1, 3, 64, 64), dtype="fp32")
+
+
+def test_other_errors_are_not_taken_for_missing_memory(
+    tiny: KDSR, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def forward(_module: BakedKDSR, lq: torch.Tensor) -> torch.Tensor:
+        calls.append(lq.shape)
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(BakedKDSR, "forward", forward)
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        tiny.upscale(torch.rand(1, 3, 16, 16))
+    assert len(calls) == 1
+
+
+def test_all_wrong_options_are_reported_at_once(tiny: KDSR) -> None:
+    with pytest.raises(ConfigError) as caught:
+        tiny.upscale(torch.rand(1, 3, 8, 8), tile=-64, overlap=-1, batch=0)
+    assert all(word in str(caught.value) for word in ("tile", "-64", "overlap", "-1", "batch"))
+
+
+def test_an_unknown_or_unfit_dtype_is_refused(tiny: KDSR) -> None:
+    with pytest.raises(ConfigError, match="choose one of auto"):
+        tiny.upscale(torch.rand(1, 3, 8, 8), dtype="int8")
+    with pytest.raises(ConfigError, match="fp16 needs a CUDA device"):
+        tiny.upscale(torch.rand(1, 3, 8, 8), dtype="fp16")
+
+
+def test_an_idr_of_another_model_or_batch_is_refused(tiny: KDSR) -> None:
+    lq = torch.rand(2, 3, 8, 8)
+    with pytest.raises(IDRError, match="estimate it again"):
+        tiny.upscale(lq, make_tiny(seed=1).estimate(lq))
+    with pytest.raises(IDRError, match="3 IDRs for 2 images"):
+        tiny.upscale(lq, IDR.cat([tiny.estimate(lq), tiny.estimate(lq[:1])]))
+
+
+def test_the_automatic_tile_follows_the_free_memory(
+    tiny: KDSR, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    real = BakedKDSR.forward
+    monkeypatch.setattr(
+        BakedKDSR, "forward", lambda m, lq: (sizes.append(lq.shape[-1]), real(m, lq))[1]
+    )
+    lq = torch.rand(1, 3, 200, 200)
+    for free in (1 << 34, 20 << 20):
+        monkeypatch.setattr(kdsr.upscaling.tiled, "free_memory", lambda _device, free=free: free)
+        tiny.upscale(lq, batch=1)
+    assert sizes[0] == 200
+    assert sizes[-1] < 120

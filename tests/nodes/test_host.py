@@ -1,0 +1,704 @@
+"""Every node executed by a V3 host, against the library's own result."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from kdsr import IDR
+from kdsr.estimation.regions import Regions, idr_map
+from kdsr.files.weights import save_checkpoint
+from tests.conftest import make_tiny
+from tests.support.calibrated import calibration_for
+from tests.support.comfy_host import Host
+
+
+@pytest.fixture(scope="module")
+def tiny_file(host: Host):
+    """A tiny model in models/kdsr."""
+    save_checkpoint(make_tiny(), host.models / "tiny.safetensors")
+    return "tiny.safetensors"
+
+
+@pytest.fixture
+def model(host: Host, tiny_file: str):
+    return host.run("KDSR_Load", model=tiny_file, precision="fp32")
+
+
+def image(batch: int = 1, height: int = 12, width: int = 10, channels: int = 3) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(height * width)
+    return torch.rand(batch, height, width, channels, generator=generator)
+
+
+def bchw(images: torch.Tensor) -> torch.Tensor:
+    return images.movedim(-1, 1)
+
+
+def expected(images: torch.Tensor, idr: IDR | None = None, **options) -> torch.Tensor:
+    """What the library makes of it, as an IMAGE."""
+    return make_tiny().upscale(bchw(images), idr, dtype="fp32", **options).movedim(1, -1)
+
+
+def close(a: torch.Tensor, b: torch.Tensor) -> None:
+    torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
+
+
+# ---- loading
+
+
+def test_the_bundled_model_loads_and_upscales(host: Host, bundled, photo) -> None:
+    loaded = host.run("KDSR_Load", precision="fp32")
+    lq = photo[..., :24, :32]
+    result = host.run("KDSR_Upscale", model=loaded, image=lq.movedim(1, -1))
+    close(bchw(result), bundled.upscale(lq, dtype="fp32"))
+
+
+def test_a_choice_that_is_not_there_is_found_before_running(host: Host) -> None:
+    message = host.check("KDSR_Load", model="gone.safetensors", precision="auto")
+    assert "gone.safetensors" in message
+    assert host.check("KDSR_Load", model="kdsr-s-x4", precision="auto") is True
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="fp16 is fine on CUDA")
+def test_fp16_on_a_cpu_is_found_before_running(host: Host) -> None:
+    assert "CUDA" in host.check("KDSR_Load", model="kdsr-s-x4", precision="fp16")
+
+
+def test_bundled_local_and_downloadable_models_are_offered(
+    host: Host, tiny_file: str, monkeypatch
+) -> None:
+    models = host.module("nodes.models")
+    catalog = host.module("kdsr.files.catalog")
+    entry = dataclasses.replace(
+        catalog.list_models()[0], name="kdsr-x", repo="owner/repo", revision="v1"
+    )
+    monkeypatch.setattr(models, "list_models", lambda: [*catalog.list_models(), entry])
+    offered = models.options()
+    assert offered[0] == "kdsr-s-x4"
+    assert tiny_file in offered
+    assert offered[-1] == "kdsr-x (download)"
+    # A workflow may hold either name; what the first of these says must be true before running.
+    assert host.check("KDSR_Load", model="kdsr-x (download)", precision="auto") is True
+    assert host.check("KDSR_Load", model="kdsr-x", precision="auto") is True
+
+
+def test_a_model_that_cannot_be_downloaded_names_url_and_folder(host: Host, monkeypatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    hub_id = "kdsr-tests/none/tiny.safetensors@v2"
+    assert host.check("KDSR_Load", model="kdsr-s-x4", precision="auto", hub_id=hub_id) is True
+    with pytest.raises(RuntimeError) as caught:
+        host.run("KDSR_Load", hub_id=hub_id)
+    assert "kdsr-tests/none/resolve/v2/tiny.safetensors" in str(caught.value)
+    assert str(host.models) in str(caught.value)
+
+
+def test_an_address_that_is_none_is_found_before_running(host: Host) -> None:
+    message = host.check("KDSR_Load", model="kdsr-s-x4", precision="auto", hub_id="owner/repo")
+    assert "owner/repo/file.safetensors" in message
+
+
+def test_linked_inputs_are_left_to_execution(host: Host) -> None:
+    for node_id in ("KDSR_Load", "KDSR_LoadIDR", "KDSR_Upscale", "KDSR_TileUpscale"):
+        assert host.check(node_id) is True
+    host.node("KDSR_Load").fingerprint_inputs()
+    host.node("KDSR_LoadIDR").fingerprint_inputs()
+
+
+def test_a_replaced_file_is_loaded_again(host: Host) -> None:
+    path = host.models / "changing.safetensors"
+    save_checkpoint(make_tiny(), path)
+    load = host.node("KDSR_Load")
+    before = load.fingerprint_inputs("changing.safetensors", "auto")
+    assert load.fingerprint_inputs("changing.safetensors", "auto") == before
+    save_checkpoint(make_tiny(seed=1), path)
+    assert load.fingerprint_inputs("changing.safetensors", "auto") != before
+
+
+def test_model_folders_of_extra_model_paths_are_kept(host: Host, tmp_path) -> None:
+    folder_paths = host.comfy("folder_paths")
+
+    registered = folder_paths.folder_names_and_paths["kdsr"]
+    try:
+        folder_paths.folder_names_and_paths["kdsr"] = ([str(tmp_path)], set())
+        host.module("nodes.runtime").register_model_folder()
+        paths, extensions = folder_paths.folder_names_and_paths["kdsr"]
+        assert paths == [str(tmp_path), str(host.models)]
+        assert ".safetensors" in extensions
+    finally:
+        folder_paths.folder_names_and_paths["kdsr"] = registered
+
+
+# ---- upscaling
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 1), (13, 11)])
+def test_odd_and_one_pixel_sizes(host: Host, model, size: tuple[int, int]) -> None:
+    images = image(1, *size)
+    result = host.run("KDSR_Upscale", model=model, image=images)
+    assert result.shape == (1, size[0] * 4, size[1] * 4, 3)
+    close(result, expected(images))
+
+
+def test_a_batch_uses_one_idr_each_or_one_for_all(host: Host, model) -> None:
+    images = image(3)
+    each = host.run("KDSR_EstimateIDR", model=model, image=images)
+    one = host.run("KDSR_EstimateIDR", model=model, image=images, mode="one for the batch")
+    assert (len(each), len(one)) == (3, 1)
+    library = make_tiny().estimate(bchw(images), dtype="fp32")
+    close(each.idr_full, library.idr_full)
+    close(one.idr_full, library.mean().idr_full)
+    close(host.run("KDSR_Upscale", model=model, image=images, idr=each), expected(images, library))
+    close(
+        host.run("KDSR_Upscale", model=model, image=images, idr=one),
+        expected(images, library.mean()),
+    )
+
+
+def test_tiles_of_any_kind_give_the_whole_images_result(host: Host, model) -> None:
+    images = image(1, 40, 30)
+    whole = expected(images, tile=None)
+    for tile, batch in ((0, 0), (16, 1), (8, 3)):
+        result = host.run(
+            "KDSR_TileUpscale", model=model, image=images, tile=tile, tiles_per_batch=batch
+        )
+        close(result, whole)
+    custom = {"tile": 8, "overlap": "custom", "custom_overlap": 0}
+    rough = host.run("KDSR_TileUpscale", model=model, image=images, **custom)
+    assert (rough - whole).abs().max() > 1e-3
+    close(rough, expected(images, tile=8, overlap=0))
+
+
+@pytest.mark.parametrize(("wrap", "pair"), [("x", (True, False)), ("both", (True, True))])
+def test_wrapping_reaches_the_library(host: Host, model, wrap: str, pair) -> None:
+    images = image(1, 16, 20)
+    result = host.run("KDSR_TileUpscale", model=model, image=images, wrap=wrap)
+    close(result, expected(images, wrap=pair))
+    idr = host.run("KDSR_EstimateIDR", model=model, image=images, wrap=wrap)
+    library = make_tiny().estimate(bchw(images), wrap=pair, dtype="fp32")
+    close(idr.idr_full, library.idr_full)
+
+
+@pytest.mark.parametrize(
+    ("size_by", "size", "result"),
+    [
+        ("factor", 2, (24, 20)),
+        ("factor", 0.5, (6, 5)),
+        ("factor", 6, (72, 60)),
+        ("width", 33, (40, 33)),
+        ("height", 7, (7, 6)),
+        ("megapixels", 0.0012, (38, 32)),
+        ("model factor", 0, (48, 40)),
+    ],
+)
+def test_output_sizes(host: Host, model, size_by: str, size: float, result) -> None:
+    assert host.check("KDSR_Upscale", size_by=size_by, size=size) is True
+    images = image(2, 12, 10)
+    out = host.run("KDSR_Upscale", model=model, image=images, size_by=size_by, size=size)
+    assert out.shape == (2, *result, 3)
+    assert 0 <= out.min() <= out.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("size_by", "size", "message"),
+    [
+        ("width", 0.5, "whole number"),
+        ("width", 70000, "1 to 65536"),
+        ("height", 10.5, "whole number"),
+        ("factor", 0, "above 0"),
+        ("factor", 100, "at most 16"),
+        ("megapixels", -1, "above 0"),
+        ("depth", 1, "unknown size_by"),
+    ],
+)
+def test_sizes_that_make_no_sense_are_found_before_running(
+    host: Host, size_by: str, size: float, message: str
+) -> None:
+    assert message in host.check("KDSR_TileUpscale", size_by=size_by, size=size)
+
+
+def test_rgba_stays_rgba_without_dark_fringes(host: Host, model) -> None:
+    images = image(2, 12, 12, 4)
+    images[..., 3] = 0
+    images[:, 3:9, 3:9, 3] = 1
+    images[..., :3][images[..., 3] == 0] = 0  # hidden pixels are black
+    result = host.run("KDSR_Upscale", model=model, image=images)
+    assert result.shape == (2, 48, 48, 4)
+    assert result[:, 24, 24, 3].min() == 1
+    assert result[:, 0, 0, 3].max() == 0
+    bright = images.clone()
+    bright[..., :3] = 0.8
+    bright[..., :3][images[..., 3] == 0] = 0
+    opaque = torch.full((2, 12, 12, 3), 0.8)
+    idr = host.run("KDSR_EstimateIDR", model=model, image=opaque, mode="one for the batch")
+    result = host.run("KDSR_Upscale", model=model, image=bright, idr=idr)
+    whole = host.run("KDSR_Upscale", model=model, image=opaque, idr=idr)
+    close(result[..., :3], whole)  # the hidden black had no influence on any colour
+
+
+def test_hidden_pixels_do_not_count_in_the_estimate(host: Host, model) -> None:
+    images = image(1, 12, 12, 4)
+    images[..., 3] = 0
+    images[:, 2:8, 2:8, 3] = 1
+    idr = host.run("KDSR_EstimateIDR", model=model, image=images)
+    library = make_tiny().estimate(bchw(images[..., :3]), mask=bchw(images[..., 3:]), dtype="fp32")
+    close(idr.idr_full, library.idr_full)
+    images[..., 3] = 0  # nothing can be seen: all of it counts
+    idr = host.run("KDSR_EstimateIDR", model=model, image=images)
+    close(idr.idr_full, make_tiny().estimate(bchw(images[..., :3]), dtype="fp32").idr_full)
+
+
+def test_grey_half_precision_and_strided_images(host: Host, model) -> None:
+    grey = image(1, 12, 10, 1)
+    close(host.run("KDSR_Upscale", model=model, image=grey), expected(grey.expand(-1, -1, -1, 3)))
+    half = image().half()
+    close(host.run("KDSR_Upscale", model=model, image=half), expected(half.float()))
+    flipped = image(1, 12, 20)[:, :, ::2]
+    close(host.run("KDSR_Upscale", model=model, image=flipped), expected(flipped.contiguous()))
+
+
+@pytest.mark.parametrize("shape", [(12, 10, 3), (1, 12, 10, 5), (0, 12, 10, 3), (1, 0, 10, 3)])
+def test_what_is_no_image_is_named(host: Host, model, shape) -> None:
+    with pytest.raises(RuntimeError, match=r"IMAGE of shape|is empty"):
+        host.run("KDSR_Upscale", model=model, image=torch.rand(shape))
+
+
+def test_nan_is_named(host: Host, model) -> None:
+    images = image()
+    images[0, 3, 3] = math.nan
+    with pytest.raises(RuntimeError, match="NaN"):
+        host.run("KDSR_Upscale", model=model, image=images)
+
+
+class LargeAllocations(TorchDispatchMode):
+    """Counts the distinct memory blocks of at least so many bytes that operations return."""
+
+    def __init__(self, least: int) -> None:
+        super().__init__()
+        self.least, self.blocks = least, {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, (tuple, list)) else (result,):
+            if isinstance(tensor, torch.Tensor):
+                storage = tensor.untyped_storage()
+                if storage.nbytes() >= self.least:
+                    self.blocks[storage.data_ptr()] = storage
+        return result
+
+
+@pytest.mark.parametrize("size_by", ["model factor", "factor"])
+def test_200_frames_need_one_output_buffer(host: Host, model, size_by: str, monkeypatch) -> None:
+    resized = host.module("kdsr.upscaling.resized")
+    monkeypatch.setattr(resized, "_BUFFER_VALUES", 20 * 3 * 32 * 32)
+    images = image(200, 8, 8)
+    idr = host.run("KDSR_EstimateIDR", model=model, image=images, mode="one for the batch")
+    side = 32 if size_by == "model factor" else 16
+    with LargeAllocations(200 * side * side * 3 * 4 // 2) as large:
+        result = host.run(
+            "KDSR_Upscale", model=model, image=images, idr=idr, size_by=size_by, size=2
+        )
+    assert result.shape == (200, side, side, 3)
+    assert list(large.blocks) == [result.untyped_storage().data_ptr()]
+    assert result.is_contiguous()
+
+
+def test_an_idr_of_another_model_is_refused(host: Host, model) -> None:
+    other = make_tiny(seed=1).estimate(bchw(image()))
+    with pytest.raises(RuntimeError, match="estimate it again"):
+        host.run("KDSR_Upscale", model=model, image=image(), idr=other)
+
+
+def test_running_out_of_memory_halves_the_tile_and_keeps_the_result(
+    host: Host, model, monkeypatch
+) -> None:
+    images = image(1, 48, 40)
+    baked = host.module("kdsr.network.baked").BakedKDSR
+    forward, tried = baked.forward, []
+
+    def forgetful(self, lq):
+        tried.append(lq.shape[-2] * lq.shape[-1])
+        if tried[-1] > 40 * 40:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return forward(self, lq)
+
+    whole = expected(images)
+    monkeypatch.setattr(baked, "forward", forgetful)
+    close(host.run("KDSR_TileUpscale", model=model, image=images, tile=32), whole)
+    assert max(tried) > 40 * 40 >= tried[-1]
+
+
+def test_estimating_halves_its_tiles_too(host: Host, model, monkeypatch) -> None:
+    images = image(1, 90, 70)
+    estimator = host.module("kdsr.network.estimator").DegradationEstimator
+    features, tried = estimator.features, []
+
+    def forgetful(self, x):
+        tried.append(x.shape[-2] * x.shape[-1])
+        if tried[-1] > 60 * 60:
+            raise MemoryError
+        return features(self, x)
+
+    library = make_tiny().estimate(bchw(images), dtype="fp32")
+    monkeypatch.setattr(estimator, "features", forgetful)
+    idr = host.run("KDSR_EstimateIDR", model=model, image=images)
+    close(idr.idr_full, library.idr_full)
+    assert tried[0] == 90 * 70
+    assert tried[-1] <= 60 * 60
+    report = host.run("KDSR_InspectIDR", idr=idr, model=model, image=images)[1]
+    assert "6 x 4 cells" in report
+
+
+def test_an_interruption_stops_within_one_step_and_the_next_run_is_whole(
+    host: Host, model, monkeypatch
+) -> None:
+    mm = host.comfy("comfy.model_management")
+
+    images = image(1, 24, 24)
+    runtime = host.module("nodes.runtime")
+    steps = []
+
+    def progress_bar(_preview=None):
+        def progress(done: int, _total: int) -> None:
+            steps.append(done)
+            if done == 2:
+                mm.interrupt_current_processing()
+
+        return progress
+
+    node = host.node("KDSR_TileUpscale")
+    options = {
+        "size_by": "model factor", "size": 1.0, "tile": 8, "overlap": "custom", "custom_overlap": 2,
+        "wrap": "both", "tiles_per_batch": 1,
+    }  # fmt: skip
+    idr = host.run("KDSR_EstimateIDR", model=model, image=images, wrap="both")
+    with monkeypatch.context() as patch:
+        patch.setattr(runtime, "progress_bar", progress_bar)
+        with pytest.raises(mm.InterruptProcessingException):
+            node.execute(model=model, image=images, idr=idr, **options)
+    assert steps == [1, 2]
+    result = node.execute(model=model, image=images, idr=idr, **options).result[0]
+    close(result, expected(images, tile=8, overlap=2, wrap=(True, True)))
+
+
+def test_progress_is_told_tile_by_tile_with_a_preview(host: Host, model, monkeypatch) -> None:
+    utils = host.comfy("comfy.utils")
+
+    runtime = host.module("nodes.runtime")
+    monkeypatch.setattr(runtime, "_PREVIEW_SECONDS", -1)
+    monkeypatch.setattr(utils, "PROGRESS_THROTTLE_MIN_INTERVAL", 0)
+    told = []
+
+    def hook(value, total, preview, **_):
+        told.append((value, total, preview))
+
+    images = image(2, 16, 16)
+    idr = host.run("KDSR_EstimateIDR", model=model, image=images)
+    monkeypatch.setattr(utils, "PROGRESS_BAR_HOOK", hook)
+    result = host.run(
+        "KDSR_TileUpscale", model=model, image=images, idr=idr, tile=4, overlap="custom",
+        custom_overlap=2, tiles_per_batch=1,
+    )  # fmt: skip
+    values = [value for value, _, _ in told]
+    assert values == list(range(1, told[-1][1] + 1))
+    kind, last, side = told[-1][2]
+    assert (kind, side, last.size) == ("JPEG", 512, (64, 64))
+    shown = result[1].amax(-1, keepdim=True) > 0  # black still shows the input's black
+    seen = torch.from_numpy(np.asarray(last) / np.float32(255))
+    close(seen * shown, (result[1] * 255).round() / 255)
+    half = torch.from_numpy(np.asarray(told[len(told) // 4][2][1]) / np.float32(255))
+    shown = result[0].amax(-1, keepdim=True) > 0
+    difference = ((half - result[0]) * shown).abs().amax((1, 2))
+    assert difference[:24].max() < 0.01  # the upper half of the first image is done
+    assert difference[-24:].min() > 0.01
+
+
+# ---- estimating
+
+
+def test_only_the_masked_region_counts(host: Host, model) -> None:
+    images, mask = image(2, 16, 16), torch.zeros(16, 16)
+    mask[4:9, 3:12] = 1
+    library = make_tiny().estimate(bchw(images), mask=mask[None, None], dtype="fp32")
+    for given in (mask, mask[None], mask[None].expand(2, -1, -1)):
+        idr = host.run("KDSR_EstimateIDR", model=model, image=images, mask=given)
+        close(idr.idr_full, library.idr_full)
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (torch.zeros(1, 64, 64), "the mask is empty.*Load Image"),
+        (torch.ones(1, 64, 64), "64 x 64 px but the image is 10 x 12"),
+        (torch.ones(3, 12, 10), "3 masks for 2 images"),
+        (torch.stack((torch.zeros(12, 10), torch.ones(12, 10))), "mask is empty"),
+    ],
+)
+def test_masks_that_do_not_fit_are_named(host: Host, model, mask, message: str) -> None:
+    with pytest.raises(RuntimeError, match=message):
+        host.run("KDSR_EstimateIDR", model=model, image=image(2), mask=mask)
+
+
+def test_smoothing_stops_at_scene_cuts(host: Host, model) -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = 0.002 * torch.randn(4, 12, 12, 3, generator=generator)
+    scene = image(1, 12, 12)
+    frames = torch.cat((scene + noise, torch.zeros(3, 12, 12, 3)))
+    plain = host.run("KDSR_EstimateIDR", model=model, image=frames)
+    options = {"mode": "smoothed over frames", "smoothing": 0.9}
+    smooth = host.run("KDSR_EstimateIDR", model=model, image=frames, scene_cut=1, **options)
+    flicker = plain.idr_full[:4].diff(dim=0).abs().sum()
+    assert smooth.idr_full[:4].diff(dim=0).abs().sum() < 0.2 * flicker
+    close(smooth.idr_full[4:], plain.idr_full[4:])
+    never = host.run("KDSR_EstimateIDR", model=model, image=frames, scene_cut=180, **options)
+    assert (never.idr_full[4:] - plain.idr_full[4:]).abs().max() > 1e-3
+
+
+# ---- regions
+
+
+def left_half(height: int = 24, width: int = 30) -> torch.Tensor:
+    mask = torch.zeros(1, height, width)
+    mask[..., : width // 2] = 1
+    return mask
+
+
+def test_masked_regions_have_idrs_of_their_own(host: Host, model) -> None:
+    images, mask = image(2, 24, 30), left_half()
+    result = host.run("KDSR_UpscaleRegions", model=model, image=images, mask_1=mask, feather=4)
+    found = Regions.of_masks(make_tiny(), bchw(images), mask[None], feather=4, dtype="fp32")
+    close(result, make_tiny().upscale(bchw(images), found, dtype="fp32").movedim(1, -1))
+
+
+def test_regions_take_idrs_from_elsewhere_and_a_size(host: Host, model) -> None:
+    images, mask = image(1, 24, 30), left_half()
+    one = host.run("KDSR_EstimateIDR", model=model, image=image(1, 20, 20))
+    two = host.run("KDSR_EstimateIDR", model=model, image=torch.zeros(1, 12, 12, 3))
+    result = host.run(
+        "KDSR_UpscaleRegions", model=model, image=images, mask_2=mask, idr_2=one, idr_rest=two,
+        feather=0, size_by="factor", size=2,
+    )  # fmt: skip
+    assert result.shape == (1, 48, 60, 3)
+    options = {"model": model, "image": images, "size_by": "factor", "size": 2}
+    left = host.run("KDSR_Upscale", idr=one, **options)
+    right = host.run("KDSR_Upscale", idr=two, **options)
+    close(result[:, :, :24], left[:, :, :24])
+    close(result[:, :, -24:], right[:, :, -24:])
+    assert (left - right).abs().max() > 1e-4
+
+
+def test_a_map_needs_no_masks(host: Host, model) -> None:
+    images = image(1, 40, 60, 4)
+    result = host.run("KDSR_UpscaleRegions", model=model, image=images, regions="map", cells=3)
+    assert result.shape == (1, 160, 240, 4)
+    opaque = images[..., :3]
+    found = idr_map(make_tiny(), bchw(opaque), cells=3, dtype="fp32")
+    close(result[..., :3], make_tiny().upscale(bchw(opaque), found, dtype="fp32").movedim(1, -1))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "connect mask_1, or set regions to map"),
+        ({"mask_1": torch.zeros(1, 24, 30)}, "mask is empty"),
+        ({"mask_1": torch.ones(1, 9, 30)}, "the mask is 30 x 9 px"),
+        ({"mask_3": torch.ones(2, 24, 30)}, "mask_3 is a batch of 2"),
+    ],
+)
+def test_regions_that_make_no_sense(host: Host, model, given, message: str) -> None:
+    with pytest.raises(RuntimeError, match=message):
+        host.run("KDSR_UpscaleRegions", model=model, image=image(1, 24, 30), **given)
+    if not given:
+        idr = host.run("KDSR_EstimateIDR", model=model, image=image())
+        with pytest.raises(RuntimeError, match="idr_1 has no region: connect mask_1"):
+            host.run("KDSR_UpscaleRegions", model=model, image=image(1, 24, 30), idr_1=idr)
+
+
+# ---- working with IDRs
+
+
+def test_blending_and_its_limits(host: Host, model) -> None:
+    a = host.run("KDSR_EstimateIDR", model=model, image=image())
+    b = host.run("KDSR_EstimateIDR", model=model, image=image(1, 20, 20))
+    out = host.run("KDSR_BlendIDR", idr_a=a, idr_b=b, weight=1.5)
+    close(out.idr, a.idr + 1.5 * (b.idr - a.idr))
+    weight = host.info("KDSR_BlendIDR")["input_types"]["required"]["weight"][1]
+    assert (weight["min"], weight["max"]) == (-1.0, 2.0)
+    with pytest.raises(RuntimeError, match="weight must be"):
+        host.run("KDSR_BlendIDR", idr_a=a, idr_b=b, weight=2.5)
+
+
+@pytest.fixture
+def calibrated(host: Host):
+    """A tiny model that knows references."""
+    made = make_tiny()
+    made.calibration = calibration_for(made)
+    save_checkpoint(made, host.models / "calibrated.safetensors")
+    return host.run("KDSR_Load", model="calibrated.safetensors", precision="fp32")
+
+
+def test_blending_with_a_known_degradation(host: Host, model, calibrated) -> None:
+    idr = host.run("KDSR_EstimateIDR", model=calibrated, image=image())
+    references = host.module("kdsr.meaning.references").references(calibrated.kdsr)
+    out = host.run("KDSR_BlendIDR", idr_a=idr, weight=0.25, preset="heavy blur", model=calibrated)
+    close(out.idr, idr.idr + 0.25 * (references["heavy blur"].idr - idr.idr))
+    with pytest.raises(RuntimeError, match="needs a model"):
+        host.run("KDSR_BlendIDR", idr_a=idr, weight=1, preset="clean")
+    with pytest.raises(RuntimeError, match=r"no calibration.*train/calibrate\.py"):
+        host.run("KDSR_BlendIDR", idr_a=idr, weight=1, preset="clean", model=model)
+    with pytest.raises(RuntimeError, match="connect idr_b, or choose a preset"):
+        host.run("KDSR_BlendIDR", idr_a=idr, weight=1)
+
+
+@pytest.mark.parametrize("node_id", ["KDSR_Upscale", "KDSR_TileUpscale"])
+def test_strength_blends_with_the_clean_reference(
+    host: Host, model, calibrated, node_id: str
+) -> None:
+    options = {
+        name: spec[1]["default"]
+        for name, spec in host.info(node_id)["input_types"]["required"].items()
+        if "default" in spec[1]
+    }
+    options |= {"image": image()}
+    results = [
+        host.run(node_id, model=calibrated, **options, strength=strength) for strength in (0.3, 1)
+    ]
+    close(results[1], expected(image()))
+    made = calibrated.kdsr
+    library = host.module("kdsr.meaning.strength").with_strength(
+        made, host.run("KDSR_EstimateIDR", model=calibrated, image=image()), 0.3
+    )
+    close(results[0], host.run(node_id, model=calibrated, **options, idr=library))
+    assert (results[0] - results[1]).abs().max() > 1e-4
+    with pytest.raises(RuntimeError, match="no calibration"):
+        host.run(node_id, model=model, **options, strength=0.5)
+
+
+def test_a_saved_idr_loads_from_the_output_folder(host: Host, model) -> None:
+    idr = host.run("KDSR_EstimateIDR", model=model, image=image(2))
+    path = host.run("KDSR_SaveIDR", idr=idr, filename_prefix="looks/portra")
+    second = host.run("KDSR_SaveIDR", idr=idr, filename_prefix="looks/portra")
+    assert path != second
+    close(IDR.load(path).idr_full, idr.idr_full)  # the command reads it too
+    name = host.module("nodes.runtime").idr_files()[0]
+    assert name == "looks/portra_00001_.safetensors [output]"
+    assert host.check("KDSR_LoadIDR", file=name) is True
+    loaded = host.run("KDSR_LoadIDR", file=name)
+    assert torch.equal(loaded.idr, idr.idr)
+    assert loaded.fingerprint == idr.fingerprint
+    result = host.run("KDSR_Upscale", model=model, image=image(2), idr=loaded)
+    close(result, expected(image(2)))
+
+
+def test_idr_files_that_cannot_be_read_are_found_before_running(host: Host, tmp_path) -> None:
+    (host.base / "input" / "broken.safetensors").write_bytes(b"not one")
+    save_checkpoint(make_tiny(), host.base / "input" / "weights.safetensors")
+    (host.base / "secret.safetensors").write_bytes(b"outside")
+    assert "no IDR file 'gone'" in host.check("KDSR_LoadIDR", file="gone")
+    assert "not a readable IDR" in host.check("KDSR_LoadIDR", file="broken.safetensors")
+    assert "not an IDR file" in host.check("KDSR_LoadIDR", file="weights.safetensors")
+    for outside in ("../secret.safetensors", str(host.base / "secret.safetensors")):
+        assert "no IDR file" in host.check("KDSR_LoadIDR", file=outside)
+
+
+def test_a_changed_idr_file_is_loaded_again(host: Host) -> None:
+    path = host.base / "input" / "mine.safetensors"
+    load = host.node("KDSR_LoadIDR")
+    make_tiny().estimate(bchw(image())).save(path)
+    before = load.fingerprint_inputs("mine.safetensors")
+    make_tiny().estimate(bchw(image(1, 5, 5))).save(path)
+    assert load.fingerprint_inputs("mine.safetensors") != before
+
+
+def test_inspecting_one_several_and_two(host: Host, model) -> None:
+    one = host.run("KDSR_EstimateIDR", model=model, image=image())
+    three = host.run("KDSR_EstimateIDR", model=model, image=image(3))
+    plot, report, similarity = host.run("KDSR_InspectIDR", idr=one)
+    assert plot.ndim == 4
+    assert plot.shape[2:] == (960, 3)
+    assert plot.std() > 0.05
+    assert similarity == 1.0
+    assert "1 IDR" in report
+    plot3, report, similarity = host.run("KDSR_InspectIDR", idr=three, other=one)
+    assert plot3.shape[1] > plot.shape[1]
+    assert f"cosine similarity {three.cosine(one).mean():.4f}" in report
+    assert similarity == pytest.approx(float(three.cosine(one).mean()))
+    heat, report, _ = host.run("KDSR_InspectIDR", idr=one, model=model, image=image(2, 40, 48))
+    assert heat.shape[1] > plot.shape[1] + 300
+    assert "2 x 3 cells" in report
+
+
+def test_a_calibrated_model_reads_what_is_inspected(host: Host, calibrated) -> None:
+    idr = host.run("KDSR_EstimateIDR", model=calibrated, image=image())
+    plain, _, _ = host.run("KDSR_InspectIDR", idr=idr)
+    plot, report, _ = host.run("KDSR_InspectIDR", idr=idr, model=calibrated)
+    assert plot.shape[1] > plain.shape[1] + 700
+    assert report.startswith("blur 2.0 x 1.0 px, noise 6/255, JPEG about 45; inside")
+
+
+def test_inspecting_with_another_models_idr_is_refused(host: Host, model) -> None:
+    other = make_tiny(seed=1).estimate(bchw(image()))
+    with pytest.raises(RuntimeError, match="estimate it again"):
+        host.run("KDSR_InspectIDR", idr=other, model=model, image=image())
+
+
+# ---- baking
+
+
+def test_a_baked_model_is_an_upscale_model(host: Host, model) -> None:
+    images = image(1, 15, 13)
+    idr = host.run("KDSR_EstimateIDR", model=model, image=images)
+    baked = host.run("KDSR_BakeUpscaleModel", model=model, idr=idr)
+    assert baked.scale == 4
+    assert isinstance(baked.model, torch.nn.Module)
+    assert baked.to("cpu") is baked.cpu() is baked.eval() is baked
+    assert (baked.input_channels, baked.output_channels, baked.purpose) == (3, 3, "SR")
+    close(baked(bchw(images)).movedim(1, -1), expected(images))
+    half = baked.half()(bchw(images).half())
+    assert half.dtype == baked.dtype == torch.float16
+    torch.testing.assert_close(half.float().movedim(1, -1), expected(images), rtol=0, atol=2e-2)
+    with pytest.raises(ValueError, match="alpha"):
+        baked(torch.rand(1, 4, 8, 8))
+    two = host.run("KDSR_EstimateIDR", model=model, image=image(2))
+    with pytest.raises(RuntimeError, match="batch of 2"):
+        host.run("KDSR_BakeUpscaleModel", model=model, idr=two)
+
+
+def test_baking_leaves_the_model_as_it_was(host: Host, model) -> None:
+    idr = host.run("KDSR_EstimateIDR", model=model, image=image())
+    host.run("KDSR_BakeUpscaleModel", model=model, idr=idr).half()
+    close(host.run("KDSR_Upscale", model=model, image=image(), idr=idr), expected(image()))
+
+
+# ---- on a GPU
+
+no_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+@no_cuda
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16", "auto"])
+def test_gpu_resident_half_precision_images(host: Host, tiny_file: str, precision: str) -> None:
+    loaded = host.run("KDSR_Load", model=tiny_file, precision=precision)
+    images = image(2, 40, 30)
+    result = host.run("KDSR_TileUpscale", model=loaded, image=images.cuda().half(), tile=16)
+    assert (result.device.type, result.dtype) == ("cpu", torch.float32)
+    assert next(loaded.kdsr.parameters()).device.type == "cuda"
+    difference = (result - expected(images.half().float())).abs()
+    assert difference.mean() < {"fp32": 1e-4, "fp16": 2e-3}.get(precision, 1e-2)
+
+
+@no_cuda
+@pytest.mark.gpu
+def test_models_left_on_the_cpu_are_moved_for_the_run(host: Host, tiny_file: str) -> None:
+    loaded = host.run("KDSR_Load", model=tiny_file, precision="fp32")
+    host.run("KDSR_Upscale", model=loaded, image=image())
+    loaded.kdsr.cpu()  # what --novram leaves behind
+    result = host.run("KDSR_Upscale", model=loaded, image=image())
+    torch.testing.assert_close(result, expected(image()), rtol=0, atol=1e-3)
+    idr = host.run("KDSR_EstimateIDR", model=loaded, image=image())
+    baked = host.run("KDSR_BakeUpscaleModel", model=loaded, idr=idr)
+    assert baked.device.type == "cpu"
+    assert baked(bchw(image()).cuda()).device.type == "cuda"

@@ -1,0 +1,188 @@
+"""The workflows agree with the nodes, with themselves and with what ships beside them."""
+
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import kdsr
+from kdsr import IDR
+from tests.support.comfy_host import Host, declared_inputs
+from tests.support.comfy_workflows import FOLDER, INPUTS, NAMES, ROOT, read
+
+# Core nodes that 0.3.64 has, and their inputs in its order; a * marks a widget.
+CORE = {
+    "CreateVideo": ["images", "fps*", "audio"],
+    "GetVideoComponents": ["video"],
+    "ImageBlend": ["image1", "image2", "blend_factor*", "blend_mode*"],
+    "ImageCompositeMasked": ["destination", "source", "x*", "y*", "resize_source*", "mask"],
+    "ImageCrop": ["image", "width*", "height*", "x*", "y*"],
+    "ImageFromBatch": ["image", "batch_index*", "length*"],
+    "ImageScaleBy": ["image", "upscale_method*", "scale_by*"],
+    "ImageStitch": [
+        "image1", "direction*", "match_image_size*", "spacing_width*", "spacing_color*", "image2",
+    ],
+    "ImageUpscaleWithModel": ["upscale_model", "image"],
+    "LoadImage": ["image*", "upload*"],
+    "LoadVideo": ["file*", "upload*"],
+    "PreviewAny": ["source"],
+    "PreviewImage": ["images"],
+    "SaveImage": ["images", "filename_prefix*"],
+    "SaveVideo": ["video", "filename_prefix*", "format*", "codec*"],
+}  # fmt: skip
+NOTES = {"MarkdownNote"}
+WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+
+
+def is_widget(spec: list[Any]) -> bool:
+    return isinstance(spec[0], list) or spec[0] in WIDGETS
+
+
+def input_names(host: Host, node_type: str) -> list[str]:
+    """As in `CORE`, for any node."""
+    if node_type in CORE:
+        return CORE[node_type]
+    inputs = declared_inputs(host, node_type)
+    return [name + "*" * is_widget(spec) for name, spec in inputs.items()]
+
+
+def nodes_of(name: str) -> list[dict[str, Any]]:
+    return [node for node in read(name)["nodes"] if node["type"] not in NOTES]
+
+
+def test_there_is_a_workflow_for_every_task() -> None:
+    assert set(NAMES) == {
+        "bake_upscale_model",
+        "basic_x4",
+        "idr_transfer",
+        "inspect_and_compare",
+        "large_image_tiled",
+        "regions",
+        "save_and_load_idr",
+        "seamless_texture",
+        "seams_compared",
+        "video_smoothed",
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_workflows_use_only_our_nodes_and_core_ones(host: Host, name: str) -> None:
+    assert {n["type"] for n in nodes_of(name)} <= {*CORE, *host.nodes}
+
+
+def test_together_the_workflows_use_every_node_of_the_pack(host: Host) -> None:
+    assert set(host.nodes) <= {n["type"] for name in NAMES for n in nodes_of(name)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_inputs_and_widgets_are_those_of_the_nodes(host: Host, name: str) -> None:
+    for node in nodes_of(name):
+        expected = input_names(host, node["type"])
+        assert [i["name"] + "*" * ("widget" in i) for i in node["inputs"]] == expected, node
+        assert len(node["widgets_values"]) == sum("*" in n for n in expected), node
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_widget_values_are_allowed(host: Host, name: str) -> None:
+    for node in nodes_of(name):
+        if node["type"] in CORE:
+            continue
+        widgets = [(k, s) for k, s in declared_inputs(host, node["type"]).items() if is_widget(s)]
+        for (key, spec), value in zip(widgets, node["widgets_values"], strict=True):
+            options = spec[1]
+            if "options" in options and key != "file":  # files are there where they are put
+                assert value in options["options"], (node["type"], key, value)
+            if "min" in options:
+                assert options["min"] <= value <= options["max"], (node["type"], key, value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_are_the_same_seen_from_both_ends(name: str) -> None:
+    workflow = read(name)
+    nodes = {node["id"]: node for node in workflow["nodes"]}
+    assert len(nodes) == len(workflow["nodes"])
+    assert workflow["last_node_id"] == max(nodes)
+    assert workflow["last_link_id"] == max(link[0] for link in workflow["links"])
+    seen_out = {
+        (link, node["id"], slot)
+        for node in nodes.values()
+        for slot, output in enumerate(node["outputs"])
+        for link in output["links"] or []
+    }
+    seen_in = {
+        (entry["link"], node["id"], slot)
+        for node in nodes.values()
+        for slot, entry in enumerate(node["inputs"])
+        if entry["link"] is not None
+    }
+    assert seen_out == {(i, source, slot) for i, source, slot, _, _, _ in workflow["links"]}
+    assert seen_in == {(i, target, slot) for i, _, _, target, slot, _ in workflow["links"]}
+    for _, source, source_slot, target, target_slot, kind in workflow["links"]:
+        assert nodes[source]["outputs"][source_slot]["type"] == kind
+        assert nodes[target]["inputs"][target_slot]["type"] in (kind, "*")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_node_properties_name_the_pack_and_its_version(host: Host, name: str) -> None:
+    for node in nodes_of(name):
+        ours = node["type"] in host.nodes
+        properties = node["properties"]
+        assert properties["Node name for S&R"] == node["type"]
+        assert properties["cnr_id"] == ("kdsr" if ours else "comfy-core")
+        assert properties["ver"] == ("0.1.0" if ours else "0.3.64")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_workflows_load_a_bundled_model_and_thus_offer_no_download(name: str) -> None:
+    loaders = [n for n in nodes_of(name) if n["type"] == "KDSR_Load"]
+    assert [n["widgets_values"] for n in loaders] == [["kdsr-s-x4", "auto", ""]]
+    assert all("models" not in n["properties"] for n in loaders)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_workflow_explains_itself_and_names_the_folder_of_its_inputs(name: str) -> None:
+    notes = [n["widgets_values"][0] for n in read(name)["nodes"] if n["type"] in NOTES]
+    assert notes
+    assert notes[0].startswith("# ")
+    assert f"workflows/{INPUTS.name}" in notes[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_inputs_of_workflows_ship_with_the_pack(name: str) -> None:
+    files = {
+        node["widgets_values"][0]
+        for node in nodes_of(name)
+        if node["type"] in ("LoadImage", "LoadVideo", "KDSR_LoadIDR")
+    }
+    assert files
+    assert all((INPUTS / file).is_file() for file in files)
+    assert all(file.startswith("kdsr_") for file in files), "must not replace files of the user"
+
+
+def test_sample_inputs_are_all_used_small_and_described() -> None:
+    described = (INPUTS / "README.md").read_text(encoding="utf-8")
+    used = " ".join((FOLDER / f"{name}.json").read_text(encoding="utf-8") for name in NAMES)
+    samples = [path for path in INPUTS.iterdir() if path.name != "README.md"]
+    assert all(path.name in used and path.name in described for path in samples)
+    assert sum(path.stat().st_size for path in samples) < 1_500_000
+
+
+def test_the_sample_idr_belongs_to_the_bundled_model() -> None:
+    idr = IDR.load(INPUTS / "kdsr_kingfisher.safetensors")
+    fingerprint = kdsr.load("kdsr-s-x4").fingerprint
+    assert idr.fingerprint == fingerprint, "run python benchmarks/workflow_pictures.py"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_workflow_has_a_thumbnail(name: str) -> None:
+    file = FOLDER / f"{name}.jpg"
+    with Image.open(file) as image:
+        assert image.width == image.height >= 300
+        assert len({image.getpixel((x, x)) for x in range(image.width)}) > 20
+    assert file.stat().st_size < 100_000
+
+
+def test_no_other_folder_hides_the_workflows() -> None:
+    # ComfyUI serves the first of these folders that it finds as the templates, and only that.
+    earlier = ("example_workflows", "example", "examples", "workflow")
+    assert [folder for folder in earlier if (ROOT / folder).exists()] == []

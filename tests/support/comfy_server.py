@@ -1,0 +1,200 @@
+"""A real ComfyUI with this pack, for tests: started on a free port, in a folder of its own."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.places import ROOT
+
+PACK = ROOT
+CACHE = Path.home() / ".cache" / "kdsr"
+START_SECONDS = 180
+NOT_FOUND = (
+    "no ComfyUI found: set COMFYUI_DIR (folders, separated like PATH) and COMFYUI_PYTHON, "
+    f"or put ComfyUI-* and comfy-venv into {CACHE}"
+)
+
+
+def found_comfyuis() -> list[Path]:
+    """ComfyUI checkouts to test with, oldest first."""
+    named = os.environ.get("COMFYUI_DIR")
+    folders = [Path(p) for p in named.split(os.pathsep)] if named else CACHE.glob("ComfyUI-*")
+    found = [f.resolve() for f in folders if (f / "main.py").is_file()]
+    return sorted(found, key=_version) if comfy_python() else []
+
+
+def comfy_python() -> Path | None:
+    """The interpreter that has ComfyUI's requirements."""
+    named = os.environ.get("COMFYUI_PYTHON")
+    for candidate in [named] if named else [CACHE / "comfy-venv/bin/python"]:
+        if Path(candidate).exists():
+            return Path(candidate)
+    return None
+
+
+def _version(folder: Path) -> tuple[int, ...]:
+    text = (folder / "comfyui_version.py").read_text(encoding="utf-8").split('"')[1]
+    return tuple(int(part) for part in text.split("."))
+
+
+@dataclass
+class ComfyServer:
+    """A running ComfyUI."""
+
+    comfyui: Path
+    """The checkout it runs from."""
+    url: str
+    base: Path
+    """Its base directory: input, output, models and custom_nodes lie in here."""
+    log_path: Path
+    version: tuple[int, ...]
+    process: subprocess.Popen
+
+    @property
+    def input(self) -> Path:
+        return self.base / "input"
+
+    @property
+    def output(self) -> Path:
+        return self.base / "output"
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def get(self, path: str) -> bytes:
+        """GET, as the browser does it."""
+        with urllib.request.urlopen(self.url + path, timeout=60) as response:
+            return response.read()
+
+    def get_json(self, path: str) -> Any:
+        return json.loads(self.get(path))
+
+    def post(self, path: str, data: Any) -> Any:
+        """POST of JSON; a refusal (HTTP 400) is returned like any other answer."""
+        request = urllib.request.Request(
+            self.url + path,
+            json.dumps(data).encode(),
+            {"Content-Type": "application/json"},
+            method="POST",
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                body = response.read()
+        except urllib.error.HTTPError as error:
+            body = error.read()
+            error.close()
+        return json.loads(body) if body else None
+
+    def object_info(self) -> dict[str, Any]:
+        return self.get_json("/object_info")
+
+    def queue(self, prompt: dict[str, Any]) -> str:
+        """Queues an API-format prompt, which must have no errors; returns its id."""
+        answer = self.post("/prompt", {"prompt": prompt, "client_id": "kdsr-tests"})
+        assert not answer.get("node_errors"), json.dumps(answer["node_errors"], indent=1)
+        assert "prompt_id" in answer, answer
+        return answer["prompt_id"]
+
+    def refusal(self, prompt: dict[str, Any]) -> str:
+        """Queues a prompt that must be refused before it runs; returns the answer as text."""
+        answer = self.post("/prompt", {"prompt": prompt, "client_id": "kdsr-tests"})
+        assert answer.get("node_errors"), f"accepted: {answer}"
+        return json.dumps(answer, ensure_ascii=False)
+
+    def wait(self, prompt_id: str, timeout: float = 120) -> dict[str, Any]:
+        """Waits for the end of a prompt, good or bad; returns its history entry."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            history = self.get_json(f"/history/{prompt_id}")
+            if prompt_id in history:
+                return history[prompt_id]
+            assert self.process.poll() is None, f"ComfyUI ended:\n{self.log[-3000:]}"
+            time.sleep(0.1)
+        pytest.fail(f"the prompt took more than {timeout} s:\n{self.log[-3000:]}")
+
+    def run(self, prompt: dict[str, Any], timeout: float = 120) -> dict[str, Any]:
+        """Runs a prompt to its successful end; returns its history entry."""
+        entry = self.wait(self.queue(prompt), timeout)
+        assert entry["status"]["status_str"] == "success", entry["status"]["messages"][-1]
+        return entry
+
+    def messages(self, entry: dict[str, Any]) -> dict[str, Any]:
+        """What the server said while running, by event (the last of each)."""
+        return dict(entry["status"]["messages"])
+
+    def saved(self, entry: dict[str, Any]) -> list[Path]:
+        """Images that the prompt saved or previewed."""
+        images = [i for out in entry["outputs"].values() for i in out.get("images", [])]
+        return [self.base / i["type"] / i["subfolder"] / i["filename"] for i in images]
+
+
+def start(comfyui: Path, base: Path, *options: str, pack: Path | None = PACK) -> ComfyServer:
+    """Starts a ComfyUI that leaves its own folder alone; stop it with `stop`."""
+    for folder in ("custom_nodes", "input", "output", "models", "user", "temp"):
+        (base / folder).mkdir(parents=True, exist_ok=True)
+    if pack is not None and not (base / "custom_nodes" / "kdsr").exists():
+        (base / "custom_nodes" / "kdsr").symlink_to(pack, target_is_directory=True)
+    port = _free_port()
+    log = base / "comfyui.log"
+    python = comfy_python()
+    assert python is not None
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [
+                str(python), "main.py", "--cpu", "--port", str(port), "--disable-auto-launch",
+                "--base-directory", str(base), "--database-url", "sqlite:///:memory:", *options,
+            ],
+            cwd=comfyui, stdout=sink, stderr=subprocess.STDOUT,
+            env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+    server = ComfyServer(comfyui, f"http://127.0.0.1:{port}", base, log, _version(comfyui), process)
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            server.get("/system_stats")
+        except OSError:  # noqa: PERF203 - it waits anyway
+            time.sleep(0.2)
+        else:
+            return server
+    stop(server)
+    pytest.fail(f"ComfyUI {comfyui} did not start:\n{server.log[-3000:]}")
+
+
+def stop(server: ComfyServer) -> None:
+    """Ends a server."""
+    server.process.terminate()
+    try:
+        server.process.wait(20)
+    except subprocess.TimeoutExpired:
+        server.process.kill()
+        server.process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+_FOUND = found_comfyuis() or [None]
+
+
+@pytest.fixture(scope="session", params=_FOUND, ids=lambda p: p.name if p else "none")
+def comfy(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[ComfyServer]:
+    """A server with the pack, one for each ComfyUI found; a test using it is marked `comfy`."""
+    if request.param is None:
+        pytest.skip(NOT_FOUND)
+    server = start(request.param, tmp_path_factory.mktemp(request.param.name))
+    yield server
+    stop(server)

@@ -1,0 +1,179 @@
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import torch
+
+import kdsr
+from kdsr import KDSR, KDSRError
+from kdsr.files.weights import load_checkpoint
+from tests.support.train_runs import PHOTOS, one_thread, tiny_recipe  # noqa: F401 - a fixture
+from train.loop.checkpoints import Checkpoints
+from train.publish import main as publish
+from train.publish import read_card
+from train.run import main
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported")
+    recipe = tiny_recipe(folder, variant="test", hold_out=1, ema=0.9, licence="CC0-1.0")
+    assert main([recipe, "--validate", f"[{PHOTOS}]"]) == 0
+    return folder / "run"
+
+
+def test_the_export_is_the_averaged_student_with_all_that_made_it(run: Path) -> None:
+    model = load_checkpoint(run / "kdsr-s-x4-test.safetensors")
+    assert isinstance(model, KDSR)
+    saved = Checkpoints(run / "checkpoints", "student").load()
+    assert saved is not None
+    for key, tensor in model.state_dict().items():
+        assert torch.equal(tensor, saved["ema"][f"module.{key}"])
+        assert not torch.equal(tensor, saved["model"][key])
+    metadata = model.metadata
+    assert metadata["name"] == "kdsr-s-x4-test"
+    assert metadata["licence"] == "CC0-1.0"
+    assert metadata["steps"] == "6"
+    assert metadata["data_fingerprint"] == saved["data"]
+    assert json.loads(metadata["metrics"])["psnr_y_photos"] > 5
+    recipe = json.loads(metadata["recipe"])
+    assert recipe["student.kd_weight"] == 0.05
+    assert recipe["degradation.kind"] == "general"
+
+
+def test_the_export_upscales_through_the_public_api(run: Path) -> None:
+    model = kdsr.load(run / "kdsr-s-x4-test.safetensors")
+    assert model.upscale(torch.rand(1, 3, 9, 7)).shape == (1, 3, 36, 28)
+
+
+def test_half_the_size_when_asked(tmp_path: Path) -> None:
+    recipe = tiny_recipe(tmp_path, ema=0.9, half=True)
+    assert main([recipe]) == 0
+    whole, half = (
+        tmp_path / "run" / name for name in ("student.safetensors", "kdsr-s-x4.safetensors")
+    )
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    exact = load_checkpoint(whole).state_dict()
+    for key, tensor in load_checkpoint(half).state_dict().items():
+        assert torch.equal(tensor, exact[key].half().float())
+
+
+def test_the_card_states_use_measurements_and_options(run: Path) -> None:
+    card = (run / "kdsr-s-x4-test.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlicense: cc0-1.0\n")
+    assert "| photos | " in card
+    assert "| held_out | " in card
+    assert "kdsr upscale photo.jpg --model kdsr-s-x4-test.safetensors" in card
+    assert "student.kd_weight: 0.05" in card
+    assert "Trained for 6 steps\nin 0.00 hours" in card
+
+
+def test_publishing_shows_what_it_would_send_and_sends_nothing_without_yes(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert publish([str(run / "kdsr-s-x4-test.safetensors"), "someone/kdsr-test"]) == 0
+    shown = capsys.readouterr().out
+    assert "kdsr-s-x4-test.safetensors" in shown
+    assert "README.md" in shown
+    assert "--yes" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "repo", "message"),
+    [
+        ("absent.safetensors", "a/b", "no such file"),
+        ("teacher.safetensors", "a/b", "is a teacher"),
+        ("kdsr-s-x4-test.safetensors", "nameless", "expected owner/name"),
+    ],
+)
+def test_publishing_what_cannot_be_used_is_refused(
+    run: Path, capsys: pytest.CaptureFixture[str], name: str, repo: str, message: str
+) -> None:
+    assert publish([str(run / name), repo, "--yes"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_weights_without_a_card_are_not_published(run: Path, tmp_path: Path) -> None:
+    lonely = tmp_path / "lonely.safetensors"
+    lonely.write_bytes((run / "kdsr-s-x4-test.safetensors").read_bytes())
+    with pytest.raises(KDSRError, match=r"expected a model card at .*lonely\.md"):
+        read_card(lonely)
+
+
+class _Hub(BaseHTTPRequestHandler):
+    """The part of the Hub's protocol that takes a commit of small files."""
+
+    sent: ClassVar[dict[str, bytes]] = {}
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+        """Silence."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers.get("Authorization") != "Bearer hf_good":
+            return self._answer(401, {"error": "Invalid username or password."})
+        if self.path == "/api/repos/create":
+            return self._answer(200, {"url": f"http://{self.headers['Host']}/someone/kdsr-test"})
+        if self.path == "/api/validate-yaml":
+            return self._answer(200, {"errors": [], "warnings": []})
+        if "/preupload/" in self.path:
+            files = [
+                {"path": file["path"], "uploadMode": "regular", "shouldIgnore": False}
+                for file in json.loads(body)["files"]
+            ]
+            return self._answer(200, {"files": files})
+        for line in body.decode().splitlines():
+            entry = json.loads(line)
+            if entry["key"] == "file":
+                value = entry["value"]
+                self.sent[value["path"]] = base64.b64decode(value["content"])
+        url = f"http://{self.headers['Host']}/someone/kdsr-test/commit/" + "a" * 40
+        return self._answer(200, {"commitUrl": url, "commitOid": "a" * 40, "success": True})
+
+    def _answer(self, status: int, content: dict[str, object]) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
+    """A server on localhost; yields the files that it was sent."""
+    _Hub.sent.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    # The client reads its endpoint when it is imported.
+    monkeypatch.setattr(
+        "huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{server.server_port}"
+    )
+    yield _Hub.sent
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_publishing_sends_weights_and_card_in_one_commit(
+    run: Path,
+    hub: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    weights = run / "kdsr-s-x4-test.safetensors"
+    monkeypatch.setenv("HF_TOKEN", "hf_bad")
+    assert publish([str(weights), "someone/kdsr-test", "--yes"]) == 2
+    assert "did not take" in capsys.readouterr().err
+    assert not hub
+    monkeypatch.setenv("HF_TOKEN", "hf_good")
+    assert publish([str(weights), "someone/kdsr-test", "--yes"]) == 0
+    assert hub[weights.name] == weights.read_bytes()
+    assert hub["README.md"] == weights.with_suffix(".md").read_bytes()
+    assert "revision " + "a" * 40 in capsys.readouterr().out

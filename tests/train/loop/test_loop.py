@@ -1,0 +1,242 @@
+import itertools
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from kdsr import KDSR, KDSRConfig, KDSRTeacher
+from kdsr.files.weights import save_checkpoint
+from tests.support.train_runs import one_thread, tiny_recipe  # noqa: F401 - a fixture
+from train.errors import TrainingError
+from train.loop.checks import NAN_LIMIT
+from train.loop.loop import Loop
+from train.loop.optimizer import learning_rate
+from train.losses.terms import l1_loss
+from train.recipes.options import StageOptions
+from train.recipes.reading import read_options
+from train.run import assemble
+from train.stages.distillation import Batch, StudentStage, TeacherStage, copy_fitting
+from train.stages.start import build_stage, wake
+
+CONFIG = KDSRConfig(2, 4, 2, 1)
+
+
+def make_loop(folder: Path, stage: str = "teacher", **changes: object) -> Loop:
+    options = read_options([tiny_recipe(folder, **changes)])
+    return assemble(options, Accelerator(cpu=True)).loop(stage)
+
+
+def batch(scale: int = 2, count: int = 4) -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    gt = torch.rand(count, 3, 8 * scale, 8 * scale, generator=generator)
+    return Batch(torch.nn.functional.avg_pool2d(gt, scale), gt, step=0)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_its_end() -> None:
+    options = StageOptions(steps=110, lr=1.0, final_lr=0.1, warmup=10)
+    rates = [learning_rate(step, options) for step in range(111)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == rates[10] == 1.0
+    assert rates[60] == pytest.approx(0.55)
+    assert rates[110] == pytest.approx(0.1)
+    assert all(b <= a for a, b in itertools.pairwise(rates[10:]))
+
+
+def test_a_student_starts_from_every_teacher_tensor_that_fits() -> None:
+    teacher, student = KDSRTeacher(CONFIG), KDSR(CONFIG)
+    copied, left = copy_fitting(teacher, student)
+    assert left == ["estimator.head.weight"]
+    assert len(copied) + 1 == len(student.state_dict())
+    for key in copied:
+        assert torch.equal(student.state_dict()[key], teacher.state_dict()[key])
+
+
+def test_the_teacher_gets_no_gradient() -> None:
+    teacher = KDSRTeacher(CONFIG)
+    stage = StudentStage(CONFIG, StageOptions(kd_weight=1.0), composed=True, teacher=teacher)
+    losses = stage.losses("model", {"model": stage.model}, batch())
+    torch.stack(list(losses.values())).sum().backward()
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+    assert all(parameter.grad is not None for parameter in stage.model.parameters())
+
+
+def test_the_distillation_loss_alone_trains_the_estimator_alone() -> None:
+    options = StageOptions(kd_weight=1.0, kd_only=5)
+    stage = StudentStage(CONFIG, options, composed=False, teacher=KDSRTeacher(CONFIG))
+    losses = stage.losses("model", {"model": stage.model}, batch())
+    torch.stack(list(losses.values())).sum().backward()
+    moved = {
+        name.split(".")[0]
+        for name, parameter in stage.model.named_parameters()
+        if parameter.grad is not None and parameter.grad.abs().max() > 0
+    }
+    assert moved == {"estimator"}
+
+
+@pytest.mark.parametrize("stage", ["teacher", "student"])
+def test_a_network_overfits_one_batch(stage: str) -> None:
+    torch.manual_seed(0)
+    config = KDSRConfig(2, 16, 3, 1)
+    images = batch(count=2)
+    model = KDSRTeacher(config) if stage == "teacher" else KDSR(config)
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    first = last = math.nan
+    for step in range(150):
+        given = (images.lq, images.gt) if stage == "teacher" else (images.lq,)
+        loss = l1_loss(model(*given, compose_tail=True)[0], images.gt)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        first, last = (loss.item() if step == 0 else first), loss.item()
+    assert last < 0.5 * first
+
+
+def test_every_pixel_up_to_the_border_counts() -> None:
+    stage = TeacherStage(CONFIG, StageOptions(), composed=True)
+    images = batch()
+    images.gt.requires_grad_()
+    sr = stage.upscale(stage.model, images.lq, images.gt.detach())
+    l1_loss(sr.detach(), images.gt).backward()
+    assert images.gt.grad is not None
+    assert (images.gt.grad != 0).all()
+
+
+def test_composing_the_tail_changes_neither_loss_nor_gradients() -> None:
+    torch.manual_seed(0)
+    images, gradients, losses = batch(), [], []
+    teacher = TeacherStage(CONFIG, StageOptions(), composed=False)
+    for composed in (False, True):
+        teacher.composed = composed
+        teacher.model.zero_grad()
+        loss = teacher.losses("model", {"model": teacher.model}, images)["l1"]
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append([p.grad.clone() for p in teacher.model.parameters() if p.grad is not None])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    for plain, composed in zip(*gradients, strict=True):
+        assert torch.allclose(plain, composed, rtol=1e-3, atol=1e-6)
+
+
+def test_a_waking_estimator_is_blind_to_flat_colour_and_sees_lq_detail() -> None:
+    model = KDSRTeacher(KDSRConfig(4, 8, 2, 1))
+    wake(model.estimator)
+    flat = torch.ones(1, 51, 9, 9)
+    inner = model.estimator.head(flat)[:, :, 1:-1, 1:-1]
+    assert inner.abs().max() < 1e-4
+    weight = model.estimator.head.weight
+    lq, gt = weight[:, :3].square().sum(), weight[:, 3:].square().sum()
+    assert 0.5 < (lq / gt).item() < 2
+
+
+def test_a_woken_teacher_tells_degradations_apart_from_the_start(tmp_path: Path) -> None:
+    spreads = {}
+    for name in ("plain", "woken"):
+        loop = make_loop(tmp_path, degradation={"kind": "classic"}, n_feats=16, patch=24)
+        if name == "plain":
+            torch.manual_seed(0)
+            loop.stage.model.load_state_dict(KDSRTeacher(loop.stage.model.config).state_dict())
+        asked = loop.probe.ask(loop.stage, loop.stage.model)
+        spreads[name] = asked["idr_spread_degradations"] / asked["idr_level"]
+    assert spreads["woken"] > 4 * spreads["plain"]
+
+
+def test_accumulated_parts_give_the_same_step(tmp_path: Path) -> None:
+    states = []
+    for accumulate in (1, 2):
+        torch.manual_seed(0)
+        loop = make_loop(tmp_path, accumulate=accumulate)
+        for _ in range(2):
+            loop._optimise()
+            loop.step += 1
+        states.append(loop.stage.model.state_dict())
+    for key, value in states[0].items():
+        assert torch.allclose(value, states[1][key], rtol=1e-4, atol=1e-6), key
+
+
+class Poisoned(TeacherStage):
+    """A teacher whose loss is NaN at some steps."""
+
+    bad_steps: range
+
+    def losses(self, part: str, forward: dict, batch: Batch) -> dict[str, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        losses = super().losses(part, forward, batch)
+        factor = math.nan if batch.step in self.bad_steps else 1.0
+        return {name: loss * factor for name, loss in losses.items()}
+
+
+@pytest.mark.parametrize("bad", [3, NAN_LIMIT])
+def test_nan_steps_are_skipped_and_counted_and_ten_in_a_row_end_the_run(
+    tmp_path: Path, bad: int
+) -> None:
+    loop = make_loop(tmp_path, teacher={"steps": 16, "warmup": 0})
+    loop.stage.__class__ = Poisoned
+    loop.stage.bad_steps = range(2, 2 + bad)  # pyright: ignore[reportAttributeAccessIssue]
+    if bad < NAN_LIMIT:
+        assert loop.run() is None
+        assert loop.nan_steps == bad
+    else:
+        with pytest.raises(TrainingError, match=r"10 steps in a row .*lower --teacher\.lr"):
+            loop.run()
+    assert all(parameter.isfinite().all() for parameter in loop.stage.model.parameters())
+
+
+def test_a_dead_idr_fails_loudly(tmp_path: Path) -> None:
+    loop = make_loop(tmp_path, min_spread=1e-3)
+    with torch.no_grad():
+        loop.stage.model.estimator.mlp[1].get_parameter("weight").zero_()
+        loop.stage.model.estimator.mlp[1].get_parameter("bias").fill_(0.04)
+    loop.parts["model"].module.estimator.requires_grad_(False)
+    with pytest.raises(TrainingError, match=r"the IDR is dead: .*idr_full varies by"):
+        loop.run()
+
+
+def test_a_living_idr_is_probed_and_logged(tmp_path: Path) -> None:
+    loop = make_loop(tmp_path, min_spread=1e-4)
+    assert loop.run() is None
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    probed = [line for line in lines if "idr_level" in line]
+    assert probed
+    assert probed[-1]["idr_spread_degradations"] > 0
+
+
+def test_the_estimator_has_its_share_of_the_learning_rate(tmp_path: Path) -> None:
+    loop = make_loop(tmp_path, teacher={"steps": 6, "warmup": 0, "lr": 1e-2, "estimator_lr": 0.01})
+    before = {k: v.clone() for k, v in loop.stage.model.state_dict().items()}
+    loop._optimise()
+    moved = {
+        k: (v - before[k]).abs().max().item() for k, v in loop.stage.model.state_dict().items()
+    }
+    assert moved["network.fuse.weight"] == pytest.approx(1e-2, rel=0.02)
+    assert moved["estimator.head.weight"] == pytest.approx(1e-4, rel=0.02)
+
+
+def test_building_a_student_without_a_teacher_says_what_to_do(tmp_path: Path) -> None:
+    options = read_options([tiny_recipe(tmp_path)])
+    with pytest.raises(TrainingError, match=r"expected a trained teacher at .*--stage teacher"):
+        build_stage("student", options, print)
+
+
+def test_a_control_from_nothing_needs_no_teacher(tmp_path: Path) -> None:
+    said = []
+    options = read_options([tiny_recipe(tmp_path), "--from_teacher", "false"])
+    stage = build_stage("control", options, said.append)
+    assert stage.teacher is None
+    assert said == ["control starts from nothing"]
+
+
+def test_a_student_from_nothing_still_has_a_teacher_to_learn_from(tmp_path: Path) -> None:
+    path = tmp_path / "teacher.safetensors"
+    options = read_options(
+        [tiny_recipe(tmp_path), "--from_teacher", "false", "--teacher_checkpoint", str(path)]
+    )
+    with pytest.raises(TrainingError, match="expected a trained teacher"):
+        build_stage("student", options, print)
+    teacher = KDSRTeacher(options.network())
+    save_checkpoint(teacher, path)
+    stage = build_stage("student", options, print)
+    assert stage.teacher is not None
+    assert not torch.equal(stage.model.network.fuse.weight, teacher.network.fuse.weight)

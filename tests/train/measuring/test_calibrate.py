@@ -1,0 +1,169 @@
+"""Calibration: what is fitted must be true of crops that nothing was fitted on.
+
+The few sample photographs serve for both; docs/idr.md has the errors on photographs never seen.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import kdsr
+import train.calibrate as module
+from kdsr import KDSR
+from kdsr.files.weights import load_student, read_tensors, save_checkpoint
+from tests.support.train_runs import PHOTOS, one_thread  # noqa: F401 - a fixture
+from train.calibrate import calibrate, describe, main, trained_on
+from train.data.crops import CropSampler, ImageCache, open_cache
+from train.degradation.classic import ClassicDegradation
+from train.degradation.general import GeneralDegradation, GeneralOptions
+from train.degradation.realworld import RealWorldDegradation
+from train.measuring import fitting
+from train.measuring.protocols import fixed
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> ImageCache:
+    return open_cache(PHOTOS, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def calibrated(photographs: ImageCache) -> KDSR:
+    """The bundled model, calibrated anew on a few crops of the sample photographs."""
+    model = kdsr.load("kdsr-s-x4")
+    crops = CropSampler(photographs, 0)
+    general = GeneralDegradation(GeneralOptions(), 4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_SIDES", (48, 64))
+        patch.setattr(fitting, "_STEPS", 1500)
+        model.calibration = calibrate(model, crops, crops, general, samples=640)
+    return model
+
+
+@pytest.mark.slow
+def test_noise_is_read_far_better_than_guessed(calibrated: KDSR) -> None:
+    c = calibrated.calibration
+    assert c is not None
+    assert c.typical[2] < 0.6 * c.naive[2]
+    assert "| noise |" in describe(c)
+
+
+@pytest.mark.slow
+def test_readings_follow_the_degradation(calibrated: KDSR, photographs: ImageCache) -> None:
+    gt = CropSampler(photographs, 5).batch(1, range(8), 256, CPU)
+    noise = []
+    for sigma in (0.0, 8.0, 18.0):
+        lq = fixed(4, noise=sigma)(gt)
+        values = module.torch.stack(
+            [
+                torch.tensor(reading.noise.value)
+                for reading in kdsr.read(calibrated, calibrated.estimate(lq, dtype="fp32"))
+                if reading.noise is not None
+            ]
+        )
+        noise.append(values.mean().item())
+    assert noise[0] + 2 < noise[1] < noise[2] - 2
+
+
+@pytest.mark.slow
+def test_stated_errors_are_those_that_occur(calibrated: KDSR, photographs: ImageCache) -> None:
+    held_out = CropSampler(photographs, 9)
+    general = GeneralDegradation(GeneralOptions(), 4)
+    gt = held_out.batch(3, range(64), 224, CPU)
+    drawn = general.sample(123, 0, range(64))
+    readings = kdsr.read(calibrated, calibrated.estimate(general.apply(gt, drawn), dtype="fp32"))
+    pairs = [
+        (abs(reading.noise.value - float(truth)), reading.noise.error)
+        for reading, truth in zip(readings, drawn.noise, strict=True)
+        if reading.noise is not None
+    ]
+    assert len(pairs) >= 40, "most can be told"
+    actual, stated = (sum(column) / len(pairs) for column in zip(*pairs, strict=True))
+    assert 0.5 < stated / actual < 2
+
+
+@pytest.mark.slow
+def test_the_training_lies_inside_and_other_things_outside(
+    calibrated: KDSR, photographs: ImageCache
+) -> None:
+    gt = CropSampler(photographs, 7).batch(2, range(16), 224, CPU)
+    general = GeneralDegradation(GeneralOptions(), 4)
+    usual = calibrated.estimate(general.apply(gt, general.sample(4, 0, range(16))), dtype="fp32")
+    assert sum(reading.inside for reading in kdsr.read(calibrated, usual)) >= 15
+    strange = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    readings = kdsr.read(calibrated, calibrated.estimate(strange, dtype="fp32"))
+    assert not any(reading.inside for reading in readings)
+
+
+@pytest.mark.slow
+def test_references_lie_where_their_degradation_does(
+    calibrated: KDSR, photographs: ImageCache
+) -> None:
+    found = kdsr.references(calibrated)
+    gt = CropSampler(photographs, 8).batch(4, range(16), 224, CPU)
+    for name in ("clean", "heavy noise", "heavy blur"):
+        lq = fixed(4, **module.REFERENCES[name])(gt)
+        idr = calibrated.estimate(lq, dtype="fp32").mean()
+        best = found.nearest(idr)[0]
+        assert best.split()[-1] == name.split()[-1], f"{name} is nearest to {best}"
+
+
+def test_the_same_seed_gives_the_same_calibration(
+    photographs: ImageCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SIDES", (16,))
+    monkeypatch.setattr(fitting, "_STEPS", 20)
+    model = kdsr.load("kdsr-s-x4")
+    crops = CropSampler(photographs, 0)
+    classic = ClassicDegradation(module.DegradationOptions().classic, 4)
+    made = [calibrate(model, crops, crops, classic, samples=64) for _ in range(2)]
+    for key, value in vars(made[0]).items():
+        other = getattr(made[1], key)
+        assert value == other if key == "names" else torch.equal(value, other), key
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_the_command_rewrites_a_file_in_its_own_precision(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    dtype: torch.dtype,
+) -> None:
+    monkeypatch.setattr(module, "_SIDES", (16,))
+    monkeypatch.setattr(fitting, "_STEPS", 20)
+    path = tmp_path / "m.safetensors"
+    model = replace_calibration(kdsr.load("kdsr-s-x4"))
+    save_checkpoint(model, path, {"name": "m"}, dtype)
+    options = ["--data", str(PHOTOS), "--cache", str(tmp_path / "cache"), "--samples", "64"]
+    assert main([str(path), *options, "--hold_out", "2"]) == 0
+    assert "mean absolute error" in capsys.readouterr().out
+    loaded = load_student(path)
+    assert loaded.calibration is not None
+    assert loaded.metadata["name"] == "m"
+    assert read_tensors(path)[0]["network.head.weight"].dtype == dtype
+    assert main([str(tmp_path / "none.safetensors"), *options]) == 2
+    assert "no such file" in capsys.readouterr().err
+
+
+def replace_calibration(model: KDSR) -> KDSR:
+    model.calibration = None
+    return model
+
+
+def test_the_range_is_that_of_the_files_recipe() -> None:
+    assert isinstance(trained_on({}, 4), GeneralDegradation)
+    recipe = '{"degradation.kind": "classic", "degradation.classic.max_noise": 7.0}'
+    classic = trained_on({"recipe": recipe}, 4)
+    assert isinstance(classic, ClassicDegradation)
+    assert classic.options.max_noise == 7.0
+    recipe = (
+        '{"degradation.kind": "realworld",'
+        ' "degradation.realworld.first.resize_probability": [0.1, 0.8, 0.1]}'
+    )
+    real = trained_on({"recipe": recipe}, 4)
+    assert isinstance(real, RealWorldDegradation)
+    assert real.options.first.resize_probability == (0.1, 0.8, 0.1)
+    assert real.options == replace(real.options)

@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from kdsr.errors import CheckpointError
+from train.measuring.lpips import LPIPS, load_lpips
+
+
+def alexnet_features() -> nn.Sequential:
+    """torchvision's `alexnet().features`, written down layer by layer, with random weights."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 11, 4, 2), nn.ReLU(), nn.MaxPool2d(3, 2),
+        nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2),
+        nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2),
+    ).requires_grad_(False)  # fmt: skip
+
+
+def alexnet_state() -> dict[str, Tensor]:
+    state = {f"features.{key}": value for key, value in alexnet_features().state_dict().items()}
+    return {**state, "classifier.1.weight": torch.zeros(1)}
+
+
+def heads_state() -> dict[str, Tensor]:
+    rng = torch.Generator().manual_seed(1)
+    channels = (64, 192, 384, 256, 256)
+    return {
+        f"lin{i}.model.1.weight": torch.rand(1, n, 1, 1, generator=rng)
+        for i, n in enumerate(channels)
+    }
+
+
+def test_lpips_is_the_weighted_distance_of_unit_features_after_each_relu() -> None:
+    sr, gt = torch.randint(0, 256, (2, 2, 3, 70, 64)).float() / 255
+    shift = torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1)
+    scale = torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1)
+    a, b = ((2 * images - 1 - shift) / scale for images in (sr, gt))
+    expected, weights = torch.zeros(2), list(heads_state().values())
+    for index, layer in enumerate(alexnet_features()):
+        a, b = layer(a), layer(b)
+        if index in (1, 4, 7, 9, 11):
+            difference = nn.functional.normalize(a, dim=1) - nn.functional.normalize(b, dim=1)
+            expected += (difference**2 * weights.pop(0)).sum(1).mean((1, 2))
+    made = LPIPS(alexnet_state(), heads_state())(sr, gt)
+    torch.testing.assert_close(made, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_equal_images_have_no_distance_and_worse_ones_more() -> None:
+    lpips = LPIPS(alexnet_state(), heads_state())
+    gt = torch.rand(1, 3, 64, 64)
+    noise = torch.randn(gt.shape)
+    assert lpips(gt, gt) == 0
+    assert lpips(gt + 0.02 * noise, gt) < lpips(gt + 0.2 * noise, gt)
+
+
+def test_lpips_is_read_from_two_files_and_wrong_ones_are_named(tmp_path: Path) -> None:
+    alexnet, heads = tmp_path / "alexnet.pth", tmp_path / "alex.pth"
+    torch.save(alexnet_state(), alexnet)
+    torch.save(heads_state(), heads)
+    assert load_lpips(alexnet, heads)(torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32)) > 0
+    with pytest.raises(CheckpointError, match="weight0 is missing"):
+        load_lpips(heads, alexnet)
+    with pytest.raises(CheckpointError, match="no such file"):
+        load_lpips(alexnet, tmp_path / "vgg.pth")
+    heads.write_bytes(b"not a file of weights")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_lpips(alexnet, heads)
+
+
+def test_images_that_are_too_small_are_refused() -> None:
+    with pytest.raises(ValueError, match="40x30 px are too small"):
+        LPIPS(alexnet_state(), heads_state())(torch.zeros(1, 3, 30, 40), torch.zeros(1, 3, 30, 40))
+    LPIPS(alexnet_state(), heads_state())(torch.zeros(1, 3, 31, 31), torch.zeros(1, 3, 31, 31))

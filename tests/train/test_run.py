@@ -1,0 +1,283 @@
+"""The command as people run it, in processes of its own where they are killed."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+import kdsr
+from kdsr.files.weights import read_tensors
+from tests.support.places import ROOT
+from tests.support.train_runs import PHOTOS, full_disk, one_thread, tiny_recipe  # noqa: F401 - a fixture
+from train.loop.checkpoints import Checkpoints
+from train.run import main
+
+
+def start(recipe: str, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(ROOT / "train" / "run.py"), recipe, *more]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """Waits for the end of a process; returns what it printed."""
+    return process.communicate(timeout=200)[0]
+
+
+def wait_for_step(process: subprocess.Popen[str], log: Path, stage: str, step: int) -> None:
+    """Until the run's log shows a step of a stage."""
+    deadline = time.monotonic() + 200
+    wanted = f'"stage": "{stage}", "step": {step},'
+    while time.monotonic() < deadline:
+        if log.is_file() and wanted in log.read_text():
+            return
+        assert process.poll() is None, finish(process)
+        time.sleep(0.005)
+    raise AssertionError(f"{stage} did not reach step {step}")
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return {
+        f"{name}/{key}": tensor
+        for name in ("teacher", "student")
+        for key, tensor in read_tensors(run / f"{name}.safetensors")[0].items()
+    }
+
+
+def losses(run: Path) -> list[tuple[str, int, float]]:
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [(line["stage"], line["step"], line["l1"]) for line in lines if "l1" in line]
+
+
+def test_all_runs_the_chain_and_leaves_everything_it_should(tmp_path: Path) -> None:
+    recipe = tiny_recipe(tmp_path, hold_out=2, validate_every=3, preview_every=3)
+    assert main([recipe, "--validate", f"[{PHOTOS}]"]) == 0
+    run = tmp_path / "run"
+    for name in ("teacher.safetensors", "student.safetensors", "kdsr-s-x4.safetensors",
+                 "kdsr-s-x4.md", "options.yaml", "log.jsonl", "tensorboard"):  # fmt: skip
+        assert (run / name).exists(), name
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    student = [line for line in lines if line["stage"] == "student"]
+    assert [line["step"] for line in student if "l1" in line] == list(range(1, 7))
+    assert all(line["kd"] >= 0 for line in student if "kd" in line)
+    measured = [line for line in student if "psnr_y_photos" in line]
+    assert [line["step"] for line in measured] == [3, 6]
+    assert {"psnr_y_held_out", "bicubic_psnr_y_held_out", "idr_cosine"} <= set(measured[-1])
+    with Image.open(run / "previews" / "student-00000006.png") as grid:
+        assert grid.size == (5 * 32, 4 * 32 + 14)  # LQ, bicubic, teacher, student, GT
+
+
+def test_the_stages_without_distillation_and_against_a_discriminator_run(tmp_path: Path) -> None:
+    recipe = tiny_recipe(
+        tmp_path, stages=["teacher", "student", "control", "gan"], patch=16,
+        degradation={"kind": "realworld"},
+    )  # fmt: skip
+    assert main([recipe, "--gan.perceptual_weight", "0"]) == 0
+    run = tmp_path / "run"
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    control = [line for line in lines if line["stage"] == "control" and "l1" in line]
+    assert len(control) == 6
+    assert not any("kd" in line for line in control)
+    gan = [line for line in lines if line["stage"] == "gan" and "l1" in line]
+    assert {"l1", "kd", "gan", "real", "fake"} <= set(gan[-1])
+    first, last = gan[0], gan[-1]
+    assert last["real"] + last["fake"] != first["real"] + first["fake"]
+    assert kdsr.load(run / "kdsr-s-x4.safetensors").metadata["stage"] == "gan"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "general",
+        pytest.param("classic", marks=pytest.mark.slow),
+        pytest.param("realworld", marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_killed_at_random_steps_ends_as_if_nothing_had_happened(
+    tmp_path: Path, kind: str
+) -> None:
+    changes = {
+        "save_every": 2, "degradation": {"kind": kind}, "patterns": 0.3, "shard_mib": 1,
+        "teacher": {"steps": 16, "warmup": 2}, "student": {"steps": 16, "warmup": 2,
+        "kd_weight": 0.05}, "final_patch": 12, "ema": 0.9,
+        "pair_uses": 2 if kind == "realworld" else 1,
+    }  # fmt: skip
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for folder in (whole, killed):
+        folder.mkdir()
+    process = start(tiny_recipe(whole, **changes))
+    output = finish(process)
+    assert process.returncode == 0, output
+    rng = random.Random(kind)
+    recipe, log = tiny_recipe(killed, **changes), killed / "run" / "log.jsonl"
+    for stage in ("teacher", "student"):
+        process = start(recipe)
+        wait_for_step(process, log, stage, rng.randrange(3, 13))
+        process.send_signal(signal.SIGKILL)
+        finish(process)
+    process = start(recipe)
+    output = finish(process)
+    assert process.returncode == 0, output
+    expected, actual = weights(whole / "run"), weights(killed / "run")
+    assert expected.keys() == actual.keys()
+    assert all(torch.equal(expected[key], actual[key]) for key in expected)
+    assert losses(whole / "run") == losses(killed / "run")
+
+
+def test_a_stop_signal_saves_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    recipe = tiny_recipe(tmp_path, teacher={"steps": 500, "warmup": 2})
+    process = start(recipe, "--stage", "teacher")
+    wait_for_step(process, tmp_path / "run" / "log.jsonl", "teacher", 5)
+    process.terminate()
+    output = finish(process)
+    assert process.returncode == 0, output
+    assert "SIGTERM was received; run again to go on" in output
+    saved = Checkpoints(tmp_path / "run" / "checkpoints", "teacher").load()
+    assert saved is not None
+    assert 5 <= saved["step"] < 500
+    assert (tmp_path / "run" / "teacher.safetensors").is_file()
+
+
+def test_the_time_limit_stops_cleanly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tiny_recipe(tmp_path, teacher={"steps": 100_000, "warmup": 2})
+    assert main([recipe, "--time-limit", "0.02"]) == 0
+    assert "the time limit was reached; run again to go on" in capsys.readouterr().out
+    assert Checkpoints(tmp_path / "run" / "checkpoints", "teacher").load() is not None
+    assert not (tmp_path / "run" / "student.safetensors").exists()
+
+
+def test_shards_carry_a_run_to_another_place(tmp_path: Path) -> None:
+    recipe = tiny_recipe(tmp_path, teacher={"steps": 6, "warmup": 2}, shard_mib=15)
+    assert main([recipe, "--stage", "teacher"]) == 0
+    (tmp_path / "run").rename(tmp_path / "carried")
+    options = yaml.safe_load(Path(recipe).read_text())
+    options |= {"out": str(tmp_path / "carried")}
+    Path(recipe).write_text(yaml.safe_dump(options))
+    assert main([recipe]) == 0
+    steps = [step for stage, step, _ in losses(tmp_path / "carried") if stage == "teacher"]
+    assert steps == list(range(1, 7))
+
+
+def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """Runs a command that must fail with one line; returns the line."""
+    assert main(list(argv)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    return error
+
+
+def test_bad_options_are_one_clear_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = refused(capsys, tiny_recipe(tmp_path), "--bath", "3", "--student.lr", "fast")
+    assert "unknown option bath; is it batch?" in error
+    assert "student.lr: Expected" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_and_empty_data_are_one_clear_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tiny_recipe(tmp_path)
+    assert "name a folder or a list file with --data" in refused(capsys, recipe, "--data", "null")
+    (tmp_path / "empty").mkdir()
+    error = refused(capsys, recipe, "--data", str(tmp_path / "empty"))
+    assert "expected training images at" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_images_smaller_than_the_crop_are_one_clear_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = refused(capsys, tiny_recipe(tmp_path, patch=200))
+    assert "smaller than the crop of 800 px" in error
+    assert "--patch" in error
+
+
+def test_a_corrupt_checkpoint_is_one_clear_message_and_nothing_is_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tiny_recipe(tmp_path, save_every=3)
+    assert main([recipe, "--stage", "teacher"]) == 0
+    folder = tmp_path / "run" / "checkpoints"
+    shard = folder / "teacher-00000006.000.pt"
+    shard.write_bytes(shard.read_bytes()[:-50])
+    before = sorted(path.name for path in folder.iterdir())
+    error = refused(capsys, recipe)
+    assert "teacher-00000006.json is damaged" in error
+    assert sorted(path.name for path in folder.iterdir()) == before
+    (folder / "teacher-00000006.json").unlink()
+    assert main([recipe, "--stage", "teacher"]) == 0
+
+
+def test_a_full_disk_during_training_is_one_clear_message_and_nothing_is_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tiny_recipe(tmp_path, save_every=3, teacher={"steps": 3, "warmup": 0})
+    assert main([recipe, "--stage", "teacher"]) == 0
+    more = ["--stage", "teacher", "--teacher.steps", "6", "--allow_changes"]
+    with full_disk(room=20_000):
+        error = refused(capsys, recipe, *more)
+    assert "cannot write the checkpoint teacher-00000006" in error
+    assert "the newest whole one is teacher-00000003" in error
+    assert main([recipe, *more]) == 0
+    assert (Checkpoints(tmp_path / "run" / "checkpoints", "teacher").load() or {})["step"] == 6
+
+
+def test_a_checkpoint_of_another_network_or_run_is_one_clear_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tiny_recipe(tmp_path)
+    assert main([recipe, "--stage", "teacher"]) == 0
+    error = refused(capsys, recipe, "--n_feats", "8", "--stage", "teacher")
+    assert "is of another network" in error
+    error = refused(capsys, recipe, "--teacher.lr", "1e-5", "--seed", "4", "--stage", "teacher")
+    assert "seed was 0, is 4; teacher.lr was 0.001, is 1e-05" in error
+    assert "--allow_changes" in error
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.jpg").write_bytes((PHOTOS / "otter.jpg").read_bytes())
+    assert "the images were" in refused(capsys, recipe, "--data", str(other), "--stage", "teacher")
+    assert main([recipe, "--stage", "teacher", "--save_every", "1"]) == 0
+
+
+def test_a_teacher_of_another_size_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tiny_recipe(tmp_path)
+    assert main([recipe, "--stage", "teacher"]) == 0
+    teacher = str(tmp_path / "run" / "teacher.safetensors")
+    error = refused(
+        capsys, recipe, "--stage", "student", "--n_blocks", "3", "--teacher_checkpoint", teacher,
+        "--out", str(tmp_path / "second"),
+    )  # fmt: skip
+    assert "use the same size and scale for both stages" in error
+
+
+def test_check_data_reports_and_says_by_its_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tiny_recipe(tmp_path)
+    assert main([recipe, "--check-data"]) == 0
+    capsys.readouterr()
+    assert main([recipe, "--check-data", "--validate", f"[{PHOTOS}]"]) == 1
+    assert "shows the same as the benchmark image" in capsys.readouterr().out
+
+
+def test_help_lists_the_recipes_and_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    for part in ("classic_iso", "smoke", "--student.kd_weight", "--time_limit", "--degradation."):
+        assert part in shown

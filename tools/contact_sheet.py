@@ -1,0 +1,79 @@
+"""Real low-quality photographs beside what becomes of them, to be looked at.
+
+    python -m benchmarks.contact_sheet FOLDER OUT.jpg [--models kdsr-s-x4 other.safetensors]
+
+A row an image: the most detailed crop, enlarged plainly, by bicubic interpolation, and by each
+model.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+import kdsr
+from kdsr.files.images import read_image
+from train.data.images import find_images
+
+_CROP = 72  # LQ pixels
+_LABEL = 22
+
+
+def main() -> None:
+    """Writes the sheet."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--models", nargs="+", default=["kdsr-s-x4"])
+    arguments = parser.parse_args()
+    models = {Path(name).stem: kdsr.load(name) for name in arguments.models}
+    rows = [_row(path, models) for path in find_images(arguments.folder)]
+    columns = ["low quality", "bicubic", *models]
+    sheet = torch.cat([torch.cat(row, dim=2) for row in rows], dim=1)
+    image = Image.new("RGB", (sheet.shape[2], sheet.shape[1] + _LABEL), "white")
+    pixels = (sheet.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    image.paste(Image.fromarray(pixels), (0, _LABEL))
+    draw, width = ImageDraw.Draw(image), sheet.shape[2] // len(columns)
+    for index, name in enumerate(columns):
+        draw.text((index * width + 6, 3), name, "black", font=ImageFont.load_default(15))
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    image.save(arguments.out, quality=90)
+    print(f"{arguments.out}: {image.width} x {image.height}, {len(rows)} images")
+
+
+def _row(path: Path, models: dict[str, kdsr.KDSR]) -> list[Tensor]:
+    """Pictures (3, side, side) of one image; every model sees all of it."""
+    lq = read_image(path).rgb
+    scale = next(iter(models.values())).config.scale
+    top, left = most_detailed(lq)
+    area = (slice(top * scale, (top + _CROP) * scale), slice(left * scale, (left + _CROP) * scale))
+    side = (lq.shape[2] * scale, lq.shape[3] * scale)
+    pictures = [
+        F.interpolate(lq, size=side, mode="nearest"),
+        F.interpolate(lq, size=side, mode="bicubic", antialias=True),
+        *(model.upscale(lq) for model in models.values()),
+    ]
+    return [_padded(picture[0, :, area[0], area[1]], _CROP * scale) for picture in pictures]
+
+
+def most_detailed(lq: Tensor) -> tuple[int, int]:
+    """Top left corner of the crop with the strongest gradients, of (1, 3, H, W)."""
+    grey = lq.mean(1, keepdim=True)
+    energy = F.pad(grey.diff(dim=-1).abs(), (0, 1)) + F.pad(grey.diff(dim=-2).abs(), (0, 0, 0, 1))
+    height, width = (min(_CROP, n) for n in lq.shape[2:])
+    sums = F.avg_pool2d(energy, (height, width), stride=4)[0, 0]
+    best = int(sums.argmax())
+    return best // sums.shape[1] * 4, best % sums.shape[1] * 4
+
+
+def _padded(picture: Tensor, side: int) -> Tensor:
+    return F.pad(picture, (0, side - picture.shape[2], 0, side - picture.shape[1]), value=1.0)
+
+
+if __name__ == "__main__":
+    main()

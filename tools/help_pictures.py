@@ -1,0 +1,149 @@
+"""Makes the pictures of the help pages and the README's screenshots, in a real ComfyUI.
+
+    python -m benchmarks.help_pictures
+
+Run it after changing the bundled model, a node or a workflow, and look at every picture. Needs a
+ComfyUI and Chromium, as the tests marked `comfy` do.
+"""
+
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+import kdsr
+from kdsr.estimation.grid import estimate_local
+from kdsr.estimation.regions import idr_map
+from kdsr.files.images import read_image
+from kdsr.meaning.report import draw_report
+from tests.support import comfy_server
+from tests.support.comfy_browser import Frontend, frontend
+from tests.support.comfy_workflows import INPUTS, ship_inputs
+
+ROOT = Path(__file__).parents[1]
+HELP = ROOT / "web" / "docs" / "images"
+README = ROOT / "docs" / "images"
+# Parts of workflows after they ran: picture, workflow, titles of the nodes shown.
+PARTS = {
+    "KDSR_Load": ("basic_x4", ["Load KDSR", "Upscale with IDR"]),
+    "KDSR_EstimateIDR": ("idr_transfer", ["Reference", "IDR of the reference"]),
+    "KDSR_SaveIDR": ("save_and_load_idr", ["Estimate IDR", "Save IDR"]),
+    "KDSR_LoadIDR": ("save_and_load_idr", ["Load IDR", "Upscale with IDR"]),
+    "KDSR_BakeUpscaleModel": (
+        "bake_upscale_model",
+        ["Bake to Upscale Model", "Upscale Image (using Model)"],
+    ),
+}
+
+
+def to_image(pixels: Tensor) -> Image.Image:
+    """(1, 3, H, W) in [0, 1]."""
+    array = (pixels[0].permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8)
+    return Image.fromarray(array.numpy())
+
+
+def row(pictures: dict[str, Image.Image]) -> Image.Image:
+    """Pictures of one size side by side, with their captions above."""
+    first = next(iter(pictures.values()))
+    gap, text = 8, 30
+    sheet = Image.new("RGB", (len(pictures) * (first.width + gap) - gap, first.height + text))
+    sheet.paste((32, 34, 40), (0, 0, *sheet.size))
+    for column, (caption, picture) in enumerate(pictures.items()):
+        left = column * (first.width + gap)
+        ImageDraw.Draw(sheet).text((left + 6, 4), caption, "white", ImageFont.load_default(18))
+        sheet.paste(picture, (left, text))
+    return sheet
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.convert("RGB").save(path, quality=88)
+    print(f"{path.relative_to(ROOT)}  {picture.size}  {path.stat().st_size / 1024:.0f} KB")
+
+
+def upscaled(model: kdsr.KDSR) -> Image.Image:
+    """For Upscale: the input enlarged plainly, and the result."""
+    lq = read_image(INPUTS / "kdsr_kingfisher.png").rgb
+    sr = to_image(model.upscale(lq))
+    part = (60, 0, 540, 440)
+    bicubic = to_image(lq).resize(sr.size, Image.Resampling.BICUBIC)
+    return row({"Bicubic x4": bicubic.crop(part), "Upscale with IDR": sr.crop(part)})
+
+
+def blended(model: kdsr.KDSR) -> Image.Image:
+    """For Blend IDR: one image at several weights."""
+    lq = read_image(INPUTS / "kdsr_kingfisher.png").rgb
+    light = model.estimate(read_image(INPUTS / "kdsr_osprey.png").rgb)
+    own = model.estimate(lq)
+    part = (160, 20, 400, 320)
+    weights = (-0.5, 0.0, 1.0, 2.0)
+    return row({f"weight {w}": to_image(model.upscale(lq, light.blend(own, w))).crop(part)
+                for w in weights})  # fmt: skip
+
+
+def inspected(model: kdsr.KDSR) -> Image.Image:
+    """For Inspect IDR: the figure that the node shows."""
+    lq = read_image(INPUTS / "kdsr_kingfisher.png").rgb
+    other = model.estimate(read_image(INPUTS / "kdsr_osprey.png").rgb)
+    return draw_report(model.estimate(lq), other, estimate_local(model, lq), lq, model)
+
+
+def mixed(model: kdsr.KDSR) -> Image.Image:
+    """For Upscale Regions: two photographs in one image."""
+    left, right = (read_image(INPUTS / f"kdsr_{name}.png").rgb for name in ("kingfisher", "osprey"))
+    lq = torch.cat((left[..., :105], right[..., 40:145]), dim=-1)
+    middle, side = 4 * 105, 4 * 40
+    ways = {"one IDR": model.estimate(lq), "map": idr_map(model, lq)}
+    bicubic = to_image(lq).resize((4 * lq.shape[-1], 4 * lq.shape[-2]), Image.Resampling.BICUBIC)
+    pictures = {name: to_image(model.upscale(lq, idr)) for name, idr in ways.items()}
+    part = (middle - side, 0, middle + side, 2 * side)
+    return row({name: p.crop(part) for name, p in ({"Bicubic x4": bicubic} | pictures).items()})
+
+
+def seams() -> Image.Image:
+    """For Tile Upscale: the figure of benchmarks/seams.py, smaller."""
+    with Image.open(README / "seams.png") as figure:
+        return figure.convert("RGB").resize((1000, 1000 * figure.height // figure.width))
+
+
+def shoot(page: Frontend, folder: Path) -> None:
+    """Runs workflows in the frontend and takes pictures of them."""
+    shot = folder / "shot.png"
+    page.open_template("basic_x4")
+    page.fit()
+    page.screenshot(shot)
+    save(Image.open(shot), README / "comfyui-before.jpg")
+    page.run()
+    page.fit()
+    time.sleep(5)  # until messages are gone
+    page.screenshot(shot)
+    save(Image.open(shot), README / "comfyui-after.jpg")
+    for name, (workflow, titles) in PARTS.items():
+        page.open_template(workflow)
+        page.run()
+        page.screenshot(shot, page.focus(titles))
+        save(Image.open(shot), HELP / f"{name}.jpg")
+
+
+def main() -> None:
+    model = kdsr.load("kdsr-s-x4")
+    save(upscaled(model), HELP / "KDSR_Upscale.jpg")
+    save(seams(), HELP / "KDSR_TileUpscale.jpg")
+    save(mixed(model), HELP / "KDSR_UpscaleRegions.jpg")
+    save(inspected(model), HELP / "KDSR_InspectIDR.jpg")
+    save(blended(model), HELP / "KDSR_BlendIDR.jpg")
+    with tempfile.TemporaryDirectory() as base:
+        server = comfy_server.start(comfy_server.found_comfyuis()[-1], Path(base))
+        try:
+            ship_inputs(server)
+            with frontend(server, width=1440, height=920) as page:
+                shoot(page, Path(base))
+        finally:
+            comfy_server.stop(server)
+
+
+if __name__ == "__main__":
+    main()

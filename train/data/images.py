@@ -1,0 +1,84 @@
+"""Finding and reading image files."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from train.errors import DataError
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif"}
+_HELD_BACK = {"validation", "valid", "val", "test"}
+_NAMED = 5  # files that an error spells out
+
+
+def find_images(source: Path) -> list[Path]:
+    """All images of a source, sorted.
+
+    Args:
+        source: A folder, searched recursively (of a `datasets` image folder, one with `train/` in
+            it, `validation/` and `test/` are left out); an image; or a text file with one path a
+            line, relative to the file.
+
+    Raises:
+        DataError: If there is none, or a listed file is not there.
+    """
+    if source.is_file() and source.suffix.lower() in SUFFIXES:
+        paths = [source]
+    elif source.is_file():
+        lines = (line.strip() for line in source.read_text(encoding="utf-8").splitlines())
+        paths = [source.parent / line for line in lines if line and not line.startswith("#")]
+        missing = [str(path) for path in paths if not path.is_file()]
+        if missing:
+            raise DataError(f"{source} lists files that are not there: {some(missing)}")
+    else:
+        skipped = _HELD_BACK if (source / "train").is_dir() else set()
+        paths = [
+            path
+            for path in source.rglob("*")
+            if path.suffix.lower() in SUFFIXES and path.relative_to(source).parts[0] not in skipped
+        ]
+    if not paths:
+        found = "it holds none" if source.exists() else "there is no such file or folder"
+        raise DataError(
+            f"expected training images at {source} ({', '.join(sorted(SUFFIXES))}), but {found}"
+        )
+    return sorted(paths)
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    """Decodes an image to (H, W, 3) uint8, upright.
+
+    Raises:
+        DataError: If the file cannot be decoded to its end.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path} cannot be decoded: {error}") from None
+
+
+def held_out_names(names: Sequence[str], count: int) -> set[str]:
+    """The images that a run with `--hold_out count` keeps out of training, by the hash of names.
+
+    Args:
+        names: Paths relative to the source.
+        count: How many.
+    """
+    return set(sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())[:count])
+
+
+def load_image(path: Path) -> Tensor:
+    """RGB in [0, 1], (1, 3, H, W)."""
+    return torch.from_numpy(read_rgb(path).copy()).permute(2, 0, 1)[None].float() / 255
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few of them, for a message."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -1,0 +1,84 @@
+"""What ends a run: gradients that stay infinite, a dead IDR, a checkpoint of another run."""
+
+import json
+from typing import Any
+
+from train.errors import TrainingError
+from train.recipes.options import TrainOptions
+from train.stages.distillation import Stage
+
+NAN_LIMIT = 10
+"""Steps in a row without a finite gradient that end a run."""
+
+
+def check_finite(stage: Stage, step: int, bad_in_a_row: int) -> None:
+    """Refuses to go on after `NAN_LIMIT` steps without a finite gradient.
+
+    Raises:
+        TrainingError: Says what to change.
+    """
+    if bad_in_a_row >= NAN_LIMIT:
+        raise TrainingError(
+            f"{NAN_LIMIT} steps in a row gave no finite gradient (up to step {step} of the "
+            f"{stage.name}); lower --{stage.name}.lr or use --precision fp32; the newest "
+            "checkpoint is from before"
+        )
+
+
+def check_alive(numbers: dict[str, float], min_spread: float) -> None:
+    """Refuses to go on with an IDR that tells nothing about degradations.
+
+    Args:
+        numbers: See `IDRProbe.ask`.
+        min_spread: Smallest spread over degradations, as a share of the magnitude.
+
+    Raises:
+        TrainingError: If the IDR is dead.
+    """
+    level, spread = numbers["idr_level"], numbers["idr_spread_degradations"]
+    if spread < min_spread * level or level == 0:
+        raise TrainingError(
+            f"the IDR is dead: over degradations of one image idr_full varies by {spread:.1e} "
+            f"at a magnitude of {level:.1e}, expected at least --min_spread {min_spread:.0e} of "
+            "it. The network would be blind to degradations; see that the degradations vary and "
+            "that the learning rate is not too high"
+        )
+
+
+def check_same_run(
+    state: dict[str, Any], where: str, stage: Stage, options: TrainOptions, data_fingerprint: str
+) -> None:
+    """Refuses a checkpoint that was made with other options, another network or other images.
+
+    Args:
+        state: Of the checkpoint.
+        where: Names the checkpoint in the message.
+        stage: That goes on from it.
+        options: Of the run.
+        data_fingerprint: Of the training images.
+
+    Raises:
+        TrainingError: Naming every difference.
+    """
+    config = vars(stage.model.config)
+    if state["config"] != config:
+        raise TrainingError(
+            f"{where} is of another network ({state['config']}, this run has {config}); choose "
+            "another --out, or the same size and scale"
+        )
+    if options.allow_changes or "decisive" not in state:
+        return
+    then = json.loads(state["decisive"])
+    now = json.loads(json.dumps(options.decisive(stage.name), default=str))
+    changes = [
+        f"{key} was {then[key]}, is {now.get(key, 'absent')}"
+        for key in sorted(then)
+        if then[key] != now.get(key)
+    ]
+    if state["data"] != data_fingerprint:
+        changes.append(f"the images were {state['data']}, are {data_fingerprint}")
+    if changes:
+        raise TrainingError(
+            f"{where} is of a run with other options: {'; '.join(changes)}. Use the same, "
+            "choose another --out, or pass --allow_changes"
+        )

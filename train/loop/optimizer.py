@@ -1,0 +1,54 @@
+"""How fast a stage learns: rates, optimisers and what they remember."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from kdsr import KDSR, KDSRTeacher
+from train.recipes.options import StageOptions
+
+
+@dataclass(frozen=True)
+class Part:
+    """One module of a stage with its optimiser."""
+
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+
+
+def learning_rate(step: int, options: StageOptions) -> float:
+    """Linear warm-up, then a cosine to the final rate. A function of the step: nothing to save."""
+    if step < options.warmup:
+        return options.lr * (step + 1) / options.warmup
+    progress = (step - options.warmup) / max(1, options.steps - options.warmup)
+    cosine = (1 + math.cos(math.pi * min(1.0, progress))) / 2
+    return options.final_lr + (options.lr - options.final_lr) * cosine
+
+
+def build_optimizer(
+    module: nn.Module, options: StageOptions, device: torch.device
+) -> torch.optim.Optimizer:
+    """Adam with a group of its own for an estimator."""
+    groups = [{"params": list(module.parameters()), "share": 1.0}]
+    if isinstance(module, KDSR | KDSRTeacher):
+        groups = [
+            {"params": list(module.estimator.parameters()), "share": options.estimator_lr},
+            {"params": list(module.network.parameters()), "share": 1.0},
+        ]
+    fused = device.type in ("cpu", "cuda")
+    return torch.optim.Adam(groups, lr=options.lr, betas=(0.9, 0.99), fused=fused)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, step: int, options: StageOptions) -> None:
+    """Gives each group its share of the step's rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["share"] * learning_rate(step, options)
+
+
+def load_moments(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Loads what Adam remembers; rates and shares come from the options."""
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})

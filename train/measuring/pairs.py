@@ -1,0 +1,65 @@
+"""What a model is measured on: degraded images and their ground truth."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from train.data.images import find_images, held_out_names, load_image
+from train.errors import DataError
+from train.measuring.protocols import Case
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A degraded image and its ground truth, (1, 3, H, W) and (1, 3, sH, sW) in [0, 1]."""
+
+    image: str
+    case: str
+    lq: Tensor
+    gt: Tensor
+
+
+def degraded_pairs(
+    folder: Path, cases: Sequence[Case], scale: int, hold_out: int = 0
+) -> Iterator[Pair]:
+    """Every image of a folder under every case, image by image.
+
+    Args:
+        folder: Of GT images.
+        cases: See `protocol`.
+        scale: Downscaling factor.
+        hold_out: Only the images that a training on this folder with as many held out left aside;
+            0 for all.
+    """
+    paths = find_images(folder)
+    if hold_out:
+        kept = held_out_names([os.path.relpath(path, folder) for path in paths], hold_out)
+        paths = [path for path in paths if os.path.relpath(path, folder) in kept]
+    for index, path in enumerate(paths):
+        gt = load_image(path)
+        height, width = (n // scale * scale for n in gt.shape[2:])
+        gt = gt[:, :, :height, :width]
+        for case in cases:
+            yield Pair(path.name, case.name, case.degrade(gt, index), gt)
+
+
+def real_pairs(gt_folder: Path, lq_folder: Path, scale: int) -> Iterator[Pair]:
+    """Images of two folders with the same names.
+
+    Raises:
+        DataError: If a partner is missing or its size does not fit.
+    """
+    for path in find_images(gt_folder):
+        partner = lq_folder / path.name
+        if not partner.is_file():
+            raise DataError(f"{path.name} has no LQ partner in {lq_folder}")
+        gt, lq = load_image(path), load_image(partner)
+        if (lq.shape[2] * scale, lq.shape[3] * scale) != tuple(gt.shape[2:]):
+            raise DataError(
+                f"{path.name}: GT is {gt.shape[3]}x{gt.shape[2]}, LQ {lq.shape[3]}x{lq.shape[2]}; "
+                f"expected a factor of {scale}"
+            )
+        yield Pair(path.name, "pair", lq, gt)

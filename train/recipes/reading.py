@@ -1,0 +1,129 @@
+"""Reads options: a recipe, then the command line; every problem is reported at once."""
+
+import dataclasses
+import difflib
+import json
+from argparse import ArgumentError
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import yaml
+from jsonargparse import ArgumentParser
+
+from kdsr.atomic import replacing
+from kdsr.errors import ConfigError
+from train.recipes.options import TrainOptions, flatten
+
+RECIPES = Path(__file__).parent
+T = TypeVar("T")
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with the project."""
+    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+
+
+def make_parser() -> ArgumentParser:
+    """The command line: a recipe and every field of `TrainOptions`."""
+    parser = ArgumentParser(
+        prog="train/run.py",
+        usage="train/run.py RECIPE [--key value ...]",
+        description=f"Trains KDSR. RECIPE: {', '.join(recipe_names())}, or a YAML file.",
+        exit_on_error=False,
+    )
+    parser.add_class_arguments(TrainOptions, as_group=False)
+    return parser
+
+
+def read_options(argv: list[str]) -> TrainOptions:
+    """Reads `RECIPE [--key value ...]`.
+
+    Args:
+        argv: A recipe's name or YAML file, then options; dashes and underscores are the same, and
+            a key without a value means true.
+
+    Raises:
+        ConfigError: Listing unknown keys, values of a wrong type, and values that do not fit.
+    """
+    if not argv or argv[0].startswith("-"):
+        raise ConfigError(f"expected a recipe first: one of {', '.join(recipe_names())}, or a file")
+    more, problems = _read_command_line(argv[1:])
+    given = _read_recipe(argv[0]) | more
+    parser = make_parser()
+    known, good = set(flatten(parser.get_defaults().as_dict())), []
+    for key, text in given.items():
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            problems.append(f"unknown option {key}" + (f"; is it {close[0]}?" if close else ""))
+            continue
+        try:
+            parser.parse_args([f"--{key}={text}"])
+        except (ArgumentError, TypeError) as error:
+            message = " ".join(str(error).split()).removeprefix(f'Parser key "{key}": ')
+            problems.append(f"{key}: {message}")
+        else:
+            good.append(f"--{key}={text}")
+    options = build(TrainOptions, parser.parse_args(good).as_dict(), problems)
+    if options is None or problems:
+        raise ConfigError("; ".join(problems))
+    return options
+
+
+def build(kind: type[T], values: dict[str, Any], problems: list[str]) -> T | None:
+    """Makes a dataclass with dataclasses in it; what they complain about is added to `problems`."""
+    made = {}
+    for field in dataclasses.fields(cast("Any", kind)):
+        value = values[field.name]
+        if isinstance(field.type, type) and dataclasses.is_dataclass(field.type):
+            value = build(field.type, value, problems)
+        made[field.name] = value
+    parts = [f.name for f in dataclasses.fields(cast("Any", kind)) if made[f.name] is None]
+    broken = [name for name in parts if isinstance(values[name], dict)]
+    try:
+        # A broken part is left at its default here, so that the others are looked at too.
+        whole = kind(**{name: value for name, value in made.items() if name not in broken})
+    except ConfigError as error:
+        problems.append(str(error))
+        return None
+    return None if broken else whole
+
+
+def write_options(options: TrainOptions, path: Path) -> None:
+    """Saves the resolved options as YAML that can be used as a recipe, atomically."""
+    plain = json.loads(json.dumps(dataclasses.asdict(options), default=str))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
+
+
+def _read_recipe(name: str) -> dict[str, str]:
+    path = RECIPES / f"{name}.yaml" if name in recipe_names() else Path(name)
+    if not path.is_file():
+        raise ConfigError(
+            f"no recipe {name!r}; expected one of {', '.join(recipe_names())}, or a YAML file"
+        )
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected keys and values, got {type(content).__name__}")
+    return {
+        key: value if isinstance(value, str) else json.dumps(value, default=str)
+        for key, value in flatten(content).items()
+    }
+
+
+def _read_command_line(argv: list[str]) -> tuple[dict[str, str], list[str]]:
+    given, problems = {}, []
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--"):
+            problems.append(f"unexpected {word!r}; options are --key value")
+            continue
+        key, equals, value = word[2:].partition("=")
+        if not equals:
+            value = rest.pop(0) if rest and not rest[0].startswith("--") else "true"
+        given[key.replace("-", "_")] = value
+    return given, problems

@@ -1,0 +1,187 @@
+"""What each stage trains and on which losses; the loop is the same for all."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from kdsr import KDSR, KDSRConfig, KDSRTeacher
+from train.losses.terms import kd_loss, l1_loss
+from train.recipes.options import StageOptions
+
+Forward = Callable[..., tuple[Tensor, Tensor, Tensor]]
+
+
+@dataclass
+class Batch:
+    """What a step is made of.
+
+    Attributes:
+        lq: (B, 3, H, W) in [0, 1].
+        gt: (B, 3, sH, sW) in [0, 1].
+        step: Counted from 0.
+        sr: What the model made of it in this step, without gradients; for the parts that follow.
+    """
+
+    lq: Tensor
+    gt: Tensor
+    step: int
+    sr: Tensor | None = None
+
+
+class Stage(ABC):
+    """A model to train and its losses.
+
+    Attributes:
+        name: One of `train.config.STAGES`.
+        model: What is trained, averaged and exported.
+        options: Weights of the losses.
+        composed: Whether the tail is composed inside the graph.
+        teacher: The frozen teacher, where there is one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: KDSR | KDSRTeacher,
+        options: StageOptions,
+        *,
+        composed: bool,
+        teacher: KDSRTeacher | None = None,
+    ) -> None:
+        self.name, self.model, self.options, self.composed = name, model, options, composed
+        self.teacher = teacher.eval().requires_grad_(False) if teacher is not None else None
+
+    def parts(self) -> dict[str, nn.Module]:
+        """What has an optimiser, in the order of their turns in a step; "model" comes first."""
+        return {"model": self.model}
+
+    def to(self, device: torch.device) -> None:
+        """Moves everything there, trained or not."""
+        for module in (*self.parts().values(), self.teacher):
+            if module is not None:
+                module.to(device)
+
+    @abstractmethod
+    def losses(self, part: str, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
+        """Weighted losses of a part on a batch, to be summed.
+
+        Args:
+            part: Whose turn it is.
+            forward: All parts as the loop has wrapped them.
+            batch: Images.
+        """
+
+    @abstractmethod
+    def upscale(self, model: nn.Module, lq: Tensor, gt: Tensor) -> Tensor:
+        """SR of a batch by `model` (the averaged weights, say), for previews and validation."""
+
+    @abstractmethod
+    def idr_full(self, model: nn.Module, lq: Tensor, gt: Tensor) -> Tensor:
+        """The distilled vectors (B, 4C) of a batch by `model`."""
+
+    @torch.no_grad()
+    def teacher_idr_full(self, batch: Batch) -> Tensor:
+        """What `idr_full` is distilled towards, (B, 4C)."""
+        assert self.teacher is not None
+        return self.teacher.estimate_pair(batch.lq, batch.gt)[1]
+
+    @torch.no_grad()
+    def pictures(self, model: nn.Module, lq: Tensor, gt: Tensor) -> dict[str, Tensor]:
+        """Images to look at, by name."""
+        pictures = {"teacher": self.teacher(lq, gt)[0]} if self.teacher is not None else {}
+        return {**pictures, self.name: self.upscale(model, lq, gt)}
+
+
+class TeacherStage(Stage):
+    """Stage 1: estimator and network together, on L1 alone; the estimator sees the GT."""
+
+    def __init__(self, config: KDSRConfig, options: StageOptions, *, composed: bool) -> None:
+        super().__init__("teacher", KDSRTeacher(config), options, composed=composed)
+
+    def losses(self, part: str, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
+        """L1."""
+        sr, _, _ = forward[part](batch.lq, batch.gt, compose_tail=self.composed)
+        return {"l1": self.options.l1_weight * l1_loss(sr, batch.gt)}
+
+    def upscale(self, model: nn.Module, lq: Tensor, gt: Tensor) -> Tensor:
+        """SR with the IDR of the (LQ, GT) pair."""
+        return model(lq, gt)[0]
+
+    def idr_full(self, model: nn.Module, lq: Tensor, gt: Tensor) -> Tensor:
+        """Of the pair."""
+        assert isinstance(model, KDSRTeacher)
+        return model.estimate_pair(lq, gt)[1]
+
+
+class StudentStage(Stage):
+    """Stage 2: the student on L1, its `idr_full` distilled from the frozen teacher's.
+
+    Args:
+        config: Of both networks.
+        options: Weights of the losses; without `kd_weight` this is the control.
+        composed: See `Stage`.
+        teacher: To distil from; None trains on L1 alone.
+        name: "student", or "control" for the one that is trained without distillation.
+    """
+
+    def __init__(
+        self,
+        config: KDSRConfig,
+        options: StageOptions,
+        *,
+        composed: bool,
+        teacher: KDSRTeacher | None,
+        name: str = "student",
+    ) -> None:
+        super().__init__(name, KDSR(config), options, composed=composed, teacher=teacher)
+
+    def losses(self, part: str, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
+        """L1 and the distillation loss; in the first `kd_only` steps the latter alone."""
+        del part
+        sr, idr_full = self._run(forward, batch)
+        # A zero weight rather than no term: every parameter takes part in every step, which
+        # training on several devices relies on, and Adam leaves what has no gradient alone.
+        l1_weight = self.options.l1_weight if batch.step >= self.options.kd_only else 0.0
+        return {"l1": l1_weight * l1_loss(sr, batch.gt), **self._distil(idr_full, batch)}
+
+    def _run(self, forward: Mapping[str, Forward], batch: Batch) -> tuple[Tensor, Tensor]:
+        sr, _, idr_full = forward["model"](batch.lq, compose_tail=self.composed)
+        return sr, idr_full
+
+    def _distil(self, idr_full: Tensor, batch: Batch) -> dict[str, Tensor]:
+        if self.teacher is None or self.options.kd_weight == 0:
+            return {}
+        return {"kd": self.options.kd_weight * kd_loss(idr_full, self.teacher_idr_full(batch))}
+
+    def upscale(self, model: nn.Module, lq: Tensor, gt: Tensor) -> Tensor:
+        """SR from the LQ image alone."""
+        del gt
+        return model(lq)[0]
+
+    def idr_full(self, model: nn.Module, lq: Tensor, gt: Tensor) -> Tensor:
+        """Of the LQ image alone."""
+        del gt
+        assert isinstance(model, KDSR)
+        return model.estimator(lq)[1]
+
+
+def copy_fitting(source: nn.Module, target: nn.Module) -> tuple[list[str], list[str]]:
+    """Copies every tensor whose name and shape fit.
+
+    Deviation: the official student starts from the teacher's SR network only, because the
+    estimators' keys differ there; here the estimator's layers come along too, all but the first.
+
+    Returns:
+        The keys that were copied, and those that were not.
+    """
+    source_state, target_state = source.state_dict(), target.state_dict()
+    copied = [
+        key
+        for key, tensor in target_state.items()
+        if key in source_state and source_state[key].shape == tensor.shape
+    ]
+    target.load_state_dict({**target_state, **{key: source_state[key] for key in copied}})
+    return copied, [key for key in target_state if key not in copied]

@@ -1,0 +1,76 @@
+"""Stage 3 for real photographs: the student against a discriminator (paper Sec. 3.3, Eq. 6)."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from kdsr import KDSRConfig, KDSRTeacher
+from train.losses.discriminator import UNetDiscriminator
+from train.losses.perceptual import PerceptualLoss
+from train.losses.terms import l1_loss, vanilla_gan_loss
+from train.recipes.options import StageOptions
+from train.stages.distillation import Batch, Forward, StudentStage
+
+
+class GANStage(StudentStage):
+    """L1, distillation, perceptual and adversarial loss; then the discriminator's turn.
+
+    Args:
+        config: Of student and teacher.
+        options: Weights of the losses.
+        composed: See `Stage`.
+        teacher: To distil from.
+        discriminator: Untrained.
+        perceptual: Frozen; None where its weight is 0.
+    """
+
+    def __init__(
+        self,
+        config: KDSRConfig,
+        options: StageOptions,
+        *,
+        composed: bool,
+        teacher: KDSRTeacher | None,
+        discriminator: UNetDiscriminator,
+        perceptual: PerceptualLoss | None,
+    ) -> None:
+        super().__init__(config, options, composed=composed, teacher=teacher, name="gan")
+        self.discriminator, self.perceptual = discriminator, perceptual
+
+    def parts(self) -> dict[str, nn.Module]:
+        """The student, then the discriminator."""
+        return {"model": self.model, "discriminator": self.discriminator}
+
+    def to(self, device: torch.device) -> None:
+        """Moves everything there, trained or not."""
+        super().to(device)
+        if self.perceptual is not None:
+            self.perceptual.to(device)
+
+    def losses(self, part: str, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
+        """The losses of the student or of the discriminator."""
+        if part == "discriminator":
+            return self._judge(forward, batch)
+        sr, idr_full = self._run(forward, batch)
+        batch.sr = sr.detach()
+        losses = {"l1": self.options.l1_weight * l1_loss(sr, batch.gt)}
+        losses |= self._distil(idr_full, batch)
+        if self.perceptual is not None and self.options.perceptual_weight > 0:
+            losses["perceptual"] = self.options.perceptual_weight * self.perceptual(sr, batch.gt)
+        if self.options.gan_weight > 0:
+            # Called bare, not as wrapped for several devices: it is not its turn to learn.
+            verdict = self.discriminator(sr)
+            losses["gan"] = self.options.gan_weight * vanilla_gan_loss(verdict, real=True)
+        return losses
+
+    def _judge(self, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
+        assert batch.sr is not None, "the model's turn comes first"
+        # One pass for both, as spectral norm changes with every pass. There is no batch norm
+        # that would mix the two.
+        verdicts: Tensor = forward["discriminator"](torch.cat((batch.gt, batch.sr)))  # pyright: ignore[reportAssignmentType]
+        real, fake = verdicts.chunk(2)
+        return {
+            "real": vanilla_gan_loss(real, real=True),
+            "fake": vanilla_gan_loss(fake, real=False),
+        }

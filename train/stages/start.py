@@ -1,0 +1,138 @@
+"""The weights that a stage starts from."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from kdsr import KDSR, KDSRTeacher
+from kdsr.files.weights import load_checkpoint
+from kdsr.network.estimator import DegradationEstimator
+from train.errors import TrainingError
+from train.losses.discriminator import UNetDiscriminator
+from train.losses.perceptual import load_perceptual
+from train.recipes.options import TrainOptions
+from train.stages.distillation import Stage, StudentStage, TeacherStage, copy_fitting
+from train.stages.gan import GANStage
+
+_DETAIL_GAIN = 4.0  # detail is about a quarter as strong as colour
+
+
+def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) -> Stage:
+    """Makes a stage with its starting weights.
+
+    Args:
+        name: One of `train.config.STAGES`.
+        options: Of the run.
+        say: Told which tensors come from where.
+
+    Raises:
+        CheckpointError: If a weights file cannot be read.
+        TrainingError: If the teacher or student it builds on is missing or of another network.
+    """
+    config, stage_options = options.network(), options.for_stage(name)
+    composed = options.compose_tail
+    if name == "teacher":
+        stage = TeacherStage(config, stage_options, composed=composed)
+        wake(stage.model.estimator)
+        if options.init is not None and options.stage == "teacher":
+            _start_from(load_checkpoint(options.init), stage, say)
+        return stage
+    from_teacher = options.from_teacher and options.init is None
+    distilled = stage_options.kd_weight > 0
+    teacher = _teacher(options) if from_teacher or distilled or name == "gan" else None
+    if name == "gan":
+        stage = GANStage(
+            config,
+            stage_options,
+            composed=composed,
+            teacher=teacher,
+            discriminator=UNetDiscriminator(options.discriminator_feats),
+            perceptual=load_perceptual(options.perceptual) if options.perceptual else None,
+        )
+        _start_from(_student(options), stage, say)
+        if stage.perceptual is not None:
+            say(f"perceptual loss: {stage.perceptual.network}")
+        return stage
+    stage = StudentStage(
+        config,
+        stage_options,
+        composed=composed,
+        teacher=teacher if distilled else None,
+        name=name,
+    )
+    wake(stage.model.estimator)
+    if options.init is not None:
+        _start_from(load_checkpoint(options.init), stage, say)
+    elif from_teacher and teacher is not None:
+        _start_from(teacher, stage, say)
+    else:
+        say(f"{name} starts from nothing")
+    return stage
+
+
+@torch.no_grad()
+def wake(estimator: DegradationEstimator) -> None:
+    """Makes an untrained estimator's first layer see detail instead of colour.
+
+    Deviation: the official code starts from PyTorch's default. There, and with Kaiming's,
+    `idr_full` tells which image it is rather than how it was degraded: over degradations of one
+    image it varies by 0.1 to 1% of its level, over images by 30%. The network then learns to ignore
+    it, and short trainings end with a plain SR network. Filters without a mean are blind to flat
+    areas, so that what is averaged over the image is the strength of its detail, which is what
+    degradations change; and the teacher's 3 LQ channels weigh as much as its many GT channels
+    together, which are the same whatever the degradation.
+    """
+    weight = estimator.head.weight
+    weight -= weight.mean((2, 3), keepdim=True)
+    weight *= _DETAIL_GAIN
+    channels = weight.shape[1]
+    if channels > 3:
+        weight[:, :3] *= math.sqrt(channels / 6)
+        weight[:, 3:] *= math.sqrt(channels / (2 * (channels - 3)))
+
+
+def _start_from(source: KDSR | KDSRTeacher, stage: Stage, say: Callable[[str], None]) -> None:
+    copied, left = copy_fitting(source, stage.model)
+    if not copied:
+        raise TrainingError(
+            f"no tensor of {source.source} fits a {stage.name} with {stage.model.config}; start "
+            "from weights of the same size and scale"
+        )
+    say(f"{stage.name} starts with {len(copied)} tensors of {source.source}: {', '.join(copied)}")
+    say(f"and with fresh ones: {', '.join(left) or 'none'}")
+
+
+def _teacher(options: TrainOptions) -> KDSRTeacher:
+    path: Path = options.teacher_checkpoint or options.weights_of("teacher")
+    if not path.is_file():
+        raise TrainingError(
+            f"expected a trained teacher at {path}: train one with --stage teacher, or name one "
+            "with --teacher_checkpoint"
+        )
+    teacher = load_checkpoint(path)
+    if not isinstance(teacher, KDSRTeacher):
+        raise TrainingError(f"{path} is a student; expected a teacher")
+    if teacher.config != options.network():
+        raise TrainingError(
+            f"{path} is a teacher with {teacher.config}, expected {options.network()}; use the "
+            "same size and scale for both stages"
+        )
+    return teacher
+
+
+def _student(options: TrainOptions) -> KDSR:
+    path: Path = options.init or options.weights_of("student")
+    if not path.is_file():
+        raise TrainingError(
+            f"expected a trained student at {path}: train one with --stage student, or name one "
+            "with --init"
+        )
+    student = load_checkpoint(path)
+    if not isinstance(student, KDSR) or student.config != options.network():
+        raise TrainingError(
+            f"{path} is a {student.role} with {student.config}; expected a student with "
+            f"{options.network()}"
+        )
+    return student
