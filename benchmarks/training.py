@@ -33,13 +33,13 @@ from kdsr.files.weights import save_checkpoint
 from kdsr.network.config import KDSRConfig
 from train.data.crops import CropSampler, ImageCache, open_cache
 from train.data.pool import PairPool
-from train.degradation import build_degradation
 from train.degradation.kernels import gaussian_kernels
+from train.degradation.pipelines import DegradationOptions
 from train.degradation.resize import resize_bicubic
 from train.loop.log import RunLog
 from train.loop.stop import keep_freed_memory
 from train.losses.terms import kd_loss, l1_loss
-from train.recipes.options import DegradationOptions, StageOptions, TrainOptions
+from train.recipes.options import StageOptions, TrainOptions
 from train.run import assemble
 
 _OURS = "train/run.py"
@@ -95,7 +95,7 @@ class PlainStep:
             self.student.parameters(), 1e-4, fused=True if parts.fused_adam else None
         )
         self.gt = crops.batch(0, range(batch), patch * config.scale, device)
-        self.degradation = build_degradation(DegradationOptions(kind="classic"), config.scale)
+        self.degradation = DegradationOptions(kind="classic").build(config.scale)
         self.step = 0
 
     def degrade(self) -> Tensor:
@@ -234,7 +234,7 @@ def _pairs(
     device: torch.device,
 ) -> float:  # fmt: skip
     """Seconds that the pairs of a step take."""
-    degradation = build_degradation(DegradationOptions(kind=kind), 4)
+    degradation = DegradationOptions(kind=kind).build(4)
     pool = PairPool(crops, degradation, 0, device, uses, depth=max(1, 180 // batch))
     steps = count(uses)
     for _ in range(uses):  # or the first steps would fill the pool

@@ -23,12 +23,11 @@ from kdsr.files.weights import load_student, read_tensors, save_checkpoint
 from kdsr.meaning.readings import regress
 from kdsr.network.calibration import QUANTITIES, Calibration
 from train.data.crops import CropSampler, ImageCache, open_cache
-from train.degradation import Degradation, build_degradation
 from train.degradation.general import GeneralDegradation, GeneralOptions, GeneralParameters
+from train.degradation.pipelines import Degradation, DegradationOptions
 from train.loop.stop import keep_freed_memory
 from train.measuring.fitting import fit_discriminants, fit_regressor, fit_whitening, known_targets
 from train.measuring.protocols import fixed
-from train.recipes.options import DegradationOptions
 from train.recipes.reading import build
 
 REFERENCES: dict[str, dict[str, Any]] = {
@@ -179,7 +178,7 @@ def trained_on(metadata: dict[str, str], scale: int) -> Degradation:
     options = build(DegradationOptions, nested, problems)
     if options is None or problems:
         raise KDSRError(f"the recipe in the file cannot be read: {'; '.join(problems)}")
-    return build_degradation(options, scale)
+    return options.build(scale)
 
 
 def calibrate_file(

@@ -22,7 +22,6 @@ from accelerate.utils import set_seed
 from kdsr import KDSRError
 from train.calibrate import calibrate_file, describe
 from train.data.crops import CropSampler, ImageCache, open_cache
-from train.degradation import build_degradation
 from train.errors import DataError, TrainingError
 from train.loop.checkpoints import Checkpoints
 from train.loop.export import export_model
@@ -86,7 +85,7 @@ class Assembly:
         folder = options.out / "checkpoints"
         checkpoints = Checkpoints(folder, stage, options.keep, options.shard_mib << 20)
         resuming = options.resume and bool(checkpoints.manifests())
-        degradation = build_degradation(options.degradation, options.scale)
+        degradation = options.degradation.build(options.scale)
         return Loop(
             options=options,
             stage=build_stage(stage, options, (lambda _: None) if resuming else self.log.say),

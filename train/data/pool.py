@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from train.data.crops import CropSampler
-from train.degradation import Degradation
 from train.degradation.draws import POOL, generator
+from train.degradation.pipelines import Degradation
 
 
 class PairPool:

@@ -44,6 +44,10 @@ class ClassicOptions:
         if problems:
             raise ConfigError("; ".join(problems))
 
+    def build(self, scale: int) -> "ClassicDegradation":
+        """The pipeline with these ranges."""
+        return ClassicDegradation(self, scale)
+
 
 @dataclass(frozen=True)
 class ClassicParameters:

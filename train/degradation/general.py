@@ -62,6 +62,10 @@ class GeneralOptions:
         if problems:
             raise ConfigError("; ".join(problems))
 
+    def build(self, scale: int) -> "GeneralDegradation":
+        """The pipeline with these ranges."""
+        return GeneralDegradation(self, scale)
+
 
 @dataclass(frozen=True)
 class GeneralParameters:

@@ -5,7 +5,7 @@ Resizing has no antialiasing, as in the official code.
 
 Deviation: the official code draws the resize factors and modes, noise kinds and the filter order
 once a batch, as a batch had to have one size, and keeps a pool of 180 training pairs to mix what
-batches are made of. Here every sample has its own (see `ragged`), all independent; `train.pool` is
+batches are made of. Here every sample has its own (see `ragged`), all independent; `data.pool` is
 for saving work.
 Deviation: its first resize reads at positions by the unrounded factor, which shifts the far border
 by up to 1 / factor pixels against the ground truth; here an image is resized to its rounded size.
@@ -13,11 +13,12 @@ by up to 1 / factor pixels against the ground truth; here an image is resized to
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 
 import torch
 from torch import Tensor
 
+from kdsr.errors import ConfigError
 from train.degradation.blur import blur
 from train.degradation.draws import NOISE, PARAMETERS, generator
 from train.degradation.jpeg import jpeg
@@ -25,13 +26,66 @@ from train.degradation.mixed_kernels import identity_kernels, sinc_kernels
 from train.degradation.noise import add_gaussian_noise, add_poisson_noise
 from train.degradation.ragged import extend, inside, resize_ragged
 from train.degradation.realworld_draws import (
+    OrderOptions,
     OrderParameters,
-    RealWorldParameters,
     between,
     draw_round,
     odd_size,
 )
-from train.degradation.realworld_options import RealWorldOptions
+
+_SECOND = OrderOptions(
+    blur_probability=0.8,
+    max_sigma=1.5,
+    resize_probability=(0.3, 0.4, 0.3),
+    min_resize=0.3,
+    max_resize=1.2,
+    max_noise=25.0,
+    max_poisson=2.5,
+)
+
+
+@dataclass(frozen=True)
+class RealWorldOptions:
+    """Both rounds and what follows."""
+
+    first: OrderOptions = field(default_factory=OrderOptions)
+    """First round."""
+    second: OrderOptions = _SECOND
+    """Second round."""
+    final_sinc_probability: float = 0.8
+    """Share of samples with a last sinc filter."""
+    transposed_luma: bool = False
+    """Use the transposed luminance table of the official JPEG, to compare with its models."""
+
+    def __post_init__(self) -> None:
+        problems = self.first.problems("first") + self.second.problems("second")
+        if not 0 <= self.final_sinc_probability <= 1:
+            problems.append("final_sinc_probability is a share, 0 to 1")
+        if problems:
+            raise ConfigError("; ".join(problems))
+
+    def build(self, scale: int) -> "RealWorldDegradation":
+        """The pipeline with these ranges."""
+        return RealWorldDegradation(self, scale)
+
+
+@dataclass(frozen=True)
+class RealWorldParameters:
+    """What was drawn for a batch.
+
+    Attributes:
+        first: First round.
+        second: Second round.
+        final: Last sinc kernels, (B, 21, 21).
+        final_mode: Modes of the last resize, (B,).
+        jpeg_first: Whether JPEG comes before the last resize and sinc, (B,), bool.
+    """
+
+    first: OrderParameters
+    second: OrderParameters
+    final: Tensor
+    final_mode: Tensor
+    jpeg_first: Tensor
 
 
 class RealWorldDegradation:

@@ -1,4 +1,4 @@
-"""What is drawn for a batch of the second-order pipeline."""
+"""One of the two rounds of the second-order pipeline: its published ranges, and what is drawn."""
 
 import math
 from dataclasses import dataclass
@@ -7,9 +7,59 @@ import torch
 from torch import Tensor
 
 from train.degradation.mixed_kernels import identity_kernels, radial_kernels, sinc_kernels
-from train.degradation.realworld_options import OrderOptions
 
 _SHAPES = torch.tensor([0.45, 0.25, 0.12, 0.03, 0.12, 0.03])  # iso, aniso of each radial kind
+
+
+@dataclass(frozen=True)
+class OrderOptions:
+    """One of the two rounds."""
+
+    blur_probability: float = 1.0
+    """Share of samples that are blurred."""
+    min_sigma: float = 0.2
+    """Narrowest blur, pixels."""
+    max_sigma: float = 3.0
+    """Widest blur, pixels."""
+    max_beta: float = 4.0
+    """Shape of generalised Gaussians, 0.5 to this."""
+    max_plateau_beta: float = 2.0
+    """Shape of plateau kernels, 1 to this."""
+    sinc_probability: float = 0.1
+    """Share of sinc filters among the kernels."""
+    resize_probability: tuple[float, float, float] = (0.2, 0.7, 0.1)
+    """Shares of enlarging, shrinking and keeping the size."""
+    min_resize: float = 0.15
+    """Smallest factor."""
+    max_resize: float = 1.5
+    """Largest factor."""
+    gaussian_probability: float = 0.5
+    """Share of Gaussian noise; the others get Poisson noise."""
+    min_noise: float = 1.0
+    """Weakest Gaussian noise, 0-255."""
+    max_noise: float = 30.0
+    """Strongest Gaussian noise, 0-255."""
+    min_poisson: float = 0.05
+    """Weakest Poisson noise."""
+    max_poisson: float = 3.0
+    """Strongest Poisson noise."""
+    grey_probability: float = 0.4
+    """Share of noise that is the same in all colours."""
+    min_quality: float = 30.0
+    """Lowest JPEG quality."""
+    max_quality: float = 95.0
+    """Highest JPEG quality."""
+
+    def problems(self, name: str) -> list[str]:
+        """What is wrong with these options, in words."""
+        found = []
+        for pair in ("sigma", "resize", "noise", "poisson", "quality"):
+            low, high = getattr(self, f"min_{pair}"), getattr(self, f"max_{pair}")
+            if not 0 < low <= high:
+                found.append(f"{name}: expected 0 < min_{pair} <= max_{pair}, got {low} and {high}")
+        if abs(sum(self.resize_probability) - 1) > 1e-6:
+            found.append(f"{name}.resize_probability must sum to 1, got {self.resize_probability}")
+        return found
 
 
 @dataclass(frozen=True)
@@ -35,25 +85,6 @@ class OrderParameters:
     grey: Tensor
     quality: Tensor
     seeds: list[int]
-
-
-@dataclass(frozen=True)
-class RealWorldParameters:
-    """What was drawn for a batch.
-
-    Attributes:
-        first: First round.
-        second: Second round.
-        final: Last sinc kernels, (B, 21, 21).
-        final_mode: Modes of the last resize, (B,).
-        jpeg_first: Whether JPEG comes before the last resize and sinc, (B,), bool.
-    """
-
-    first: OrderParameters
-    second: OrderParameters
-    final: Tensor
-    final_mode: Tensor
-    jpeg_first: Tensor
 
 
 def draw_round(o: OrderOptions, u: Tensor, seeds: list[int]) -> OrderParameters:

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from train.data.crops import CropSampler
 from train.data.pool import PairPool
-from train.degradation import Degradation
+from train.degradation.pipelines import Degradation
 from train.loop.checkpoints import Checkpoints
 from train.loop.checks import check_alive, check_finite, check_same_run
 from train.loop.log import RunLog

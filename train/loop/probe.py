@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from train.data.crops import CropSampler
-from train.degradation import Degradation
+from train.degradation.pipelines import Degradation
 from train.stages.distillation import Batch, Stage
 
 _COUNT = 8  # degradations of one image, and images of one degradation

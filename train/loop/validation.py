@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from train.data.crops import ImageCache
 from train.data.images import find_images, read_rgb
-from train.degradation import Degradation
+from train.degradation.pipelines import Degradation
 from train.degradation.resize import resize_bicubic
 from train.losses.terms import l1_loss
 from train.measuring.metrics import psnr_y

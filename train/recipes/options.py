@@ -8,25 +8,9 @@ from typing import Literal
 
 from kdsr.errors import ConfigError
 from kdsr.network.config import PRESETS, KDSRConfig
-from train.degradation.classic import ClassicOptions
-from train.degradation.general import GeneralOptions
-from train.degradation.realworld_options import RealWorldOptions
+from train.degradation.pipelines import DegradationOptions
 
 STAGES = ("teacher", "student", "control", "gan")
-
-
-@dataclass(frozen=True)
-class DegradationOptions:
-    """How LQ images are made from photographs."""
-
-    kind: Literal["classic", "general", "realworld"] = "general"
-    """The pipeline."""
-    classic: ClassicOptions = field(default_factory=ClassicOptions)
-    """Ranges of the classic pipeline."""
-    general: GeneralOptions = field(default_factory=GeneralOptions)
-    """Ranges of the general pipeline."""
-    realworld: RealWorldOptions = field(default_factory=RealWorldOptions)
-    """Ranges of Real-ESRGAN's second-order pipeline."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ import torch
 from tests.support.train_runs import PHOTOS, one_thread  # noqa: F401 - a fixture
 from train.data.crops import CropSampler, open_cache
 from train.data.pool import PairPool
-from train.degradation import build_degradation
-from train.recipes.options import DegradationOptions
+from train.degradation.pipelines import DegradationOptions
 
 CPU = torch.device("cpu")
 SAMPLES = [0, 1, 2, 3, 4]
@@ -19,7 +18,7 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> CropSampler:
 
 
 def make(crops: CropSampler, uses: int, depth: int = 4) -> PairPool:
-    general = build_degradation(DegradationOptions(kind="general"), 4)
+    general = DegradationOptions(kind="general").build(4)
     return PairPool(crops, general, 3, CPU, uses, depth)
 
 

@@ -12,7 +12,6 @@ from kdsr import ConfigError
 from tests.conftest import ROOT
 from tests.support.places import GOLDEN
 from train.data.images import read_rgb
-from train.degradation import Degradation, build_degradation
 from train.degradation.blur import blur, blur_and_downscale
 from train.degradation.classic import ClassicDegradation, ClassicOptions, ClassicParameters
 from train.degradation.general import GeneralOptions
@@ -20,10 +19,11 @@ from train.degradation.jpeg import jpeg, jpeg_by_pillow
 from train.degradation.kernels import gaussian_kernels, gaussian_taps
 from train.degradation.mixed_kernels import radial_kernels, sinc_kernels
 from train.degradation.noise import add_gaussian_noise, add_poisson_noise
-from train.degradation.realworld_options import OrderOptions, RealWorldOptions
+from train.degradation.pipelines import Degradation, DegradationOptions
+from train.degradation.realworld import RealWorldOptions
+from train.degradation.realworld_draws import OrderOptions
 from train.degradation.resize import resize_bicubic
 from train.measuring.protocols import fixed
-from train.recipes.options import DegradationOptions
 
 EXPECTED = load_file(GOLDEN / "classic_degradation.safetensors")
 HR = EXPECTED["hr"]
@@ -167,12 +167,12 @@ def test_sinc_kernels_ring_and_sum_to_one() -> None:
     assert torch.isfinite(kernels).all()
 
 
-KINDS = ["classic", "general", "realworld"]
+KINDS = DegradationOptions.kinds()
 
 
 def pipeline(kind: str) -> Degradation:
     classic = ClassicOptions(anisotropic=True, max_noise=25)
-    return build_degradation(DegradationOptions(kind=kind, classic=classic), 4)  # pyright: ignore[reportArgumentType]
+    return DegradationOptions(kind=kind, classic=classic).build(4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -196,7 +196,7 @@ def test_a_sample_depends_on_seed_step_and_number_alone(photos: Tensor, kind: st
 def test_lq_images_are_scale_times_smaller_and_on_the_8_bit_grid(
     photos: Tensor, kind: str, scale: int
 ) -> None:
-    degradation = build_degradation(DegradationOptions(kind=kind), scale)  # pyright: ignore[reportArgumentType]
+    degradation = DegradationOptions(kind=kind).build(scale)
     lq = degradation.apply(photos[:2, :, :96, :96], degradation.sample(0, 0, range(2)))
     assert lq.shape == (2, 3, 96 // scale, 96 // scale)
     assert torch.equal((lq * 255).round() / 255, lq)

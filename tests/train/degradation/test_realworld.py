@@ -10,8 +10,7 @@ from train.degradation.blur import blur
 from train.degradation.draws import hashed_normals, hashed_uniforms
 from train.degradation.noise import add_gaussian_noise, add_poisson_noise
 from train.degradation.ragged import MODES, extend, resize_ragged
-from train.degradation.realworld import RealWorldDegradation
-from train.degradation.realworld_options import RealWorldOptions
+from train.degradation.realworld import RealWorldDegradation, RealWorldOptions
 
 CPU = torch.device("cpu")
 
