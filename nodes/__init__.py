@@ -9,8 +9,9 @@ from .estimate import EstimateIDR
 from .files import LoadIDR, SaveIDR
 from .inspect import InspectIDR
 from .load import LoadKDSR
-from .regions import UpscaleRegions
-from .upscale import TileUpscale, Upscale
+from .tile_upscale import TileUpscale
+from .upscale import Upscale
+from .upscale_regions import UpscaleRegions
 
 
 class KDSRExtension(ComfyExtension):

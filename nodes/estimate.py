@@ -4,10 +4,10 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..kdsr.estimation.frames import CUT_ANGLE, smooth
-from ..kdsr.idr import IDR
 from ..kdsr.options import WRAPS
 from . import runtime
 from .images import Picture
+from .running import estimate, estimating_cost
 from .types import ADVANCED, IDRType, LoadedModel, ModelType, schema
 
 PER_IMAGE, ONE, SMOOTHED = "per image", "one for the batch", "smoothed over frames"
@@ -87,32 +87,10 @@ class EstimateIDR(io.ComfyNode):
         wrap: str,
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
-        idr = estimate(model, Picture.of(image), WRAPS[wrap], mask)
+        progress = runtime.Progress(estimating_cost(model))
+        idr = estimate(model, Picture.of(image), progress, WRAPS[wrap], mask)
         if mode == ONE:
             idr = idr.mean()
         elif mode == SMOOTHED:
             idr = smooth(idr, smoothing, scene_cut)
         return io.NodeOutput(idr)
-
-
-def estimate(
-    model: LoadedModel, picture: Picture, wrap: tuple[bool, bool], mask: Tensor | None = None
-) -> IDR:
-    """An IDR for each image of a batch, with progress shown.
-
-    Args:
-        model: Made ready here.
-        picture: The images.
-        wrap: Continue them circularly along (width, height).
-        mask: MASK; only this region counts.
-    """
-    weights = picture.weights(mask)
-    kdsr = runtime.ready(model, runtime.estimating_memory(model))
-    return kdsr.estimate(
-        picture.lq,
-        mask=weights,
-        wrap=wrap,
-        dtype=model.precision,
-        progress=runtime.progress_bar(),
-        cancelled=runtime.cancelled,
-    )

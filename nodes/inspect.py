@@ -6,6 +6,7 @@ from torch import Tensor
 from ..kdsr.idr import IDR
 from . import runtime
 from .images import Picture
+from .running import estimate_cells
 from .types import IDRType, LoadedModel, ModelType, schema
 
 
@@ -57,7 +58,6 @@ class InspectIDR(io.ComfyNode):
         model: LoadedModel | None = None,
         image: Tensor | None = None,
     ) -> io.NodeOutput:
-        from ..kdsr.estimation.grid import estimate_local
         from ..kdsr.meaning.report import draw_report, report
 
         local, lq = None, None
@@ -65,14 +65,7 @@ class InspectIDR(io.ComfyNode):
             idr.check_model(model.kdsr.fingerprint)
         if model is not None and image is not None:
             lq = Picture.of(image[:1]).lq
-            kdsr = runtime.ready(model, runtime.estimating_memory(model))
-            local = estimate_local(
-                kdsr,
-                lq,
-                dtype=model.precision,
-                progress=runtime.progress_bar(),
-                cancelled=runtime.cancelled,
-            )
+            local = estimate_cells(model, lq)
         known = None if model is None else model.kdsr
         text = report(idr, other, local, known)
         plot = runtime.to_image(draw_report(idr, other, local, lq, known))

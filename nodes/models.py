@@ -63,7 +63,7 @@ def load(model: str, hub_id: str, precision: str) -> LoadedModel:
 
 
 def _find(model: str, hub_id: str) -> Path:
-    bar = runtime.progress_bar()
+    bar = runtime.Progress(1).part(1)
 
     def progress(done: int, total: int) -> None:
         runtime.cancelled()

@@ -357,10 +357,10 @@ def test_an_interruption_stops_within_one_step_and_the_next_run_is_whole(
     mm = host.comfy("comfy.model_management")
 
     images = image(1, 24, 24)
-    runtime = host.module("nodes.runtime")
+    progress = host.module("nodes.runtime").Progress
     steps = []
 
-    def progress_bar(_preview=None):
+    def part(_self, _cost=None, _preview=None, **_):
         def progress(done: int, _total: int) -> None:
             steps.append(done)
             if done == 2:
@@ -375,7 +375,7 @@ def test_an_interruption_stops_within_one_step_and_the_next_run_is_whole(
     }  # fmt: skip
     idr = host.run("KDSR_EstimateIDR", model=model, image=images, wrap="both")
     with monkeypatch.context() as patch:
-        patch.setattr(runtime, "progress_bar", progress_bar)
+        patch.setattr(progress, "part", part)
         with pytest.raises(mm.InterruptProcessingException):
             node.execute(model=model, image=images, idr=idr, **options)
     assert steps == [1, 2]
@@ -386,8 +386,7 @@ def test_an_interruption_stops_within_one_step_and_the_next_run_is_whole(
 def test_progress_is_told_tile_by_tile_with_a_preview(host: Host, model, monkeypatch) -> None:
     utils = host.comfy("comfy.utils")
 
-    runtime = host.module("nodes.runtime")
-    monkeypatch.setattr(runtime, "_PREVIEW_SECONDS", -1)
+    monkeypatch.setattr(host.module("nodes.runtime.progress"), "_PREVIEW_SECONDS", -1)
     monkeypatch.setattr(utils, "PROGRESS_THROTTLE_MIN_INTERVAL", 0)
     told = []
 
@@ -402,7 +401,10 @@ def test_progress_is_told_tile_by_tile_with_a_preview(host: Host, model, monkeyp
         custom_overlap=2, tiles_per_batch=1,
     )  # fmt: skip
     values = [value for value, _, _ in told]
-    assert values == list(range(1, told[-1][1] + 1))
+    assert {total for _, total, _ in told} == {1000}
+    assert values == sorted(set(values))
+    assert (values[0], values[-1]) == (10, 1000)  # seen before the first tile
+    assert len(values) == 1 + 2 * 3 * 3  # two images of 3 x 3 tiles
     kind, last, side = told[-1][2]
     assert (kind, side, last.size) == ("JPEG", 512, (64, 64))
     shown = result[1].amax(-1, keepdim=True) > 0  # black still shows the input's black

@@ -90,7 +90,7 @@ FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "system", "popen"}
 
 @pytest.mark.parametrize(
     "path",
-    [ROOT / "__init__.py", *sorted((ROOT / "nodes").glob("*.py"))],
+    [ROOT / "__init__.py", *sorted((ROOT / "nodes").rglob("*.py"))],
     ids=lambda p: p.name,
 )
 def test_nothing_that_the_registry_rejects(path: Path) -> None:

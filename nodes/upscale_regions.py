@@ -1,5 +1,6 @@
 """Upscale Regions: an IDR for each part of an image that mixes sources."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -7,16 +8,19 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..kdsr.errors import ConfigError, IDRError, ImageError
-from ..kdsr.estimation.regions import Regions, feathered, idr_map, with_rest
+from ..kdsr.estimation.regions import Regions, feathered, with_rest
 from ..kdsr.idr import IDR
 from ..kdsr.options import MAP_CELLS
 from . import runtime
-from .estimate import estimate
 from .images import Picture
+from .inputs import IMAGE_OUTPUT, STRENGTH_INPUT, common_inputs
+from .running import estimate, estimate_map, estimating_cost, upscale, upscaling_cost
+from .sizes import output_size, size_problem
 from .types import ADVANCED, IDRType, LoadedModel, schema
-from .upscale import IMAGE_OUTPUT, STRENGTH_INPUT, common_inputs, size_problem, upscale
 
 MASKS, MAP = "masks", "map"
+_MAP_COST = 4
+"""Every cell fades into its neighbours: its box is two cells wide and high."""
 PLACES = (1, 2, 3)
 """Regions that can be painted; the rest is one more."""
 
@@ -107,45 +111,57 @@ class UpscaleRegions(io.ComfyNode):
     ) -> io.NodeOutput:
         picture = Picture.of(image)
         if regions == MAP:
-            found = _mapped(model, picture, cells)
+            progress = runtime.Progress(estimating_cost(model) + _MAP_COST * upscaling_cost(model))
+            found = estimate_map(model, picture, cells, progress)
         else:
-            found = _painted(model, picture, painted, idr_rest, feather)
-        return upscale(model, image, found, size_by, size, strength=strength)
+            painted_regions = _Painted.of(picture, painted, idr_rest)
+            progress = runtime.Progress(painted_regions.cost(model))
+            found = painted_regions.estimated(model, picture, feather, progress)
+        size_wanted = output_size(size_by, size)
+        out = upscale(model, picture, size_wanted, found, strength=strength, progress=progress)
+        return io.NodeOutput(out)
 
 
-def _mapped(model: LoadedModel, picture: Picture, cells: int) -> Regions:
-    kdsr = runtime.ready(model, runtime.estimating_memory(model))
-    return idr_map(
-        kdsr,
-        picture.lq,
-        cells=cells,
-        dtype=model.precision,
-        progress=runtime.progress_bar(),
-        cancelled=runtime.cancelled,
-    )
+@dataclass(frozen=True)
+class _Painted:
+    """Regions before their IDRs are estimated."""
 
+    weights: Tensor
+    """(N, 1, H, W), the rest last."""
+    given: tuple[IDR | None, ...]
+    """For each region; None is to be estimated."""
 
-def _painted(
-    model: LoadedModel, picture: Picture, painted: dict[str, Any], rest: IDR | None, feather: int
-) -> Regions:
-    """Regions of the masks and of the rest, each with the IDR that was given or its own."""
-    masks, given = [], []
-    for place in PLACES:
-        mask, idr = painted.get(f"mask_{place}"), painted.get(f"idr_{place}")
-        if mask is None and idr is not None:
-            raise IDRError(f"idr_{place} has no region: connect mask_{place} too")
-        if mask is not None:
-            masks.append(_plane(mask, place, picture))
-            given.append(idr)
-    if not masks:
-        raise ConfigError("no regions: connect mask_1, or set regions to map")
-    weights = with_rest(torch.cat(masks))
-    given += [rest] * (len(weights) - len(masks))
-    idrs = [
-        estimate(model, picture, (False, False), mask) if idr is None else idr
-        for mask, idr in zip(weights, given, strict=True)
-    ]
-    return Regions.of_weights(IDR.cat([idr.mean() for idr in idrs]), feathered(weights, feather))
+    @classmethod
+    def of(cls, picture: Picture, inputs: dict[str, Any], rest: IDR | None) -> "_Painted":
+        """Reads the inputs `mask_1`, `idr_1` and so on."""
+        masks, given = [], []
+        for place in PLACES:
+            mask, idr = inputs.get(f"mask_{place}"), inputs.get(f"idr_{place}")
+            if mask is None and idr is not None:
+                raise IDRError(f"idr_{place} has no region: connect mask_{place} too")
+            if mask is not None:
+                masks.append(_plane(mask, place, picture))
+                given.append(idr)
+        if not masks:
+            raise ConfigError("no regions: connect mask_1, or set regions to map")
+        weights = with_rest(torch.cat(masks))
+        return cls(weights, (*given, *[rest] * (len(weights) - len(masks))))
+
+    def cost(self, model: LoadedModel) -> float:
+        """Of the estimates and of upscaling every region."""
+        missing = sum(idr is None for idr in self.given)
+        return missing * estimating_cost(model) + len(self.given) * upscaling_cost(model)
+
+    def estimated(
+        self, model: LoadedModel, picture: Picture, feather: int, progress: runtime.Progress
+    ) -> Regions:
+        """With the IDRs that were not given, and soft edges."""
+        idrs = [
+            estimate(model, picture, progress, mask=mask) if idr is None else idr
+            for mask, idr in zip(self.weights, self.given, strict=True)
+        ]
+        soft = feathered(self.weights, feather)
+        return Regions.of_weights(IDR.cat([idr.mean() for idr in idrs]), soft)
 
 
 def _plane(mask: Tensor, place: int, picture: Picture) -> Tensor:

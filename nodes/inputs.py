@@ -1,0 +1,41 @@
+"""Inputs and outputs that several upscaling nodes have."""
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..kdsr.meaning.strength import STRENGTHS
+from .sizes import size_inputs
+from .types import IDRType, ModelType
+
+
+def common_inputs() -> list[Any]:
+    """The first inputs of every upscaling node: model, image and output size."""
+    return [
+        ModelType.Input("model", tooltip="From Load KDSR."),
+        io.Image.Input(
+            "image",
+            tooltip="RGB or RGBA, any size, one or a batch. Alpha is upscaled apart.",
+        ),
+        *size_inputs(),
+    ]
+
+
+IDR_INPUT = IDRType.Input(
+    "idr",
+    optional=True,
+    tooltip="From Estimate IDR, Load IDR or Blend IDR: one for all images or one for each. "
+    "Without it, each image's own is estimated.",
+)
+STRENGTH_INPUT = io.Float.Input(
+    "strength",
+    default=1.0,
+    min=STRENGTHS[0],
+    max=STRENGTHS[1],
+    step=0.05,
+    optional=True,
+    display_mode=io.NumberDisplay.slider,
+    tooltip="How much to restore: 0 takes the image for clean, 1 is as estimated, above 1 restores "
+    "more than was estimated.",
+)
+IMAGE_OUTPUT = io.Image.Output(display_name="image", tooltip="The upscaled image or batch.")

@@ -1,0 +1,49 @@
+"""Everything this pack asks of ComfyUI, so that a change in ComfyUI has one place to be answered.
+
+Nothing else in `nodes/` imports `comfy`, `folder_paths` or `server`.
+"""
+
+from .folders import (
+    annotated_path,
+    idr_files,
+    model_files,
+    model_folders,
+    model_path,
+    new_output_path,
+    register_model_folder,
+)
+from .memory import (
+    empty_result,
+    estimating_memory,
+    has_cuda,
+    manage,
+    patcher,
+    ready,
+    result,
+    upscaling_memory,
+)
+from .progress import Progress, cancelled
+from .shown import preview_images, show_text, to_image
+
+__all__ = [
+    "Progress",
+    "annotated_path",
+    "cancelled",
+    "empty_result",
+    "estimating_memory",
+    "has_cuda",
+    "idr_files",
+    "manage",
+    "model_files",
+    "model_folders",
+    "model_path",
+    "new_output_path",
+    "patcher",
+    "preview_images",
+    "ready",
+    "register_model_folder",
+    "result",
+    "show_text",
+    "to_image",
+    "upscaling_memory",
+]

@@ -1,0 +1,106 @@
+"""Tile Upscale: every option of how the work is cut."""
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..kdsr.idr import IDR
+from ..kdsr.options import OVERLAP_NAMES, WRAPS
+from .images import Picture
+from .inputs import IDR_INPUT, IMAGE_OUTPUT, STRENGTH_INPUT, common_inputs
+from .running import upscale
+from .sizes import output_size, size_problem
+from .types import ADVANCED, LoadedModel, schema
+
+CUSTOM = "custom"
+
+
+class TileUpscale(io.ComfyNode):
+    """`model.upscale` with every option."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "KDSR_TileUpscale",
+            display_name="Tile Upscale",
+            description="Upscales any image size in bounded memory. With exact overlap the result "
+            "equals that of the whole image at once.",
+            search_aliases=["tiled upscale", "large image", "seamless", "ultimate", "kdsr"],
+            inputs=[
+                *common_inputs(),
+                io.Int.Input(
+                    "tile",
+                    default=0,
+                    min=0,
+                    max=8192,
+                    step=16,
+                    tooltip="Input pixels per tile, overlap not counted. 0 is automatic, from "
+                    "free memory. It does not change the result (with exact overlap).",
+                ),
+                io.Combo.Input(
+                    "overlap",
+                    options=[*OVERLAP_NAMES, CUSTOM],
+                    default="exact",
+                    tooltip="exact: as far as the network sees, so that tiles cannot be told. "
+                    "fast: 32 px, differences of about 0.001. custom: as below.",
+                ),
+                io.Int.Input(
+                    "custom_overlap",
+                    default=64,
+                    min=0,
+                    max=512,
+                    step=1,
+                    tooltip="Input pixels of overlap on each side, with overlap custom.",
+                    **ADVANCED,
+                ),
+                io.Combo.Input(
+                    "wrap",
+                    options=list(WRAPS),
+                    default="none",
+                    tooltip="For seamless textures and panoramas: the image continues at its "
+                    "other edge along x, y or both.",
+                ),
+                io.Int.Input(
+                    "tiles_per_batch",
+                    default=0,
+                    min=0,
+                    max=256,
+                    tooltip="Tiles that go through the network together. 0 is automatic.",
+                    **ADVANCED,
+                ),
+                IDR_INPUT,
+                STRENGTH_INPUT,
+            ],
+            outputs=[IMAGE_OUTPUT],
+        )
+
+    @classmethod
+    def validate_inputs(cls, size_by: str | None = None, size: float | None = None) -> bool | str:
+        return size_problem(size_by, size) or True
+
+    @classmethod
+    def execute(
+        cls,
+        model: LoadedModel,
+        image: Tensor,
+        size_by: str,
+        size: float,
+        tile: int,
+        overlap: str,
+        custom_overlap: int,
+        wrap: str,
+        tiles_per_batch: int,
+        idr: IDR | None = None,
+        strength: float = 1.0,
+    ) -> io.NodeOutput:
+        result = upscale(
+            model,
+            Picture.of(image),
+            output_size(size_by, size),
+            idr,
+            strength=strength,
+            tile=tile,
+            wrap=WRAPS[wrap],
+            overlap=custom_overlap if overlap == CUSTOM else overlap,
+            batch=tiles_per_batch or "auto",
+        )
+        return io.NodeOutput(result)
