@@ -96,6 +96,20 @@ def test_the_stages_without_distillation_and_against_a_discriminator_run(tmp_pat
     assert kdsr.load(run / "kdsr-s-x4.safetensors").metadata["stage"] == "gan"
 
 
+def test_the_gan_stage_needs_no_teacher_where_nothing_is_distilled(tmp_path: Path) -> None:
+    recipe = tiny_recipe(tmp_path, stages=["control", "gan"], from_teacher=False, patch=16)
+    assert main([recipe, "--stages", "[control]"]) == 0
+    options = [
+        "--stage", "gan", "--init", str(tmp_path / "run" / "control.safetensors"),
+        "--gan.perceptual_weight", "0", "--gan.kd_weight", "0", "--discriminator", "unshuffled",
+    ]  # fmt: skip
+    assert main([recipe, *options]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    gan = [line for line in lines if line["stage"] == "gan" and "gan" in line]
+    assert len(gan) == 4
+    assert not any("kd" in line for line in gan)
+
+
 @pytest.mark.parametrize(
     "kind",
     [

@@ -117,8 +117,11 @@ class TrainOptions:
     perceptual: Path | None = None
     """Weights for the perceptual loss: torchvision's VGG19 (.pth or .safetensors), or SqueezeNet
     v1.1 (.npz)."""
+    discriminator: Literal["unet", "unshuffled"] = "unet"
+    """Network of the adversarial loss: as published, or one that looks at pixel-unshuffled images,
+    for a thirtieth of the work: adversarial training on a CPU."""
     discriminator_feats: int = 64
-    """Channels of the U-Net discriminator."""
+    """Channels of the discriminator."""
     seed: int = 0
     """Of everything that is random."""
     batch: int = 16

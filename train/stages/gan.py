@@ -1,12 +1,12 @@
 """Stage 3 for real photographs: the student against a discriminator (paper Sec. 3.3, Eq. 6)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from kdsr import KDSRConfig, KDSRTeacher
-from train.losses.discriminator import UNetDiscriminator
 from train.losses.perceptual import PerceptualLoss
 from train.losses.terms import l1_loss, vanilla_gan_loss
 from train.recipes.options import StageOptions
@@ -20,8 +20,8 @@ class GANStage(StudentStage):
         config: Of student and teacher.
         options: Weights of the losses.
         composed: See `Stage`.
-        teacher: To distil from.
-        discriminator: Untrained.
+        teacher: To distil from; None where that has no weight.
+        discriminator: Untrained; logits (B, 1, H, W) of images (B, 3, H, W).
         perceptual: Frozen; None where its weight is 0.
     """
 
@@ -32,7 +32,7 @@ class GANStage(StudentStage):
         *,
         composed: bool,
         teacher: KDSRTeacher | None,
-        discriminator: UNetDiscriminator,
+        discriminator: nn.Module,
         perceptual: PerceptualLoss | None,
     ) -> None:
         super().__init__(config, options, composed=composed, teacher=teacher, name="gan")
@@ -60,7 +60,8 @@ class GANStage(StudentStage):
             losses["perceptual"] = self.options.perceptual_weight * self.perceptual(sr, batch.gt)
         if self.options.gan_weight > 0:
             # Called bare, not as wrapped for several devices: it is not its turn to learn.
-            verdict = self.discriminator(sr)
+            with _frozen(self.discriminator):
+                verdict = self.discriminator(sr)
             losses["gan"] = self.options.gan_weight * vanilla_gan_loss(verdict, real=True)
         return losses
 
@@ -74,3 +75,13 @@ class GANStage(StudentStage):
             "real": vanilla_gan_loss(real, real=True),
             "fake": vanilla_gan_loss(fake, real=False),
         }
+
+
+@contextmanager
+def _frozen(module: nn.Module) -> Iterator[None]:
+    """Gradients pass through a module and none is computed for its weights."""
+    module.requires_grad_(False)
+    try:
+        yield
+    finally:
+        module.requires_grad_(True)

@@ -12,6 +12,7 @@ from kdsr.network.estimator import DegradationEstimator
 from train.errors import TrainingError
 from train.losses.discriminator import UNetDiscriminator
 from train.losses.perceptual import load_perceptual
+from train.losses.unshuffled_discriminator import UnshuffledDiscriminator
 from train.recipes.options import TrainOptions
 from train.stages.distillation import Stage, StudentStage, TeacherStage, copy_fitting
 from train.stages.gan import GANStage
@@ -41,14 +42,15 @@ def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) ->
         return stage
     from_teacher = options.from_teacher and options.init is None
     distilled = stage_options.kd_weight > 0
-    teacher = _teacher(options) if from_teacher or distilled or name == "gan" else None
+    needed = distilled if name == "gan" else from_teacher or distilled
+    teacher = _teacher(options) if needed else None
     if name == "gan":
         stage = GANStage(
             config,
             stage_options,
             composed=composed,
             teacher=teacher,
-            discriminator=UNetDiscriminator(options.discriminator_feats),
+            discriminator=_discriminator(options),
             perceptual=load_perceptual(options.perceptual) if options.perceptual else None,
         )
         _start_from(_student(options), stage, say)
@@ -102,6 +104,12 @@ def _start_from(source: KDSR | KDSRTeacher, stage: Stage, say: Callable[[str], N
         )
     say(f"{stage.name} starts with {len(copied)} tensors of {source.source}: {', '.join(copied)}")
     say(f"and with fresh ones: {', '.join(left) or 'none'}")
+
+
+def _discriminator(options: TrainOptions) -> UNetDiscriminator | UnshuffledDiscriminator:
+    if options.discriminator == "unet":
+        return UNetDiscriminator(options.discriminator_feats)
+    return UnshuffledDiscriminator(options.scale, options.discriminator_feats)
 
 
 def _teacher(options: TrainOptions) -> KDSRTeacher:

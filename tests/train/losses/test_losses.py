@@ -6,12 +6,14 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from kdsr.errors import CheckpointError
 from tests.support.places import GOLDEN
 from train.losses.discriminator import UNetDiscriminator
 from train.losses.perceptual import _VGG19, SqueezeNetLoss, VGG19Loss, load_perceptual
 from train.losses.terms import kd_loss, l1_loss, vanilla_gan_loss
+from train.losses.unshuffled_discriminator import UnshuffledDiscriminator
 
 
 def test_the_distillation_loss_equals_the_official_one() -> None:
@@ -58,6 +60,31 @@ def test_the_discriminator_has_the_published_size_and_judges_every_pixel() -> No
     parameters = sum(p.numel() for p in UNetDiscriminator(64).parameters())
     assert parameters == 4_376_897
     assert UNetDiscriminator(4)(torch.rand(2, 3, 16, 24)).shape == (2, 1, 16, 24)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_unshuffled_discriminator_judges_every_pixel_and_sees_all_of_them(scale: int) -> None:
+    torch.manual_seed(0)
+    judge = UnshuffledDiscriminator(scale, 8).eval()
+    images = torch.rand(2, 3, 8 * scale, 12 * scale, requires_grad=True)
+    verdicts = judge(images)
+    assert verdicts.shape == (2, 1, 8 * scale, 12 * scale)
+    verdicts.sum().backward()
+    assert images.grad is not None
+    assert (images.grad != 0).all()
+    with pytest.raises(ValueError, match="multiple of 4"):
+        judge(torch.rand(1, 3, 8 * scale, 6 * scale))
+
+
+def test_the_unshuffled_discriminator_does_a_twentieth_of_the_published_ones_work() -> None:
+    images = torch.rand(1, 3, 64, 64)
+    work = {}
+    for judge in (UNetDiscriminator(64), UnshuffledDiscriminator(4, 64)):
+        counter = FlopCounterMode(display=False)
+        with counter:
+            judge(images)
+        work[type(judge)] = counter.get_total_flops()
+    assert work[UnshuffledDiscriminator] < work[UNetDiscriminator] / 20
 
 
 def test_the_discriminator_convolutions_have_unit_spectral_norm() -> None:
