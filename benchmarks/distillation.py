@@ -19,6 +19,7 @@ from torch import Tensor
 import kdsr
 from kdsr.files.weights import load_checkpoint
 from kdsr.network.models import Teacher as KDSRTeacher
+from kdsr.options import DEFAULT_MODEL
 from train.calibrate import REFERENCES
 from train.data.images import find_images, load_image
 from train.measuring.protocols import fixed
@@ -32,7 +33,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default="kdsr-s-x4")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--teacher", type=Path)
     arguments = parser.parse_args()
     model = kdsr.load(arguments.model)

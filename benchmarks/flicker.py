@@ -15,6 +15,7 @@ from torch import Tensor
 
 import kdsr
 from kdsr.estimation.frames import smooth
+from kdsr.options import DEFAULT_MODEL
 from train.data.images import load_image
 from train.measuring.metrics import luma
 from train.measuring.protocols import fixed
@@ -28,7 +29,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("image", type=Path)
-    parser.add_argument("--model", default="kdsr-s-x4")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--frames", type=int, default=30)
     parser.add_argument("--blur", type=float, default=1.5)
     parser.add_argument("--noise", type=float, default=10.0)

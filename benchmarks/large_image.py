@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--dtype", default="auto")
     args = parser.parse_args()
-    model = kdsr.load("kdsr-s-x4")
+    model = kdsr.load()
     torch.manual_seed(0)
     lq = torch.rand(1, 3, args.height, args.width)
     out = torch.empty(1, 3, args.height * 4, args.width * 4, dtype=torch.uint8)

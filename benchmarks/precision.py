@@ -14,13 +14,14 @@ import torch
 import kdsr
 from kdsr.cli.inputs import find_inputs
 from kdsr.files.images import read_image
+from kdsr.options import DEFAULT_MODEL
 
 
 def main() -> None:
     """Prints one Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default="kdsr-s-x4")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     model = kdsr.load(args.model).to(args.device)

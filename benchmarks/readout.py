@@ -18,6 +18,7 @@ from benchmarks.classical import noise_by_wavelet, quality_by_quantisation
 from kdsr.meaning.readings import regress
 from kdsr.network.calibration import QUANTITIES
 from kdsr.network.models import calibration_of
+from kdsr.options import DEFAULT_MODEL
 from train.calibrate import degradation_targets
 from train.data.images import find_images, load_image
 from train.degradation.general import GeneralDegradation, GeneralOptions
@@ -31,7 +32,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default="kdsr-s-x4")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--draws", type=int, default=8, help="degradations of each image")
     arguments = parser.parse_args()
     model = kdsr.load(arguments.model)

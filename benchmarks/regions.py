@@ -20,6 +20,7 @@ from torch import Tensor
 import kdsr
 from benchmarks.seams import tile_by_tile
 from kdsr.estimation.regions import Regions, idr_map
+from kdsr.options import DEFAULT_MODEL
 from train.data.images import load_image
 from train.measuring.metrics import luma, psnr_y
 from train.measuring.protocols import fixed
@@ -87,7 +88,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("images", nargs="+", type=Path)
-    parser.add_argument("--model", default="kdsr-s-x4")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--figure", type=Path, help="the first image, all ways side by side")
     arguments = parser.parse_args()
     model = kdsr.load(arguments.model)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 import kdsr
 from kdsr.files.images import read_image
+from kdsr.options import DEFAULT_MODEL
 
 ROOT = Path(__file__).parents[1]
 CROP, ZOOM = 120, 4  # SR pixels shown, and how much larger
@@ -100,7 +101,7 @@ def figure(ways: list[Way], whole: Tensor, numbers: list[str], pitch: int) -> Im
 def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n")[0])
     parser.add_argument("image", nargs="?", default=ROOT / "workflows/inputs/kdsr_lake.png")
-    parser.add_argument("--model", default="kdsr-s-x4")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--tile", type=int, default=64, help="LQ pixels")
     parser.add_argument("--figure", type=Path, help="where to draw the figure")
     options = parser.parse_args()

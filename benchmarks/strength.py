@@ -26,6 +26,7 @@ from kdsr import IDR, KDSR
 from kdsr.meaning.references import CLEAN
 from kdsr.meaning.strength import STRENGTHS as ALLOWED
 from kdsr.network.tail import run_composed
+from kdsr.options import DEFAULT_MODEL
 from train.data.images import find_images, load_image
 from train.measuring.metrics import luma, psnr_y
 from train.measuring.protocols import fixed
@@ -104,7 +105,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default="kdsr-s-x4")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--blends", nargs="+", default=list(BLENDS), choices=BLENDS)
     parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """The README's picture: the example image as it is, and after `kdsr upscale`.
 
-python -m benchmarks.before_after
+python -m tools.before_after
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 def main() -> None:
     """Writes docs/images/before-after.jpg."""
     lq = read_image(ROOT / "samples" / "example.png").rgb
-    sr = kdsr.load("kdsr-s-x4").upscale(lq)
+    sr = kdsr.load().upscale(lq)
     before, after = (
         Image.fromarray((x[0] * 255).round().byte().permute(1, 2, 0).numpy()) for x in (lq, sr)
     )

@@ -1,6 +1,6 @@
 """Real low-quality photographs beside what becomes of them, to be looked at.
 
-    python -m benchmarks.contact_sheet FOLDER OUT.jpg [--models kdsr-s-x4 other.safetensors]
+    python -m tools.contact_sheet FOLDER OUT.jpg [--models kdsr-s-x4 other.safetensors]
 
 A row an image: the most detailed crop, enlarged plainly, by bicubic interpolation, and by each
 model.
@@ -16,6 +16,7 @@ from torch import Tensor
 
 import kdsr
 from kdsr.files.images import read_image
+from kdsr.options import DEFAULT_MODEL
 from train.data.images import find_images
 
 _CROP = 72  # LQ pixels
@@ -29,7 +30,7 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--models", nargs="+", default=["kdsr-s-x4"])
+    parser.add_argument("--models", nargs="+", default=[DEFAULT_MODEL])
     arguments = parser.parse_args()
     models = {Path(name).stem: kdsr.load(name) for name in arguments.models}
     rows = [_row(path, models) for path in find_images(arguments.folder)]

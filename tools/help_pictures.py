@@ -1,6 +1,6 @@
 """Makes the pictures of the help pages and the README's screenshots, in a real ComfyUI.
 
-    python -m benchmarks.help_pictures
+    python -m tools.help_pictures
 
 Run it after changing the bundled model, a node or a workflow, and look at every picture. Needs a
 ComfyUI and Chromium, as the tests marked `comfy` do.
@@ -129,7 +129,7 @@ def shoot(page: Frontend, folder: Path) -> None:
 
 
 def main() -> None:
-    model = kdsr.load("kdsr-s-x4")
+    model = kdsr.load()
     save(upscaled(model), HELP / "KDSR_Upscale.jpg")
     save(seams(), HELP / "KDSR_TileUpscale.jpg")
     save(mixed(model), HELP / "KDSR_UpscaleRegions.jpg")

@@ -1,6 +1,6 @@
 """Makes the workflows' thumbnails by running them in a real ComfyUI.
 
-    python benchmarks/workflow_pictures.py [basic_x4 ...]
+    python -m tools.workflow_pictures [basic_x4 ...]
 
 Run it after changing the bundled model or a workflow. It also writes the IDR that ships with the
 sample inputs, which belongs to the bundled model. Needs a ComfyUI, as the tests marked `comfy` do.
@@ -40,7 +40,7 @@ STOCK_TITLES = {"SaveImage": "Save Image", "KDSR_InspectIDR": "Inspect IDR"}
 def save_sample_idr() -> None:
     """Estimates the IDR that the workflow save_and_load_idr loads."""
     lq = read_image(INPUTS / "kdsr_kingfisher.png").rgb
-    kdsr.load("kdsr-s-x4").estimate(lq).save(INPUTS / "kdsr_kingfisher.safetensors")
+    kdsr.load().estimate(lq).save(INPUTS / "kdsr_kingfisher.safetensors")
 
 
 def pictures(server: comfy_server.ComfyServer, name: str) -> dict[str, Path]:

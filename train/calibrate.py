@@ -3,7 +3,7 @@
     python train/calibrate.py runs/general/kdsr-s-x4.safetensors --data PHOTOS
 
 `train/run.py` does so by itself at the end of a student or gan stage. Photographs are degraded in
-known ways; see `kdsr.calibration` for what is kept.
+known ways; see `kdsr.network.calibration` for what is kept.
 """
 
 import argparse
@@ -81,7 +81,7 @@ def calibrate(
     distance = (torch.cat((trained, usual)) - centre) / spread @ whitening.T
     groups = _references(model, crops, max(_BATCH, samples // 32))
     unfinished = Calibration(
-        names=tuple(REFERENCES), means=groups.mean(1), spreads=groups.std(1), centre=centre,
+        names=tuple(REFERENCES), means=groups.mean(1), centre=centre,
         scale=spread, axes=fit_discriminants((groups - centre) / spread), whitening=whitening,
         quantiles=torch.quantile(distance.norm(dim=1), torch.linspace(0, 1, 101)),
         typical=torch.zeros(4), naive=torch.zeros(4), jpeg_accuracy=torch.zeros(1), **parts,

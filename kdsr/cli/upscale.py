@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from ..errors import ConfigError, KDSRError
 from ..estimation.regions import idr_map
-from ..files.images import Picture, check_format, read_image, write_image
+from ..files.images import DecodedImage, check_format, read_image, write_image
 from ..files.loading import load
 from ..idr import IDR
 from ..meaning.strength import check_strength, with_strength
@@ -107,7 +107,7 @@ def _one(
     tqdm.write(f"{source} -> {target} ({pixels.shape[3]} x {pixels.shape[2]} px)")
 
 
-def _eight_bit_buffer(picture: Picture, scale: int) -> torch.Tensor | None:
+def _eight_bit_buffer(picture: DecodedImage, scale: int) -> torch.Tensor | None:
     """A result buffer that is a quarter of float32, where the result will have 8 bits anyway.
 
     Its memory is laid out as image files want it, (H, W, 3), so that nothing is copied.

@@ -1,7 +1,7 @@
 """The models that have a name: bundled with the package, or published on the Hub."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import HubError
@@ -32,8 +32,6 @@ class CatalogEntry:
     """Upscaling factor."""
     degradations: str
     """What it was trained on, in words."""
-    metrics: dict[str, float] = field(default_factory=dict)
-    """Measured quality."""
 
     @property
     def bundled(self) -> bool:
@@ -46,9 +44,9 @@ class CatalogEntry:
         return f"{self.repo}/{self.file}@{self.revision}"
 
 
-def list_models(catalog: Path = CATALOG) -> list[CatalogEntry]:
+def list_models() -> list[CatalogEntry]:
     """All models that have a name."""
-    entries = json.loads(catalog.read_text(encoding="utf-8"))
+    entries = json.loads(CATALOG.read_text(encoding="utf-8"))
     return [CatalogEntry(**entry) for entry in entries]
 
 

@@ -19,8 +19,8 @@ _ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A decoded image.
+class DecodedImage:
+    """What was in an image file.
 
     Attributes:
         rgb: (1, 3, H, W), float32 in [0, 1].
@@ -37,7 +37,7 @@ class Picture:
     icc: bytes | None = None
 
 
-def read_image(path: Path) -> Picture:
+def read_image(path: Path) -> DecodedImage:
     """Reads a PNG, JPEG, WebP, TIFF or BMP: 8 or 16 bit, grey, palette, RGB, CMYK, with alpha.
 
     EXIF orientation is applied. CMYK is converted to RGB, and its profile then dropped. Of several
@@ -64,7 +64,7 @@ def read_image(path: Path) -> Picture:
         raise ImageError(f"{path}: the image is damaged or truncated ({error})") from None
 
 
-def _decode(path: Path) -> Picture:
+def _decode(path: Path) -> DecodedImage:
     with Image.open(path) as image:
         icc = image.info.get("icc_profile")
         if min(image.size) < 1:
@@ -104,7 +104,7 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return pixels
 
 
-def _from_array(pixels: np.ndarray, icc: bytes | None) -> Picture:
+def _from_array(pixels: np.ndarray, icc: bytes | None) -> DecodedImage:
     """(H, W, 1 to 4), uint8 or uint16."""
     deep = pixels.dtype == np.uint16
     values = torch.from_numpy(pixels.astype(np.float32) / (65535 if deep else 255))
@@ -113,7 +113,7 @@ def _from_array(pixels: np.ndarray, icc: bytes | None) -> Picture:
     alpha = channels[:, -1:] if count in (2, 4) else None
     grey = count <= 2
     rgb = channels[:, :1].expand(-1, 3, -1, -1) if grey else channels[:, :3]
-    return Picture(rgb.contiguous(), alpha, grey, deep, icc)
+    return DecodedImage(rgb.contiguous(), alpha, grey, deep, icc)
 
 
 def check_format(path: Path, *, transparent: bool) -> None:
@@ -131,7 +131,7 @@ def check_format(path: Path, *, transparent: bool) -> None:
         raise ImageError(f"{path}: JPEG cannot hold transparency; use --format png or webp")
 
 
-def write_image(path: Path, pixels: Tensor, like: Picture, *, quality: int = 95) -> None:
+def write_image(path: Path, pixels: Tensor, like: DecodedImage, *, quality: int = 95) -> None:
     """Writes an image, whole or not at all, in the kind that `like` was read from.
 
     Args:

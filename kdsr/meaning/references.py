@@ -28,7 +28,7 @@ class References:
     idrs: IDR
     """One row for each name: averages over many photographs."""
     calibration: Calibration
-    """Where they come from; `spreads` holds their standard deviations over photographs."""
+    """Where they come from."""
 
     def __getitem__(self, name: str) -> IDR:
         """The IDR of a name.

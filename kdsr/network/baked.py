@@ -17,8 +17,8 @@ class BakedKDSR(nn.Module):
     """A KDSR network for one IDR: (B, 3, H, W) -> (B, 3, sH, sW), RGB, not clamped.
 
     Given the IDR every IDR-DDC is a static depthwise convolution, and the tail is one convolution
-    (`kdsr.tail`). One pass equals the model's own result. A caller that cuts the image into tiles
-    itself gets that result only where its tiles overlap by `halo` LQ pixels or more.
+    (`kdsr.network.tail`). One pass equals the model's own result. A caller that cuts the image into
+    tiles itself gets that result only where its tiles overlap by `halo` LQ pixels or more.
 
     Args:
         config: The model's configuration.

@@ -21,6 +21,7 @@ KEY = "calibration"
 """Of the metadata that names their rows."""
 QUANTITIES = ("blur_long", "blur_short", "noise", "quality")
 """What is read off a vector: blur in px of the upscaled image, noise in 0-255, JPEG quality."""
+_NO_LONGER_KEPT = {"spreads"}  # in files of version 0.1: nothing ever read it
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,6 @@ class Calibration:
     """Of the N references."""
     means: Tensor
     """(N, 4C): D' of each reference, averaged over photographs."""
-    spreads: Tensor
-    """(N, 4C): standard deviation over photographs."""
     centre: Tensor
     """(4C,): mean of D' over the training degradations."""
     scale: Tensor
@@ -83,7 +82,7 @@ class Calibration:
         found = {
             key[len(PREFIX) :]: tensor.float()
             for key, tensor in tensors.items()
-            if key.startswith(PREFIX)
+            if key.startswith(PREFIX) and key[len(PREFIX) :] not in _NO_LONGER_KEPT
         }
         if not found:
             return None
@@ -100,7 +99,7 @@ class Calibration:
             raise CheckpointError("the calibration has no names in the metadata") from None
         size = found["means"].shape[-1]
         if len(names) != len(found["means"]) or any(
-            found[key].shape[-1] != size for key in ("spreads", "axes", "hidden_weight")
+            found[key].shape[-1] != size for key in ("axes", "hidden_weight")
         ):
             raise CheckpointError("the calibration's shapes do not belong together")
         return cls(names=names, **found)

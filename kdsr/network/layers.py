@@ -53,12 +53,8 @@ class IDRBlock(nn.Module):
         self.predictor = KernelPredictor(n_feats)
         self.conv = nn.Conv2d(n_feats, n_feats, 3, padding=1)
 
-    def forward(self, x: Tensor, idr: Tensor) -> Tensor:
-        """Maps features (B, C, H, W) and an IDR (1 or B, C) to features (B, C, H, W)."""
-        return self.apply_kernels(x, self.predictor(idr))
-
-    def apply_kernels(self, x: Tensor, kernels: Tensor) -> Tensor:
-        """The block with its kernels (1 or B, C, 3, 3) already predicted."""
+    def forward(self, x: Tensor, kernels: Tensor) -> Tensor:
+        """Maps features (B, C, H, W) to the same, with kernels (1 or B, C, 3, 3) of `predictor`."""
         return x + self.conv(F.leaky_relu_(depthwise_conv(x, kernels), LEAK))
 
 

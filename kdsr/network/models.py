@@ -32,7 +32,7 @@ class Base(nn.Module):
         self.source: Path | None = None
         """The file the weights came from."""
         self.calibration: Calibration | None = None
-        """What its IDRs mean; see `kdsr.references` and `kdsr.readout`."""
+        """What its IDRs mean; see `kdsr.references` and `kdsr.read`."""
         self.estimator = DegradationEstimator(in_channels, config.n_feats, config.n_resblocks)
         self.network = SRNetwork(config)
 

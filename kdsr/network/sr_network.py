@@ -24,7 +24,7 @@ def halo(n_blocks: int, tail: Tail) -> int:
 class SRNetwork(nn.Module):
     """Maps an LQ image and its IDR to the SR image.
 
-    `forward` is the official computation, layer by layer; `kdsr.bake` holds the fast path.
+    `forward` is the official computation, layer by layer; `kdsr.network.baked` holds the fast path.
     """
 
     mean: Tensor
@@ -52,7 +52,7 @@ class SRNetwork(nn.Module):
         head = self.head(lq - self.mean)
         x = head
         for block, kernel in zip(self.blocks, kernels, strict=True):
-            x = block.apply_kernels(x, kernel)  # pyright: ignore[reportCallIssue]
+            x = block(x, kernel)
         return self.fuse(x) + head
 
     def forward(self, lq: Tensor, idr: Tensor, *, compose_tail: bool = False) -> Tensor:

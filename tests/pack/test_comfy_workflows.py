@@ -54,7 +54,7 @@ def pixels(file: Path) -> np.ndarray:
 # What the library makes of the sample, by the same interpreter and torch as ComfyUI.
 _LIBRARY = """
 import pathlib, sys, numpy, kdsr
-from kdsr.image_io import read_image
+from kdsr.files.images import read_image
 sr = kdsr.load("kdsr-s-x4").upscale(read_image(pathlib.Path(sys.argv[1])).rgb)
 numpy.save(sys.argv[2], (255 * sr[0].permute(1, 2, 0).numpy()).clip(0, 255).astype(numpy.uint8))
 """

@@ -170,7 +170,7 @@ def test_sample_inputs_are_all_used_small_and_described() -> None:
 def test_the_sample_idr_belongs_to_the_bundled_model() -> None:
     idr = IDR.load(INPUTS / "kdsr_kingfisher.safetensors")
     fingerprint = kdsr.load("kdsr-s-x4").fingerprint
-    assert idr.fingerprint == fingerprint, "run python benchmarks/workflow_pictures.py"
+    assert idr.fingerprint == fingerprint, "run python -m tools.workflow_pictures"
 
 
 @pytest.mark.parametrize("name", NAMES)

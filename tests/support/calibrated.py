@@ -18,7 +18,6 @@ def calibration_for(model: KDSR, **changes: object) -> Calibration:
     values: dict = {
         "names": NAMES,
         "means": means,
-        "spreads": torch.full_like(means, 0.1),
         "centre": torch.zeros(size),
         "scale": torch.ones(size),
         "axes": torch.eye(size)[: len(NAMES) - 1],

@@ -1,1 +1,1 @@
-"""The parts of the figure that `kdsr.inspect` draws, with Pillow alone: one panel a file."""
+"""The parts of the figure that `kdsr.meaning.report` draws, with Pillow alone: one panel a file."""

@@ -105,15 +105,6 @@ def fitted(words: str, width: float, size: int, least: int) -> int:
     return size
 
 
-def shortened(words: str, width: float, size: int = TEXT) -> str:
-    """The words, with an ellipsis where they would be wider than `width`."""
-    if text_width(words, size) <= width:
-        return words
-    while words and text_width(words + "…", size) > width:
-        words = words[:-1]
-    return words + "…"
-
-
 def colours(heat: np.ndarray) -> np.ndarray:
     """Maps 0 to 1 onto the heat colours, (..., 3) in 0-255."""
     places = np.linspace(0, 1, len(_HEAT))

@@ -8,7 +8,7 @@ from PIL import Image, ImageCms
 
 import kdsr.files.deep_color
 from kdsr import ImageError
-from kdsr.files.images import Picture, read_image, write_image
+from kdsr.files.images import DecodedImage, read_image, write_image
 
 
 def pixels(*shape: int, deep: bool = False) -> np.ndarray:
@@ -48,7 +48,7 @@ def test_sixteen_bits_come_back_as_they_were(tmp_path: Path, suffix: str, channe
     values = torch.from_numpy(array.astype(np.float32) / 65535).permute(2, 0, 1)
     rgb = values[:1].expand(3, -1, -1) if channels == 1 else values[:3]
     alpha = values[None, 3:] if channels == 4 else None
-    like = Picture(rgb[None], alpha, grey=channels == 1, deep=True)
+    like = DecodedImage(rgb[None], alpha, grey=channels == 1, deep=True)
     path = tmp_path / f"a{suffix}"
     write_image(path, torch.cat((rgb, values[3:])), like)
     back = read_image(path)
@@ -62,7 +62,7 @@ def test_sixteen_bits_come_back_as_they_were(tmp_path: Path, suffix: str, channe
 
 def test_deep_pngs_of_many_rows_are_written_in_several_chunks(tmp_path: Path) -> None:
     values = torch.from_numpy(pixels(3, 600, 7, deep=True).astype(np.float32) / 65535)
-    write_image(tmp_path / "a.png", values, Picture(values[None], deep=True))
+    write_image(tmp_path / "a.png", values, DecodedImage(values[None], deep=True))
     assert (tmp_path / "a.png").read_bytes().count(b"IDAT") == 4
     assert torch.equal(read_image(tmp_path / "a.png").rgb[0], values)
 
@@ -73,7 +73,7 @@ def test_a_tiff_beyond_4_gib_is_refused_and_nothing_left(
     monkeypatch.setattr(kdsr.files.deep_color, "_TIFF_LIMIT", 5000)
     values = torch.from_numpy(pixels(3, 60, 70, deep=True).astype(np.float32) / 65535)
     with pytest.raises(ImageError, match="larger than 4 GiB; use --format png"):
-        write_image(tmp_path / "a.tif", values, Picture(values[None], deep=True))
+        write_image(tmp_path / "a.tif", values, DecodedImage(values[None], deep=True))
     assert not list(tmp_path.iterdir())
 
 
@@ -156,8 +156,8 @@ def test_exif_orientation_is_applied(tmp_path: Path, orientation: int, deep: boo
     assert np.array_equal(seen, turned)
 
 
-def _deep_like() -> Picture:
-    return Picture(torch.zeros(1, 3, 1, 1), deep=True)
+def _deep_like() -> DecodedImage:
+    return DecodedImage(torch.zeros(1, 3, 1, 1), deep=True)
 
 
 def _add_exif(path: Path, orientation: int) -> None:
@@ -177,7 +177,7 @@ def _add_exif(path: Path, orientation: int) -> None:
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
 @pytest.mark.parametrize("deep", [False, True])
 def test_the_colour_profile_is_kept(tmp_path: Path, suffix: str, deep: bool) -> None:
-    like = Picture(torch.zeros(1, 3, 1, 1), deep=deep, icc=profile())
+    like = DecodedImage(torch.zeros(1, 3, 1, 1), deep=deep, icc=profile())
     write_image(tmp_path / f"a{suffix}", torch.rand(3, 8, 8), like)
     assert read_image(tmp_path / f"a{suffix}").icc == like.icc
 
