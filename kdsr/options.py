@@ -24,7 +24,7 @@ LARGEST_MAP = 100
 
 @dataclass(frozen=True)
 class EstimateOptions:
-    """How to cut the work of estimating; see `kdsr.estimation.whole.estimate` for the meaning.
+    """How to cut the work of estimating; see `kdsr.estimation.whole` for the meaning.
 
     Raises:
         ConfigError: Listing every value that is out of range.
@@ -44,7 +44,7 @@ class EstimateOptions:
 
 @dataclass(frozen=True)
 class UpscaleOptions:
-    """How to cut the work of upscaling; see `kdsr.upscaling.tiled.upscale` for the meaning.
+    """How to cut the work of upscaling; see `kdsr.upscaling.tiled` for the meaning.
 
     Raises:
         ConfigError: Listing every value that is out of range.

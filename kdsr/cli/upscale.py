@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import torch
+from einops import rearrange
 from tqdm import tqdm
 
 from ..errors import ConfigError, KDSRError
@@ -116,4 +117,4 @@ def _eight_bit_buffer(picture: DecodedImage, scale: int) -> torch.Tensor | None:
         return None
     _, _, height, width = picture.rgb.shape
     buffer = torch.empty(1, height * scale, width * scale, 3, dtype=torch.uint8)
-    return buffer.permute(0, 3, 1, 2)
+    return rearrange(buffer, "b h w c -> b c h w")

@@ -8,15 +8,15 @@ from torch import Tensor
 
 from ..atomic import replacing
 from ..network.baked import BakedKDSR
-from ..network.tail import SMALLEST_SIDE
 
 
-def example() -> tuple[tuple[Tensor], tuple[dict[int, Any]]]:
+def example(baked: BakedKDSR) -> tuple[tuple[Tensor], tuple[dict[int, Any]]]:
     """Arguments to trace a baked network with, and which of their dimensions are free."""
+    least = baked.tail.kernel_side
     free = {
         0: torch.export.Dim("batch"),
-        2: torch.export.Dim("height", min=SMALLEST_SIDE),
-        3: torch.export.Dim("width", min=SMALLEST_SIDE),
+        2: torch.export.Dim("height", min=least),
+        3: torch.export.Dim("width", min=least),
     }
     return (torch.zeros(2, 3, 16, 20),), (free,)
 
@@ -24,9 +24,9 @@ def example() -> tuple[tuple[Tensor], tuple[dict[int, Any]]]:
 def export_onnx(baked: BakedKDSR, path: str | Path) -> None:
     """Writes a baked network as ONNX with free batch, height and width.
 
-    The file equals the baked module in one pass, for images of at least 5 x 5 px. A runtime that
-    cuts the image into tiles itself sees zero padding at every tile border: its result is exact
-    only where tiles overlap by `halo` LQ pixels (in the file's metadata) or more.
+    The file equals the baked module in one pass, for images of the tail's `kernel_side` a side or
+    more. A runtime that cuts the image into tiles itself sees zero padding at every tile border:
+    its result is exact only where tiles overlap by `halo` LQ pixels (in the file's metadata).
 
     Needs the packages onnx and onnxscript.
 
@@ -34,7 +34,7 @@ def export_onnx(baked: BakedKDSR, path: str | Path) -> None:
         baked: In float32, on the CPU.
         path: Ends in `.onnx`; written atomically.
     """
-    arguments, free = example()
+    arguments, free = example(baked)
     program = torch.onnx.export(
         baked,
         arguments,
@@ -59,7 +59,7 @@ def export_program(baked: BakedKDSR, path: str | Path) -> None:
         baked: In float32, on the CPU.
         path: Ends in `.pt2`; written atomically.
     """
-    arguments, free = example()
+    arguments, free = example(baked)
     program = torch.export.export(baked, arguments, dynamic_shapes=free)
     with replacing(Path(path)) as temporary, temporary.open("wb") as file:
         torch.export.save(program, file)

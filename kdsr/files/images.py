@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from einops import rearrange
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
@@ -108,7 +109,7 @@ def _from_array(pixels: np.ndarray, icc: bytes | None) -> DecodedImage:
     """(H, W, 1 to 4), uint8 or uint16."""
     deep = pixels.dtype == np.uint16
     values = torch.from_numpy(pixels.astype(np.float32) / (65535 if deep else 255))
-    channels = values.permute(2, 0, 1)[None]
+    channels = rearrange(values, "h w c -> 1 c h w")
     count = channels.shape[1]
     alpha = channels[:, -1:] if count in (2, 4) else None
     grey = count <= 2
@@ -162,7 +163,7 @@ def write_image(path: Path, pixels: Tensor, like: DecodedImage, *, quality: int 
 
 
 def _to_array(pixels: Tensor, deep: bool) -> np.ndarray:
-    pixels = pixels.permute(1, 2, 0)
+    pixels = rearrange(pixels, "c h w -> h w c")
     if pixels.dtype == torch.uint8:
         return np.ascontiguousarray(pixels.numpy())
     scaled = pixels * (65535 if deep else 255)

@@ -16,7 +16,7 @@ from ..atomic import replacing
 from ..errors import CheckpointError, ConfigError
 from ..model import KDSR
 from ..network.calibration import KEY, PREFIX, Calibration
-from ..network.config import KDSRConfig
+from ..network.inferred import infer_config, infer_role
 from ..network.models import Teacher as KDSRTeacher
 from .official_names import from_official, is_official, to_official
 
@@ -48,8 +48,7 @@ def load_checkpoint(path: str | Path) -> KDSR | KDSRTeacher:
         if is_official(state):
             state, role = from_official(state)
         else:
-            teacher = _in_channels(state) != 3
-            role = "teacher" if teacher else "student"
+            role = infer_role(state)
         config = infer_config(state)
         model = KDSR(config) if role == "student" else KDSRTeacher(config)
         _check_keys(state, model.state_dict())
@@ -140,26 +139,6 @@ def convert(source: str | Path, target: str | Path) -> KDSR | KDSRTeacher:
     return model
 
 
-def infer_config(state: dict[str, Tensor]) -> KDSRConfig:
-    """Reads the configuration off the tensors' names and shapes.
-
-    Raises:
-        CheckpointError: If the tensors that tell are not there.
-    """
-    head, out = state.get("network.head.weight"), state.get("network.tail.up.0.weight")
-    if head is None or out is None or head.ndim != 4 or out.ndim != 4:
-        found = ", ".join(list(state)[:3]) or "no tensors"
-        raise CheckpointError(f"this is not a KDSR model (its first tensors: {found})")
-    n_feats = head.shape[0]
-    step = round((out.shape[0] / n_feats) ** 0.5)
-    return KDSRConfig(
-        scale=4 if "network.tail.up.1.weight" in state else step,
-        n_feats=n_feats,
-        n_blocks=_count_blocks(state, "network.blocks."),
-        n_resblocks=_count_blocks(state, "estimator.blocks."),
-    )
-
-
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Reads a file's tensors and string metadata, whatever KDSR format it is in.
 
@@ -239,12 +218,3 @@ def _check_keys(state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
         problems.append(f"wrong shape: {'; '.join(shapes[:_NAMED])}")
     if problems:
         raise CheckpointError("; ".join(problems))
-
-
-def _in_channels(state: dict[str, Tensor]) -> int:
-    head = state.get("estimator.head.weight")
-    return 3 if head is None or head.ndim != 4 else head.shape[1]
-
-
-def _count_blocks(state: dict[str, Tensor], prefix: str) -> int:
-    return len({key[len(prefix) :].split(".")[0] for key in state if key.startswith(prefix)})

@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from ..errors import IDRError
@@ -10,7 +11,7 @@ from .config import KDSRConfig
 from .layers import LEAK, IDRBlock
 from .models import Student
 from .sr_network import RGB_MEAN, halo
-from .tail import SMALLEST_SIDE, ComposedTail, Tail, run_composed
+from .tail import ComposedTail, Tail, run_composed
 
 
 class BakedKDSR(nn.Module):
@@ -38,7 +39,9 @@ class BakedKDSR(nn.Module):
         self.convs = nn.ModuleList(nn.Conv2d(c, c, 3, padding=1) for _ in range(config.n_blocks))
         self.fuse = nn.Conv2d(c, c, 3, padding=1)
         self.tail = Tail(c, config.scale)
-        self.composed = nn.Conv2d(c, 3 * config.scale**2, SMALLEST_SIDE, padding=self.tail.reach)
+        self.composed = nn.Conv2d(
+            c, 3 * config.scale**2, self.tail.kernel_side, padding=self.tail.reach
+        )
         self.register_buffer("mean", torch.tensor(RGB_MEAN).reshape(1, 3, 1, 1))
 
         self.halo = halo(config.n_blocks, self.tail)
@@ -93,7 +96,7 @@ class BakedKDSR(nn.Module):
         weight = model.network.head.weight
         kernels = model.network.predict_kernels(idr.idr.to(weight.device, weight.dtype))
         for conv, kernel in zip(self.depthwise, kernels, strict=True):
-            conv.get_parameter("weight").copy_(kernel[0].unsqueeze(1))
+            conv.get_parameter("weight").copy_(rearrange(kernel, "1 c kh kw -> c 1 kh kw"))
 
     def cast_body(self, dtype: torch.dtype) -> "BakedKDSR":
         """Runs everything but the first convolution in `dtype`, in place; returns itself.
@@ -117,3 +120,13 @@ class BakedKDSR(nn.Module):
         composed = ComposedTail(self.composed.weight, bias, self.scale)
         y = run_composed(self.tail, composed, x)
         return y.to(lq.dtype) + self.mean.to(lq.dtype)
+
+
+def bytes_per_pixel(config: KDSRConfig, element_size: int) -> int:
+    """Bytes that one pass allocates for each LQ pixel of its window, weights apart.
+
+    Four maps of C features are alive at the widest point of a block, and the tail's output twice
+    in its own dtype and once in float32.
+    """
+    values = 3 * config.scale**2
+    return (5 * config.n_feats + 2 * values) * element_size + 3 * values * 4

@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 LEAK = 0.1
@@ -18,14 +19,12 @@ def depthwise_conv(x: Tensor, kernels: Tensor) -> Tensor:
     Returns:
         Features, (B, C, H, W).
     """
-    b, c, h, w = x.shape
-    if kernels.shape[0] == 1:
-        return F.conv2d(x, kernels.reshape(c, 1, 3, 3), padding=1, groups=c)
-    # One group per sample and channel. reshape, not view: x may be channels_last.
-    y = F.conv2d(
-        x.reshape(1, b * c, h, w), kernels.reshape(b * c, 1, 3, 3), padding=1, groups=b * c
-    )
-    return y.reshape(b, c, h, w)
+    b, c = x.shape[:2]
+    filters = rearrange(kernels, "b c kh kw -> (b c) 1 kh kw")
+    if len(kernels) == 1:
+        return F.conv2d(x, filters, padding=1, groups=c)
+    y = F.conv2d(rearrange(x, "b c h w -> 1 (b c) h w"), filters, padding=1, groups=b * c)
+    return rearrange(y, "1 (b c) h w -> b c h w", c=c)
 
 
 class KernelPredictor(nn.Module):
@@ -42,7 +41,7 @@ class KernelPredictor(nn.Module):
     def forward(self, idr: Tensor) -> Tensor:
         """Maps an IDR (B, C) to kernels (B, C, 3, 3)."""
         kernels = self.out(F.leaky_relu(self.hidden(idr), LEAK))
-        return kernels.reshape(idr.shape[0], -1, 3, 3)
+        return rearrange(kernels, "b (c kh kw) -> b c kh kw", kh=3, kw=3)
 
 
 class IDRBlock(nn.Module):

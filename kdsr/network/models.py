@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from ..errors import IDRError
@@ -112,8 +112,9 @@ class Teacher(Base):
             lq: RGB in [0, 1], (B, 3, H, W).
             gt: RGB in [0, 1], (B, 3, sH, sW).
         """
-        unshuffled = F.pixel_unshuffle(gt, self.config.scale)
-        return self.estimator(torch.cat((lq, unshuffled), dim=1))
+        s = self.config.scale
+        phases = rearrange(gt, "b c (h row) (w column) -> b (c row column) h w", row=s, column=s)
+        return self.estimator(torch.cat((lq, phases), dim=1))
 
     def forward(
         self, lq: Tensor, gt: Tensor, *, compose_tail: bool = False

@@ -11,14 +11,8 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
-
-REACH = 2
-"""LQ pixels that one output pixel sees on each side, and that the padding between layers spoils at
-each edge: two convolutions at LQ and 2x LQ and one at 4x LQ reach less than that."""
-SMALLEST_SIDE = 2 * REACH + 1
-"""LQ pixels along each axis from which on the composed tail runs; below it, the tail itself."""
-_STRIP = 2 * REACH  # LQ pixels a strip needs for its outer rows to be exact
 
 
 class Tail(nn.Module):
@@ -29,13 +23,19 @@ class Tail(nn.Module):
         scale: 2 or 3 (one shuffle), or 4 (two shuffles of 2).
     """
 
+    reach = 2
+    """LQ pixels that one output pixel sees on each side, and that the padding between layers spoils
+    at each edge: two convolutions at LQ and 2x LQ and one at 4x LQ reach less than that."""
+    kernel_side = 2 * reach + 1
+    """Of the composed convolution. Images with a shorter side, LQ pixels, go through the tail
+    itself."""
+
     def __init__(self, n_feats: int, scale: int) -> None:
         super().__init__()
         steps = (2, 2) if scale == 4 else (scale,)
         self.steps = steps
         self.n_feats = n_feats
         self.scale = scale
-        self.reach = REACH
         self.up = nn.ModuleList(
             nn.Conv2d(n_feats, n_feats * step**2, 3, padding=1) for step in steps
         )
@@ -58,11 +58,11 @@ class Tail(nn.Module):
             dim: 2 for the top and bottom edge, 3 for the left and right one.
             far: False for the top / left edge, True for the bottom / right one.
         """
-        x = _outer(x, dim, _STRIP, far=far)
+        x = _outer(x, dim, 2 * self.reach, far=far)
         for conv, step in zip(self.up, self.steps, strict=True):
             valid = (x.shape[dim] - 1) * step
             x = _outer(F.pixel_shuffle(conv(x), step), dim, valid, far=far)
-        return _outer(self.out(x), dim, REACH * self.scale, far=far)
+        return _outer(self.out(x), dim, self.reach * self.scale, far=far)
 
 
 def _outer(x: Tensor, dim: int, length: int, *, far: bool) -> Tensor:
@@ -74,7 +74,7 @@ class ComposedTail:
     """The interior of a tail as one convolution.
 
     Attributes:
-        weight: (3 * scale**2, C, 5, 5), for `F.conv2d` with padding 2.
+        weight: (3 * scale**2, C, k, k), where k is the tail's `kernel_side`.
         bias: (3 * scale**2,).
         scale: The pixel shuffle that follows.
     """
@@ -85,7 +85,8 @@ class ComposedTail:
 
     def interior(self, x: Tensor) -> Tensor:
         """Maps features (B, C, H, W) to images (B, 3, sH, sW), right but for the border."""
-        return F.pixel_shuffle(F.conv2d(x, self.weight, self.bias, padding=REACH), self.scale)
+        same = F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
+        return F.pixel_shuffle(same, self.scale)
 
 
 def compose(tail: Tail) -> ComposedTail:
@@ -99,15 +100,15 @@ def compose(tail: Tail) -> ComposedTail:
     # One unit gradient per output phase of an LQ pixel, sent backwards: every layer spreads it by
     # one of its own pixels each way.
     eye = torch.eye(out_channels, device=weight.device, dtype=weight.dtype)
-    x = F.pixel_shuffle(eye.reshape(out_channels, out_channels, 1, 1), tail.scale)
+    x = F.pixel_shuffle(rearrange(eye, "outputs phases -> outputs phases 1 1"), tail.scale)
     x, spread = F.conv_transpose2d(x, weight), 1
     for conv, step in zip(reversed(tail.up), reversed(tail.steps), strict=True):
         pad = -spread % step
         x = F.pixel_unshuffle(F.pad(x, (pad, pad, pad, pad)), step)
         x, spread = F.conv_transpose2d(x, conv.get_parameter("weight")), (spread + pad) // step + 1
     # The middle of the response to zeros is the (periodic) bias.
-    silence = tail(weight.new_zeros(1, tail.n_feats, SMALLEST_SIDE, SMALLEST_SIDE))
-    bias = F.pixel_unshuffle(silence, tail.scale)[0, :, REACH, REACH]
+    silence = tail(weight.new_zeros(1, tail.n_feats, tail.kernel_side, tail.kernel_side))
+    bias = F.pixel_unshuffle(silence, tail.scale)[0, :, tail.reach, tail.reach]
     return ComposedTail(x, bias, tail.scale)
 
 
@@ -132,10 +133,10 @@ def run_composed(tail: Tail, composed: ComposedTail, x: Tensor) -> Tensor:
         Images, (B, 3, sH, sW).
     """
     h, w = x.shape[-2:]
-    if min(h, w) < SMALLEST_SIDE:
+    if min(h, w) < tail.kernel_side:
         return tail(x)
     y = composed.interior(x)
-    inner = slice(REACH * tail.scale, -REACH * tail.scale)
+    inner = slice(tail.reach * tail.scale, -tail.reach * tail.scale)
     left, right = (tail.edge(x, 3, far=far)[:, :, inner] for far in (False, True))
     middle = torch.cat((left, y[:, :, inner, inner], right), dim=3)
     return torch.cat((tail.edge(x, 2, far=False), middle, tail.edge(x, 2, far=True)), dim=2)

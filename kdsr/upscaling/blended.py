@@ -13,8 +13,7 @@ from ..network.models import Student
 from ..options import UpscaleOptions
 from ..tiles.precision import pick_dtype
 from ..tiles.windows import CancelledFn, ProgressFn, ask_cancelled, check_images, check_out
-from . import tiled
-from .tiled import TiledNetwork, UpscaleKeywords
+from .tiled import TiledNetwork, UpscaleKeywords, upscale_tiled
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -29,7 +28,7 @@ def upscale(
     """Upscales with one IDR for the whole image, or with `Regions`; see `kdsr.upscaling.tiled`."""
     if isinstance(idr, Regions):
         return upscale_regions(model, lq, idr, **keywords)
-    return tiled.upscale(model, lq, idr, **keywords)
+    return upscale_tiled(model, lq, idr, **keywords)
 
 
 @torch.inference_mode()
@@ -57,7 +56,7 @@ def upscale_regions(
         model: Student, on the device to run on.
         lq: RGB in [0, 1], (B, 3, H, W), of the regions' size: the same regions for all.
         regions: Of `lq`'s size and this model's IDRs.
-        tile: As in `upscale`, like all that follow.
+        tile: As in `upscale_tiled`, like all that follow.
         overlap: See there.
         wrap: See there.
         dtype: See there.
@@ -67,7 +66,7 @@ def upscale_regions(
         cancelled: Asked before each step.
 
     Returns:
-        As `upscale`.
+        As `upscale_tiled`.
 
     Raises:
         ImageError: If `lq` or `out` does not fit.

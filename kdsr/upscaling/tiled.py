@@ -9,8 +9,7 @@ from torch import Tensor
 from ..errors import IDRError
 from ..estimation.whole import estimate
 from ..idr import IDR
-from ..network.baked import BakedKDSR
-from ..network.config import KDSRConfig
+from ..network.baked import BakedKDSR, bytes_per_pixel
 from ..network.models import Student
 from ..options import UpscaleOptions
 from ..tiles.memory import SMALLEST_TILE, Step, free_memory
@@ -51,7 +50,7 @@ class UpscaleKeywords(TileKeywords, total=False):
 
 
 @torch.inference_mode()
-def upscale(
+def upscale_tiled(
     model: Student,
     lq: Tensor,
     idr: IDR | None = None,
@@ -68,7 +67,7 @@ def upscale(
     """Upscales images with one IDR each, or one for all.
 
     With `overlap="exact"` the result does not depend on tile size or batch, up to float summation
-    order: the overlap is the network's whole receptive field (2 * n_blocks + 4 LQ pixels).
+    order: the overlap is the network's whole receptive field (`model.network.halo` LQ pixels).
     When memory runs out the tile is halved and the work goes on.
 
     Args:
@@ -133,7 +132,7 @@ class TiledNetwork:
         progress: ProgressFn | None,
         cancelled: CancelledFn | None,
     ) -> None:
-        """Upscales images into `out`; all arguments as in `upscale`, checked by the caller."""
+        """Upscales images into `out`; all arguments as in `upscale_tiled`, checked there."""
         frames = _Frames(self.network, lq, out, options, progress, cancelled)
         indices = list(range(len(lq)))
         # Images that share an IDR go together, else one after another.
@@ -202,13 +201,3 @@ class _Frames:
             return self.options.batch
         pixels = _CPU_STEP_PIXELS if self.weight.device.type == "cpu" else _GPU_STEP_PIXELS
         return max(1, min(_LARGEST_BATCH, pixels // self._plan(tile).window_pixels))
-
-
-def bytes_per_pixel(config: KDSRConfig, element_size: int) -> int:
-    """Bytes that one pass allocates for each LQ pixel of its window, weights apart.
-
-    Four maps of C features are alive at the widest point of a block, and the tail's output twice
-    in its own dtype and once in float32.
-    """
-    values = 3 * config.scale**2
-    return (5 * config.n_feats + 2 * values) * element_size + 3 * values * 4

@@ -7,8 +7,8 @@ import comfy.model_patcher
 import torch
 from torch import Tensor
 
+from ...kdsr.network.baked import bytes_per_pixel
 from ...kdsr.options import ESTIMATE_TILE
-from ...kdsr.upscaling.tiled import bytes_per_pixel
 from ..types import LoadedModel
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from kdsr import KDSR, PRESETS, CheckpointError, ConfigError, KDSRConfig, KDSRTeacher
-from kdsr.files.weights import convert, infer_config, load_checkpoint, load_student, save_checkpoint
+from kdsr.files.weights import convert, load_checkpoint, load_student, save_checkpoint
 from kdsr.network.fingerprint import fingerprint
+from kdsr.network.inferred import infer_config
 from tests.conftest import make_tiny
 from tests.support.places import GOLDEN
 
