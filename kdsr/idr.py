@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialized
 from torch import Tensor
 
-from .atomic import replacing
+from .atomic import writing
 from .errors import IDRError
 
 FORMAT = "kdsr-idr-1"
@@ -127,13 +127,13 @@ class IDR:
         self._check_same_model(other)
         return degrees_between(self.idr_full, other.idr_full)
 
-    def save(self, path: str | Path) -> None:
-        """Writes the IDR as safetensors, atomically."""
+    def save(self, path: str | Path, *, overwrite: bool = True) -> None:
+        """Writes the IDR as safetensors, whole or not at all; see `kdsr.atomic.writing`."""
         metadata = {f"provenance.{key}": value for key, value in self.provenance.items()}
         metadata |= {"format": FORMAT, "fingerprint": self.fingerprint}
         tensors = {"idr": self.idr.contiguous(), "idr_full": self.idr_full.contiguous()}
-        with replacing(Path(path)) as temporary:
-            save_file(tensors, temporary, metadata)
+        with writing(Path(path), overwrite=overwrite) as temporary:
+            temporary.write_bytes(serialized(tensors, metadata))
 
     @classmethod
     def load(cls, path: str | Path) -> "IDR":

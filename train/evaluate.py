@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import kdsr
 from kdsr import IDR, KDSR, KDSRError
-from kdsr.atomic import replacing
+from kdsr.atomic import writing
 from kdsr.errors import ConfigError
 from train.degradation.resize import resize_bicubic
 from train.errors import DataError
@@ -212,7 +212,7 @@ def _evaluate(arguments: argparse.Namespace) -> str:
         name = f"{Path(arguments.model).stem}-{arguments.set.name}-{arguments.protocol}"
         name += "" if arguments.idr == "own" else f"-{arguments.idr}"
         for suffix, text in ((".csv", to_csv(rows)), (".md", table)):
-            with replacing(arguments.out / (name + suffix)) as temporary:
+            with writing(arguments.out / (name + suffix)) as temporary:
                 temporary.write_text(text, encoding="utf-8")
     return table
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..atomic import replacing
+from ..atomic import writing
 from ..errors import ConfigError
 from ..estimation.grid import estimate_local
 from ..files.images import read_image
@@ -39,7 +39,7 @@ def inspect(arguments: argparse.Namespace) -> int:
     sys.stdout.write(report(idr, other, local, model) + "\n")
     if output is not None:
         figure = draw_report(idr, other, local, image, model)
-        with replacing(output) as temporary:
+        with writing(output) as temporary:
             figure.save(temporary, format="PNG")
         sys.stdout.write(f"saved {output}\n")
     return 0

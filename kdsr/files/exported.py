@@ -1,12 +1,13 @@
 """A baked network as a file for other programs: ONNX, or `torch.export`'s .pt2."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..atomic import replacing
+from ..atomic import writing
 from ..network.baked import BakedKDSR
 
 
@@ -21,7 +22,7 @@ def example(baked: BakedKDSR) -> tuple[tuple[Tensor], tuple[dict[int, Any]]]:
     return (torch.zeros(2, 3, 16, 20),), (free,)
 
 
-def export_onnx(baked: BakedKDSR, path: str | Path) -> None:
+def export_onnx(baked: BakedKDSR, path: str | Path, *, overwrite: bool = True) -> None:
     """Writes a baked network as ONNX with free batch, height and width.
 
     The file equals the baked module in one pass, for images of the tail's `kernel_side` a side or
@@ -32,7 +33,8 @@ def export_onnx(baked: BakedKDSR, path: str | Path) -> None:
 
     Args:
         baked: In float32, on the CPU.
-        path: Ends in `.onnx`; written atomically.
+        path: Ends in `.onnx`; written whole or not at all, see `kdsr.atomic.writing`.
+        overwrite: Whether a file that exists is replaced.
     """
     arguments, free = example(baked)
     program = torch.onnx.export(
@@ -48,18 +50,21 @@ def export_onnx(baked: BakedKDSR, path: str | Path) -> None:
     program.model.metadata_props.update(
         {"scale": str(baked.scale), "halo": str(baked.halo), "range": "RGB in [0, 1]"}
     )
-    with replacing(Path(path)) as temporary:
+    with writing(Path(path), overwrite=overwrite) as temporary:
         program.save(temporary, external_data=False)
 
 
-def export_program(baked: BakedKDSR, path: str | Path) -> None:
+def export_program(baked: BakedKDSR, path: str | Path, *, overwrite: bool = True) -> None:
     """Writes a baked network as a `torch.export` program; otherwise as `export_onnx`.
 
     Args:
         baked: In float32, on the CPU.
-        path: Ends in `.pt2`; written atomically.
+        path: Ends in `.pt2`.
+        overwrite: Whether a file that exists is replaced.
     """
     arguments, free = example(baked)
     program = torch.export.export(baked, arguments, dynamic_shapes=free)
-    with replacing(Path(path)) as temporary, temporary.open("wb") as file:
-        torch.export.save(program, file)
+    packed = io.BytesIO()  # PyTorch's own writer aborts the process where a disk is full
+    torch.export.save(program, packed)
+    with writing(Path(path), overwrite=overwrite) as temporary:
+        temporary.write_bytes(packed.getbuffer())

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..atomic import replacing
+from ..atomic import writing
 from ..errors import HubError
 from .catalog import WEIGHTS, CatalogEntry, find_model, list_models
 
@@ -116,7 +116,7 @@ def _resolve_entry(
     by_hand = f"Or fetch {wanted.url} yourself and save it as {places[0] / name}"
     cached = _download(wanted, by_hand, progress, entry.sha256)
     places[0].mkdir(parents=True, exist_ok=True)
-    with replacing(places[0] / name) as temporary:
+    with writing(places[0] / name) as temporary:
         shutil.copyfile(cached, temporary)
     return places[0] / name
 

@@ -1,5 +1,6 @@
 """Image files to tensors and back: depth, transparency, orientation and colour profile kept."""
 
+import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from einops import rearrange
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from ..atomic import replacing
+from ..atomic import writing
 from ..errors import ImageError
 from .deep_color import UnknownRangeError, check_readable, is_deep, read_deep, write_png, write_tiff
 from .image_formats import WRITE_SUFFIXES
@@ -132,7 +133,9 @@ def check_format(path: Path, *, transparent: bool) -> None:
         raise ImageError(f"{path}: JPEG cannot hold transparency; use --format png or webp")
 
 
-def write_image(path: Path, pixels: Tensor, like: DecodedImage, *, quality: int = 95) -> None:
+def write_image(
+    path: Path, pixels: Tensor, like: DecodedImage, *, quality: int = 95, overwrite: bool = True
+) -> None:
     """Writes an image, whole or not at all, in the kind that `like` was read from.
 
     Args:
@@ -140,9 +143,11 @@ def write_image(path: Path, pixels: Tensor, like: DecodedImage, *, quality: int 
         pixels: (3 or 4, H, W), float in [0, 1], or uint8.
         like: Gives depth, greyness and colour profile.
         quality: Of JPEG and WebP, 1-100.
+        overwrite: Whether a file that exists is replaced.
 
     Raises:
-        ImageError: If the format is not known, cannot hold transparency, or the disk refuses.
+        ImageError: If the format is not known or cannot hold the image, the file exists, or the
+            disk refuses.
     """
     check_format(path, transparent=pixels.shape[0] == 4)
     suffix = path.suffix.lower()
@@ -152,7 +157,7 @@ def write_image(path: Path, pixels: Tensor, like: DecodedImage, *, quality: int 
     deep = like.deep and suffix in _DEEP_SUFFIXES
     array = _to_array(pixels, deep)
     try:
-        with replacing(path) as temporary:
+        with writing(path, overwrite=overwrite) as temporary:
             if deep:
                 write = write_png if suffix == ".png" else write_tiff
                 write(temporary, array, like.icc)
@@ -160,6 +165,17 @@ def write_image(path: Path, pixels: Tensor, like: DecodedImage, *, quality: int 
                 _save_8_bit(temporary, array, suffix, like.icc, quality)
     except OSError as error:
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+class _PythonFile(io.FileIO):
+    """A file into which only Python writes.
+
+    Pillow's encoders, given a descriptor, take half a write for a whole one: on a full disk they
+    would leave a truncated image without a word.
+    """
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("fileno")
 
 
 def _to_array(pixels: Tensor, deep: bool) -> np.ndarray:
@@ -184,4 +200,5 @@ def _save_8_bit(
         options["subsampling"] = 0
     if kind == "TIFF":
         options["compression"] = "tiff_deflate"
-    image.save(path, kind, **options)
+    with io.BufferedWriter(_PythonFile(path, "wb")) as file:
+        image.save(file, kind, **options)

@@ -1,6 +1,7 @@
 """Weights files: read with every problem named, written whole or not at all."""
 
 import contextlib
+import io
 import json
 import pickle
 import struct
@@ -9,10 +10,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialized
 from torch import Tensor
 
-from ..atomic import replacing
+from ..atomic import writing
 from ..errors import CheckpointError, ConfigError
 from ..model import KDSR
 from ..network.calibration import KEY, PREFIX, Calibration
@@ -79,14 +80,20 @@ def save_checkpoint(
     path: str | Path,
     metadata: dict[str, str] | None = None,
     dtype: torch.dtype = torch.float32,
+    *,
+    overwrite: bool = True,
 ) -> None:
-    """Writes a model as safetensors with its configuration in the metadata, atomically.
+    """Writes a model as safetensors, its configuration in the metadata, whole or not at all.
 
     Args:
         model: Student or teacher.
         path: Ends in `.safetensors`.
         metadata: Added to the model's own metadata; strings only.
         dtype: float32, or float16 for half the size.
+        overwrite: Whether a file that exists is replaced.
+
+    Raises:
+        OSError: If it cannot be written; see `kdsr.atomic.writing`.
     """
     config = model.config
     described = {
@@ -106,11 +113,13 @@ def save_checkpoint(
     if model.calibration is not None:  # small, and its errors matter: always in float32
         state |= model.calibration.tensors()
         described |= model.calibration.metadata()
-    with replacing(Path(path)) as temporary:
-        save_file(state, temporary, described)
+    with writing(Path(path), overwrite=overwrite) as temporary:
+        temporary.write_bytes(serialized(state, described))
 
 
-def convert(source: str | Path, target: str | Path) -> KDSR | KDSRTeacher:
+def convert(
+    source: str | Path, target: str | Path, *, overwrite: bool = True
+) -> KDSR | KDSRTeacher:
     """Converts official -> safetensors or back, bit for bit; the suffixes say which way.
 
     A `.pt` target is a plain state dict (classic); a `.pth` target holds it under both `params`
@@ -121,6 +130,7 @@ def convert(source: str | Path, target: str | Path) -> KDSR | KDSRTeacher:
 
     Raises:
         CheckpointError: If the source cannot be read or the target's suffix is not known.
+        OSError: If the target cannot be written; see `kdsr.atomic.writing`.
     """
     target = Path(target)
     if target.suffix not in (".safetensors", ".pt", ".pth"):
@@ -129,13 +139,13 @@ def convert(source: str | Path, target: str | Path) -> KDSR | KDSRTeacher:
         )
     model = load_checkpoint(source)
     if target.suffix == ".safetensors":
-        save_checkpoint(model, target)
+        save_checkpoint(model, target, overwrite=overwrite)
         return model
     state = to_official(model.state_dict(), model.role)
-    with replacing(target) as temporary:
-        torch.save(
-            {"params": state, "params_ema": state} if target.suffix == ".pth" else state, temporary
-        )
+    packed = io.BytesIO()
+    torch.save({"params": state, "params_ema": state} if target.suffix == ".pth" else state, packed)
+    with writing(target, overwrite=overwrite) as temporary:
+        temporary.write_bytes(packed.getbuffer())
     return model
 
 

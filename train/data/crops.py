@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kdsr.atomic import replacing
+from kdsr.atomic import writing
 from train.data.images import find_images, held_out_names, read_rgb, some
 from train.data.patterns import draw_pattern
 from train.degradation.draws import CROPS, generator
@@ -127,7 +127,7 @@ def _decode(paths: Sequence[Path], source: Path, data_path: Path, index_path: Pa
     digest, index, broken, offset = hashlib.sha256(), [], [], 0
     try:
         data_path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(data_path) as temporary:
+        with writing(data_path) as temporary:
             with temporary.open("wb") as file:
                 for path, pixels in _decoded(paths, broken):
                     entry = CachedImage(os.path.relpath(path, root), offset, *pixels.shape[:2])
@@ -141,7 +141,7 @@ def _decode(paths: Sequence[Path], source: Path, data_path: Path, index_path: Pa
                     f"{some(broken)}; remove or replace {'it' if len(broken) == 1 else 'them'}, "
                     "--check-data lists all problems of a folder"
                 )
-        with replacing(index_path) as temporary:
+        with writing(index_path) as temporary:
             described = {"fingerprint": digest.hexdigest()[:16], "images": index}
             temporary.write_text(json.dumps(described), encoding="utf-8")
     except OSError as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from kdsr.atomic import replacing
+from kdsr.atomic import writing
 from kdsr.errors import CheckpointError
 
 
@@ -64,10 +64,10 @@ class Checkpoints:
             for index, start in enumerate(range(0, len(data), size)):
                 part = data[start : start + size]
                 name = f"{stem}.{index:03d}.pt"
-                with replacing(self.folder / name) as temporary:
+                with writing(self.folder / name) as temporary:
                     temporary.write_bytes(part)
                 shards.append({"name": name, "sha256": hashlib.sha256(part).hexdigest()})
-            with replacing(self.folder / f"{stem}.json") as temporary:
+            with writing(self.folder / f"{stem}.json") as temporary:
                 temporary.write_text(json.dumps({"step": step, "shards": shards}, indent=1))
         except OSError:
             if not (self.folder / f"{stem}.json").exists():

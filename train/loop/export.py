@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import kdsr
-from kdsr.atomic import replacing
+from kdsr.atomic import writing
 from kdsr.files.weights import save_checkpoint
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def export_model(loop: "Loop") -> Path:
     path = options.out / f"{options.model_name}.safetensors"
     dtype = torch.float16 if options.half else torch.float32
     save_checkpoint(model, path, {**metadata, "name": path.stem}, dtype)
-    with replacing(path.with_suffix(".md")) as temporary:
+    with writing(path.with_suffix(".md")) as temporary:
         temporary.write_text(_card(loop, path, metadata), encoding="utf-8")
     return path
 

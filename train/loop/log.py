@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from kdsr.atomic import replacing
+from kdsr.atomic import writing
 
 
 class RunLog:
@@ -75,7 +75,7 @@ class RunLog:
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if not _is_after(line, stage, step)]
             if len(kept) < len(lines):
-                with replacing(path) as temporary:
+                with writing(path) as temporary:
                     temporary.write_text("".join(kept), encoding="utf-8")
 
     def advance(self, step: int) -> None:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from kdsr.atomic import replacing
+from kdsr.atomic import writing
 from train.degradation.resize import resize_bicubic
 
 _TITLE = 14  # pixels
@@ -37,5 +37,5 @@ def save_preview(path: Path, lq: Tensor, gt: Tensor, pictures: dict[str, Tensor]
     for index, name in enumerate(columns):
         draw.text((index * size[1] + 2, 1), name, (255, 255, 255), font)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
+    with writing(path) as temporary:
         image.save(temporary, "PNG")

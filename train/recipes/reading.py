@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 import yaml
 from jsonargparse import ArgumentParser
 
-from kdsr.atomic import replacing
+from kdsr.atomic import writing
 from kdsr.errors import ConfigError
 from train.recipes.options import TrainOptions, flatten
 
@@ -92,7 +92,7 @@ def write_options(options: TrainOptions, path: Path) -> None:
     """Saves the resolved options as YAML that can be used as a recipe, atomically."""
     plain = json.loads(json.dumps(dataclasses.asdict(options), default=str))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
+    with writing(path) as temporary:
         temporary.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -351,8 +352,8 @@ def test_a_full_disk_leaves_nothing_half_written(
 ) -> None:
     save(folder / "a.png")
 
-    def full(_self: Image.Image, path: Path, *_args: object, **_options: object) -> None:
-        Path(path).write_bytes(b"the first half")
+    def full(_self: Image.Image, file: BinaryIO, *_args: object, **_options: object) -> None:
+        file.write(b"the first half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)

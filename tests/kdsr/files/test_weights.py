@@ -167,10 +167,12 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     save_checkpoint(make_tiny(), path)
     before = path.read_bytes()
 
-    def full_disk(*_args: object) -> None:
+    def full_disk(part: Path, data: bytes) -> None:
+        with part.open("wb") as file:
+            file.write(data[: len(data) // 2])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("kdsr.files.weights.save_file", full_disk)
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(OSError, match="No space left"):
         save_checkpoint(make_tiny(seed=1), path)
     assert path.read_bytes() == before

@@ -1,0 +1,218 @@
+"""One writer for every file: whole or absent, never over another's, nothing left over."""
+
+import errno
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from kdsr import atomic
+from kdsr.atomic import abandon, writing
+from kdsr.files.exported import export_program
+from kdsr.files.images import DecodedImage, write_image
+from kdsr.files.weights import convert, save_checkpoint
+from tests.conftest import make_tiny
+from tests.support.places import GOLDEN, ROOT
+
+PICTURE = DecodedImage(torch.rand(1, 3, 8, 8))
+DEEP = DecodedImage(torch.rand(1, 3, 8, 8), deep=True)
+TINY = make_tiny()
+PIXELS = torch.rand(3, 64, 64)
+WRITERS: dict[str, Callable[[Path], object]] = {
+    **{
+        name: lambda path, like=like: write_image(path, PIXELS, like)
+        for name, like in {
+            "a.png": PICTURE, "a.jpg": PICTURE, "a.webp": PICTURE, "a.tif": PICTURE,
+            "deep.png": DEEP, "deep.tif": DEEP,
+        }.items()
+    },
+    "idr.safetensors": lambda path: TINY.estimate(PICTURE.rgb).save(path),
+    "weights.safetensors": lambda path: save_checkpoint(TINY, path),
+    "weights.pt": lambda path: convert(GOLDEN / "classic_student_x2.pt", path),
+    "baked.pt2": lambda path: export_program(TINY.bake(TINY.estimate(PICTURE.rgb)), path),
+}  # fmt: skip
+
+
+@pytest.fixture
+def umask() -> Iterator[Callable[[int], None]]:
+    before = os.umask(0o022)
+    yield lambda mask: os.umask(mask) and None
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_writer_follows_the_umask_and_leaves_only_its_file(
+    tmp_path: Path, umask: Callable[[int], None], name: str
+) -> None:
+    umask(0o027)
+    WRITERS[name](tmp_path / "new" / "folders" / name)
+    written = tmp_path / "new" / "folders" / name
+    assert mode(written) == 0o640
+    assert list(written.parent.iterdir()) == [written]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
+def test_a_full_disk_is_one_error_that_names_file_and_disk(tmp_path: Path) -> None:
+    # A limit on the size of files, in a process of its own: the disk of the test stays whole.
+    script = """
+import json, resource
+from pathlib import Path
+from kdsr.errors import KDSRError
+from tests.kdsr.test_atomic import WRITERS
+resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
+said = {}
+for name, write in WRITERS.items():
+    try:
+        write(Path("out") / name)
+    except KDSRError as error:
+        said[name] = str(error)
+    except OSError as error:
+        said[name] = f"{error.filename}: {error.strerror}"
+print(json.dumps(said))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    said = json.loads(result.stdout)
+    assert set(said) == set(WRITERS), "some writers took a full disk for success"
+    for name, error in said.items():
+        assert error.startswith(f"out/{name}: ")
+        assert "File too large (disk /" in error
+        assert "MB free)" in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def write(path: Path, text: str, *, meanwhile: Callable[[], object] = str) -> None:
+    with writing(path, overwrite=False) as part:
+        part.write_text(text)
+        meanwhile()
+
+
+def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    with pytest.raises(FileExistsError) as caught:
+        write(target, "late", meanwhile=lambda: target.write_text("first"))
+    assert caught.value.filename == str(target)
+    assert target.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_where_there_are_no_hard_links_a_file_is_still_never_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", unsupported)
+    target = tmp_path / "a.txt"
+    write(target, "first")
+    with pytest.raises(FileExistsError):
+        write(target, "second")
+    assert target.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_overwriting_keeps_the_permissions_and_the_link(tmp_path: Path) -> None:
+    private, link = tmp_path / "private.txt", tmp_path / "link.txt"
+    private.write_text("old")
+    private.chmod(0o600)
+    link.symlink_to(private)
+    with writing(link) as part:
+        assert mode(part) == 0o600, "others could read it while it is written"
+        part.write_text("new")
+    assert link.is_symlink()
+    assert private.read_text() == "new"
+    assert mode(private) == 0o600
+
+
+def interrupted(error: type[BaseException]) -> None:
+    raise error
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_whatever_ends_the_block_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+    new = tmp_path / "new" / "folder" / "a.txt"
+    with pytest.raises(error):
+        write(new, "half", meanwhile=lambda: interrupted(error))
+    old = tmp_path / "old.txt"
+    old.write_text("old")
+    with pytest.raises(error), writing(old):
+        interrupted(error)
+    assert old.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [old]
+
+
+def test_folders_that_others_use_meanwhile_stay(tmp_path: Path) -> None:
+    def others() -> None:
+        (tmp_path / "new" / "other.txt").touch()
+        interrupted(ValueError)
+
+    with pytest.raises(ValueError):  # noqa: PT011
+        write(tmp_path / "new" / "a.txt", "half", meanwhile=others)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["other.txt"]
+
+
+def test_abandoning_removes_what_is_being_written(tmp_path: Path) -> None:
+    def ended() -> None:
+        abandon()
+        assert list(tmp_path.iterdir()) == []
+
+    with pytest.raises(FileNotFoundError):
+        write(tmp_path / "new" / "a.txt", "half", meanwhile=ended)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="goes by age there")
+def test_parts_of_dead_processes_are_swept_and_those_of_living_ones_are_not(
+    tmp_path: Path,
+) -> None:
+    script = f"""
+import os, signal
+from pathlib import Path
+from kdsr.atomic import writing
+with writing(Path({str(tmp_path / "a.txt")!r})) as part:
+    part.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    (stale,) = tmp_path.iterdir()
+    living = tmp_path / stale.name.replace(stale.name.split("-")[2], str(os.getppid()))
+    elsewhere = tmp_path / stale.name.replace(stale.name.split("-")[1], "0" * 8)
+    for path in (living, elsewhere):
+        path.touch()
+    with writing(tmp_path / "b.txt") as part:
+        part.write_text("whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"b.txt", living.name, elsewhere.name}
+
+
+@pytest.mark.parametrize("name", ["a" * 251 + ".txt", "é" * 125 + ".txt"])
+def test_the_longest_names_can_be_written(tmp_path: Path, name: str) -> None:
+    with writing(tmp_path / name) as part:
+        part.write_text("whole")
+    assert (tmp_path / name).read_text() == "whole"
+
+
+def test_errors_about_other_files_keep_their_name(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught, writing(tmp_path / "a.txt"):
+        (tmp_path / "source.txt").read_text()
+    assert caught.value.filename == str(tmp_path / "source.txt")
+    assert not atomic._unfinished
