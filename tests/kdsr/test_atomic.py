@@ -41,9 +41,9 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.fixture
-def umask() -> Iterator[Callable[[int], None]]:
-    before = os.umask(0o022)
-    yield lambda mask: os.umask(mask) and None
+def umask_027() -> Iterator[None]:
+    before = os.umask(0o027)
+    yield
     os.umask(before)
 
 
@@ -51,11 +51,9 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+@pytest.mark.usefixtures("umask_027")
 @pytest.mark.parametrize("name", WRITERS)
-def test_every_writer_follows_the_umask_and_leaves_only_its_file(
-    tmp_path: Path, umask: Callable[[int], None], name: str
-) -> None:
-    umask(0o027)
+def test_every_writer_follows_the_umask_and_leaves_only_its_file(tmp_path: Path, name: str) -> None:
     WRITERS[name](tmp_path / "new" / "folders" / name)
     written = tmp_path / "new" / "folders" / name
     assert mode(written) == 0o640
