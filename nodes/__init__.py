@@ -20,6 +20,7 @@ class KDSRExtension(ComfyExtension):
     def __init__(self) -> None:
         # Not in on_load: ComfyUI 0.3.64 does not call it.
         runtime.register_model_folder()
+        runtime.extend_stock_loader()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """Every node of the pack."""

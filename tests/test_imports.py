@@ -10,7 +10,7 @@ from tests.support.places import ROOT
 
 STDLIB = set(sys.stdlib_module_names)
 CORE = {"torch", "numpy", "safetensors", "einops", "PIL", "huggingface_hub", "tqdm"}
-OPTIONAL = {"onnx", "onnxscript"}
+OPTIONAL = {"onnx", "onnxscript", "spandrel"}
 FOR_TYPE_CHECKERS = {"typing_extensions"}
 
 LIBRARY = (
@@ -23,6 +23,7 @@ LIBRARY = (
     ("meaning",),
     ("model",),
     ("files",),
+    ("spandrel",),
     ("__init__",),
     ("cli", "__main__"),
 )

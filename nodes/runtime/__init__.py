@@ -5,6 +5,7 @@ Nothing else in `nodes/` imports `comfy`, `folder_paths` or `server`.
 
 from .folders import (
     annotated_path,
+    extend_stock_loader,
     idr_files,
     model_files,
     model_folders,
@@ -31,6 +32,7 @@ __all__ = [
     "cancelled",
     "empty_result",
     "estimating_memory",
+    "extend_stock_loader",
     "has_cuda",
     "idr_files",
     "manage",

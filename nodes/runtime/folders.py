@@ -4,6 +4,10 @@ from pathlib import Path
 
 import folder_paths
 
+from ...kdsr import spandrel
+from ...kdsr.errors import KDSRError
+from ...kdsr.files.catalog import WEIGHTS
+
 MODEL_FOLDER = "kdsr"
 _EXTENSIONS = {".safetensors", ".pt", ".pth"}
 
@@ -15,6 +19,16 @@ def register_model_folder() -> None:
     paths = [*known, *([] if default in known else [default])]
     # Set directly: add_model_folder_path gives a new name an empty list of extensions.
     folder_paths.folder_names_and_paths[MODEL_FOLDER] = (paths, set(_EXTENSIONS))
+
+
+def extend_stock_loader() -> None:
+    """Makes Load Upscale Model list the bundled models, and load every KDSR file."""
+    try:
+        spandrel.install()
+    except KDSRError:  # a host without spandrel has no such loader
+        return
+    # Last in the list: what is downloaded goes to the first.
+    folder_paths.add_model_folder_path("upscale_models", str(WEIGHTS))
 
 
 def model_files() -> list[str]:

@@ -1,0 +1,90 @@
+"""KDSR among spandrel's architectures, asked in an interpreter that has spandrel.
+
+spandrel needs torchvision, which would pin torch: it is no dependency of the tests. Without it here
+and in ComfyUI's interpreter they are skipped.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kdsr
+import kdsr.spandrel
+from tests.support.comfy_server import comfy_python
+from tests.support.places import GOLDEN, ROOT
+
+BUNDLED = str(ROOT / "kdsr/weights/kdsr-s-x4.safetensors")
+STUDENTS = [str(path) for path in sorted(GOLDEN.glob("*student*.pt*"))]
+TEACHER = str(GOLDEN / "classic_teacher_x2.pt")
+
+
+@pytest.fixture(scope="module")
+def ask() -> Callable[..., Any]:
+    """Asks tests/support/spandrel_facts.py."""
+    python = sys.executable if find_spec("spandrel") else comfy_python()
+    if python is None or not _imports_spandrel(python):
+        pytest.skip('no spandrel: pip install "kdsr[benchmark]" (it brings torchvision)')
+
+    def ask(*question: str) -> Any:
+        script = ROOT / "tests/support/spandrel_facts.py"
+        done = subprocess.run(
+            [str(python), "-W", "ignore", str(script), *question],
+            capture_output=True,
+            text=True,
+            timeout=250,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads(done.stdout)
+
+    return ask
+
+
+def _imports_spandrel(python: str | Path) -> bool:
+    found = "import importlib.util as u, sys; sys.exit(u.find_spec('spandrel') is None)"
+    return subprocess.run([str(python), "-c", found], check=False).returncode == 0
+
+
+@pytest.mark.skipif(find_spec("spandrel") is not None, reason="spandrel is installed here")
+def test_without_spandrel_it_is_said_how_to_get_it() -> None:
+    with pytest.raises(kdsr.KDSRError, match=r"spandrel cannot be imported.*pip install spandrel"):
+        kdsr.spandrel.install()
+
+
+def test_installing_twice_adds_the_architecture_once(ask: Callable[..., Any]) -> None:
+    assert ask("install") == {"added": [True, False], "times": 1}
+
+
+def test_spandrel_loads_ours_and_official_files_and_says_what_teachers_lack(
+    ask: Callable[..., Any],
+) -> None:
+    loaded = ask("load", BUNDLED, *STUDENTS, TEACHER)
+    assert "needs the ground truth" in loaded.pop(TEACHER)["error"]
+    assert loaded[BUNDLED]["tags"] == ["32nf", "16nb", "4rb"]
+    for path, model in loaded.items():
+        assert model["kind"] == "ImageModelDescriptor"
+        assert (model["architecture"], model["purpose"]) == ("KDSR", "SR")
+        assert f"_x{model['scale']}" in path.replace("-", "_")
+        assert model["tiling"] == "INTERNAL"  # one IDR for the whole image, whoever asks
+        # Not the same bits: the number of threads is another in that interpreter's two calls.
+        assert model["difference"] < 1e-5
+        assert model["difference_of_module"] < 1e-5
+        assert model["difference_in_half"] < 1 / 255
+        assert model["half_stays_half"]
+
+
+@pytest.mark.slow
+def test_no_architecture_takes_the_files_of_another(ask: Callable[..., Any]) -> None:
+    taken = ask("others", BUNDLED, *STUDENTS, TEACHER)
+    assert len(taken["theirs"]) >= 42
+    for architecture, takers in taken["theirs"].items():
+        assert architecture in takers
+        assert "KDSR" not in takers
+    for path, takers in taken["ours"].items():
+        assert takers == ["KDSR"], path

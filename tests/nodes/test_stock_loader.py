@@ -1,0 +1,54 @@
+"""ComfyUI's own upscaling nodes with KDSR files, in a real ComfyUI with the pack."""
+
+import shutil
+
+import pytest
+
+import kdsr
+from kdsr import KDSR
+from tests.nodes.test_server import assert_equal_to_8_bits, node, photo_file, read
+from tests.support.comfy_server import ComfyServer
+from tests.support.places import GOLDEN
+
+pytestmark = pytest.mark.comfy
+
+
+def stock_prompt(image: str, model: str) -> dict:
+    return {
+        "1": node("UpscaleModelLoader", model_name=model),
+        "2": node("LoadImage", image=image),
+        "3": node("ImageUpscaleWithModel", upscale_model=["1", 0], image=["2", 0]),
+        "4": node("SaveImage", images=["3", 0], filename_prefix="stock"),
+    }
+
+
+def test_load_upscale_model_offers_the_bundled_models_and_writes_nothing(
+    comfy: ComfyServer,
+) -> None:
+    info = comfy.object_info()["UpscaleModelLoader"]["input"]["required"]["model_name"]
+    offered = info[0] if isinstance(info[0], list) else info[1]["options"]
+    assert {"kdsr-s-x4.safetensors", "kdsr-s-x4-classic.safetensors"} <= set(offered)
+    assert not any(name.endswith(".md") for name in offered)
+    assert not list((comfy.base / "models" / "upscale_models").glob("*"))
+
+
+def test_the_stock_nodes_give_the_librarys_result(comfy: ComfyServer, bundled: KDSR) -> None:
+    image = photo_file(comfy, 60, 44)
+    entry = comfy.run(stock_prompt(image, "kdsr-s-x4.safetensors"))
+    expected = bundled.upscale(read(comfy.input / image), dtype="fp32")
+    assert_equal_to_8_bits(read(comfy.saved(entry)[0]), expected)
+
+
+def test_an_official_checkpoint_of_the_users_loads_too(comfy: ComfyServer) -> None:
+    folder = comfy.base / "models" / "upscale_models"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(GOLDEN / "gan_student_x4.pth", folder)
+    image = photo_file(comfy, 36, 28)
+    try:
+        entry = comfy.run(stock_prompt(image, "gan_student_x4.pth"))
+    finally:
+        (folder / "gan_student_x4.pth").unlink()
+    model = kdsr.load(GOLDEN / "gan_student_x4.pth")
+    assert_equal_to_8_bits(
+        read(comfy.saved(entry)[0]), model.upscale(read(comfy.input / image), dtype="fp32")
+    )

@@ -1,0 +1,108 @@
+"""What spandrel makes of KDSR, printed as JSON: run by an interpreter that has spandrel.
+
+python tests/support/spandrel_facts.py install
+python tests/support/spandrel_facts.py load FILE...
+python tests/support/spandrel_facts.py others FILE...
+"""
+
+import importlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import spandrel  # pyright: ignore[reportMissingImports]
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import kdsr
+import kdsr.spandrel
+
+# Arguments of architectures that cannot be built without.
+_IMAGE = {"num_in_ch": 3, "num_out_ch": 3}
+_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "Swin2SR": {"window_size": 8},
+    "SwinIR": {"window_size": 8},
+    "MMRealSR": _IMAGE,
+    "SPAN": _IMAGE,
+    "SAFMN": {"dim": 36},
+    "SAFMNBCIE": {"dim": 36},
+    "NAFNet": {"enc_blk_nums": [1], "dec_blk_nums": [1]},
+    "AuraSR": {
+        "dim": 8, "image_size": 64, "input_image_size": 16, "unconditional": True,
+        "style_network": {"dim_in": 8, "dim_out": 8, "depth": 2},
+    },
+}  # fmt: skip
+
+
+def install() -> dict[str, Any]:
+    """Whether each of two calls added the architecture, and how often it is there."""
+    added = [kdsr.spandrel.install(), kdsr.spandrel.install()]
+    ids = [support.architecture.id for support in spandrel.MAIN_REGISTRY]
+    return {"added": added, "times": ids.count("KDSR")}
+
+
+def load(paths: list[str]) -> dict[str, Any]:
+    """What `spandrel.ModelLoader` makes of each file, and how its results compare with ours."""
+    kdsr.spandrel.install()
+    return {path: _load(Path(path)) for path in paths}
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        model = spandrel.ModelLoader().load_from_file(path)
+    except kdsr.KDSRError as error:
+        return {"error": str(error)}
+    lq = torch.rand(1, 3, 21, 26, generator=torch.Generator().manual_seed(0))
+    expected = kdsr.load(path).upscale(lq, dtype="fp32")
+    sr, alone = model(lq), model.model(lq)
+    half = model.half()(lq.half())
+    return {
+        "kind": type(model).__name__,
+        "architecture": model.architecture.id,
+        "purpose": model.purpose,
+        "scale": model.scale,
+        "tags": model.tags,
+        "tiling": model.tiling.name,
+        "difference": float((sr - expected).abs().max()),
+        "difference_of_module": float((alone - expected).abs().max()),
+        "difference_in_half": float((half.float() - expected).abs().max()),
+        "half_stays_half": half.dtype == torch.float16,
+    }
+
+
+def others(paths: list[str]) -> dict[str, Any]:
+    """Which architectures take which key sets: theirs, built by their own classes, and ours."""
+    theirs = list(spandrel.MAIN_REGISTRY)
+    kdsr.spandrel.install()
+    ours = spandrel.MAIN_REGISTRY["KDSR"]
+    built = {s.architecture.id: _taken(_state(s.architecture), [*theirs, ours]) for s in theirs}
+    read = spandrel.ModelLoader().load_state_dict_from_file
+    return {"theirs": built, "ours": {path: _taken(read(path), [*theirs, ours]) for path in paths}}
+
+
+def _state(architecture: Any) -> dict[str, torch.Tensor]:
+    module = importlib.import_module(type(architecture).__module__)
+    network: Callable[..., torch.nn.Module] = next(
+        member
+        for member in (getattr(module, name) for name in module.__all__)
+        if isinstance(member, type) and issubclass(member, torch.nn.Module)
+    )
+    arguments = _ARGUMENTS.get(architecture.id, {})
+    try:
+        with torch.device("meta"):
+            return network(**arguments).state_dict()
+    except (RuntimeError, NotImplementedError, TypeError):  # reads values while it is built
+        return network(**arguments).state_dict()
+
+
+def _taken(state: dict[str, torch.Tensor], supports: list[Any]) -> list[str]:
+    return [s.architecture.id for s in supports if s.detect(state)]
+
+
+if __name__ == "__main__":
+    question, *rest = sys.argv[1:]
+    answer = {"install": install, "load": load, "others": others}[question]
+    print(json.dumps(answer(rest) if rest else answer()))  # noqa: T201
