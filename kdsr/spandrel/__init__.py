@@ -4,6 +4,9 @@ Imports all of the library but the command. spandrel itself is optional and impo
 asked for.
 """
 
+# Where spandrel is not installed, pyright takes its name for that of this folder.
+# pyright: reportAttributeAccessIssue=false
+
 from typing import Any
 
 from ..errors import KDSRError
@@ -26,7 +29,7 @@ def install(registry: Any = None) -> bool:
         KDSRError: If spandrel is not installed.
     """
     try:
-        from spandrel import MAIN_REGISTRY, ArchSupport  # pyright: ignore[reportMissingImports]
+        from spandrel import MAIN_REGISTRY, ArchSupport
     except ImportError as error:
         raise KDSRError(
             f"spandrel cannot be imported ({error}); install it with `pip install spandrel`"

@@ -3,8 +3,11 @@
 The only module that needs spandrel: it is imported by `kdsr.spandrel.install`.
 """
 
+# Where spandrel is not installed, pyright takes its name for that of this folder.
+# pyright: reportAttributeAccessIssue=false
+
 import torch
-from spandrel import (  # pyright: ignore[reportMissingImports]
+from spandrel import (
     Architecture,
     ImageModelDescriptor,
     ModelTiling,
