@@ -1,0 +1,102 @@
+"""What a weights file says about itself: the one source of cards, listings and uploads."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kdsr import KDSR
+from kdsr.errors import CheckpointError
+from kdsr.files.weights import load_checkpoint
+from kdsr.network.config import KDSRConfig
+
+PAPER = "https://arxiv.org/abs/2211.16928"
+"""The paper; the Hub links models to it by this address."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measurement during training, on inputs degraded like the training data."""
+
+    images: str
+    """Name of the set."""
+    psnr: float
+    """Of the model, on luma, dB."""
+    bicubic: float
+    """Of bicubic interpolation on the same inputs."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """A student that was exported by `train.loop.export`."""
+
+    path: Path
+    """The weights."""
+    model: KDSR
+    """They themselves."""
+    size: int
+    """Bytes of the file."""
+    sha256: str
+    """Of the file."""
+    metadata: dict[str, str]
+    """Of the file."""
+
+    @classmethod
+    def read(cls, path: Path) -> "ModelFacts":
+        """Reads an exported student.
+
+        Raises:
+            CheckpointError: If the file cannot be read, is a teacher, or was not exported by
+                `train/run.py`.
+        """
+        model = load_checkpoint(path)
+        if not isinstance(model, KDSR):
+            raise CheckpointError(f"{path} is a teacher; people can only use students")
+        missing = {"name", "licence", "degradation", "steps", "recipe"} - model.metadata.keys()
+        if missing:
+            raise CheckpointError(
+                f"{path} does not say how it was made ({', '.join(sorted(missing))} is missing); "
+                "expected a file that train/run.py exported"
+            )
+        content = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        return cls(path, model, len(content), digest, model.metadata)
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+        return self.metadata["name"]
+
+    @property
+    def config(self) -> KDSRConfig:
+        """Of the network."""
+        return self.model.config
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were trained."""
+        return sum(p.numel() for p in self.model.parameters())
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The options that decided it and were given a value, flat: {"student.lr": 0.001, ...}."""
+        recipe = json.loads(self.metadata["recipe"])
+        return {key: value for key, value in recipe.items() if value is not None}
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the stage it comes from."""
+        return int(self.metadata["steps"])
+
+    @property
+    def finished(self) -> bool:
+        """Whether these are all steps that were planned."""
+        return self.steps == self.recipe.get(f"{self.metadata['stage']}.steps", self.steps)
+
+    @property
+    def scores(self) -> list[Score]:
+        """What was measured during training, by set."""
+        metrics = json.loads(self.metadata.get("metrics", "{}"))
+        sets = sorted(key.removeprefix("psnr_y_") for key in metrics if key.startswith("psnr_y_"))
+        return [Score(n, metrics[f"psnr_y_{n}"], metrics[f"bicubic_psnr_y_{n}"]) for n in sets]

@@ -1,0 +1,62 @@
+"""What a model does, in pictures: pairs of input and result, and a thumbnail."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from kdsr import KDSR
+from kdsr.files.images import read_image
+
+_LINE = 4  # px between the halves of a thumbnail
+
+
+@dataclass(frozen=True)
+class SamplePair:
+    """An image and what the model makes of it."""
+
+    name: str
+    """Of the file that was upscaled, without its suffix."""
+    lq: Image.Image
+    """RGB."""
+    sr: Image.Image
+    """RGB, `scale` times as large."""
+
+    @classmethod
+    def make(cls, model: KDSR, path: Path) -> "SamplePair":
+        """Upscales an image file.
+
+        Raises:
+            ImageError: If it cannot be read.
+        """
+        lq = read_image(path).rgb
+        return cls(path.stem, _picture(lq), _picture(model.upscale(lq, dtype="fp32")))
+
+    def files(self) -> dict[str, bytes]:
+        """PNG files by name: `NAME-lq.png` and `NAME-sr.png`."""
+        return {f"{self.name}-{end}.png": _png(getattr(self, end)) for end in ("lq", "sr")}
+
+    def thumbnail(self) -> bytes:
+        """JPEG: the left half enlarged plainly, the right half as the result."""
+        picture = self.sr.copy()
+        middle = picture.width // 2
+        plain = self.lq.resize(picture.size, Image.Resampling.NEAREST)
+        picture.paste(plain.crop((0, 0, middle, picture.height)), (0, 0))
+        picture.paste("white", (middle - _LINE // 2, 0, middle + _LINE // 2, picture.height))
+        content = io.BytesIO()
+        picture.save(content, "JPEG", quality=90)
+        return content.getvalue()
+
+
+def _picture(image: Tensor) -> Image.Image:
+    pixels = (image[0].clamp(0, 1) * 255).round().to(torch.uint8)
+    return Image.fromarray(pixels.permute(1, 2, 0).numpy())
+
+
+def _png(picture: Image.Image) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, "PNG", optimize=True)
+    return content.getvalue()
