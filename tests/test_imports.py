@@ -31,6 +31,7 @@ LIBRARY = (
 
 TRAINING = (
     ("errors",),
+    ("cards",),
     ("degradation",),
     ("data",),
     ("recipes",),

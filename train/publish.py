@@ -1,13 +1,18 @@
-"""Puts an exported model and its card on the Hugging Face Hub.
+"""Puts an exported model on the Hugging Face Hub, with its card, pictures and config.json.
 
     python train/publish.py runs/general/kdsr-s-x4.safetensors OWNER/REPO --yes
+    python train/publish.py kdsr/weights/kdsr-s-x4.safetensors OWNER/REPO --listing DIR --author ME
 
 Log in first (`hf auth login`, or set HF_TOKEN). Without --yes it only shows what it would send.
+--listing also writes the model's entry for OpenModelDB, the open index of upscalers, into a folder.
 """
 
 import argparse
-import hashlib
+import datetime as dt
+import json
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -15,68 +20,154 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 
-from kdsr import KDSR, KDSRError
+from kdsr import KDSRError
+from kdsr.atomic import replacing
 from kdsr.errors import HubError
-from kdsr.files.weights import load_checkpoint
+from train.cards.card import config, with_thumbnail
+from train.cards.facts import ModelFacts
+from train.cards.listing import listing
+from train.cards.pictures import SamplePair
+
+SAMPLES = (Path(__file__).resolve().parents[1] / "samples/example.png",)
+"""Upscaled for the model's page unless other images are named."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="train/publish.py", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="train/publish.py",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("weights", type=Path, help="what train/run.py exported, .safetensors")
     parser.add_argument("repo", help="OWNER/REPO; made if it does not exist")
     parser.add_argument("--private", action="store_true", help="make a new repo private")
     parser.add_argument("--yes", action="store_true", help="send it")
+    parser.add_argument(
+        "--samples", nargs="+", type=Path, default=SAMPLES, help="low-quality images to show"
+    )
+    parser.add_argument("--listing", type=Path, help="folder for the entry of OpenModelDB")
+    parser.add_argument("--author", help="your id in OpenModelDB, for --listing")
     arguments = parser.parse_args(argv)
+    if arguments.listing and not arguments.author:
+        parser.error("--listing needs --author, your id in OpenModelDB")
     try:
-        print(publish(arguments.weights, arguments.repo, arguments.private, arguments.yes))  # noqa: T201
+        upload = Upload.prepare(arguments.weights, arguments.repo, arguments.samples)
+        print(send(upload, arguments.private) if arguments.yes else upload.described())  # noqa: T201
+        if arguments.listing:
+            print(f"wrote {write_listing(upload, arguments.author, arguments.listing)}")  # noqa: T201
     except KDSRError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2
     return 0
 
 
-def publish(weights: Path, repo: str, private: bool = False, really: bool = True) -> str:
-    """Uploads weights and card in one commit.
+@dataclass(frozen=True)
+class Upload:
+    """Everything that a model's repository on the Hub gets."""
+
+    repo: str
+    """OWNER/REPO."""
+    facts: ModelFacts
+    """Of the model."""
+    files: dict[str, bytes]
+    """Beside the weights, by path in the repository."""
+    pairs: tuple[SamplePair, ...]
+    """The pictures among them."""
+
+    @classmethod
+    def prepare(cls, weights: Path, repo: str, samples: Sequence[Path]) -> "Upload":
+        """Reads the weights and their card and makes the pictures.
+
+        Raises:
+            HubError: If `repo` has another form or there is no card.
+            KDSRError: If the weights are no exported student, or an image cannot be read.
+        """
+        if repo.count("/") != 1 or not all(repo.split("/")):
+            raise HubError(f"expected owner/name for the repository, got {repo!r}")
+        facts = ModelFacts.read(weights)
+        card = with_thumbnail(read_card(weights), address(repo, "thumbnail.jpg"))
+        pairs = tuple(SamplePair.make(facts.model, path) for path in samples)
+        files = {
+            "README.md": card.encode(),
+            "config.json": json.dumps(config(facts), indent=2).encode(),
+            "thumbnail.jpg": pairs[0].thumbnail(),
+        }
+        for pair in pairs:
+            files |= {f"samples/{name}": content for name, content in pair.files().items()}
+        return cls(repo, facts, files, pairs)
+
+    def described(self) -> str:
+        """What would be done, in words."""
+        return f"would send {self._listed()} to {self.repo}; add --yes to do it"
+
+    def _listed(self) -> str:
+        facts = self.facts
+        weights = f"{facts.path.name} ({facts.size:,} bytes, sha256 {facts.sha256})"
+        return ", ".join([weights, *self.files])
+
+    def done(self, url: str, revision: str) -> str:
+        """What was done, in words, with what `kdsr/files/catalog.json` needs."""
+        return f"sent {self._listed()}: {url}; revision {revision}"
+
+
+def send(upload: Upload, private: bool = False) -> str:
+    """Uploads everything in one commit.
 
     Args:
-        weights: A student exported by `train.export`, its card beside it.
-        repo: OWNER/REPO.
+        upload: What to send.
         private: Whether a repo that is made now is private.
-        really: False only describes what would be done.
 
     Returns:
-        What was or would be done, in words, with the entry for `kdsr/catalog.json`.
+        What was done, in words.
 
     Raises:
         HubError: If the Hub refuses.
-        KDSRError: If the weights are no student or the card is missing.
     """
-    if repo.count("/") != 1 or not all(repo.split("/")):
-        raise HubError(f"expected owner/name for the repository, got {repo!r}")
-    model = load_checkpoint(weights)
-    if not isinstance(model, KDSR):
-        raise HubError(f"{weights} is a teacher; people can only use students")
-    card = read_card(weights)
-    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
-    files = f"{weights.name} ({weights.stat().st_size:,} bytes, sha256 {sha256}) and README.md"
-    if not really:
-        return f"would send {files} to {repo}; add --yes to do it"
-    operations = [
-        CommitOperationAdd(weights.name, weights),
-        CommitOperationAdd("README.md", card.encode()),
-    ]
+    weights = upload.facts.path
+    operations = [CommitOperationAdd(weights.name, weights)]
+    operations += [CommitOperationAdd(name, content) for name, content in upload.files.items()]
     api = HfApi()
     try:
-        api.create_repo(repo, private=private, exist_ok=True)
-        commit = api.create_commit(repo, operations, commit_message=f"Add {weights.stem}")
+        api.create_repo(upload.repo, private=private, exist_ok=True)
+        message = f"Add {weights.stem}"
+        commit = api.create_commit(upload.repo, operations, commit_message=message)
     except (HfHubHTTPError, LocalTokenNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise HubError(
             f"the Hub at {api.endpoint} did not take {weights.name}: {reason}; log in with "
             "`hf auth login` or set HF_TOKEN, and see that you may write to the repository"
         ) from None
-    return f"sent {files}: {commit.commit_url}; revision {commit.oid}"
+    return upload.done(commit.commit_url, commit.oid)
+
+
+def write_listing(upload: Upload, author: str, folder: Path) -> Path:
+    """Writes the model's entry for OpenModelDB; returns the file.
+
+    Args:
+        upload: What the entry refers to, at its addresses on the Hub.
+        author: Your id in the index.
+        folder: Made if it does not exist.
+
+    Raises:
+        HubError: If the author or the model's name is no id as the index writes them.
+    """
+    pairs = [
+        (address(upload.repo, f"samples/{lq}"), address(upload.repo, f"samples/{sr}"))
+        for lq, sr in (tuple(pair.files()) for pair in upload.pairs)
+    ]
+    url = address(upload.repo, upload.facts.path.name)
+    today = dt.datetime.now(dt.timezone.utc).date()
+    name, entry = listing(upload.facts, author, url, pairs, today)
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / name) as temporary:
+        temporary.write_text(json.dumps(entry, indent=4) + "\n", encoding="utf-8")
+    return folder / name
+
+
+def address(repo: str, file: str) -> str:
+    """Where a file of a repository can be downloaded."""
+    return f"https://huggingface.co/{repo}/resolve/main/{file}"
 
 
 def read_card(weights: Path) -> str:

@@ -28,9 +28,9 @@ def card(facts: ModelFacts) -> str:
 KDSR {words}, x{config.scale}, {facts.parameters:,} parameters ({config.n_feats}
 features, {config.n_blocks} blocks, {config.n_resblocks} estimator blocks), for
 `{metadata["degradation"]}` degradations. Trained for {facts.steps:,} steps
-{"" if facts.finished else "(unfinished) "}in {metadata["hours"]} hours; averaged weights. Fingerprint
-of the training images: `{metadata["data_fingerprint"]}`. The method:
-[Knowledge Distillation based Degradation Estimation for Blind Super-Resolution]({PAPER}), ICLR 2023.
+{"" if facts.finished else "(unfinished) "}in {metadata["hours"]} hours; averaged weights.
+Fingerprint of the training images: `{metadata["data_fingerprint"]}`. The method: [Knowledge
+Distillation based Degradation Estimation for Blind Super-Resolution]({PAPER}), ICLR 2023.
 
 ## Use
 

@@ -13,6 +13,9 @@ from kdsr.network.config import KDSRConfig
 
 PAPER = "https://arxiv.org/abs/2211.16928"
 """The paper; the Hub links models to it by this address."""
+_NEEDED = {
+    "name", "licence", "stage", "degradation", "steps", "hours", "data_fingerprint", "recipe",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class ModelFacts:
         model = load_checkpoint(path)
         if not isinstance(model, KDSR):
             raise CheckpointError(f"{path} is a teacher; people can only use students")
-        missing = {"name", "licence", "degradation", "steps", "recipe"} - model.metadata.keys()
+        missing = _NEEDED - model.metadata.keys()
         if missing:
             raise CheckpointError(
                 f"{path} does not say how it was made ({', '.join(sorted(missing))} is missing); "

@@ -3,7 +3,7 @@
 Its schema: https://github.com/OpenModelDB/open-model-database, src/lib/schema.ts.
 """
 
-import datetime
+import datetime as dt
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ _TAGS = {
 
 
 def listing(
-    facts: ModelFacts, author: str, url: str, pairs: Sequence[tuple[str, str]], date: datetime.date
+    facts: ModelFacts, author: str, url: str, pairs: Sequence[tuple[str, str]], date: dt.date
 ) -> tuple[str, dict[str, Any]]:
     """The index's file name and content for a model.
 

@@ -1,4 +1,6 @@
 import base64
+import hashlib
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -8,11 +10,16 @@ from typing import ClassVar
 
 import pytest
 import torch
+import yaml
+from huggingface_hub import ModelCardData
+from PIL import Image
 
 import kdsr
 from kdsr import KDSR, KDSRError
 from kdsr.files.weights import load_checkpoint
+from tests.support.places import ROOT
 from tests.support.train_runs import PHOTOS, one_thread, tiny_recipe  # noqa: F401 - a fixture
+from train.cards.facts import ModelFacts
 from train.loop.checkpoints import Checkpoints
 from train.publish import main as publish
 from train.publish import read_card
@@ -70,7 +77,19 @@ def test_the_card_states_use_measurements_and_options(run: Path) -> None:
     assert "| held_out | " in card
     assert "kdsr upscale photo.jpg --model kdsr-s-x4-test.safetensors" in card
     assert "student.kd_weight: 0.05" in card
+    assert "None" not in card
+    assert "https://arxiv.org/abs/2211.16928" in card
     assert "Trained for 6 steps\nin 0.00 hours" in card
+
+
+def test_the_cards_model_index_holds_the_measured_numbers(run: Path) -> None:
+    front = (run / "kdsr-s-x4-test.md").read_text(encoding="utf-8").split("---\n")[1]
+    data = ModelCardData(**yaml.safe_load(front))  # the Hub's own reader of such numbers
+    assert data.eval_results is not None
+    read = {(r.dataset_type, r.metric_type): r.metric_value for r in data.eval_results}
+    scores = ModelFacts.read(run / "kdsr-s-x4-test.safetensors").scores
+    assert {score.images for score in scores} == {"photos", "held_out"}
+    assert read == {(score.images, "psnr"): round(score.psnr, 2) for score in scores}
 
 
 def test_publishing_shows_what_it_would_send_and_sends_nothing_without_yes(
@@ -161,7 +180,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
     thread.join()
 
 
-def test_publishing_sends_weights_and_card_in_one_commit(
+def test_publishing_sends_everything_in_one_commit(
     run: Path,
     hub: dict[str, bytes],
     monkeypatch: pytest.MonkeyPatch,
@@ -174,6 +193,65 @@ def test_publishing_sends_weights_and_card_in_one_commit(
     assert not hub
     monkeypatch.setenv("HF_TOKEN", "hf_good")
     assert publish([str(weights), "someone/kdsr-test", "--yes"]) == 0
-    assert hub[weights.name] == weights.read_bytes()
-    assert hub["README.md"] == weights.with_suffix(".md").read_bytes()
     assert "revision " + "a" * 40 in capsys.readouterr().out
+    assert hub[weights.name] == weights.read_bytes()
+    shape = json.loads(hub["config.json"])
+    assert (shape["scale"], shape["n_feats"], shape["weights"]) == (4, 4, weights.name)
+    thumbnail = "https://huggingface.co/someone/kdsr-test/resolve/main/thumbnail.jpg"
+    _, front, body = hub["README.md"].decode().split("---\n", 2)
+    assert yaml.safe_load(front)["thumbnail"] == thumbnail
+    assert f"]({thumbnail})" in body
+    lq, sr, thumb = (
+        Image.open(io.BytesIO(hub[name]))
+        for name in ("samples/example-lq.png", "samples/example-sr.png", "thumbnail.jpg")
+    )
+    assert sr.size == thumb.size == (4 * lq.width, 4 * lq.height)
+
+
+def test_the_listing_for_the_open_index_states_the_files_facts(run: Path, tmp_path: Path) -> None:
+    weights = run / "kdsr-s-x4-test.safetensors"
+    arguments = [str(weights), "someone/kdsr-test", "--listing", str(tmp_path), "--author", "me"]
+    assert publish(arguments) == 0
+    entry = json.loads((tmp_path / "4x-kdsr-s-test.json").read_text(encoding="utf-8"))
+    assert entry["license"] == "CC0-1.0"
+    assert (entry["scale"], entry["architecture"], entry["author"]) == (4, "kdsr", "me")
+    assert entry["size"] == ["4nf", "2nb", "1rb"]
+    assert {"denoise", "jpeg"} <= set(entry["tags"])
+    assert (entry["trainingIterations"], entry["trainingHRSize"]) == (6, 32)
+    (resource,) = entry["resources"]
+    assert resource["size"] == weights.stat().st_size
+    assert resource["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert resource["urls"] == [
+        "https://huggingface.co/someone/kdsr-test/resolve/main/kdsr-s-x4-test.safetensors"
+    ]
+    (pair,) = entry["images"]
+    assert pair["SR"].endswith("/samples/example-sr.png")
+
+
+def test_a_listing_under_an_impossible_author_is_refused(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = str(run / "kdsr-s-x4-test.safetensors")
+    assert publish([weights, "a/b", "--listing", str(tmp_path), "--author", "not an id"]) == 2
+    assert "the author 'not an id' is no id" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["kdsr-s-x4", "kdsr-s-x4-classic"])
+def test_bundled_cards_tell_the_hub_the_numbers_that_their_text_and_results_state(
+    name: str,
+) -> None:
+    _, front, body = (
+        (ROOT / f"kdsr/weights/{name}.md").read_text(encoding="utf-8").split("---\n", 2)
+    )
+    data = ModelCardData(**yaml.safe_load(front))
+    assert data.eval_results is not None
+    assert {r.dataset_type for r in data.eval_results} == {"Set5", "Set14"}
+    results = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+    row = next(line for line in results.splitlines() if line.startswith(f"| `{name}` |"))
+    for result in data.eval_results:
+        value = float(result.metric_value)
+        assert f"{value:.2f}" in body if result.metric_type == "psnr" else f"{value:.4f}" in body
+        assert (f"{value:.2f}" if result.metric_type == "psnr" else f"{value:.4f}"[1:]) in row
+    assert "None" not in body
+    assert "https://arxiv.org/abs/2211.16928" in body
