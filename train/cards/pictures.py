@@ -11,7 +11,7 @@ from torch import Tensor
 from kdsr import KDSR
 from kdsr.files.images import read_image
 
-_LINE = 4  # px between the halves of a thumbnail
+_GAP = 8  # px between the two pictures of a thumbnail
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,13 @@ class SamplePair:
         return {f"{self.name}-{end}.png": _png(getattr(self, end)) for end in ("lq", "sr")}
 
     def thumbnail(self) -> bytes:
-        """JPEG: the left half enlarged plainly, the right half as the result."""
-        picture = self.sr.copy()
-        middle = picture.width // 2
-        plain = self.lq.resize(picture.size, Image.Resampling.NEAREST)
-        picture.paste(plain.crop((0, 0, middle, picture.height)), (0, 0))
-        picture.paste("white", (middle - _LINE // 2, 0, middle + _LINE // 2, picture.height))
+        """JPEG: the input enlarged plainly, and the result beside it."""
+        width, height = self.sr.size
+        sheet = Image.new("RGB", (2 * width + _GAP, height), "white")
+        sheet.paste(self.lq.resize((width, height), Image.Resampling.NEAREST), (0, 0))
+        sheet.paste(self.sr, (width + _GAP, 0))
         content = io.BytesIO()
-        picture.save(content, "JPEG", quality=90)
+        sheet.save(content, "JPEG", quality=90)
         return content.getvalue()
 
 

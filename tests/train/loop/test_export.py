@@ -205,7 +205,8 @@ def test_publishing_sends_everything_in_one_commit(
         Image.open(io.BytesIO(hub[name]))
         for name in ("samples/example-lq.png", "samples/example-sr.png", "thumbnail.jpg")
     )
-    assert sr.size == thumb.size == (4 * lq.width, 4 * lq.height)
+    assert sr.size == (4 * lq.width, 4 * lq.height)
+    assert (thumb.height, thumb.width // 2) == (sr.height, sr.width + 4)
 
 
 def test_the_listing_for_the_open_index_states_the_files_facts(run: Path, tmp_path: Path) -> None:
