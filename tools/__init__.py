@@ -1,1 +1,1 @@
-"""What draws the pictures in docs, help pages and workflow thumbnails; each file is a command."""
+"""For those who maintain the project: pictures of docs and pages, and the check of a release."""
