@@ -21,7 +21,7 @@ from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 
 from kdsr import KDSRError
-from kdsr.atomic import replacing
+from kdsr.atomic import writing
 from kdsr.errors import HubError
 from train.cards.card import config, with_thumbnail
 from train.cards.facts import ModelFacts
@@ -160,7 +160,7 @@ def write_listing(upload: Upload, author: str, folder: Path) -> Path:
     today = dt.datetime.now(dt.timezone.utc).date()
     name, entry = listing(upload.facts, author, url, pairs, today)
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / name) as temporary:
+    with writing(folder / name) as temporary:
         temporary.write_text(json.dumps(entry, indent=4) + "\n", encoding="utf-8")
     return folder / name
 
