@@ -39,7 +39,8 @@ from train.degradation.resize import resize_bicubic
 from train.loop.log import RunLog
 from train.loop.stop import keep_freed_memory
 from train.losses.terms import kd_loss, l1_loss
-from train.recipes.options import StageOptions, TrainOptions
+from train.recipes.options import TrainOptions
+from train.recipes.stages import StageOptions
 from train.run import assemble
 
 _OURS = "train/run.py"

@@ -295,3 +295,11 @@ def test_help_lists_the_recipes_and_every_option(capsys: pytest.CaptureFixture[s
     shown = capsys.readouterr().out
     for part in ("classic_iso", "smoke", "--student.kd_weight", "--time_limit", "--degradation."):
         assert part in shown
+    words = " ".join(shown.split())
+    for docstring in (
+        "Side of LQ patches in pixels; GT patches are `scale` times larger. (type: int",
+        "Stop cleanly, with a checkpoint, after this many minutes; 0 for no limit.",
+        "Weight of the distillation loss (student and gan); the control is trained without it.",
+        "Strongest Gaussian noise, 0-255.",
+    ):
+        assert docstring in words

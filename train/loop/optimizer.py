@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from kdsr import KDSR, KDSRTeacher
-from train.recipes.options import StageOptions
+from train.recipes.stages import StageOptions
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import yaml
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, set_parsing_settings
 
 from kdsr.atomic import writing
 from kdsr.errors import ConfigError
@@ -24,7 +24,8 @@ def recipe_names() -> list[str]:
 
 
 def make_parser() -> ArgumentParser:
-    """The command line: a recipe and every field of `TrainOptions`."""
+    """The command line: a recipe and every field of `TrainOptions`, with its docstring."""
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)
     parser = ArgumentParser(
         prog="train/run.py",
         usage="train/run.py RECIPE [--key value ...]",
@@ -50,23 +51,36 @@ def read_options(argv: list[str]) -> TrainOptions:
     more, problems = _read_command_line(argv[1:])
     given = _read_recipe(argv[0]) | more
     parser = make_parser()
-    known, good = set(flatten(parser.get_defaults().as_dict())), []
+    known = set(flatten(parser.get_defaults().as_dict()))
+    words = {}
     for key, text in given.items():
-        if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
-            problems.append(f"unknown option {key}" + (f"; is it {close[0]}?" if close else ""))
+        if key in known:
+            words[key] = f"--{key}={text}"
             continue
-        try:
-            parser.parse_args([f"--{key}={text}"])
-        except (ArgumentError, TypeError) as error:
-            message = " ".join(str(error).split()).removeprefix(f'Parser key "{key}": ')
-            problems.append(f"{key}: {message}")
-        else:
-            good.append(f"--{key}={text}")
-    options = build(TrainOptions, parser.parse_args(good).as_dict(), problems)
+        close = difflib.get_close_matches(key, known, n=1)
+        problems.append(f"unknown option {key}" + (f"; is it {close[0]}?" if close else ""))
+    values = _parse(parser, words, problems)
+    options = build(TrainOptions, values, problems)
     if options is None or problems:
         raise ConfigError("; ".join(problems))
     return options
+
+
+def _parse(parser: ArgumentParser, words: dict[str, str], problems: list[str]) -> dict[str, Any]:
+    """Typed values of `--key=text` words by key; those of a wrong type are added to `problems`."""
+    try:
+        return parser.parse_args(list(words.values())).as_dict()
+    except (ArgumentError, TypeError):  # one by one, to name them all
+        good = []
+    for key, word in words.items():
+        try:
+            parser.parse_args([word])
+        except (ArgumentError, TypeError) as error:  # noqa: PERF203 - one message names all
+            message = " ".join(str(error).split()).removeprefix(f'Parser key "{key}": ')
+            problems.append(f"{key}: {message}")
+        else:
+            good.append(word)
+    return parser.parse_args(good).as_dict()
 
 
 def build(kind: type[T], values: dict[str, Any], problems: list[str]) -> T | None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from kdsr import KDSR, KDSRConfig, KDSRTeacher
 from train.losses.terms import kd_loss, l1_loss
-from train.recipes.options import StageOptions
+from train.recipes.stages import StageOptions
 
 Forward = Callable[..., tuple[Tensor, Tensor, Tensor]]
 

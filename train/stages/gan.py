@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from kdsr import KDSRConfig, KDSRTeacher
 from train.losses.perceptual import PerceptualLoss
 from train.losses.terms import l1_loss, vanilla_gan_loss
-from train.recipes.options import StageOptions
+from train.recipes.stages import StageOptions
 from train.stages.distillation import Batch, Forward, StudentStage
 
 

@@ -16,8 +16,8 @@ from train.loop.checks import NAN_LIMIT
 from train.loop.loop import Loop
 from train.loop.optimizer import learning_rate
 from train.losses.terms import l1_loss
-from train.recipes.options import StageOptions
 from train.recipes.reading import read_options
+from train.recipes.stages import StageOptions
 from train.run import assemble
 from train.stages.distillation import Batch, StudentStage, TeacherStage, copy_fitting
 from train.stages.start import build_stage, wake

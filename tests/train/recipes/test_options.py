@@ -4,8 +4,9 @@ import pytest
 import yaml
 
 from kdsr.errors import ConfigError
-from train.recipes.options import StageOptions, TrainOptions
+from train.recipes.options import TrainOptions
 from train.recipes.reading import RECIPES, read_options, recipe_names, write_options
+from train.recipes.stages import StageOptions
 
 
 @pytest.mark.parametrize("name", recipe_names())

@@ -1,0 +1,101 @@
+"""Options that may differ between the sittings of a run: they do not decide what comes out."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+StageName = Literal["teacher", "student", "control", "gan"]
+
+
+@dataclass(frozen=True)
+class SittingOptions:
+    """Where things lie, how often something is shown or saved, when to stop."""
+
+    data: Path | None = None
+    """Training photographs: a folder, or a .txt list of paths."""
+    out: Path = Path("runs/kdsr")
+    """Folder of the run: checkpoints, logs, previews, the exported model."""
+    stage: Literal["all", StageName] = "all"
+    """Which stage to run; "all" runs those of `stages` one after the other."""
+    stages: tuple[StageName, ...] = ("teacher", "student")
+    """What "all" means. The control is the student trained without distillation."""
+    name: str | None = None
+    """Name of the exported model; by default kdsr-SIZE-xSCALE[-VARIANT]."""
+    variant: str = ""
+    """What sets the model apart from others of its size, for its name."""
+    licence: str = "Apache-2.0"
+    """Licence of the exported model."""
+    teacher_checkpoint: Path | None = None
+    """A teacher to distil from; by default the one in `out`."""
+    init: Path | None = None
+    """Weights to start from: a finished model to go on with. By default a student starts from every
+    tensor of its teacher that fits, and the gan stage from the student in `out`."""
+    perceptual: Path | None = None
+    """Weights for the perceptual loss: torchvision's VGG19 (.pth or .safetensors), or SqueezeNet
+    v1.1 (.npz)."""
+    accumulate: int = 1
+    """Parts that each process splits its samples into, to save memory."""
+    channels_last: bool | None = None
+    """Memory format of images and weights; by default only on GPUs: on CPUs it costs time here."""
+    compile: bool = False
+    """Use torch.compile; pays on GPUs."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train."""
+    threads: int = 0
+    """CPU threads; 0 leaves PyTorch's choice."""
+    cache: Path = Path("~/.cache/kdsr/data")
+    """Where decoded photographs are kept."""
+    log_every: int = 50
+    """Steps between log lines."""
+    validate: tuple[Path, ...] = ()
+    """Folders of GT images, such as Set5; never trained on."""
+    validate_every: int = 2000
+    """Steps between validations."""
+    preview_every: int = 2000
+    """Steps between preview grids."""
+    save_every: int = 500
+    """Steps between checkpoints."""
+    keep: int = 2
+    """Checkpoints that are kept per stage."""
+    shard_mib: int = 0
+    """Split checkpoints into files of at most this size, to carry a run in pieces; 0 for one."""
+    time_limit: float = 0.0
+    """Stop cleanly, with a checkpoint, after this many minutes; 0 for no limit."""
+    resume: bool = True
+    """Go on from the newest checkpoint in `out`."""
+    half: bool = False
+    """Store the weights for people in float16: half the size."""
+    calibration: int = 4000
+    """Degraded crops to calibrate a finished model with (see `train/calibrate.py`); 0 for none."""
+    allow_changes: bool = False
+    """Go on although options that decide the result differ from the run's."""
+    min_spread: float = 1e-3
+    """An IDR is dead when `idr_full` varies over degradations by less than this share of its
+    magnitude: the run stops."""
+
+    def sitting_problems(self) -> list[str]:
+        """What is wrong with these options, in words."""
+        at_least_1 = (
+            "accumulate", "log_every", "validate_every", "preview_every", "save_every", "keep"
+        )  # fmt: skip
+        not_negative = ("shard_mib", "time_limit", "threads", "calibration", "min_spread")
+        return outside(self, at_least_1, 1) + outside(self, not_negative, 0)
+
+    def chain(self) -> tuple[StageName, ...]:
+        """The stages to run, in order."""
+        return self.stages if self.stage == "all" else (self.stage,)
+
+    def weights_of(self, stage: str) -> Path:
+        """Where a stage's weights lie for the stages that build on it: OUT/STAGE.safetensors."""
+        return self.out / f"{stage}.safetensors"
+
+
+def outside(options: Any, names: tuple[str, ...], low: float, high: float = math.inf) -> list[str]:
+    """Complaints about the named options that do not lie from `low` to `high`; None always may."""
+    allowed = f"at least {low}" if high == math.inf else f"{low} to {high}"
+    return [
+        f"{name} must be {allowed}, got {value}"
+        for name in names
+        if (value := getattr(options, name)) is not None and not low <= value <= high
+    ]

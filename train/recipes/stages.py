@@ -1,0 +1,51 @@
+"""Options of one stage of the distillation."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StageOptions:
+    """One stage of the distillation."""
+
+    steps: int = 10_000
+    """Optimiser steps."""
+    lr: float = 1e-3
+    """Peak learning rate of Adam."""
+    estimator_lr: float = 0.2
+    """The estimator's share of the learning rate. At high rates its vector is noise to the network,
+    which then learns to ignore it."""
+    final_lr: float = 1e-6
+    """Learning rate at the end of the cosine."""
+    warmup: int = 500
+    """Steps of linear warm-up."""
+    l1_weight: float = 1.0
+    """Weight of the mean absolute error."""
+    kd_weight: float = 0.0
+    """Weight of the distillation loss (student and gan); the control is trained without it."""
+    kd_only: int = 0
+    """First steps in which the student's estimator alone is trained, on the distillation loss."""
+    perceptual_weight: float = 0.0
+    """Weight of the perceptual loss (gan)."""
+    gan_weight: float = 0.0
+    """Weight of the adversarial loss (gan)."""
+
+    def problems(self, stage: str) -> list[str]:
+        """What is wrong with these options, in words."""
+        found = [
+            f"{stage}.{name} must be 0 or more, got {getattr(self, name)}"
+            for name in (*(f"{w}_weight" for w in ("l1", "kd", "perceptual", "gan")), "kd_only")
+            if getattr(self, name) < 0
+        ]
+        if not 0 < self.estimator_lr <= 1:
+            found.append(
+                f"{stage}.estimator_lr must be more than 0, at most 1, got {self.estimator_lr}"
+            )
+        if self.steps < 1:
+            found.append(f"{stage}.steps must be at least 1, got {self.steps}")
+        if self.warmup < 0:
+            found.append(f"{stage}.warmup must be 0 or more, got {self.warmup}")
+        if not 0 <= self.final_lr <= self.lr:
+            found.append(
+                f"{stage}: expected 0 <= final_lr <= lr, got {self.final_lr} and {self.lr}"
+            )
+        return found
