@@ -129,6 +129,7 @@ def train(options: TrainOptions) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     keep_freed_memory()
+    options = options.settled(_device(options))
     accelerator = _accelerator(options)
     assembly = assemble(options, accelerator)
     log = assembly.log
@@ -153,12 +154,21 @@ def train(options: TrainOptions) -> int:
     return 0
 
 
-def _accelerator(options: TrainOptions) -> Accelerator:
+def _device(options: TrainOptions) -> torch.device:
+    """Where the run will be, as accelerate chooses."""
     if options.device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("--device cuda was asked for, but PyTorch finds no CUDA device here")
+    if options.device != "auto":
+        return torch.device(options.device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _accelerator(options: TrainOptions) -> Accelerator:
     accelerator = Accelerator(
         cpu=options.device == "cpu",
-        mixed_precision="no" if options.precision == "fp32" else options.precision,
+        mixed_precision="bf16" if options.precision == "bf16" else "no",
     )
     parts = accelerator.num_processes * options.accumulate
     if options.batch % parts:

@@ -35,12 +35,14 @@ def _fast_dtype(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         # fp16 has three more bits of precision than bf16 at the same speed.
         return torch.float16
-    if device.type == "cpu" and _cpu_multiplies_bf16():
-        return torch.bfloat16
-    return torch.float32
+    return torch.bfloat16 if multiplies_bf16(device) else torch.float32
 
 
-def _cpu_multiplies_bf16() -> bool:
-    """Whether this CPU has bf16 instructions; without them bf16 is slower than fp32."""
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether a device has bf16 instructions; without them bf16 is slower than fp32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    if device.type != "cpu":
+        return False
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, probe, bool)() for probe in probes)

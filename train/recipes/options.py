@@ -4,8 +4,11 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
+
 from kdsr.errors import ConfigError
 from kdsr.network.config import PRESETS, KDSRConfig
+from kdsr.tiles.precision import multiplies_bf16
 from train.degradation.pipelines import DegradationOptions
 from train.recipes.sitting import SittingOptions, outside
 from train.recipes.stages import StageOptions
@@ -71,8 +74,9 @@ class TrainOptions(SittingOptions):
     """Degraded pairs that are kept for that, over all processes."""
     hold_out: int = 0
     """Images kept out of training, to measure with; chosen by the hash of their names."""
-    precision: Literal["bf16", "fp32"] = "bf16"
-    """Autocast; parameters and the optimiser stay in float32."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """Autocast; parameters and the optimiser stay in float32. auto is bf16 where the device has
+    instructions for it; on a CPU without them bf16 was seen to cost twenty times the step."""
     compose_tail: bool = True
     """Run the tail as one convolution composed inside the graph: same parameters, less work."""
     clip: float = 1.0
@@ -119,6 +123,16 @@ class TrainOptions(SittingOptions):
             if (value := getattr(self, name)) is not None
         }
         return dataclasses.replace(KDSRConfig.preset(self.size, self.scale), **wanted)
+
+    def settled(self, device: torch.device) -> "TrainOptions":
+        """These options with nothing left for the device to decide.
+
+        What is decided belongs to the run: one that goes on elsewhere must say so.
+        """
+        if self.precision != "auto":
+            return self
+        precision = "bf16" if multiplies_bf16(device) else "fp32"
+        return dataclasses.replace(self, precision=precision)
 
     def for_stage(self, stage: str) -> StageOptions:
         """The options of a stage; the control's are the student's without distillation."""

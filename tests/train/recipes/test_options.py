@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from kdsr.errors import ConfigError
@@ -99,3 +100,16 @@ def test_the_gan_stage_needs_perceptual_weights_unless_switched_off() -> None:
     with pytest.raises(ConfigError, match="--perceptual"):
         TrainOptions(stage="gan")
     TrainOptions(stage="gan", gan=StageOptions(perceptual_weight=0.0))
+
+
+def test_automatic_precision_follows_what_the_device_multiplies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for has_bf16, expected in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(
+            "train.recipes.options.multiplies_bf16", lambda _device, answer=has_bf16: answer
+        )
+        settled = TrainOptions().settled(torch.device("cpu"))
+        assert settled.precision == settled.decisive("student")["precision"] == expected
+        asked = TrainOptions(precision="bf16").settled(torch.device("cpu"))
+        assert asked.precision == "bf16"
