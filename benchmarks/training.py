@@ -36,12 +36,13 @@ from train.data.pool import PairPool
 from train.degradation.kernels import gaussian_kernels
 from train.degradation.pipelines import DegradationOptions
 from train.degradation.resize import resize_bicubic
+from train.loop.freed_memory import keep_freed_memory
 from train.loop.log import RunLog
-from train.loop.stop import keep_freed_memory
+from train.loop.loop import make_loop
+from train.loop.session import open_session
 from train.losses.terms import kd_loss, l1_loss
 from train.recipes.options import TrainOptions
 from train.recipes.stages import StageOptions
-from train.run import assemble
 
 _OURS = "train/run.py"
 PHOTOS = Path(__file__).parents[1] / "samples" / "photos"
@@ -143,15 +144,17 @@ def real_step(
             teacher_checkpoint=folder / "teacher.safetensors",
         )  # fmt: skip
         save_checkpoint(KDSRTeacher(options.network()), folder / "teacher.safetensors")
-        assembly = assemble(options, Accelerator(cpu=device.type == "cpu", mixed_precision="bf16"))
-        loop = replace(assembly, log=RunLog(folder, active=False)).loop("student")
+        session = open_session(
+            options, Accelerator(cpu=device.type == "cpu", mixed_precision="bf16")
+        )
+        loop = make_loop(replace(session, log=RunLog(folder, active=False)), "student")
 
         def step() -> None:
-            loop._optimise()
+            loop.learn()
             loop.step += 1
 
         yield step
-        assembly.log.__exit__(None, None, None)
+        session.log.__exit__(None, None, None)
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from kdsr.network.calibration import QUANTITIES, Calibration
 from train.data.crops import CropSampler, ImageCache, open_cache
 from train.degradation.general import GeneralDegradation, GeneralOptions, GeneralParameters
 from train.degradation.pipelines import Degradation, DegradationOptions
-from train.loop.stop import keep_freed_memory
+from train.loop.freed_memory import keep_freed_memory
 from train.measuring.fitting import fit_discriminants, fit_regressor, fit_whitening, known_targets
 from train.measuring.protocols import fixed
 from train.recipes.reading import build

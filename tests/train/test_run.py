@@ -157,7 +157,7 @@ def test_a_stop_signal_saves_and_the_same_command_goes_on(tmp_path: Path) -> Non
     output = finish(process)
     assert process.returncode == 0, output
     assert "SIGTERM was received; run again to go on" in output
-    saved = Checkpoints(tmp_path / "run" / "checkpoints", "teacher").load()
+    saved = Checkpoints(tmp_path / "run" / "checkpoints", "teacher").load(print)
     assert saved is not None
     assert 5 <= saved["step"] < 500
     assert (tmp_path / "run" / "teacher.safetensors").is_file()
@@ -167,7 +167,7 @@ def test_the_time_limit_stops_cleanly(tmp_path: Path, capsys: pytest.CaptureFixt
     recipe = tiny_recipe(tmp_path, teacher={"steps": 100_000, "warmup": 2})
     assert main([recipe, "--time-limit", "0.02"]) == 0
     assert "the time limit was reached; run again to go on" in capsys.readouterr().out
-    assert Checkpoints(tmp_path / "run" / "checkpoints", "teacher").load() is not None
+    assert Checkpoints(tmp_path / "run" / "checkpoints", "teacher").load(print) is not None
     assert not (tmp_path / "run" / "student.safetensors").exists()
 
 
@@ -220,20 +220,29 @@ def test_images_smaller_than_the_crop_are_one_clear_message(
     assert "--patch" in error
 
 
-def test_a_corrupt_checkpoint_is_one_clear_message_and_nothing_is_lost(
+def test_a_corrupt_checkpoint_is_passed_over_and_the_run_ends_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = tiny_recipe(tmp_path, save_every=3)
     assert main([recipe, "--stage", "teacher"]) == 0
+    expected = read_tensors(tmp_path / "run" / "teacher.safetensors")[0]
+    (tmp_path / "run" / "teacher.safetensors").unlink()
     folder = tmp_path / "run" / "checkpoints"
     shard = folder / "teacher-00000006.000.pt"
-    shard.write_bytes(shard.read_bytes()[:-50])
-    before = sorted(path.name for path in folder.iterdir())
-    error = refused(capsys, recipe)
-    assert "teacher-00000006.json is damaged" in error
-    assert sorted(path.name for path in folder.iterdir()) == before
-    (folder / "teacher-00000006.json").unlink()
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    capsys.readouterr()
     assert main([recipe, "--stage", "teacher"]) == 0
+    shown = capsys.readouterr().out
+    assert "teacher-00000006.json is damaged" in shown
+    assert "going on from the one before it, teacher-00000003" in shown
+    actual = read_tensors(tmp_path / "run" / "teacher.safetensors")[0]
+    assert all(torch.equal(expected[key], actual[key]) for key in expected)
+    for shard in folder.glob("*.pt"):
+        shard.write_bytes(b"")
+    error = refused(capsys, recipe, "--stage", "teacher")
+    assert "no checkpoint of the teacher" in error
 
 
 def test_a_full_disk_during_training_is_one_clear_message_and_nothing_is_lost(
@@ -247,7 +256,7 @@ def test_a_full_disk_during_training_is_one_clear_message_and_nothing_is_lost(
     assert "cannot write the checkpoint teacher-00000006" in error
     assert "the newest whole one is teacher-00000003" in error
     assert main([recipe, *more]) == 0
-    assert (Checkpoints(tmp_path / "run" / "checkpoints", "teacher").load() or {})["step"] == 6
+    assert (Checkpoints(tmp_path / "run" / "checkpoints", "teacher").load(print) or {})["step"] == 6
 
 
 def test_a_checkpoint_of_another_network_or_run_is_one_clear_message(

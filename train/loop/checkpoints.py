@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ class Checkpoints:
         """
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        stem = f"{self.stage}-{step:08d}"
+        stem = self._stem(step)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._write(stem, step, buffer.getbuffer())
@@ -55,7 +56,7 @@ class Checkpoints:
                 f"cannot write the checkpoint {stem} to {self.folder}: {error.strerror}; {kept}. "
                 "Make room and run the same command again: it goes on from there"
             ) from None
-        self._rotate()
+        self._rotate(step)
 
     def _write(self, stem: str, step: int, data: memoryview) -> None:
         size = self.shard_bytes or len(data)
@@ -75,34 +76,55 @@ class Checkpoints:
                     (self.folder / shard["name"]).unlink(missing_ok=True)
             raise
 
-    def _rotate(self) -> None:
-        for manifest in self.manifests()[: -self.keep]:
-            manifest.unlink()
-        kept = {manifest.stem for manifest in self.manifests()}
+    def _rotate(self, step: int) -> None:
+        """Leaves the newest ones up to a step; later ones are of a run that was given up."""
+        stems = [manifest.stem for manifest in self.manifests()]
+        kept = [stem for stem in stems if stem <= self._stem(step)][-self.keep :]
+        for stem in stems:
+            if stem not in kept:
+                (self.folder / f"{stem}.json").unlink()
         for shard in self.folder.glob(f"{self.stage}-*.pt"):
             if shard.name.split(".")[0] not in kept:
                 shard.unlink()
 
-    def load(self) -> dict[str, Any] | None:
-        """The newest checkpoint's state, or None if there is none.
+    def _stem(self, step: int) -> str:
+        return f"{self.stage}-{step:08d}"
+
+    def load(self, say: Callable[[str], None]) -> dict[str, Any] | None:
+        """The state of the newest checkpoint that is whole, or None if there is no checkpoint.
+
+        Args:
+            say: Told about damaged ones that are passed over.
 
         Raises:
-            CheckpointError: If it is damaged; the message says what to do.
+            CheckpointError: If all are damaged; the message says what to do.
         """
-        manifests = self.manifests()
-        return self._read(manifests[-1]) if manifests else None
+        damage = []
+        for manifest in reversed(self.manifests()):
+            try:
+                state = self._read(manifest)
+            except CheckpointError as error:
+                damage.append(str(error))
+                continue
+            for words in damage:
+                say(f"{words}; going on from the one before it, {manifest.stem}")
+            return state
+        if damage:
+            raise CheckpointError(
+                f"no checkpoint of the {self.stage} in {self.folder} is whole: "
+                f"{'; '.join(damage)}. Copy them again, or delete them to start the {self.stage} "
+                "anew"
+            )
+        return None
 
     def _read(self, manifest: Path) -> dict[str, Any]:
         try:
             data = b"".join(self._shards(manifest))
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        except (ValueError, KeyError, OSError, RuntimeError, pickle.UnpicklingError) as error:
-            older = len(self.manifests()) > 1
-            then = "from the one before it" if older else f"from the start of the {self.stage}"
-            raise CheckpointError(
-                f"the checkpoint {manifest} is damaged: {error}; copy it again, or delete "
-                f"{manifest.name} to go on {then}"
-            ) from None
+        except (
+            ValueError, LookupError, TypeError, OSError, RuntimeError, pickle.UnpicklingError
+        ) as error:  # fmt: skip
+            raise CheckpointError(f"the checkpoint {manifest} is damaged: {error}") from None
 
     def _shards(self, manifest: Path) -> list[bytes]:
         parts = []

@@ -66,7 +66,7 @@ def check_same_run(
             f"{where} is of another network ({state['config']}, this run has {config}); choose "
             "another --out, or the same size and scale"
         )
-    if options.allow_changes or "decisive" not in state:
+    if options.allow_changes:
         return
     then = json.loads(state["decisive"])
     now = json.loads(json.dumps(options.decisive(stage.name), default=str))

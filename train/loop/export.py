@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -11,12 +11,10 @@ from kdsr.atomic import writing
 from kdsr.files.weights import save_checkpoint
 from train.cards.card import card
 from train.cards.facts import ModelFacts
-
-if TYPE_CHECKING:
-    from train.loop.loop import Loop
+from train.loop.loop import Loop
 
 
-def export_model(loop: "Loop") -> Path:
+def export_model(loop: Loop) -> Path:
     """Writes a stage's averaged weights as safetensors, with how they were made.
 
     What people can upscale with (student, gan) is written under the model's name too, with a card.
@@ -33,12 +31,12 @@ def export_model(loop: "Loop") -> Path:
         "degradation": options.degradation.kind,
         "steps": str(loop.step),
         "hours": f"{loop.seconds / 3600:.2f}",
-        "data_fingerprint": loop.data_fingerprint,
+        "data_fingerprint": loop.session.data_fingerprint,
         "metrics": json.dumps({name: round(value, 4) for name, value in loop.metrics.items()}),
         "recipe": json.dumps(options.decisive(stage.name), default=str),
         "kdsr_version": kdsr.__version__,
     }
-    model: Any = loop.ema.module
+    model: Any = loop.learner.ema.module
     save_checkpoint(model, path, metadata)
     if stage.name in ("teacher", "control"):
         return path

@@ -12,7 +12,7 @@ from train.recipes.stages import StageOptions
 
 
 @dataclass(frozen=True)
-class Part:
+class TrainedPart:
     """One module of a stage with its optimiser."""
 
     module: nn.Module

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from train.errors import DataError
+
 StageName = Literal["teacher", "student", "control", "gan"]
 
 
@@ -81,6 +83,16 @@ class SittingOptions:
         )  # fmt: skip
         not_negative = ("shard_mib", "time_limit", "threads", "calibration", "min_spread")
         return outside(self, at_least_1, 1) + outside(self, not_negative, 0)
+
+    def source(self) -> Path:
+        """The training photographs.
+
+        Raises:
+            DataError: If none were named.
+        """
+        if self.data is None:
+            raise DataError("no training images: name a folder or a list file with --data")
+        return self.data.expanduser()
 
     def chain(self) -> tuple[StageName, ...]:
         """The stages to run, in order."""

@@ -35,7 +35,7 @@ class Stage(ABC):
     """A model to train and its losses.
 
     Attributes:
-        name: One of `train.config.STAGES`.
+        name: "teacher", "student", "control" or "gan".
         model: What is trained, averaged and exported.
         options: Weights of the losses.
         composed: Whether the tail is composed inside the graph.

@@ -37,7 +37,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_export_is_the_averaged_student_with_all_that_made_it(run: Path) -> None:
     model = load_checkpoint(run / "kdsr-s-x4-test.safetensors")
     assert isinstance(model, KDSR)
-    saved = Checkpoints(run / "checkpoints", "student").load()
+    saved = Checkpoints(run / "checkpoints", "student").load(print)
     assert saved is not None
     for key, tensor in model.state_dict().items():
         assert torch.equal(tensor, saved["ema"][f"module.{key}"])

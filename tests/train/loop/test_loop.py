@@ -13,21 +13,21 @@ from kdsr.files.weights import save_checkpoint
 from tests.support.train_runs import one_thread, tiny_recipe  # noqa: F401 - a fixture
 from train.errors import TrainingError
 from train.loop.checks import NAN_LIMIT
-from train.loop.loop import Loop
+from train.loop.loop import Loop, make_loop
 from train.loop.optimizer import learning_rate
+from train.loop.session import open_session
 from train.losses.terms import l1_loss
 from train.recipes.reading import read_options
 from train.recipes.stages import StageOptions
-from train.run import assemble
+from train.stages.build import build_stage, wake
 from train.stages.distillation import Batch, StudentStage, TeacherStage, copy_fitting
-from train.stages.start import build_stage, wake
 
 CONFIG = KDSRConfig(2, 4, 2, 1)
 
 
-def make_loop(folder: Path, stage: str = "teacher", **changes: object) -> Loop:
+def loop_of(folder: Path, stage: str = "teacher", **changes: object) -> Loop:
     options = read_options([tiny_recipe(folder, **changes)])
-    return assemble(options, Accelerator(cpu=True)).loop(stage)
+    return make_loop(open_session(options, Accelerator(cpu=True)), stage)
 
 
 def batch(scale: int = 2, count: int = 4) -> Batch:
@@ -135,7 +135,7 @@ def test_a_waking_estimator_is_blind_to_flat_colour_and_sees_lq_detail() -> None
 def test_a_woken_teacher_tells_degradations_apart_from_the_start(tmp_path: Path) -> None:
     spreads = {}
     for name in ("plain", "woken"):
-        loop = make_loop(tmp_path, degradation={"kind": "classic"}, n_feats=16, patch=24)
+        loop = loop_of(tmp_path, degradation={"kind": "classic"}, n_feats=16, patch=24)
         if name == "plain":
             torch.manual_seed(0)
             loop.stage.model.load_state_dict(KDSRTeacher(loop.stage.model.config).state_dict())
@@ -148,9 +148,9 @@ def test_accumulated_parts_give_the_same_step(tmp_path: Path) -> None:
     states = []
     for accumulate in (1, 2):
         torch.manual_seed(0)
-        loop = make_loop(tmp_path, accumulate=accumulate)
+        loop = loop_of(tmp_path, accumulate=accumulate)
         for _ in range(2):
-            loop._optimise()
+            loop.learn()
             loop.step += 1
         states.append(loop.stage.model.state_dict())
     for key, value in states[0].items():
@@ -172,12 +172,12 @@ class Poisoned(TeacherStage):
 def test_nan_steps_are_skipped_and_counted_and_ten_in_a_row_end_the_run(
     tmp_path: Path, bad: int
 ) -> None:
-    loop = make_loop(tmp_path, teacher={"steps": 16, "warmup": 0})
+    loop = loop_of(tmp_path, teacher={"steps": 16, "warmup": 0})
     loop.stage.__class__ = Poisoned
     loop.stage.bad_steps = range(2, 2 + bad)  # pyright: ignore[reportAttributeAccessIssue]
     if bad < NAN_LIMIT:
         assert loop.run() is None
-        assert loop.nan_steps == bad
+        assert loop.learner.nan_steps == bad
     else:
         with pytest.raises(TrainingError, match=r"10 steps in a row .*lower --teacher\.lr"):
             loop.run()
@@ -185,17 +185,17 @@ def test_nan_steps_are_skipped_and_counted_and_ten_in_a_row_end_the_run(
 
 
 def test_a_dead_idr_fails_loudly(tmp_path: Path) -> None:
-    loop = make_loop(tmp_path, min_spread=1e-3)
+    loop = loop_of(tmp_path, min_spread=1e-3)
     with torch.no_grad():
         loop.stage.model.estimator.mlp[1].get_parameter("weight").zero_()
         loop.stage.model.estimator.mlp[1].get_parameter("bias").fill_(0.04)
-    loop.parts["model"].module.estimator.requires_grad_(False)
+    loop.learner.parts["model"].module.estimator.requires_grad_(False)
     with pytest.raises(TrainingError, match=r"the IDR is dead: .*idr_full varies by"):
         loop.run()
 
 
 def test_a_living_idr_is_probed_and_logged(tmp_path: Path) -> None:
-    loop = make_loop(tmp_path, min_spread=1e-4)
+    loop = loop_of(tmp_path, min_spread=1e-4)
     assert loop.run() is None
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     probed = [line for line in lines if "idr_level" in line]
@@ -204,9 +204,9 @@ def test_a_living_idr_is_probed_and_logged(tmp_path: Path) -> None:
 
 
 def test_the_estimator_has_its_share_of_the_learning_rate(tmp_path: Path) -> None:
-    loop = make_loop(tmp_path, teacher={"steps": 6, "warmup": 0, "lr": 1e-2, "estimator_lr": 0.01})
+    loop = loop_of(tmp_path, teacher={"steps": 6, "warmup": 0, "lr": 1e-2, "estimator_lr": 0.01})
     before = {k: v.clone() for k, v in loop.stage.model.state_dict().items()}
-    loop._optimise()
+    loop.learn()
     moved = {
         k: (v - before[k]).abs().max().item() for k, v in loop.stage.model.state_dict().items()
     }

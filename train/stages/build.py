@@ -24,7 +24,7 @@ def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) ->
     """Makes a stage with its starting weights.
 
     Args:
-        name: One of `train.config.STAGES`.
+        name: "teacher", "student", "control" or "gan".
         options: Of the run.
         say: Told which tensors come from where.
 
@@ -102,8 +102,8 @@ def _start_from(source: KDSR | KDSRTeacher, stage: Stage, say: Callable[[str], N
             f"no tensor of {source.source} fits a {stage.name} with {stage.model.config}; start "
             "from weights of the same size and scale"
         )
-    say(f"{stage.name} starts with {len(copied)} tensors of {source.source}: {', '.join(copied)}")
-    say(f"and with fresh ones: {', '.join(left) or 'none'}")
+    fresh = f"; fresh, as they did not fit: {', '.join(left)}" if left else ""
+    say(f"{stage.name} starts with {len(copied)} tensors of {source.source}{fresh}")
 
 
 def _discriminator(options: TrainOptions) -> UNetDiscriminator | UnshuffledDiscriminator:

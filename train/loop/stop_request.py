@@ -1,9 +1,7 @@
-"""How a run ends before its last step, and what keeps it fast until then."""
+"""How a run ends before its last step."""
 
 import contextlib
-import ctypes
 import signal
-import sys
 import time
 from types import FrameType, TracebackType
 
@@ -48,17 +46,3 @@ class StopRequest:
         if self._reason is not None:
             raise KeyboardInterrupt
         self._reason = f"{signal.Signals(number).name} was received"
-
-
-def keep_freed_memory() -> None:
-    """Tells glibc to keep freed memory for the next step instead of giving it back to the system.
-
-    Every step allocates the same megabytes; without this the system clears their pages anew each
-    time. Does nothing where there is no glibc.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    with contextlib.suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD: up to this size from the heap
-        mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD

@@ -1,0 +1,130 @@
+"""One optimiser step of a stage, and all that it changes."""
+
+import contextlib
+import math
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from train.loop.optimizer import TrainedPart, build_optimizer, load_moments, set_rate
+from train.recipes.options import TrainOptions
+from train.stages.distillation import Batch, Forward, Stage
+
+
+class Learner:
+    """A stage's modules with their optimisers, and the average of the model's weights.
+
+    Args:
+        stage: What is trained, and on which losses; moved to the device.
+        options: Of the run.
+        accelerator: Device, precision and processes.
+
+    Attributes:
+        parts: What has an optimiser, in the order of their turns.
+        ema: The averaged weights, which are validated and exported.
+        nan_steps: Steps that were skipped, as a gradient was not finite.
+        channels_last: Whether images and weights have that memory format.
+    """
+
+    def __init__(self, stage: Stage, options: TrainOptions, accelerator: Accelerator) -> None:
+        self.stage, self.options, self.accelerator = stage, options, accelerator
+        self.nan_steps = 0
+        device = accelerator.device
+        stage.to(device)
+        self.channels_last = (
+            device.type == "cuda" if options.channels_last is None else options.channels_last
+        )
+        self.parts: dict[str, TrainedPart] = {}
+        self.forward: dict[str, Forward] = {}
+        # Copied before `prepare`, which wraps the forward method of the model that is trained.
+        self.ema = AveragedModel(stage.model, multi_avg_fn=get_ema_multi_avg_fn(options.ema))
+        self.ema.requires_grad_(False)
+        for name, module in stage.parts().items():
+            if self.channels_last:
+                module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            self.parts[name] = TrainedPart(module, build_optimizer(module, stage.options, device))
+            self.forward[name] = accelerator.prepare(
+                torch.compile(module) if options.compile else module
+            )
+
+    def learn(self, step: int, batches: list[Batch]) -> tuple[dict[str, Tensor], float]:
+        """One step of every part.
+
+        Args:
+            step: Counted from 0; decides the learning rate.
+            batches: This process' share of the samples, in one or more parts.
+
+        Returns:
+            Losses, averaged over processes and samples, on the device; and the largest gradient
+            norm (infinite or NaN: the step was skipped).
+        """
+        everything: dict[str, Tensor] = {}
+        largest = 0.0
+        for name, part in self.parts.items():
+            losses, norm = self._turn(name, part, step, batches)
+            everything |= losses
+            if not math.isfinite(norm):
+                self.nan_steps += 1
+                return everything, norm
+            largest = max(largest, norm)
+        self.ema.update_parameters(self.stage.model)
+        return everything, largest
+
+    def _turn(
+        self, name: str, part: TrainedPart, step: int, batches: list[Batch]
+    ) -> tuple[dict[str, Tensor], float]:
+        part.module.train()
+        for other in self.parts.values():
+            other.module.requires_grad_(other is part)
+        set_rate(part.optimizer, step, self.stage.options)
+        part.optimizer.zero_grad(set_to_none=True)
+        sums: dict[str, Tensor] = {}
+        for index, batch in enumerate(batches):
+            forward: Any = self.forward[name]
+            last = index == len(batches) - 1
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(forward):
+                with self.accelerator.autocast():
+                    losses = self.stage.losses(name, self.forward, batch)
+                total = torch.stack(list(losses.values())).sum() / len(batches)
+                self.accelerator.backward(total)
+            for key, loss in losses.items():
+                sums[key] = sums.get(key, 0) + loss.detach() / len(batches)
+        parameters = part.module.parameters()
+        norm = float(torch.nn.utils.clip_grad_norm_(parameters, self.options.clip))
+        if math.isfinite(norm):
+            part.optimizer.step()
+        if self.accelerator.num_processes > 1:
+            sums = {key: self._mean_of_processes(value) for key, value in sums.items()}
+        return sums, norm
+
+    def _mean_of_processes(self, value: Tensor) -> Tensor:
+        return self.accelerator.reduce(value, "mean")  # pyright: ignore[reportReturnType]
+
+    def state(self) -> dict[str, Any]:
+        """Weights, averages and what the optimisers remember."""
+        main = self.parts["model"]
+        return {
+            "nan_steps": self.nan_steps,
+            "model": main.module.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": main.optimizer.state_dict(),
+            "parts": {
+                name: {"module": p.module.state_dict(), "optimizer": p.optimizer.state_dict()}
+                for name, p in self.parts.items()
+                if name != "model"
+            },
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Goes on from what `state` gave."""
+        self.nan_steps = state["nan_steps"]
+        main = self.parts["model"]
+        main.module.load_state_dict(state["model"])
+        load_moments(main.optimizer, state["optimizer"])
+        self.ema.load_state_dict(state["ema"])
+        for name, saved in state["parts"].items():
+            self.parts[name].module.load_state_dict(saved["module"])
+            load_moments(self.parts[name].optimizer, saved["optimizer"])
