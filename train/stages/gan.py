@@ -1,7 +1,6 @@
 """Stage 3 for real photographs: the student against a discriminator (paper Sec. 3.3, Eq. 6)."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -60,8 +59,7 @@ class GANStage(StudentStage):
             losses["perceptual"] = self.options.perceptual_weight * self.perceptual(sr, batch.gt)
         if self.options.gan_weight > 0:
             # Called bare, not as wrapped for several devices: it is not its turn to learn.
-            with _frozen(self.discriminator):
-                verdict = self.discriminator(sr)
+            verdict = self.discriminator(sr)
             losses["gan"] = self.options.gan_weight * vanilla_gan_loss(verdict, real=True)
         return losses
 
@@ -75,13 +73,3 @@ class GANStage(StudentStage):
             "real": vanilla_gan_loss(real, real=True),
             "fake": vanilla_gan_loss(fake, real=False),
         }
-
-
-@contextmanager
-def _frozen(module: nn.Module) -> Iterator[None]:
-    """Gradients pass through a module and none is computed for its weights."""
-    module.requires_grad_(False)
-    try:
-        yield
-    finally:
-        module.requires_grad_(True)
