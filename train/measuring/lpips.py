@@ -12,16 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kdsr.errors import CheckpointError, ImageError
+from train.losses.feature_networks import ALEXNET, FeatureNetwork
 
-# Convolutions of torchvision's `alexnet().features`: index, shape, stride, padding.
-_LAYERS = (
-    (0, (64, 3, 11, 11), 4, 2),
-    (3, (192, 64, 5, 5), 1, 2),
-    (6, (384, 192, 3, 3), 1, 1),
-    (8, (256, 384, 3, 3), 1, 1),
-    (10, (256, 256, 3, 3), 1, 1),
-)
-_POOLED = (3, 6)  # layers that begin with a pooling
 _SMALLEST = 31  # px; less leaves nothing after the poolings
 
 
@@ -38,26 +30,14 @@ class LPIPS(nn.Module):
 
     def __init__(self, alexnet: dict[str, Tensor], heads: dict[str, Tensor]) -> None:
         super().__init__()
-        wanted = {}
-        for i, (index, shape, _, _) in enumerate(_LAYERS):
-            wanted[f"weight{index}"] = alexnet.get(f"features.{index}.weight"), shape
-            wanted[f"bias{index}"] = alexnet.get(f"features.{index}.bias"), shape[:1]
-            wanted[f"head{index}"] = heads.get(f"lin{i}.model.1.weight"), (1, shape[0], 1, 1)
-        wrong = [
-            f"{name} is {'missing' if tensor is None else tuple(tensor.shape)}, expected {shape}"
-            for name, (tensor, shape) in wanted.items()
-            if tensor is None or tuple(tensor.shape) != shape
-        ]
-        if wrong:
-            raise CheckpointError(
-                "expected torchvision's AlexNet and the LPIPS heads for it (alex.pth), in this "
-                f"order: {'; '.join(wrong)}"
-            )
-        for name, (tensor, _) in wanted.items():
-            assert tensor is not None
-            self.register_buffer(name, tensor.float())
-        self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1))
-        self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1))
+        self.features = FeatureNetwork(ALEXNET, alexnet)
+        for i, row in enumerate(ALEXNET.rows):
+            key, shape = f"lin{i}.model.1.weight", (1, row.convolutions[0][1], 1, 1)
+            if key not in heads or tuple(heads[key].shape) != shape:
+                raise CheckpointError(
+                    f"expected the LPIPS heads for AlexNet (alex.pth) with {key} of shape {shape}"
+                )
+            self.register_buffer(f"head_{row.name}", heads[key].float())
 
     @torch.no_grad()
     def forward(self, sr: Tensor, gt: Tensor) -> Tensor:
@@ -75,25 +55,17 @@ class LPIPS(nn.Module):
                 f"images of {gt.shape[3]}x{gt.shape[2]} px are too small for LPIPS; expected at "
                 f"least {_SMALLEST} px a side"
             )
+        made, wanted = (self.features(_rounded(images)) for images in (sr, gt))
         distance = gt.new_zeros(len(gt), dtype=torch.float32)
-        for index, made, wanted in zip(
-            (layer[0] for layer in _LAYERS), self._features(sr), self._features(gt), strict=True
-        ):
-            difference = (_unit(made) - _unit(wanted)).square()
-            weighted = F.conv2d(difference, self.get_buffer(f"head{index}"))
+        for name, features in made.items():
+            difference = (_unit(F.relu(features)) - _unit(F.relu(wanted[name]))).square()
+            weighted = F.conv2d(difference, self.get_buffer(f"head_{name}"))
             distance = distance + weighted.mean((1, 2, 3))
         return distance
 
-    def _features(self, images: Tensor) -> list[Tensor]:
-        x = (images.float() * 255).round().clamp(0, 255) / 127.5 - 1
-        x, found = (x - self.get_buffer("shift")) / self.get_buffer("scale"), []
-        for index, _, stride, padding in _LAYERS:
-            if index in _POOLED:
-                x = F.max_pool2d(x, 3, stride=2)
-            weight, bias = self.get_buffer(f"weight{index}"), self.get_buffer(f"bias{index}")
-            x = F.relu(F.conv2d(x, weight, bias, stride, padding))
-            found.append(x)
-        return found
+
+def _rounded(images: Tensor) -> Tensor:
+    return (images.float() * 255).round().clamp(0, 255) / 255
 
 
 def _unit(features: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from kdsr.errors import CheckpointError
 from tests.support.places import GOLDEN
 from train.losses.discriminator import UNetDiscriminator
-from train.losses.perceptual import _VGG19, SqueezeNetLoss, VGG19Loss, load_perceptual
+from train.losses.feature_networks import SQUEEZENET, VGG19
+from train.losses.perceptual import PerceptualLoss, load_perceptual
 from train.losses.terms import kd_loss, l1_loss, vanilla_gan_loss
 from train.losses.unshuffled_discriminator import UnshuffledDiscriminator
 
@@ -108,8 +109,9 @@ def vgg19_state(seed: int = 0) -> dict[str, Tensor]:
     """Random weights in torchvision's format, with the classifier that must be ignored."""
     rng = torch.Generator().manual_seed(seed)
     state, n_in = {"classifier.0.weight": torch.zeros(1)}, 3
-    for name, index in _VGG19.items():
-        n_out = min(512, 64 << (int(name[4]) - 1))
+    indices = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
+    widths = (64,) * 2 + (128,) * 2 + (256,) * 4 + (512,) * 8
+    for index, n_out in zip(indices, widths, strict=True):
         weight = torch.randn(n_out, n_in, 3, 3, generator=rng) * (2 / (9 * n_in)) ** 0.5
         state[f"features.{index}.weight"], n_in = weight, n_out
         state[f"features.{index}.bias"] = torch.randn(n_out, generator=rng) * 0.1
@@ -153,7 +155,7 @@ def test_the_perceptual_loss_compares_the_published_layers_before_their_relu(
 
 
 def test_the_perceptual_loss_reaches_the_image_but_not_its_own_weights() -> None:
-    loss = VGG19Loss(vgg19_state())
+    loss = PerceptualLoss(VGG19, vgg19_state())
     sr = torch.rand(1, 3, 32, 32, requires_grad=True)
     loss(sr, torch.rand(1, 3, 32, 32)).backward()
     assert sr.grad is not None
@@ -182,17 +184,19 @@ def squeezenet_arrays() -> dict[str, np.ndarray]:
 def test_squeezenet_stands_in_for_vgg19_and_says_so(tmp_path: Path) -> None:
     np.savez(tmp_path / "squeezenet.npz", allow_pickle=False, **squeezenet_arrays())
     loss = load_perceptual(tmp_path / "squeezenet.npz")
-    assert isinstance(loss, SqueezeNetLoss)
     assert loss.network == "SqueezeNet v1.1"
     gt = torch.rand(1, 3, 64, 64)
-    shapes = [tuple(feature.shape[1:]) for feature in loss.features(gt).values()]
+    features = loss.features(gt)
+    shapes = [tuple(features[name].shape[1:]) for name in loss.weights]
     assert shapes == [(64, 31, 31), (128, 15, 15), (256, 7, 7), (384, 3, 3), (512, 3, 3)]
     assert loss(gt, gt) == 0
     assert loss(gt * 0.9, gt) > 0
 
 
 def test_squeezenet_sees_blue_green_red_around_its_mean() -> None:
-    loss = SqueezeNetLoss({k: torch.from_numpy(v) for k, v in squeezenet_arrays().items()})
+    loss = PerceptualLoss(
+        SQUEEZENET, {k: torch.from_numpy(v) for k, v in squeezenet_arrays().items()}
+    )
     mean_colour = torch.tensor([123.68, 116.779, 103.939]).view(1, 3, 1, 1) / 255
     features = loss.features(mean_colour.expand(1, 3, 32, 32))
     assert features["conv1"].abs().max() < 1e-4

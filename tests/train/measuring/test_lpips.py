@@ -62,7 +62,7 @@ def test_lpips_is_read_from_two_files_and_wrong_ones_are_named(tmp_path: Path) -
     torch.save(alexnet_state(), alexnet)
     torch.save(heads_state(), heads)
     assert load_lpips(alexnet, heads)(torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32)) > 0
-    with pytest.raises(CheckpointError, match="weight0 is missing"):
+    with pytest.raises(CheckpointError, match=r"features.0.weight \(conv1\) is missing"):
         load_lpips(heads, alexnet)
     with pytest.raises(CheckpointError, match="no such file"):
         load_lpips(alexnet, tmp_path / "vgg.pth")

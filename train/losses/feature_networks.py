@@ -1,0 +1,161 @@
+"""Classification networks whose features images are compared by, as tables of convolutions.
+
+Only what the losses and LPIPS need of VGG19, AlexNet and SqueezeNet v1.1; torchvision has them too,
+but pins PyTorch. Weights are always the user's files.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from kdsr.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class Row:
+    """One step of a network: [ReLU - max pooling -] convolutions side by side, concatenated.
+
+    Attributes:
+        name: Of its features, which are those before the next ReLU.
+        convolutions: (name in the weights file, out channels, kernel size, stride, padding) each.
+        pool: Side of the windows of the max pooling before, which move by 2; 0 for none.
+    """
+
+    name: str
+    convolutions: tuple[tuple[str, int, int, int, int], ...]
+    pool: int = 0
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network up to the last convolution that is needed.
+
+    Attributes:
+        name: For people.
+        rows: From the image on; a ReLU stands between any two.
+        mean: Subtracted from RGB in [0, 1].
+        std: What that is divided by.
+        ceil: Whether poolings keep windows that reach past the edge.
+        blue_first: Whether it takes BGR.
+    """
+
+    name: str
+    rows: tuple[Row, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    ceil: bool = False
+    blue_first: bool = False
+
+
+def _vgg19() -> Architecture:
+    rows, index = [], 0
+    for block, depth in enumerate((2, 2, 4, 4, 4), 1):
+        for i in range(1, depth + 1):
+            pool = 2 if block > 1 and i == 1 else 0
+            channels = min(512, 32 << block)
+            file_name = f"features.{index}"
+            rows.append(Row(f"conv{block}_{i}", ((file_name, channels, 3, 1, 1),), pool))
+            index += 2  # the ReLU has a number of its own
+        index += 1  # the pooling too
+    return Architecture("VGG19", tuple(rows), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def _squeezenet() -> Architecture:
+    rows = [Row("conv1", (("conv1", 64, 3, 2, 0),))]
+    for i, width in enumerate((16, 16, 32, 32, 48, 48, 64, 64), 2):
+        pool = 3 if i in (2, 4, 6) else 0
+        rows.append(Row(f"squeeze{i}", ((f"fire{i}/squeeze1x1", width, 1, 1, 0),), pool))
+        expand = (
+            (f"fire{i}/expand1x1", 4 * width, 1, 1, 0),
+            (f"fire{i}/expand3x3", 4 * width, 3, 1, 1),
+        )
+        rows.append(Row(f"fire{i}", expand))
+    blue, green, red = (mean / 255 for mean in (103.939, 116.779, 123.68))
+    std = (1 / 255, 1 / 255, 1 / 255)
+    return Architecture(
+        "SqueezeNet v1.1", tuple(rows), (blue, green, red), std, ceil=True, blue_first=True
+    )
+
+
+VGG19 = _vgg19()
+SQUEEZENET = _squeezenet()
+ALEXNET = Architecture(
+    "AlexNet",
+    (
+        Row("conv1", (("features.0", 64, 11, 4, 2),)),
+        Row("conv2", (("features.3", 192, 5, 1, 2),), pool=3),
+        Row("conv3", (("features.6", 384, 3, 1, 1),), pool=3),
+        Row("conv4", (("features.8", 256, 3, 1, 1),)),
+        Row("conv5", (("features.10", 256, 3, 1, 1),)),
+    ),
+    # LPIPS scales its input as 2x - 1, then (. - shift) / scale.
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+)
+
+
+class FeatureNetwork(nn.Module):
+    """Frozen features of RGB images.
+
+    Args:
+        architecture: Which network.
+        state: Its weights: `NAME.weight` (OIHW) and `NAME.bias` of every convolution, and whatever
+            else the file has.
+
+    Raises:
+        CheckpointError: If a tensor is missing or has another shape.
+    """
+
+    def __init__(self, architecture: Architecture, state: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.convolutions = nn.ModuleDict()
+        wrong, n_in = [], 3
+        for row in architecture.rows:
+            for key, n_out, size, stride, padding in row.convolutions:
+                layer = nn.Conv2d(n_in, n_out, size, stride, padding)
+                wrong += _fill(layer, key, row.name, state)
+                self.convolutions[key.replace(".", "_")] = layer
+            n_in = sum(n_out for _, n_out, *_ in row.convolutions)
+        if wrong:
+            raise CheckpointError(
+                f"expected the weights of {architecture.name}, but {'; '.join(wrong[:4])}"
+            )
+        self.requires_grad_(False)
+        self.register_buffer("mean", torch.tensor(architecture.mean).view(1, 3, 1, 1), False)
+        self.register_buffer("std", torch.tensor(architecture.std).view(1, 3, 1, 1), False)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Features before their ReLU, by row.
+
+        Args:
+            images: RGB in [0, 1], (B, 3, H, W).
+        """
+        x = images.flip(1) if self.architecture.blue_first else images
+        x = (x - self.get_buffer("mean")) / self.get_buffer("std")
+        found: dict[str, Tensor] = {}
+        for row in self.architecture.rows:
+            if found:
+                x = F.relu(x)
+            if row.pool:
+                x = F.max_pool2d(x, row.pool, stride=2, ceil_mode=self.architecture.ceil)
+            layers = (self.convolutions[key.replace(".", "_")] for key, *_ in row.convolutions)
+            x = found[row.name] = torch.cat([layer(x) for layer in layers], dim=1)
+        return found
+
+
+def _fill(layer: nn.Conv2d, key: str, name: str, state: Mapping[str, Tensor]) -> list[str]:
+    """Gives a convolution its weights; returns what does not fit, in words."""
+    problems = []
+    for part, parameter in layer.named_parameters():
+        tensor = state.get(f"{key}.{part}")
+        if tensor is None or tensor.shape != parameter.shape:
+            got = "missing" if tensor is None else f"{tuple(tensor.shape)}"
+            expected = tuple(parameter.shape)
+            problems.append(f"{key}.{part} ({name}) is {got}, expected {expected}")
+        else:
+            parameter.data.copy_(tensor)
+    return problems
