@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from einops import rearrange
 from torch import Tensor
 
+from kdsr.errors import ImageError
+from kdsr.files.images import read_image
 from train.errors import DataError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif"}
@@ -51,16 +53,17 @@ def find_images(source: Path) -> list[Path]:
 
 
 def read_rgb(path: Path) -> np.ndarray:
-    """Decodes an image to (H, W, 3) uint8, upright.
+    """Decodes an image to (H, W, 3) uint8, upright; 16 bits a channel keep their range.
 
     Raises:
         DataError: If the file cannot be decoded to its end.
     """
     try:
-        with Image.open(path) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        rgb = read_image(path).rgb
+    except ImageError as error:
         raise DataError(f"{path} cannot be decoded: {error}") from None
+    pixels = (rgb[0] * 255).round_().to(torch.uint8)
+    return rearrange(pixels, "c h w -> h w c").numpy()
 
 
 def held_out_names(names: Sequence[str], count: int) -> set[str]:
@@ -75,7 +78,7 @@ def held_out_names(names: Sequence[str], count: int) -> set[str]:
 
 def load_image(path: Path) -> Tensor:
     """RGB in [0, 1], (1, 3, H, W)."""
-    return torch.from_numpy(read_rgb(path).copy()).permute(2, 0, 1)[None].float() / 255
+    return rearrange(torch.from_numpy(read_rgb(path)), "h w c -> 1 c h w").float() / 255
 
 
 def some(names: Sequence[str]) -> str:

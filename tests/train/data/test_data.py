@@ -201,3 +201,10 @@ def test_perceptual_hashes_survive_scaling_and_tell_pictures_apart() -> None:
     assert bin(smaller ^ hashes[0]).count("1") <= 4
     distances = [bin(a ^ b).count("1") for i, a in enumerate(hashes) for b in hashes[:i]]
     assert min(distances) > 12
+
+
+def test_16_bit_photographs_keep_their_range(tmp_path: Path) -> None:
+    grey = np.linspace(0, 65535, 64, dtype=np.uint16).reshape(8, 8)
+    Image.fromarray(grey).save(tmp_path / "deep.png")
+    expected = np.rint(grey / 257).astype(np.uint8)
+    assert np.abs(read_rgb(tmp_path / "deep.png").astype(int) - expected[..., None]).max() <= 1
