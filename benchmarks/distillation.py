@@ -20,8 +20,8 @@ import kdsr
 from kdsr.files.weights import load_checkpoint
 from kdsr.network.models import Teacher as KDSRTeacher
 from kdsr.options import DEFAULT_MODEL
-from train.calibrate import REFERENCES
 from train.data.images import find_images, load_image
+from train.measuring.calibration import REFERENCES
 from train.measuring.protocols import fixed
 
 _SIDE = 384

@@ -19,9 +19,9 @@ from kdsr.meaning.readings import regress
 from kdsr.network.calibration import QUANTITIES
 from kdsr.network.models import calibration_of
 from kdsr.options import DEFAULT_MODEL
-from train.calibrate import degradation_targets
 from train.data.images import find_images, load_image
 from train.degradation.general import GeneralDegradation, GeneralOptions
+from train.measuring.calibration import degradation_targets
 
 _SEED = 31_000_003
 

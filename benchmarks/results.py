@@ -14,7 +14,7 @@ from pathlib import Path
 
 import kdsr
 from kdsr import KDSR
-from train.evaluate import IDRS, Row, averages, evaluate_model
+from train.measuring.evaluation import IDRS, Row, averages, evaluate_model
 from train.measuring.pairs import Pair, degraded_pairs
 from train.measuring.protocols import protocol
 

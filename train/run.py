@@ -18,12 +18,12 @@ import torch
 from accelerate import Accelerator
 
 from kdsr import KDSRError
-from train.calibrate import calibrate_file, describe
 from train.errors import TrainingError
 from train.loop.export import export_model
 from train.loop.freed_memory import keep_freed_memory
 from train.loop.loop import make_loop
 from train.loop.session import open_session
+from train.measuring.calibration import calibrate_file, describe
 from train.recipes.options import TrainOptions
 from train.recipes.reading import make_parser, read_options, write_options
 

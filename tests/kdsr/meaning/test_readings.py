@@ -14,7 +14,7 @@ from kdsr.meaning.strength import STRENGTHS
 from kdsr.network.calibration import KEY, PREFIX
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for
-from train.calibrate import REFERENCES
+from train.measuring.calibration import REFERENCES
 
 
 @pytest.fixture

@@ -10,16 +10,17 @@ import pytest
 import torch
 
 import kdsr
-import train.calibrate as module
+import train.measuring.calibration as module
 from kdsr import KDSR
 from kdsr.files.weights import load_student, read_tensors, save_checkpoint
 from tests.support.train_runs import PHOTOS, one_thread  # noqa: F401 - a fixture
-from train.calibrate import calibrate, describe, main, trained_on
+from train.calibrate import main
 from train.data.crops import CropSampler, ImageCache, open_cache
 from train.degradation.classic import ClassicDegradation
 from train.degradation.general import GeneralDegradation, GeneralOptions
 from train.degradation.realworld import RealWorldDegradation
 from train.measuring import fitting
+from train.measuring.calibration import calibrate, describe, trained_on
 from train.measuring.protocols import fixed
 
 CPU = torch.device("cpu")

@@ -13,11 +13,11 @@ from tests.support.train_runs import PHOTOS
 from tests.train.measuring.test_lpips import alexnet_state, heads_state
 from train.data.crops import open_cache
 from train.degradation.resize import resize_bicubic
-from train.evaluate import (
+from train.evaluate import main
+from train.measuring.evaluation import (
     averages,
     choose_idrs,
     evaluate_model,
-    main,
     to_csv,
     to_markdown,
 )
