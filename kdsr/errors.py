@@ -1,8 +1,37 @@
 """Errors meant for users: each message says what was expected, what came and what to do."""
 
+import unicodedata
+
+_UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format (bidi), surrogate, line separators
+
+
+def printable(text: str) -> str:
+    """One line that a terminal shows as it is: control characters become their escapes.
+
+    File names, metadata and tensor names come from strangers. As they are they could move the
+    cursor, change what was printed before, or fail to encode.
+    """
+    return "".join(
+        repr(character)[1:-1] if unicodedata.category(character) in _UNSEEN else character
+        for character in text
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that an allocation failed, on any device."""
+    if isinstance(error, MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+    )
+
 
 class KDSRError(ValueError):
-    """Base class of every error that a user can cause and mend."""
+    """Base class of every error that a user can cause and mend; its message is one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class ConfigError(KDSRError):

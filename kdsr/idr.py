@@ -6,12 +6,13 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialized
 from torch import Tensor
 
 from .atomic import writing
-from .errors import IDRError
+from .errors import IDRError, printable
+from .floats import float_problem, is_finite
+from .reading import read_safetensors, reading
 
 FORMAT = "kdsr-idr-1"
 BLEND_RANGE = (-1.0, 2.0)
@@ -38,32 +39,46 @@ class IDR:
     use with a model, checks the fingerprint.
 
     Raises:
-        IDRError: If the shapes do not belong together or values are not finite.
+        IDRError: If it is no such pair of finite vectors, or holds none.
     """
 
     idr: Tensor
-    """D, (B, C), float32 on the CPU: drives the convolutions."""
+    """D, (B, C), B at least 1, float32 on the CPU: drives the convolutions."""
     idr_full: Tensor
     """D', (B, 4C), float32 on the CPU: the vector that is distilled."""
     fingerprint: str
     """Fingerprint of the model that made it."""
     provenance: dict[str, str] = field(default_factory=dict)
-    """Where it came from, for people to read: image, model, operation."""
+    """Where it came from, for people to read: image, model, operation. Kept as printable text."""
 
     def __post_init__(self) -> None:
+        for name in ("idr", "idr_full"):
+            if problem := float_problem(getattr(self, name)):
+                raise IDRError(f"expected {name} as floating-point numbers, {problem}")
         idr, full = self.idr, self.idr_full
-        if idr.ndim != 2 or full.ndim != 2 or full.shape != (idr.shape[0], 4 * idr.shape[1]):
+        if 0 in idr.shape or idr.ndim != 2 or full.shape != (idr.shape[0], 4 * idr.shape[1]):
             raise IDRError(
-                "expected idr (B, C) and idr_full (B, 4C), got "
+                "expected idr (B, C) and idr_full (B, 4C) of at least one vector, got "
                 f"{tuple(idr.shape)} and {tuple(full.shape)}"
             )
-        if not (torch.isfinite(idr).all() and torch.isfinite(full).all()):
-            raise IDRError("the IDR has NaN or infinite values; was the image finite?")
-        object.__setattr__(self, "idr", idr.detach().to("cpu", torch.float32))
-        object.__setattr__(self, "idr_full", full.detach().to("cpu", torch.float32))
+        for name in ("idr", "idr_full"):
+            values = getattr(self, name).detach().to("cpu", torch.float32)
+            if not is_finite(values):  # asked of float32, which 1e300 is not
+                raise IDRError(
+                    f"{name} has NaN or infinite values; estimate the IDR anew, and check the "
+                    "model if it happens again"
+                )
+            object.__setattr__(self, name, values)
+        described = {printable(str(k)): printable(str(v)) for k, v in self.provenance.items()}
+        object.__setattr__(self, "provenance", described)
 
     def __len__(self) -> int:
         return self.idr.shape[0]
+
+    @property
+    def n_feats(self) -> int:
+        """C of the model that made it."""
+        return self.idr.shape[1]
 
     def __getitem__(self, index: int | slice) -> "IDR":
         rows = slice(index, index + 1 or None) if isinstance(index, int) else index
@@ -142,32 +157,33 @@ class IDR:
         Raises:
             IDRError: If the file is missing, broken or holds something else.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise IDRError(f"{path}: no such IDR file")
-        try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("format") != FORMAT:
-                    raise IDRError(
-                        f"{path}: not an IDR file (expected format {FORMAT!r} in its metadata, "
-                        f"found {metadata.get('format')!r}); write one with `kdsr estimate`"
-                    )
-                prefix = "provenance."
-                return cls(
-                    file.get_tensor("idr"),
-                    file.get_tensor("idr_full"),
-                    metadata.get("fingerprint", ""),
-                    {k[len(prefix) :]: v for k, v in metadata.items() if k.startswith(prefix)},
+        path, prefix = Path(path), "provenance."
+        with reading(path, IDRError, "not a readable IDR file"):
+            tensors, metadata = read_safetensors(path)
+            if metadata.get("format") != FORMAT:
+                raise IDRError(
+                    f"not an IDR file (expected format {FORMAT!r} in its metadata, found "
+                    f"{metadata.get('format')!r}); write one with `kdsr estimate`"
                 )
-        except SafetensorError as error:
-            raise IDRError(f"{path}: not a readable IDR file ({error})") from None
+            absent = {"idr", "idr_full"} - tensors.keys() | {"fingerprint"} - metadata.keys()
+            if absent:
+                raise IDRError(f"the IDR file has no {' and no '.join(sorted(absent))}")
+            return cls(
+                tensors["idr"],
+                tensors["idr_full"],
+                metadata["fingerprint"],
+                {k[len(prefix) :]: v for k, v in metadata.items() if k.startswith(prefix)},
+            )
 
-    def check_model(self, fingerprint: str) -> None:
+    def check_model(self, fingerprint: str, n_feats: int) -> None:
         """Refuses use with another model.
 
+        Args:
+            fingerprint: Of the model.
+            n_feats: Its C.
+
         Raises:
-            IDRError: If `fingerprint` is not this IDR's.
+            IDRError: If either is not this IDR's.
         """
         if self.fingerprint != fingerprint:
             made_by = self.provenance.get("model", "another model")
@@ -175,12 +191,18 @@ class IDR:
                 f"this IDR was estimated by {made_by} (fingerprint {self.fingerprint}), but the "
                 f"model in use has fingerprint {fingerprint}; estimate it again with this model"
             )
+        if self.n_feats != n_feats:
+            raise IDRError(
+                f"this IDR has vectors of {self.n_feats} numbers, but the model in use needs "
+                f"{n_feats}; estimate it again with this model"
+            )
 
     def _check_same_model(self, other: "IDR") -> None:
-        if self.fingerprint != other.fingerprint:
+        if (self.fingerprint, self.n_feats) != (other.fingerprint, other.n_feats):
             raise IDRError(
                 f"the two IDRs come from different models (fingerprints {self.fingerprint} and "
-                f"{other.fingerprint}); estimate both with one model"
+                f"{other.fingerprint}, {self.n_feats} and {other.n_feats} numbers); estimate both "
+                "with one model"
             )
 
     def _with(self, idr: Tensor, idr_full: Tensor, **provenance: str) -> "IDR":

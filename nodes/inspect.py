@@ -62,7 +62,7 @@ class InspectIDR(io.ComfyNode):
 
         local, lq = None, None
         if model is not None:
-            idr.check_model(model.kdsr.fingerprint)
+            idr.check_model(model.kdsr.fingerprint, model.kdsr.config.n_feats)
         if model is not None and image is not None:
             lq = Picture.of(image[:1]).lq
             local = estimate_cells(model, lq)

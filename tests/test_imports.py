@@ -14,8 +14,8 @@ OPTIONAL = {"onnx", "onnxscript", "spandrel"}
 FOR_TYPE_CHECKERS = {"typing_extensions"}
 
 LIBRARY = (
-    ("errors", "atomic"),
-    ("options", "idr"),
+    ("errors", "atomic", "reading"),
+    ("options", "floats", "idr"),
     ("network",),
     ("tiles",),
     ("estimation",),

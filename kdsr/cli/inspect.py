@@ -48,7 +48,7 @@ def inspect(arguments: argparse.Namespace) -> int:
 def _idr(model: KDSR, source: Path, arguments: argparse.Namespace) -> IDR:
     if _is_idr(source):
         idr = IDR.load(source)
-        idr.check_model(model.fingerprint)
+        idr.check_model(model.fingerprint, model.config.n_feats)
         return idr
     return model.estimate(
         read_image(source).rgb,

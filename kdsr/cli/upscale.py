@@ -45,7 +45,7 @@ def upscale(arguments: argparse.Namespace) -> int:
     model = load(arguments.model).to(pick_device(arguments.device))
     idr = IDR.load(arguments.idr) if arguments.idr else None
     if idr is not None:
-        idr.check_model(model.fingerprint)
+        idr.check_model(model.fingerprint, model.config.n_feats)
     failures = []
     with tqdm(total=len(inputs), unit="image", disable=None if not single else True) as files:
         for source, target in targets.items():

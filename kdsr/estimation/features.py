@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..network.models import Student
 from ..options import EstimateOptions
+from ..tiles.checks import check_computed
 from ..tiles.memory import Step
 from ..tiles.plan import Span, plan_tiles
 from ..tiles.precision import pick_dtype
@@ -37,6 +38,7 @@ class FeatureReader:
 
     Raises:
         ConfigError: If the dtype is unknown or its device cannot run it.
+        ImageError: If the features are not finite.
     """
 
     model: Student
@@ -78,6 +80,7 @@ class FeatureReader:
                 with torch.autocast(weight.device.type, dtype, enabled=dtype != torch.float32):
                     values = estimator.features(window)[0].float()
                 values = values[:, row.inner, column.inner]
+                check_computed(values)
                 yield TileFeatures(index, row, column, values)
                 if self.progress is not None:
                     self.progress(index * len(plan.tiles) + number, total)

@@ -12,7 +12,8 @@ from ..errors import ConfigError, ImageError
 from ..idr import IDR
 from ..network.models import Student
 from ..options import EstimateOptions
-from ..tiles.windows import CancelledFn, ProgressFn, check_images
+from ..tiles.checks import check_images
+from ..tiles.windows import CancelledFn, ProgressFn
 from .features import FeatureReader, TileFeatures
 
 SMALLEST_CELL = 16

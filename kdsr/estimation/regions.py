@@ -16,6 +16,7 @@ from ..errors import IDRError, ImageError
 from ..idr import IDR
 from ..network.models import Student
 from ..options import MAP_CELLS
+from ..tiles.checks import check_weights
 from .grid import GridKeywords, estimate_local
 from .whole import estimate
 
@@ -32,6 +33,14 @@ class Region:
     weights: Tensor
     """(h, w), float32 on the CPU; over all parts they sum to 1 in each LQ pixel."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", check_weights(self.weights, "a region").cpu())
+        if self.weights.ndim != 2 or 0 in self.weights.shape or self.top < 0 or self.left < 0:
+            raise ImageError(
+                f"expected a region as a box (h, w) inside the image, got {self.weights.shape} "
+                f"at ({self.top}, {self.left})"
+            )
+
 
 @dataclass(frozen=True, eq=False)
 class Regions:
@@ -42,6 +51,17 @@ class Regions:
     parts: tuple[Region, ...]
     size: tuple[int, int]
     """(height, width) of the LQ image."""
+
+    def __post_init__(self) -> None:
+        if len(self.idr) != len(self.parts):
+            raise IDRError(
+                f"got {len(self.idr)} IDRs for {len(self.parts)} regions, expected one each"
+            )
+        height, width = self.size
+        for part in self.parts:
+            h, w = part.weights.shape
+            if part.top + h > height or part.left + w > width:
+                raise ImageError(f"a region reaches beyond the image of {width} x {height} px")
 
     @classmethod
     def of_weights(cls, idr: IDR, weights: Tensor) -> "Regions":
@@ -57,14 +77,13 @@ class Regions:
         weights = _checked(weights)
         if len(weights) != len(idr):
             raise IDRError(f"got {len(idr)} IDRs for {len(weights)} regions; give one for each")
-        total = weights.sum(0)
+        total = weights.sum(0, dtype=torch.float64)  # of any weights that float32 holds
         if (total <= 0).any():
             share = (total <= 0).float().mean()
             raise ImageError(
                 f"{share:.1%} of the image belongs to no region; add one for the rest (`with_rest`)"
             )
-        planes = weights / total
-        parts = [_boxed(plane[0]) for plane in planes]
+        parts = [_boxed((plane / total)[0].float()) for plane in weights]
         used = [i for i, part in enumerate(parts) if part is not None]
         found = tuple(part for part in parts if part is not None)
         return cls(IDR.cat([idr[i] for i in used]), found, (weights.shape[-2], weights.shape[-1]))
@@ -115,6 +134,7 @@ def feathered(masks: Tensor, radius: int) -> Tensor:
     """
     if radius < 0:
         raise ImageError(f"feather must be 0 or more LQ pixels, got {radius}")
+    radius = min(radius, 2 * max(masks.shape[-2:]))  # from there on nothing changes
     for reach in (radius // 2, radius - radius // 2):  # two box filters make a smooth ramp
         for size in ((2 * reach + 1, 1), (1, 2 * reach + 1)):
             pads = (size[0] // 2, size[1] // 2)
@@ -150,13 +170,11 @@ def idr_map(
 
 
 def _checked(weights: Tensor) -> Tensor:
+    weights = check_weights(weights, "regions").cpu()
     if weights.ndim != 4 or weights.shape[1] != 1 or 0 in weights.shape:
         raise ImageError(
             f"expected regions as (regions, 1, height, width), got {tuple(weights.shape)}"
         )
-    weights = weights.detach().to("cpu", torch.float32)
-    if not torch.isfinite(weights).all() or weights.min() < 0:
-        raise ImageError("regions must hold finite weights of 0 or more")
     return weights
 
 

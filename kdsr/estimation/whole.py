@@ -11,7 +11,8 @@ from ..errors import IDRError, ImageError
 from ..idr import IDR
 from ..network.models import Student
 from ..options import EstimateOptions
-from ..tiles.windows import CancelledFn, ProgressFn, check_images
+from ..tiles.checks import check_images, check_weights
+from ..tiles.windows import CancelledFn, ProgressFn
 from .features import FeatureReader, TileFeatures
 
 
@@ -96,14 +97,12 @@ def _check_mask(mask: Tensor | None, lq: Tensor) -> Tensor | None:
     if mask is None:
         return None
     b, _, h, w = lq.shape
+    mask = check_weights(mask, "the mask")
     if mask.ndim != 4 or mask.shape[1:] != (1, h, w) or mask.shape[0] not in (1, b):
         raise ImageError(
             f"expected a mask of shape (1 or {b}, 1, {h}, {w}) for these images, "
             f"got {tuple(mask.shape)}"
         )
-    mask = mask.float()
-    if not torch.isfinite(mask).all() or mask.min() < 0:
-        raise ImageError("the mask must hold finite weights of 0 or more")
     if not mask.flatten(1).any(1).all():
         raise IDRError("the mask is empty: paint at least one pixel of the region that counts")
     return mask

@@ -1,25 +1,21 @@
 """Weights files: read with every problem named, written whole or not at all."""
 
-import contextlib
 import io
-import json
-import pickle
-import struct
-import zipfile
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialized
 from torch import Tensor
 
 from ..atomic import writing
-from ..errors import CheckpointError, ConfigError
+from ..errors import CheckpointError
 from ..model import KDSR
 from ..network.calibration import KEY, PREFIX, Calibration
 from ..network.inferred import infer_config, infer_role
 from ..network.models import Teacher as KDSRTeacher
+from ..reading import reading
 from .official_names import from_official, is_official, to_official
+from .tensors import as_weights, read_tensors
 
 FORMAT = "kdsr-1"
 """Value of the metadata key `format` in our safetensors files."""
@@ -42,26 +38,36 @@ def load_checkpoint(path: str | Path) -> KDSR | KDSRTeacher:
         CheckpointError: Naming the file and what is wrong with it.
     """
     path = Path(path)
-    state, metadata = read_tensors(path)
-    try:
-        calibration = Calibration.from_file(state, metadata)
-        state = {key: t for key, t in state.items() if not key.startswith(PREFIX)}
-        if is_official(state):
-            state, role = from_official(state)
-        else:
-            role = infer_role(state)
-        config = infer_config(state)
-        model = KDSR(config) if role == "student" else KDSRTeacher(config)
-        _check_keys(state, model.state_dict())
-    except (CheckpointError, ConfigError) as error:
-        raise CheckpointError(f"{path}: {error}") from None
-    model.load_state_dict({key: tensor.float() for key, tensor in state.items()})
-    model.eval().requires_grad_(False)
+    tensors, metadata = read_tensors(path)
+    with reading(path, CheckpointError, "not a KDSR model"):
+        model = _build({k: t for k, t in tensors.items() if not k.startswith(PREFIX)})
+        kept = {k[len(PREFIX) :]: t for k, t in tensors.items() if k.startswith(PREFIX)}
+        model.calibration = Calibration.from_file(kept, metadata, 4 * model.config.n_feats)
     model.metadata = {key: value for key, value in metadata.items() if key != KEY}
-    model.source, model.calibration = path, calibration
+    model.source = path
     if isinstance(model, KDSR):
         model.freeze()
     return model
+
+
+def _build(state: dict[str, Tensor]) -> KDSR | KDSRTeacher:
+    """The model that tensors belong to.
+
+    Raises:
+        CheckpointError: If there is none; found out from names and shapes before any memory is
+            taken for it.
+        ConfigError: If its size is out of range.
+    """
+    if is_official(state):
+        state, role = from_official(state)
+    else:
+        role = infer_role(state)
+    config = infer_config(state)
+    with torch.device("meta"):
+        model = KDSR(config) if role == "student" else KDSRTeacher(config)
+    _check_keys(state, model.state_dict())
+    model.load_state_dict(as_weights(state), assign=True)
+    return model.eval().requires_grad_(False)
 
 
 def load_student(path: str | Path) -> KDSR:
@@ -147,67 +153,6 @@ def convert(
     with writing(target, overwrite=overwrite) as temporary:
         temporary.write_bytes(packed.getbuffer())
     return model
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Reads a file's tensors and string metadata, whatever KDSR format it is in.
-
-    Raises:
-        CheckpointError: If the file is missing, truncated, of another format or holds code.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    return _read_pickle(path), {}
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            return {key: file.get_tensor(key) for key in file.keys()}, metadata  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: {_why_unreadable(path)} ({error})") from None
-
-
-def _why_unreadable(path: Path) -> str:
-    """Says in what way a safetensors file is broken, from its size and header."""
-    size = path.stat().st_size
-    if size == 0:
-        return "the file is empty"
-    with path.open("rb") as file, contextlib.suppress(struct.error, ValueError, AttributeError):
-        (header_size,) = struct.unpack("<Q", file.read(8))
-        if header_size > 100_000_000:
-            return "not a safetensors file"
-        header = json.loads(file.read(header_size))
-        ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
-        expected = 8 + header_size + max(ends, default=0)
-        if size < expected:
-            return f"the file is truncated: {size} of {expected} bytes; download or copy it again"
-    return "not a readable safetensors file"
-
-
-def _read_pickle(path: Path) -> dict[str, Tensor]:
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "weights_only" in str(error).lower() or "unsupported" in str(error).lower():
-            raise CheckpointError(
-                f"{path}: the pickle holds more than tensors and was not opened, because it could "
-                "run code; ask its author for safetensors or a plain state dict"
-            ) from None
-        raise CheckpointError(f"{path}: not a PyTorch checkpoint") from None
-    except (RuntimeError, EOFError, zipfile.BadZipFile, OSError, ValueError, KeyError) as error:
-        state = "empty" if path.stat().st_size == 0 else "truncated or not a PyTorch checkpoint"
-        raise CheckpointError(f"{path}: the file is {state} ({type(error).__name__})") from None
-    if isinstance(loaded, dict) and "params_ema" in loaded:
-        loaded = loaded["params_ema"]
-    elif isinstance(loaded, dict) and "params" in loaded:
-        loaded = loaded["params"]
-    if not isinstance(loaded, dict) or not all(isinstance(t, Tensor) for t in loaded.values()):
-        raise CheckpointError(f"{path}: expected a state dict of tensors, got something else")
-    return loaded
 
 
 def _check_keys(state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:

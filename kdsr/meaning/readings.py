@@ -95,7 +95,7 @@ def read(model: Student, idr: IDR) -> list[Reading]:
     Raises:
         IDRError: If the IDR is of another model, or the model has no calibration.
     """
-    idr.check_model(model.fingerprint)
+    idr.check_model(model.fingerprint, model.config.n_feats)
     calibration = calibration_of(model)
     values, errors, odds = regress(calibration, idr.idr_full)
     percentiles, excesses = (f(idr.idr_full) for f in (calibration.percentile, calibration.excess))

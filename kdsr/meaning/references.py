@@ -46,7 +46,7 @@ class References:
         By the distance in the directions that tell degradations apart: vectors also differ by what
         a photograph shows.
         """
-        idr.check_model(self.idrs.fingerprint)
+        idr.check_model(self.idrs.fingerprint, self.idrs.n_feats)
         places, known = map(self.calibration.discriminants, (idr.idr_full, self.idrs.idr_full))
         return [self.names[i] for i in torch.cdist(places, known).argmin(1).tolist()]
 

@@ -145,9 +145,9 @@ def _header(idr: IDR, other: IDR | None) -> Panel:
 def _calibrated_panels(model: Student | None, idr: IDR, other: IDR | None) -> list[Panel]:
     if model is None:
         return []
-    idr.check_model(model.fingerprint)
+    idr.check_model(model.fingerprint, model.config.n_feats)
     if other is not None:
-        other.check_model(model.fingerprint)
+        other.check_model(model.fingerprint, model.config.n_feats)
     if model.calibration is None:
         return []
     known = references(model)

@@ -32,7 +32,7 @@ def with_strength(model: Student, idr: IDR | Regions, strength: float) -> IDR | 
     check_strength(strength)
     if isinstance(idr, Regions):
         return replace(idr, idr=with_strength(model, idr.idr, strength))
-    idr.check_model(model.fingerprint)
+    idr.check_model(model.fingerprint, model.config.n_feats)
     if strength == 1:
         return idr
     return references(model)[CLEAN].blend(idr, strength)

@@ -87,7 +87,7 @@ class BakedKDSR(nn.Module):
     @torch.no_grad()
     def set_idr(self, model: Student, idr: IDR) -> None:
         """Builds another IDR in; see `from_model`."""
-        idr.check_model(model.fingerprint)
+        idr.check_model(model.fingerprint, model.config.n_feats)
         if len(idr) != 1:
             raise IDRError(
                 f"a baked network holds one IDR, got a batch of {len(idr)}; pick one with idr[i] "

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
+from ..floats import is_finite
 
 PREFIX = "calibration."
 """Of the tensors in a safetensors file."""
@@ -22,11 +23,31 @@ KEY = "calibration"
 QUANTITIES = ("blur_long", "blur_short", "noise", "quality")
 """What is read off a vector: blur in px of the upscaled image, noise in 0-255, JPEG quality."""
 _NO_LONGER_KEPT = {"spreads"}  # in files of version 0.1: nothing ever read it
+_SHAPES: dict[str, tuple[str | int, ...]] = {
+    "means": ("references", "size"),
+    "centre": ("size",),
+    "scale": ("size",),
+    "axes": ("axes", "size"),
+    "hidden_weight": ("hidden", "size"),
+    "hidden_bias": ("hidden",),
+    "out_weight": (9, "hidden"),
+    "out_bias": (9,),
+    "typical": (4,),
+    "naive": (4,),
+    "jpeg_accuracy": (1,),
+    "whitening": ("whitened", "size"),
+    "quantiles": (101,),
+}
+"""Of every tensor; a word stands for the same number wherever it occurs."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Measured on photographs of known degradations; D' is `idr_full`, 4C values."""
+    """Measured on photographs of known degradations; D' is `idr_full`, 4C values.
+
+    Raises:
+        CheckpointError: If names and tensors do not belong together, or numbers make no sense.
+    """
 
     names: tuple[str, ...]
     """Of the N references."""
@@ -58,6 +79,31 @@ class Calibration:
     quantiles: Tensor
     """(101,): whitened distances from the centre that 0 to 100% of training images stay within."""
 
+    def __post_init__(self) -> None:
+        if not self.names or not all(isinstance(name, str) and name for name in self.names):
+            raise CheckpointError("the calibration's references have no names")
+        sizes = {
+            "references": len(self.names),
+            "size": self.centre.numel(),
+            "axes": self.axes.shape[:1].numel(),
+            "hidden": self.hidden_bias.numel(),
+            "whitened": self.whitening.shape[:1].numel(),
+        }
+        for name, expected in _SHAPES.items():
+            tensor: Tensor = getattr(self, name)
+            wanted = tuple(sizes[n] if isinstance(n, str) else n for n in expected)
+            if tensor.shape != wanted or 0 in wanted:
+                raise CheckpointError(
+                    f"the calibration's shapes do not belong together: {name} is "
+                    f"{tuple(tensor.shape)}, expected {wanted}"
+                )
+            if not is_finite(tensor):
+                raise CheckpointError(f"the calibration's {name} has NaN or infinite values")
+        if sizes["axes"] < 2:
+            raise CheckpointError("the calibration has one axis, where figures need two")
+        if self.scale.min() <= 0 or self.quantiles[-1] <= 0 or (self.quantiles.diff() < 0).any():
+            raise CheckpointError("the calibration's scale or quantiles are not those of anything")
+
     def tensors(self) -> dict[str, Tensor]:
         """What a safetensors file keeps, without `names`."""
         return {
@@ -72,37 +118,38 @@ class Calibration:
 
     @classmethod
     def from_file(
-        cls, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
+        cls, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], size: int
     ) -> "Calibration | None":
         """What a file holds, or None if it has no calibration.
 
+        Args:
+            tensors: Those whose names began with `PREFIX`, without it.
+            metadata: The file's.
+            size: 4C of the model.
+
         Raises:
-            CheckpointError: If it is there in part, or its shapes do not belong together.
+            CheckpointError: If it is there in part, damaged, or another model's.
         """
-        found = {
-            key[len(PREFIX) :]: tensor.float()
-            for key, tensor in tensors.items()
-            if key.startswith(PREFIX) and key[len(PREFIX) :] not in _NO_LONGER_KEPT
-        }
-        if not found:
+        tensors = {key: t for key, t in tensors.items() if key not in _NO_LONGER_KEPT}
+        if not tensors:
             return None
-        wanted = {name for name in cls.__dataclass_fields__ if name != "names"}
-        if found.keys() != wanted:
-            odd = ", ".join(sorted(found.keys() ^ wanted))
+        if tensors.keys() != _SHAPES.keys():
+            odd = ", ".join(sorted(tensors.keys() ^ _SHAPES.keys()))
             raise CheckpointError(
                 f"the calibration is of another version ({odd}); make it anew with "
                 "train/calibrate.py"
             )
         try:
             names = tuple(json.loads(metadata[KEY])["references"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             raise CheckpointError("the calibration has no names in the metadata") from None
-        size = found["means"].shape[-1]
-        if len(names) != len(found["means"]) or any(
-            found[key].shape[-1] != size for key in ("axes", "hidden_weight")
-        ):
-            raise CheckpointError("the calibration's shapes do not belong together")
-        return cls(names=names, **found)
+        found = cls(names=names, **{name: tensor.float() for name, tensor in tensors.items()})
+        if len(found.centre) != size:
+            raise CheckpointError(
+                f"the calibration is for vectors of {len(found.centre)} numbers, the model's have "
+                f"{size}"
+            )
+        return found
 
     def standard(self, idr_full: Tensor) -> Tensor:
         """(B, 4C) -> (B, 4C): differences from the training's mean in standard deviations."""

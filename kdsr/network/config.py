@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from ..errors import ConfigError
 
 SCALES = (2, 3, 4)
+LARGEST = {"n_feats": 1024, "n_blocks": 256, "n_resblocks": 256}
+"""Several times of what anyone trains; beyond that a file is damaged or a number mistyped."""
 
 # name -> (n_feats, n_blocks, n_resblocks): the paper's M and L (Sec. 4.1), its real-world GAN
 # network, and a small one for CPUs.
@@ -37,10 +39,10 @@ class KDSRConfig:
         problems = []
         if self.scale not in SCALES:
             problems.append(f"scale must be one of {SCALES}, got {self.scale!r}")
-        for name in ("n_feats", "n_blocks", "n_resblocks"):
+        for name, largest in LARGEST.items():
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                problems.append(f"{name} must be a positive integer, got {value!r}")
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= largest:
+                problems.append(f"{name} must be an integer from 1 to {largest}, got {value!r}")
         if problems:
             raise ConfigError("; ".join(problems))
 

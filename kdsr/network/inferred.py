@@ -15,7 +15,7 @@ def infer_config(state: Mapping[str, Tensor]) -> KDSRConfig:
         CheckpointError: If the tensors that tell are not there.
     """
     head, out = state.get("network.head.weight"), state.get("network.tail.up.0.weight")
-    if head is None or out is None or head.ndim != 4 or out.ndim != 4:
+    if head is None or out is None or 0 in head.shape or head.ndim != 4 or out.ndim != 4:
         found = ", ".join(list(state)[:3]) or "no tensors"
         raise CheckpointError(f"this is not a KDSR model (its first tensors: {found})")
     n_feats = head.shape[0]

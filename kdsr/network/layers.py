@@ -78,7 +78,8 @@ def init_alive(module: nn.Module) -> None:
     for the SR network's residual convolutions, whose sum would explode.
     """
     for child in module.modules():
-        if isinstance(child, (nn.Conv2d, nn.Linear)):
+        # On `meta` there is nothing to fill, and the first try imports for seconds.
+        if isinstance(child, (nn.Conv2d, nn.Linear)) and not child.weight.is_meta:
             nn.init.kaiming_normal_(child.weight, a=LEAK)
             if child.bias is not None:
                 nn.init.zeros_(child.bias)

@@ -36,7 +36,9 @@ class SRNetwork(nn.Module):
         self.blocks = nn.ModuleList(IDRBlock(c) for _ in range(config.n_blocks))
         self.fuse = nn.Conv2d(c, c, 3, padding=1)
         self.tail = Tail(c, config.scale)
-        self.register_buffer("mean", torch.tensor(RGB_MEAN).reshape(1, 3, 1, 1), persistent=False)
+        # In memory even where the rest is only laid out (on `meta`): no file holds it.
+        mean = torch.tensor(RGB_MEAN, device="cpu").reshape(1, 3, 1, 1)
+        self.register_buffer("mean", mean, persistent=False)
 
     @property
     def halo(self) -> int:

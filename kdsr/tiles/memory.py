@@ -6,6 +6,8 @@ from typing import TypeVar
 
 import torch
 
+from ..errors import is_out_of_memory
+
 _ASSUMED_FREE = 4 << 30  # where the system does not say
 SMALLEST_TILE = 16
 """LQ pixels; halving stops here."""
@@ -29,16 +31,6 @@ def free_memory(device: torch.device) -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     except (OSError, ValueError, AttributeError):
         return _ASSUMED_FREE
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that an allocation failed, on any device."""
-    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
-    )
 
 
 def release_memory(device: torch.device) -> None:

@@ -11,8 +11,9 @@ from ..estimation.regions import Region, Regions
 from ..idr import IDR
 from ..network.models import Student
 from ..options import UpscaleOptions
+from ..tiles.checks import check_images, check_out
 from ..tiles.precision import pick_dtype
-from ..tiles.windows import CancelledFn, ProgressFn, ask_cancelled, check_images, check_out
+from ..tiles.windows import CancelledFn, ProgressFn, ask_cancelled
 from .tiled import TiledNetwork, UpscaleKeywords, upscale_tiled
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def upscale_regions(
             f"the regions are for an image of {regions.size[1]} x {regions.size[0]} px, got "
             f"{width} x {height}"
         )
-    regions.idr.check_model(model.fingerprint)
+    regions.idr.check_model(model.fingerprint, model.config.n_feats)
     s = model.config.scale
     out = check_out(out, (frames, 3, height * s, width * s))
     network = TiledNetwork(model, pick_dtype(dtype, model.network.head.weight.device))
@@ -103,6 +104,7 @@ def upscale_regions(
             )
             _add(blended, sr[0], region, (top, left), s, wrap)
             done += area
+        blended.clamp_(0, 1)  # the weights sum to 1 only up to rounding
         out[frame].copy_(blended.mul_(255).round_() if out.dtype == torch.uint8 else blended)
     return out
 

@@ -12,7 +12,8 @@ from ..errors import ImageError
 from ..estimation.regions import Regions
 from ..idr import IDR
 from ..network.models import Student
-from ..tiles.windows import ProgressFn, check_out
+from ..tiles.checks import check_alpha, check_images, check_out
+from ..tiles.windows import ProgressFn
 from .blended import upscale
 from .tiled import TileKeywords
 
@@ -58,14 +59,15 @@ def upscale_to(
     Raises:
         ImageError: If `size`, `alpha` or `out` does not fit, or as `upscale` does.
     """
+    check_images(lq)
     b, _, h, w = lq.shape
     s = model.config.scale
     full = (h * s, w * s)
     height, width = size or full
     if height < 1 or width < 1:
         raise ImageError(f"the output size must be at least 1 x 1 px, got {width} x {height}")
-    if alpha is not None and alpha.shape != (b, 1, h, w):
-        raise ImageError(f"expected alpha of shape {(b, 1, h, w)}, got {tuple(alpha.shape)}")
+    if alpha is not None:
+        check_alpha(alpha, lq)
     shape = (b, 3 if alpha is None else 4, height, width)
     out = check_out(out, shape)
     if (height, width) == full and alpha is None:

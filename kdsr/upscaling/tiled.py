@@ -12,6 +12,7 @@ from ..idr import IDR
 from ..network.baked import BakedKDSR, bytes_per_pixel
 from ..network.models import Student
 from ..options import UpscaleOptions
+from ..tiles.checks import check_computed, check_images, check_out
 from ..tiles.memory import SMALLEST_TILE, Step, free_memory
 from ..tiles.plan import Span, TilePlan, plan_tiles
 from ..tiles.precision import pick_dtype
@@ -19,8 +20,6 @@ from ..tiles.windows import (
     CancelledFn,
     ProgressFn,
     ask_cancelled,
-    check_images,
-    check_out,
     cut_windows,
 )
 
@@ -72,7 +71,8 @@ def upscale_tiled(
 
     Args:
         model: Student, on the device to run on.
-        lq: RGB in [0, 1], (B, 3, H, W), on any device; moved to the model's tile by tile.
+        lq: RGB in [0, 1], (B, 3, H, W), on any device; moved to the model's tile by tile. What a
+            resampling filter overshoots is taken as it is; see `kdsr.tiles.checks`.
         idr: For each image or one for all; estimated from `lq` when left out.
         tile: Largest number of LQ pixels between two halos, "auto" for as many as fit into free
             memory, or None for one pass.
@@ -90,7 +90,7 @@ def upscale_tiled(
         RGB clamped to [0, 1], float32, on the CPU, (B, 3, sH, sW); `out` if it was given.
 
     Raises:
-        ImageError: If `lq` or `out` does not fit.
+        ImageError: If `lq` or `out` does not fit, or the result is not finite.
         ConfigError: If an option is out of range.
         IDRError: If `idr` is another model's or another batch's.
         Cancelled: If `cancelled` said so; `out` is then partly written.
@@ -100,7 +100,7 @@ def upscale_tiled(
     run_dtype = pick_dtype(dtype, model.network.head.weight.device)
     if idr is None:
         idr = estimate(model, lq, wrap=wrap, dtype=run_dtype, cancelled=cancelled)
-    idr.check_model(model.fingerprint)
+    idr.check_model(model.fingerprint, model.config.n_feats)
     if len(idr) not in (1, len(lq)):
         raise IDRError(f"got {len(idr)} IDRs for {len(lq)} images; give one each or one for all")
     b, _, h, w = lq.shape
@@ -180,7 +180,9 @@ class _Frames:
         s = self.network.scale
         for (index, row, column), tile in zip(tiles, self.network(windows), strict=True):
             row, column = row.scaled(s), column.scaled(s)
-            part = tile[:, row.inner, column.inner].clamp_(0, 1)
+            part = tile[:, row.inner, column.inner]
+            check_computed(part)
+            part.clamp_(0, 1)
             target = self.out[index][:, row.own, column.own]
             target.copy_(part.mul_(255).round_() if target.dtype == torch.uint8 else part)
 

@@ -31,7 +31,7 @@ def test_the_short_vector_follows_from_the_full_one(pair: IDR, tiny: KDSR) -> No
 def test_another_models_idr_is_refused(pair: IDR) -> None:
     other = make_tiny(seed=1)
     with pytest.raises(IDRError, match="estimate it again with this model"):
-        pair.check_model(other.fingerprint)
+        pair.check_model(other.fingerprint, other.config.n_feats)
     foreign = other.estimate(torch.rand(1, 3, 8, 8))
     for operation in (lambda: pair.blend(foreign, 0.5), lambda: IDR.cat([pair, foreign])):
         with pytest.raises(IDRError, match="different models"):
@@ -76,7 +76,7 @@ def test_shapes_and_values_are_checked() -> None:
 
 
 def test_files_that_are_not_idrs_are_named(tmp_path: Path) -> None:
-    with pytest.raises(IDRError, match="no such IDR file"):
+    with pytest.raises(IDRError, match="no such file"):
         IDR.load(tmp_path / "missing.safetensors")
     (tmp_path / "text.safetensors").write_text("hello")
     with pytest.raises(IDRError, match="not a readable IDR file"):

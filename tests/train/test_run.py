@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 import kdsr
-from kdsr.files.weights import read_tensors
+from kdsr.files.tensors import read_tensors
 from tests.support.places import ROOT
 from tests.support.train_runs import PHOTOS, full_disk, one_thread, tiny_recipe  # noqa: F401 - a fixture
 from train.loop.checkpoints import Checkpoints

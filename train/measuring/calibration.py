@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from kdsr import KDSR, KDSRError
-from kdsr.files.weights import load_student, read_tensors, save_checkpoint
+from kdsr.files.tensors import read_tensors
+from kdsr.files.weights import load_student, save_checkpoint
 from kdsr.meaning.readings import regress
 from kdsr.network.calibration import QUANTITIES, Calibration
 from train.data.crops import CropSampler, ImageCache

@@ -8,7 +8,8 @@ from safetensors.torch import load_file, save_file
 
 import kdsr
 from kdsr import IDR, KDSR, CheckpointError, ConfigError, IDRError
-from kdsr.files.weights import load_checkpoint, read_tensors, save_checkpoint
+from kdsr.files.tensors import read_tensors
+from kdsr.files.weights import load_checkpoint, save_checkpoint
 from kdsr.meaning.references import CLEAN, NAMES
 from kdsr.meaning.strength import STRENGTHS
 from kdsr.network.calibration import KEY, PREFIX
@@ -109,7 +110,7 @@ def test_references_are_idrs_of_the_model(model: KDSR) -> None:
     assert found.names == NAMES == tuple(REFERENCES)
     assert len(found.idrs) == len(NAMES)
     clean = found[CLEAN]
-    clean.check_model(model.fingerprint)
+    clean.check_model(model.fingerprint, model.config.n_feats)
     torch.testing.assert_close(clean.idr, model.estimator.compress_idr(clean.idr_full).detach())
     assert found.nearest(found["heavy noise"]) == ["heavy noise"]
     with pytest.raises(IDRError, match=r"no reference 'foggy'; choose one of clean, "):

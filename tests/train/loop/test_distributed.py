@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdsr.files.weights import read_tensors
+from kdsr.files.tensors import read_tensors
 from tests.support.places import ROOT
 from tests.support.train_runs import one_thread, tiny_recipe  # noqa: F401 - a fixture
 from train.run import main

@@ -12,7 +12,8 @@ import torch
 import kdsr
 import train.measuring.calibration as module
 from kdsr import KDSR
-from kdsr.files.weights import load_student, read_tensors, save_checkpoint
+from kdsr.files.tensors import read_tensors
+from kdsr.files.weights import load_student, save_checkpoint
 from tests.support.train_runs import PHOTOS, one_thread  # noqa: F401 - a fixture
 from train.calibrate import main
 from train.data.crops import CropSampler, ImageCache, open_cache

@@ -1,0 +1,79 @@
+"""The tensors of a weights file, whatever KDSR format it is in, and nothing else."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import CheckpointError
+from ..floats import extremes, float_problem
+from ..reading import read_safetensors, reading
+
+LARGEST_WEIGHT = 1e6
+"""Beyond any trained weight (theirs are below 10): a flipped bit makes about 1e36 of one."""
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Reads a file's tensors and string metadata.
+
+    Every tensor is dense, on the CPU and of 16 to 64-bit floats; its values are not looked at.
+
+    Args:
+        path: `.safetensors`, or a pickle with any other suffix, opened with `weights_only=True`.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, of another format or holds code.
+    """
+    if path.suffix == ".safetensors":
+        with reading(path, CheckpointError, "not a readable safetensors file"):
+            tensors, metadata = read_safetensors(path)
+            return _checked(tensors), metadata
+    with reading(path, CheckpointError, "the file is truncated or not a PyTorch checkpoint"):
+        return _checked(_read_pickle(path)), {}
+
+
+def as_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of tensors in float32, each with memory of its own.
+
+    Raises:
+        CheckpointError: If one holds NaN, infinity or what no training gives.
+    """
+    for key, tensor in state.items():
+        low, high = extremes(tensor)
+        if not (low >= -LARGEST_WEIGHT and high <= LARGEST_WEIGHT):  # false for NaN
+            raise CheckpointError(
+                f"{key} holds values from {low:g} to {high:g}, where weights are finite and small: "
+                "the file is damaged or its training diverged"
+            )
+    return {
+        key: tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+        for key, tensor in state.items()
+    }
+
+
+def _read_pickle(path: Path) -> Any:
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "weights_only" in str(error).lower() or "unsupported" in str(error).lower():
+            raise CheckpointError(
+                "the pickle holds more than tensors and was not opened, because it could run "
+                "code; ask its author for safetensors or a plain state dict"
+            ) from None
+        raise CheckpointError("not a PyTorch checkpoint") from None
+    if isinstance(loaded, dict):
+        return loaded.get("params_ema", loaded.get("params", loaded))
+    return loaded
+
+
+def _checked(state: Any) -> dict[str, Tensor]:
+    if not isinstance(state, dict):
+        raise CheckpointError(f"expected a state dict of tensors, got {type(state).__name__}")
+    for key, value in state.items():
+        if not isinstance(key, str):
+            raise CheckpointError(f"expected tensors with names, got the key {key!r}")
+        if problem := float_problem(value):
+            raise CheckpointError(f"expected {key} as a tensor of floats, {problem}")
+    return state
