@@ -9,10 +9,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageFile
 
-
-class UnknownRangeError(ValueError):
-    """Pixel values that do not say what is black and what is white."""
-
+from ..errors import ImageError
+from .opening import open_image, orientation
 
 _BAND = 256  # rows that are compressed at a time
 _TIFF_LIMIT = 2**32
@@ -28,40 +26,39 @@ def check_readable(image: Image.Image) -> None:
     """Refuses what Pillow would turn into black or noise without a word.
 
     Raises:
-        UnknownRangeError: For floating point values, and for 16-bit channels stored one after the
+        ImageError: For floating point values, and for 16-bit channels stored one after the
             other and uncompressed, which Pillow takes for 8-bit ones.
     """
     if image.mode == "F":
-        raise UnknownRangeError("floating point values have no known range; save it as 8 or 16 bit")
+        raise ImageError("floating point values have no known range; save it as 8 or 16 bit")
     tiles = getattr(image, "tile", None) or ()
     planes = [tile[3][0] for tile in tiles if isinstance(tile[3], tuple)]
     bits = getattr(image, "tag_v2", {}).get(258, (8,))
     if max(bits) > 8 and any(plane in ("R", "G", "B", "A") for plane in planes):
-        raise UnknownRangeError(
-            "16-bit channels in separate planes; save it with interleaved channels"
-        )
+        raise ImageError("16-bit channels in separate planes; save it with interleaved channels")
 
 
-def read_deep(path: Path) -> np.ndarray:
-    """Reads a 16-bit image as (H, W, channels) uint16.
+def read_deep(path: Path) -> tuple[np.ndarray, int]:
+    """Reads a 16-bit image as (H, W, channels) uint16, and how it still has to be turned.
 
     Pillow cuts 16-bit colours to their high bytes. Decoding with the other byte order gives the low
     bytes, so two passes make the whole value.
 
     Raises:
-        UnknownRangeError: If a grey image has values that 16 bits cannot hold.
+        ImageError: If a grey image has values that 16 bits cannot hold.
     """
-    with Image.open(path) as image:
+    with open_image(path) as image:
         if image.mode.startswith("I"):
+            image.load()  # which may turn it: an array of it would have the shape from before
             values = np.asarray(image)
             if values.min() < 0 or values.max() > 65535:
-                raise UnknownRangeError("32-bit values have no known range; save it as 8 or 16 bit")
-            return values.astype(np.uint16)[..., None]
+                raise ImageError("32-bit values have no known range; save it as 8 or 16 bit")
+            return values.astype(np.uint16)[..., None], orientation(image)
         mode, _ = _colour_tile(image) or ("", None)
     native = "L" if sys.byteorder == "little" else "B"
     order = native if mode.endswith("N") else mode[-1]
-    high, low = (_decode_as(path, o) for o in (order, {"B": "L", "L": "B"}[order]))
-    return (high.astype(np.uint16) << 8) | low
+    (high, turn), (low, _) = (_decode_as(path, o) for o in (order, {"B": "L", "L": "B"}[order]))
+    return (high.astype(np.uint16) << 8) | low, turn
 
 
 def _colour_tile(image: Image.Image) -> tuple[str, Any] | None:
@@ -74,8 +71,8 @@ def _colour_tile(image: Image.Image) -> tuple[str, Any] | None:
     return (mode, tiles[0]) if mode[:-1] in ("RGB;16", "RGBA;16") else None
 
 
-def _decode_as(path: Path, order: str) -> np.ndarray:
-    with Image.open(path) as image:
+def _decode_as(path: Path, order: str) -> tuple[np.ndarray, int]:
+    with open_image(path) as image:
         assert isinstance(image, ImageFile.ImageFile)
         tiles = []
         for tile in image.tile:
@@ -85,7 +82,8 @@ def _decode_as(path: Path, order: str) -> np.ndarray:
             named = hasattr(tile, "_replace")  # a plain tuple in older Pillows
             tiles.append(tile._replace(args=changed) if named else (*tile[:3], changed))
         image.tile = tiles
-        return np.asarray(image)
+        image.load()
+        return np.asarray(image), orientation(image)
 
 
 def write_png(path: Path, pixels: np.ndarray, icc: bytes | None) -> None:

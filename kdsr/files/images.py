@@ -1,23 +1,33 @@
 """Image files to tensors and back: depth, transparency, orientation and colour profile kept."""
 
 import io
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from einops import rearrange
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from ..atomic import writing
 from ..errors import ImageError
-from .deep_color import UnknownRangeError, check_readable, is_deep, read_deep, write_png, write_tiff
+from ..reading import reading
+from .deep_color import check_readable, is_deep, read_deep, write_png, write_tiff
 from .image_formats import WRITE_SUFFIXES
+from .opening import open_image, orientation, warnings_of
 
 _DEEP_SUFFIXES = (".png", ".tif", ".tiff")
-_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> what sets it upright."""
 
 
 @dataclass(frozen=True)
@@ -40,68 +50,56 @@ class DecodedImage:
 
 
 def read_image(path: Path) -> DecodedImage:
-    """Reads a PNG, JPEG, WebP, TIFF or BMP: 8 or 16 bit, grey, palette, RGB, CMYK, with alpha.
+    """Reads an image of 8 or 16 bit: grey, palette, RGB or CMYK, with alpha or without.
 
-    EXIF orientation is applied. CMYK is converted to RGB, and its profile then dropped. Of several
+    Its content says the format (see `FORMATS` in `kdsr.files.opening`), not its suffix. EXIF
+    orientation is applied. CMYK is converted to RGB, and its profile then dropped. Of several
     frames or pages the first is read. 16-bit grey with alpha, and 16-bit colours premultiplied by
-    their alpha, are read as 8 bit.
+    their alpha, are read as 8 bit. What Pillow warns of is logged, as one line for each image.
 
     Raises:
-        ImageError: If the file is missing, empty, truncated or not an image.
+        ImageError: If the file is missing, empty, unreadable, damaged or not such an image.
     """
-    if not path.is_file():
-        raise ImageError(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise ImageError(f"{path}: the file is empty (0 bytes)")
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns above 89 megapixels; large images are what tiling is for.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return _decode(path)
-    except UnidentifiedImageError:
-        raise ImageError(f"{path}: not an image that can be read (PNG, JPEG, WebP, TIFF)") from None
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"{path}: {error}") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ImageError(f"{path}: the image is damaged or truncated ({error})") from None
+    with reading(path, ImageError, "the image is damaged or truncated"), warnings_of(path):
+        return _decode(path)
 
 
 def _decode(path: Path) -> DecodedImage:
-    with Image.open(path) as image:
+    with open_image(path) as image:
         icc = image.info.get("icc_profile")
         if min(image.size) < 1:
-            raise ImageError(f"{path}: the image has no pixels ({image.width} x {image.height})")
-        deep = is_deep(image)  # asked first: reading EXIF may load the pixels
-        try:
-            check_readable(image)
-            values = read_deep(path) if deep else None
-        except UnknownRangeError as error:
-            raise ImageError(f"{path}: {error}") from None
-        orientation = image.getexif().get(_ORIENTATION, 1)
-        if values is not None:
-            return _from_array(_upright(values, orientation), icc)
-        # Ruined orientation tags would be written on; the pixels are turned instead.
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode in ("P", "PA") or "transparency" in upright.info:
-            upright = upright.convert("RGBA")
-            if upright.getchannel("A").getextrema() == (255, 255):
-                upright = upright.convert("RGB")
-        elif upright.mode == "1":
-            upright = upright.convert("L")
-        elif upright.mode not in ("L", "LA", "RGB", "RGBA"):
-            icc = None if upright.mode == "CMYK" else icc
-            upright = upright.convert("RGB")
-        array = np.asarray(upright)
-        return _from_array(array if array.ndim == 3 else array[..., None], icc)
+            raise ImageError(f"the image has no pixels ({image.width} x {image.height})")
+        check_readable(image)
+        if is_deep(image):  # asked first: reading EXIF may load the pixels
+            pixels, turn = read_deep(path)
+            return _from_array(_upright(pixels, turn), icc)
+        image.load()
+        # Not by `exif_transpose`: it writes the tags anew, and fails at ruined ones.
+        turned = _TURNS.get(orientation(image))
+        return _from_image(image if turned is None else image.transpose(turned), icc)
 
 
-def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+def _from_image(image: Image.Image, icc: bytes | None) -> DecodedImage:
+    if image.mode in ("P", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema() == (255, 255):
+            image = image.convert("RGB")
+    elif image.mode == "1":
+        image = image.convert("L")
+    elif image.mode not in ("L", "LA", "RGB", "RGBA"):
+        icc = None if image.mode == "CMYK" else icc
+        image = image.convert("RGB")
+    array = np.asarray(image)
+    return _from_array(array if array.ndim == 3 else array[..., None], icc)
+
+
+def _upright(pixels: np.ndarray, turn: int) -> np.ndarray:
     """Applies an EXIF orientation to (H, W, C)."""
-    if orientation in (5, 6, 7, 8):
+    if turn in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
+    if turn in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
+    if turn in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return pixels
 
