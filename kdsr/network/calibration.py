@@ -140,10 +140,14 @@ class Calibration:
                 "train/calibrate.py"
             )
         try:
-            names = tuple(json.loads(metadata[KEY])["references"])
+            names = json.loads(metadata[KEY])["references"]
         except (KeyError, TypeError, ValueError, RecursionError):
-            raise CheckpointError("the calibration has no names in the metadata") from None
-        found = cls(names=names, **{name: tensor.float() for name, tensor in tensors.items()})
+            names = None
+        if not isinstance(names, list):
+            raise CheckpointError("the calibration has no names in the metadata")
+        found = cls(
+            names=tuple(names), **{name: tensor.float() for name, tensor in tensors.items()}
+        )
         if len(found.centre) != size:
             raise CheckpointError(
                 f"the calibration is for vectors of {len(found.centre)} numbers, the model's have "

@@ -1,0 +1,22 @@
+"""The promise about anything bad: one printable line, of this package's own errors."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from kdsr.errors import KDSRError
+
+_T = TypeVar("_T")
+
+
+def outcome(work: Callable[[], _T]) -> _T | str:
+    """What work returns, or the message it was refused with; any other exception passes through.
+
+    Fails if the message is not one line that a terminal shows as it is.
+    """
+    try:
+        return work()
+    except KDSRError as error:
+        message = str(error)
+    assert message
+    assert message.isprintable()
+    return message
