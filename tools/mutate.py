@@ -123,7 +123,7 @@ def tests_of(path: Path) -> list[str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns 1 if a mutant survived."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folders", nargs="*", default=list(TESTS))
     parser.add_argument("--count", type=int, default=300, help="mutants in the sample")
     parser.add_argument("--log", type=Path, default=Path("mutants.log"))
