@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from train.data.images import read_rgb
 from train.degradation.blur import blur, blur_and_downscale
 from train.degradation.classic import ClassicDegradation, ClassicOptions, ClassicParameters
 from train.degradation.general import GeneralOptions
-from train.degradation.jpeg import jpeg, jpeg_by_pillow
+from train.degradation.jpeg import _scaled, _tables, jpeg, jpeg_by_pillow, luma_table
 from train.degradation.kernels import gaussian_kernels, gaussian_taps
 from train.degradation.mixed_kernels import radial_kernels, sinc_kernels
 from train.degradation.noise import add_gaussian_noise, add_poisson_noise
@@ -113,6 +114,19 @@ def test_the_transposed_table_is_farther_from_libjpeg(photos: Tensor) -> None:
     assert (wrong - reference).square().mean() > 4 * (right - reference).square().mean()
 
 
+@pytest.mark.parametrize("quality", [1, 10, 49, 50, 51, 75, 95, 100])
+def test_every_entry_of_the_jpeg_tables_is_libjpegs(quality: int) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "JPEG", quality=quality)
+    with Image.open(buffer) as image:
+        assert isinstance(image, JpegImageFile)
+        theirs = [torch.tensor(image.quantization[i]).reshape(8, 8) for i in (0, 1)]
+    ours = [_scaled(table, torch.tensor([quality]))[0].int() for table in _tables(False)]
+    assert torch.equal(ours[0], theirs[0].int())
+    assert torch.equal(ours[1], theirs[1].int())
+    assert torch.equal(luma_table(quality).int(), ours[0])
+
+
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (16, 16), (33, 50)])
 def test_jpeg_takes_any_size_and_a_quality_for_each_sample(size: tuple[int, int]) -> None:
     images = torch.rand(3, 3, *size)
@@ -201,6 +215,24 @@ def test_lq_images_are_scale_times_smaller_and_on_the_8_bit_grid(
     assert lq.shape == (2, 3, 96 // scale, 96 // scale)
     assert torch.equal((lq * 255).round() / 255, lq)
     assert 0 <= lq.min() < lq.max() <= 1
+
+
+@pytest.mark.parametrize(("scale", "widest"), [(2, 2.0), (3, 3.0), (4, 4.0)])
+def test_classic_blur_is_drawn_from_the_whole_range_of_the_paper(scale: int, widest: float) -> None:
+    options = ClassicOptions(anisotropic=True, max_noise=25)
+    drawn = ClassicDegradation(options, scale).sample(0, 0, range(3000))
+    for values, low, high in (
+        (drawn.sigma_long, 0.2, widest),
+        (drawn.sigma_short, 0.2, widest),
+        (drawn.angle, 0, math.pi),
+        (drawn.noise, 0, 25),
+    ):
+        assert low <= values.min() < values.max() <= high
+        assert values.min() == pytest.approx(low, abs=0.005 * (high - low))
+        assert values.max() == pytest.approx(high, abs=0.005 * (high - low))
+        assert values.mean() == pytest.approx((low + high) / 2, abs=0.03 * (high - low))
+    round_ = ClassicDegradation(ClassicOptions(), scale).sample(0, 0, range(50))
+    assert torch.equal(round_.sigma_long, round_.sigma_short)
 
 
 def test_per_batch_draws_share_one_kernel_but_not_the_noise() -> None:

@@ -203,6 +203,15 @@ def test_a_living_idr_is_probed_and_logged(tmp_path: Path) -> None:
     assert probed[-1]["idr_spread_degradations"] > 0
 
 
+def test_validation_measures_the_averaged_weights(tmp_path: Path) -> None:
+    loop = loop_of(tmp_path, hold_out=2, ema=0.9, teacher={"steps": 6, "warmup": 0, "lr": 1e-2})
+    assert loop.run() is None
+    averaged = loop.validation.measure(loop.stage, loop.learner.ema.module)
+    raw = loop.validation.measure(loop.stage, loop.stage.model)
+    assert loop.metrics == averaged
+    assert abs(averaged["l1_held_out"] - raw["l1_held_out"]) > 1e-4
+
+
 def test_the_estimator_has_its_share_of_the_learning_rate(tmp_path: Path) -> None:
     loop = loop_of(tmp_path, teacher={"steps": 6, "warmup": 0, "lr": 1e-2, "estimator_lr": 0.01})
     before = {k: v.clone() for k, v in loop.stage.model.state_dict().items()}
