@@ -10,14 +10,18 @@ from torch import Tensor
 from ..atomic import writing
 from ..network.baked import BakedKDSR
 
+LARGEST_SIDE = 32_768
+"""LQ pixels that a file takes along an axis: some bound is needed by PyTorch 2.4, which otherwise
+fails at the sides whose rows 32-bit numbers cannot count."""
+
 
 def example(baked: BakedKDSR) -> tuple[tuple[Tensor], tuple[dict[int, Any]]]:
     """Arguments to trace a baked network with, and which of their dimensions are free."""
     least = baked.tail.kernel_side
     free = {
         0: torch.export.Dim("batch"),
-        2: torch.export.Dim("height", min=least),
-        3: torch.export.Dim("width", min=least),
+        2: torch.export.Dim("height", min=least, max=LARGEST_SIDE),
+        3: torch.export.Dim("width", min=least, max=LARGEST_SIDE),
     }
     return (torch.zeros(2, 3, 16, 20),), (free,)
 

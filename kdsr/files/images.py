@@ -198,5 +198,5 @@ def _save_8_bit(
         options["subsampling"] = 0
     if kind == "TIFF":
         options["compression"] = "tiff_deflate"
-    with io.BufferedWriter(_PythonFile(path, "wb")) as file:
+    with io.BufferedWriter(_PythonFile(str(path), "wb")) as file:
         image.save(file, kind, **options)

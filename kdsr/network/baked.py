@@ -116,7 +116,8 @@ class BakedKDSR(nn.Module):
         for depthwise, conv in zip(self.depthwise, self.convs, strict=True):
             x = conv(F.leaky_relu_(depthwise(x), LEAK)).add_(x)
         x = self.fuse(x).add_(head)
-        bias = self.composed.get_parameter("bias")
+        bias = self.composed.bias  # torch.export of 2.4 does not know `get_parameter`
+        assert bias is not None
         composed = ComposedTail(self.composed.weight, bias, self.scale)
         y = run_composed(self.tail, composed, x)
         return y.to(lq.dtype) + self.mean.to(lq.dtype)
