@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kdsr import KDSR, IDRError
-from kdsr.files.exported import export_onnx
+from kdsr.files.exported import example, export_onnx
 from kdsr.network.baked import BakedKDSR
 from tests.conftest import make_tiny
 
@@ -58,9 +58,8 @@ SIZES = [(1, 5, 5), (1, 6, 9), (3, 40, 33)]
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_torch_export_keeps_batch_height_and_width_free(baked: BakedKDSR) -> None:
-    dims = {0: torch.export.Dim("b"), 2: torch.export.Dim("h", min=5)}
-    dims[3] = torch.export.Dim("w", min=5)
-    program = torch.export.export(baked, (torch.zeros(2, 3, 16, 20),), dynamic_shapes=(dims,))
+    arguments, free = example(baked)
+    program = torch.export.export(baked, arguments, dynamic_shapes=free)
     for b, h, w in SIZES:
         lq = torch.rand(b, 3, h, w)
         torch.testing.assert_close(program.module()(lq), baked(lq))

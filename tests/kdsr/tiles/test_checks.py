@@ -257,6 +257,10 @@ def test_a_buffer_that_fits_is_used_as_it_is() -> None:
 
 def test_messages_say_what_came() -> None:
     for image, message in (
+        (spoilt(GOOD, 1.51), "to 1.51, expected 0 to 1"),
+        (spoilt(GOOD, -0.51), "from -0.51 to"),
+        (spoilt(GOOD, INF), "the image has NaN or infinite values"),
+        (spoilt(GOOD, -INF), "the image has NaN or infinite values"),
         (GOOD * 255, "values from "),
         ((GOOD * 255).byte(), "got torch.uint8; divide by 255 first"),
         (GOOD[0], "got shape (3, 6, 7)"),
