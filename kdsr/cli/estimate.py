@@ -10,14 +10,16 @@ from ..idr import IDR
 from ..meaning.readings import read
 from ..model import KDSR
 from ..options import WRAPS
-from .inputs import check_new, find_inputs, pick_device, tile_of
+from .inputs import find_inputs, pick_device, tile_of
+from .outputs import IDR_SUFFIXES, check_output
 
 
 def estimate(arguments: argparse.Namespace) -> int:
     """Prints a line for each image, and saves the IDRs when asked to."""
     inputs = find_inputs(arguments.input)
     if arguments.output:
-        check_new(arguments.output, overwrite=arguments.overwrite)
+        read = [*inputs, arguments.model]
+        check_output(arguments.output, IDR_SUFFIXES, "IDRs", read, overwrite=arguments.overwrite)
     model = load(arguments.model).to(pick_device(arguments.device))
     idrs, failures = [], 0
     for source in inputs:
@@ -37,7 +39,8 @@ def estimate(arguments: argparse.Namespace) -> int:
         idrs.append(idr)
     if arguments.output and idrs and not failures:
         joined = IDR.cat(idrs)
-        (joined.mean() if arguments.mean else joined).save(arguments.output)
+        kept = joined.mean() if arguments.mean else joined
+        kept.save(arguments.output, overwrite=arguments.overwrite)
         sys.stdout.write(f"saved {arguments.output}\n")
     return 2 if failures else 0
 

@@ -1,4 +1,4 @@
-"""From what people type to files: globs, folders, output names, the device."""
+"""From what people type to what it means: globs, folders, the tile, the device."""
 
 import argparse
 import glob
@@ -7,7 +7,9 @@ from pathlib import Path
 import torch
 
 from ..errors import ConfigError, ImageError
-from ..files.image_formats import READ_SUFFIXES, WRITE_SUFFIXES
+from ..files.image_formats import READ_SUFFIXES
+
+_DEVICES = ("cpu", "cuda", "mps")  # PyTorch names others, but the networks do not run there
 
 
 def find_inputs(patterns: list[str]) -> list[Path]:
@@ -36,65 +38,9 @@ def find_inputs(patterns: list[str]) -> list[Path]:
     return list(found)
 
 
-def output_path(
-    source: Path, output: Path | None, suffix: str, form: str | None, *, single: bool
-) -> Path:
-    """Where the result of `source` goes.
-
-    Args:
-        source: The input file.
-        output: A file (only for a single input) or a folder, or None for beside the input.
-        suffix: Added to the name, unless `output` is a file.
-        form: "png", "jpg", "webp" or "tif", or None for the input's (PNG for BMP).
-        single: Whether there is only one input.
-
-    Raises:
-        ConfigError: If several inputs would go into one file.
-    """
-    if output is not None and output.suffix.lower() in WRITE_SUFFIXES and not output.is_dir():
-        if not single:
-            raise ConfigError(f"{output} is a file, but there are several inputs: name a folder")
-        return output
-    if form is not None:
-        ending = f".{form}"
-    else:
-        ending = source.suffix if source.suffix.lower() in WRITE_SUFFIXES else ".png"
-    return (output or source.parent) / f"{source.stem}{suffix}{ending}"
-
-
 def tile_of(arguments: argparse.Namespace) -> int | str | None:
     """The tile that `--tile` means to the library."""
     return None if arguments.tile == "none" else arguments.tile
-
-
-def check_apart(targets: dict[Path, Path]) -> None:
-    """Refuses inputs whose results would replace each other.
-
-    Args:
-        targets: Input -> result.
-
-    Raises:
-        ConfigError: Naming every such pair.
-    """
-    first: dict[Path, Path] = {}
-    clashes = [
-        f"{first[target]} and {source} would both become {target}"
-        for source, target in targets.items()
-        if first.setdefault(target, source) is not source
-    ]
-    if clashes:
-        raise ConfigError("; ".join(clashes) + "; give them different names or run them apart")
-
-
-def check_new(path: Path, *, overwrite: bool) -> None:
-    """Refuses to replace a file unless asked to, and makes its folder.
-
-    Raises:
-        ConfigError: If the file exists.
-    """
-    if path.exists() and not overwrite:
-        raise ConfigError(f"{path} exists; add --overwrite to replace it")
-    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def pick_device(name: str) -> torch.device:
@@ -109,6 +55,10 @@ def pick_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type not in _DEVICES:
+            raise ConfigError(
+                f"device {name!r} is not supported; use {', '.join(_DEVICES)} or auto"
+            )
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError):
         raise ConfigError(f"device {name!r} is not available here; use cpu or auto") from None

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from ..atomic import writing
-from ..errors import ConfigError
 from ..estimation.grid import estimate_local
 from ..files.images import read_image
 from ..files.loading import load
@@ -13,16 +12,16 @@ from ..idr import IDR
 from ..meaning.report import draw_report, report
 from ..model import KDSR
 from ..options import WRAPS
-from .inputs import check_new, pick_device, tile_of
+from .inputs import pick_device, tile_of
+from .outputs import check_output
 
 
 def inspect(arguments: argparse.Namespace) -> int:
     """Prints what an image's IDR says, and draws it when asked to."""
     output: Path | None = arguments.output
     if output is not None:
-        if output.suffix.lower() != ".png":
-            raise ConfigError(f"{output}: the figure is a PNG; end it in .png")
-        check_new(output, overwrite=arguments.overwrite)
+        read = (arguments.input, arguments.other, arguments.model)
+        check_output(output, (".png",), "figures", read, overwrite=arguments.overwrite)
     model = load(arguments.model).to(pick_device(arguments.device))
     idr = _idr(model, arguments.input, arguments)
     other = _idr(model, arguments.other, arguments) if arguments.other else None
@@ -39,7 +38,7 @@ def inspect(arguments: argparse.Namespace) -> int:
     sys.stdout.write(report(idr, other, local, model) + "\n")
     if output is not None:
         figure = draw_report(idr, other, local, image, model)
-        with writing(output) as temporary:
+        with writing(output, overwrite=arguments.overwrite) as temporary:
             figure.save(temporary, format="PNG")
         sys.stdout.write(f"saved {output}\n")
     return 0

@@ -8,7 +8,7 @@ from ..files.loading import find_file
 from ..files.weights import convert as convert_checkpoint
 from ..files.weights import load_checkpoint
 from ..model import KDSR
-from .inputs import check_new
+from .outputs import check_output
 
 
 def info(arguments: argparse.Namespace) -> int:
@@ -48,7 +48,9 @@ def models(_: argparse.Namespace) -> int:
 
 def convert(arguments: argparse.Namespace) -> int:
     """Converts between the official format and safetensors."""
-    check_new(arguments.target, overwrite=arguments.overwrite)
-    model = convert_checkpoint(arguments.source, arguments.target)
+    overwrite: bool = arguments.overwrite
+    kinds = (".safetensors", ".pt", ".pth")
+    check_output(arguments.target, kinds, "models", [arguments.source], overwrite=overwrite)
+    model = convert_checkpoint(arguments.source, arguments.target, overwrite=overwrite)
     sys.stdout.write(f"{arguments.source} -> {arguments.target} ({model.role}, {model.config})\n")
     return 0

@@ -17,7 +17,8 @@ from ..meaning.strength import check_strength, with_strength
 from ..model import KDSR
 from ..options import LARGEST_MAP, WRAPS, UpscaleOptions
 from ..upscaling.resized import upscale_to
-from .inputs import check_apart, check_new, find_inputs, output_path, pick_device, tile_of
+from .inputs import find_inputs, pick_device, tile_of
+from .outputs import IDR_SUFFIXES, check_new, check_output, check_targets, output_path
 
 
 def upscale(arguments: argparse.Namespace) -> int:
@@ -41,7 +42,11 @@ def upscale(arguments: argparse.Namespace) -> int:
         )
         for source in inputs
     }
-    check_apart(targets)
+    read = (arguments.idr, arguments.model)
+    check_targets(targets, read)
+    if arguments.save_idr:
+        read = (*inputs, *read)
+        check_output(arguments.save_idr, IDR_SUFFIXES, "IDRs", read, overwrite=arguments.overwrite)
     model = load(arguments.model).to(pick_device(arguments.device))
     idr = IDR.load(arguments.idr) if arguments.idr else None
     if idr is not None:
@@ -70,18 +75,21 @@ def _one(
 ) -> None:
     picture = read_image(source)
     check_new(target, overwrite=arguments.overwrite)
-    check_format(target, transparent=picture.alpha is not None)
+    height, width = picture.rgb.shape[-2:]
+    size = arguments.size.resolve(height, width) if arguments.size else None
+    result = size or (height * model.config.scale, width * model.config.scale)
+    check_format(target, transparent=picture.alpha is not None, size=result)
     wrap = WRAPS[arguments.wrap]
     if arguments.map:
         steering = idr_map(
             model, picture.rgb, cells=arguments.map, wrap=wrap, dtype=arguments.dtype
         )
     else:
-        idr = steering = idr or model.estimate(
-            picture.rgb, wrap=wrap, dtype=arguments.dtype, provenance={"image": source.name}
-        )
-    height, width = picture.rgb.shape[-2:]
-    size = arguments.size.resolve(height, width) if arguments.size else None
+        if idr is None:
+            idr = model.estimate(
+                picture.rgb, wrap=wrap, dtype=arguments.dtype, provenance={"image": source.name}
+            )
+        steering = idr
     with tqdm(desc=source.name, unit="tile", disable=None, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -101,10 +109,11 @@ def _one(
             dtype=arguments.dtype,
             progress=progress,
         )
-    write_image(target, pixels[0], picture, quality=arguments.quality)
+    write_image(
+        target, pixels[0], picture, quality=arguments.quality, overwrite=arguments.overwrite
+    )
     if arguments.save_idr and idr is not None:
-        check_new(arguments.save_idr, overwrite=arguments.overwrite)
-        idr.save(arguments.save_idr)
+        idr.save(arguments.save_idr, overwrite=arguments.overwrite)
     tqdm.write(f"{source} -> {target} ({pixels.shape[3]} x {pixels.shape[2]} px)")
 
 

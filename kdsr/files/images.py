@@ -14,7 +14,7 @@ from ..atomic import writing
 from ..errors import ImageError
 from ..reading import reading
 from .deep_color import check_readable, is_deep, read_deep, write_png, write_tiff
-from .image_formats import WRITE_SUFFIXES
+from .image_formats import LONGEST_SIDES, WRITE_SUFFIXES
 from .opening import open_image, orientation, warnings_of
 
 _DEEP_SUFFIXES = (".png", ".tif", ".tiff")
@@ -116,11 +116,16 @@ def _from_array(pixels: np.ndarray, icc: bytes | None) -> DecodedImage:
     return DecodedImage(rgb.contiguous(), alpha, grey, deep, icc)
 
 
-def check_format(path: Path, *, transparent: bool) -> None:
+def check_format(path: Path, *, transparent: bool, size: tuple[int, int]) -> None:
     """Refuses a name that an image cannot be written under, before work goes into it.
 
+    Args:
+        path: Where the image is to go; the suffix says the format.
+        transparent: Whether it has alpha.
+        size: Its (height, width).
+
     Raises:
-        ImageError: If the format is not known or cannot hold transparency.
+        ImageError: If the format is not known or cannot hold transparency or that many pixels.
     """
     suffix = path.suffix.lower()
     if suffix not in WRITE_SUFFIXES:
@@ -129,6 +134,12 @@ def check_format(path: Path, *, transparent: bool) -> None:
         )
     if transparent and suffix in (".jpg", ".jpeg"):
         raise ImageError(f"{path}: JPEG cannot hold transparency; use --format png or webp")
+    longest = LONGEST_SIDES.get(suffix)
+    if longest is not None and max(size) > longest:
+        raise ImageError(
+            f"{path}: {suffix[1:]} files have at most {longest:,} px a side, the result has "
+            f"{size[1]:,} x {size[0]:,}; use --format png or tif"
+        )
 
 
 def write_image(
@@ -147,7 +158,8 @@ def write_image(
         ImageError: If the format is not known or cannot hold the image, the file exists, or the
             disk refuses.
     """
-    check_format(path, transparent=pixels.shape[0] == 4)
+    height, width = pixels.shape[1:]
+    check_format(path, transparent=pixels.shape[0] == 4, size=(height, width))
     suffix = path.suffix.lower()
     if like.grey:
         grey = pixels[:3].float().mean(0, keepdim=True).to(pixels.dtype)

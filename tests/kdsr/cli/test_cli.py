@@ -189,7 +189,7 @@ def test_inspect_says_and_draws(folder: Path, capsys: pytest.CaptureFixture[str]
     assert main(["inspect", "a.png", "-o", "f.png", *options]) == 2
     assert "add --overwrite" in capsys.readouterr().err
     assert main(["inspect", "a.png", "-o", "f.jpg", *options]) == 2
-    assert "end it in .png" in capsys.readouterr().err
+    assert "figures into this; end it in .png" in capsys.readouterr().err
 
 
 def test_existing_files_are_kept_unless_told_otherwise(
@@ -368,20 +368,31 @@ def test_ctrl_c_in_the_command_leaves_nothing_half_written(folder: Path, weights
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     # A shell's background job ignores Ctrl-C, and so would the command started from it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    script = """
+import sys
+from pathlib import Path
+import kdsr.cli.upscale
+compute = kdsr.cli.upscale.upscale_to
+def started(*arguments, **keywords):
+    Path("started").touch()
+    return compute(*arguments, **keywords)
+kdsr.cli.upscale.upscale_to = started
+sys.exit(kdsr.cli.main(["upscale", "a.png", "-o", "out/b.png", "--tile", "8"]))
+"""
     process = subprocess.Popen(
-        [sys.executable, "-m", "kdsr", "upscale", "a.png", "-o", "out/b.png", "--tile", "8"],
+        [sys.executable, "-c", script],
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
     )
     deadline = time.monotonic() + 60
-    while not (folder / "out").is_dir() and time.monotonic() < deadline:
+    while not (folder / "started").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopped" in error
-    assert list((folder / "out").iterdir()) == []
+    assert sorted(p.name for p in folder.iterdir()) == ["a.png", "started"]
 
 
 def test_an_interrupted_batch_keeps_what_was_finished(

@@ -1,0 +1,115 @@
+"""Where results go: one plan, checked before anything is computed."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import ConfigError
+from ..files.image_formats import WRITE_SUFFIXES
+
+IDR_SUFFIXES = (".safetensors",)
+
+
+def output_path(
+    source: Path, output: Path | None, suffix: str, form: str | None, *, single: bool
+) -> Path:
+    """Where the result of `source` goes.
+
+    Args:
+        source: The input file.
+        output: A file (only for a single input) or a folder, or None for beside the input.
+        suffix: Added to the name, unless `output` is a file.
+        form: "png", "jpg", "webp" or "tif", or None for the input's (PNG for BMP).
+        single: Whether there is only one input.
+
+    Raises:
+        ConfigError: If several inputs would go into one file, or `output` ends like a file of a
+            kind that is not written.
+    """
+    if output is not None and output.suffix and not output.is_dir():
+        _check_suffix(output, WRITE_SUFFIXES, "images", "; a folder of that name must exist first")
+        if not single:
+            raise ConfigError(f"{output} is a file, but there are several inputs: name a folder")
+        return output
+    if form is not None:
+        ending = f".{form}"
+    else:
+        ending = source.suffix if source.suffix.lower() in WRITE_SUFFIXES else ".png"
+    return (output or source.parent) / f"{source.stem}{suffix}{ending}"
+
+
+def check_targets(targets: dict[Path, Path], inputs: Iterable[str | Path | None]) -> None:
+    """Refuses results that would replace each other, or what the call reads.
+
+    Args:
+        targets: Input -> result.
+        inputs: What the call reads besides, a model or an IDR; None is nothing.
+
+    Raises:
+        ConfigError: Naming every such pair.
+    """
+    first: dict[str, Path] = {}
+    clashes = [
+        f"{first[key]} and {source} would both become {target}"
+        for source, target in targets.items()
+        if first.setdefault(key := _key(target), source) is not source
+    ]
+    if clashes:
+        raise ConfigError("; ".join(clashes) + "; give them different names or run them apart")
+    _check_not_read(targets.values(), [*targets, *inputs])
+
+
+def check_output(
+    path: Path,
+    suffixes: tuple[str, ...],
+    holds: str,
+    inputs: Iterable[str | Path | None],
+    *,
+    overwrite: bool,
+) -> None:
+    """Refuses a name for the one result of a command.
+
+    Args:
+        path: Where the result is to go.
+        suffixes: What it may end in.
+        holds: What it holds, in the plural.
+        inputs: Everything the call reads; None is nothing.
+        overwrite: Whether a file that exists is replaced.
+
+    Raises:
+        ConfigError: If the suffix is another's, or the file is read by the same call, is a folder,
+            or exists.
+    """
+    _check_suffix(path, suffixes, holds)
+    _check_not_read([path], inputs)
+    check_new(path, overwrite=overwrite)
+
+
+def check_new(path: Path, *, overwrite: bool) -> None:
+    """Refuses to replace a folder, and a file unless asked to.
+
+    Raises:
+        ConfigError: If there is one.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; name a file")
+    if path.exists() and not overwrite:
+        raise ConfigError(f"{path} exists; add --overwrite to replace it")
+
+
+def _check_suffix(path: Path, suffixes: tuple[str, ...], holds: str, more: str = "") -> None:
+    if path.suffix.lower() not in suffixes:
+        known = " or ".join(suffixes)
+        raise ConfigError(f"{path}: cannot write {holds} into this; end it in {known}{more}")
+
+
+def _check_not_read(outputs: Iterable[Path], inputs: Iterable[str | Path | None]) -> None:
+    read = {_key(source) for source in inputs if source is not None}
+    for path in outputs:
+        if _key(path) in read:
+            raise ConfigError(f"{path} would replace what it is made from; give it another name")
+
+
+def _key(path: str | Path) -> str:
+    """Equal for all names of one file, hard links apart: those survive a replacement."""
+    return os.path.normcase(os.path.realpath(path))

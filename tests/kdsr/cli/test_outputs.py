@@ -1,0 +1,195 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from kdsr import IDR, KDSR, ImageError
+from kdsr.cli import main
+from kdsr.files.images import check_format
+from kdsr.files.weights import save_checkpoint
+from tests.conftest import ROOT, make_tiny
+
+MODEL = ["--model", "m.safetensors"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Holds a.png, b.png, m.safetensors (a tiny model) and i.safetensors (one of its IDRs)."""
+    model = make_tiny()
+    save_checkpoint(model, tmp_path / "m.safetensors")
+    for name in ("a.png", "b.png"):
+        draw(tmp_path / name, seed=ord(name[0]))
+    model.estimate(torch.rand(1, 3, 12, 16)).save(tmp_path / "i.safetensors")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def draw(path: Path, height: int = 12, width: int = 16, seed: int = 0) -> None:
+    array = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    Image.fromarray(array).save(path)
+
+
+def contents(folder: Path) -> dict[Path, bytes | None]:
+    return {p: p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["upscale", "a.png", "-o", "o.gif"], ".png or .jpg"),
+        (["upscale", "a.png", "b.png", "-o", "o.gif"], ".png or .jpg"),
+        (["upscale", "a.png", "-o", "a.png"], "replace what it is made from"),
+        (["upscale", "a.png", "-o", "./new/../a.png"], "replace what it is made from"),
+        (["upscale", "a.png", "b.png", "--suffix", ""], "replace what it is made from"),
+        (["upscale", "a.png", "-o", "o.png", "--save-idr", "x.png"], "end it in .safetensors"),
+        (["upscale", "a.png", "--save-idr", "m.safetensors"], "replace what it is made from"),
+        (
+            ["upscale", "a.png", "--idr", "i.safetensors", "--save-idr", "i.safetensors"],
+            "replace what it is made from",
+        ),
+        (["estimate", "a.png", "-o", "a.png"], "end it in .safetensors"),
+        (["estimate", "a.png", "-o", "m.safetensors"], "replace what it is made from"),
+        (["inspect", "a.png", "-o", "a.png"], "replace what it is made from"),
+        (["inspect", "a.png", "--other", "b.png", "-o", "b.png"], "replace what it is made from"),
+        (["bake", "a.png", "--image", "a.png"], "end it in .onnx or .pt2"),
+    ],
+)
+def test_an_output_fits_its_suffix_and_is_no_input(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    before = contents(folder)
+    assert main([*arguments, "--overwrite", *MODEL]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert contents(folder) == before
+
+
+def test_a_model_is_not_converted_onto_itself(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(folder)
+    assert main(["convert", "m.safetensors", "m.safetensors", "--overwrite"]) == 2
+    assert "replace what it is made from" in capsys.readouterr().err
+    assert contents(folder) == before
+
+
+def test_a_saved_idr_is_not_replaced_and_that_is_said_before_any_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(KDSR, "estimate", lambda *_: pytest.fail("worked first"))
+    (folder / "old.safetensors").write_text("precious")
+    before = contents(folder)
+    assert main(["upscale", "a.png", *MODEL, "--save-idr", "old.safetensors"]) == 2
+    assert "add --overwrite" in capsys.readouterr().err
+    assert contents(folder) == before
+
+
+def test_a_folder_is_never_taken_for_a_file(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "d.safetensors").mkdir()
+    assert main(["estimate", "a.png", *MODEL, "-o", "d.safetensors", "--overwrite"]) == 2
+    assert "is a folder" in capsys.readouterr().err
+
+
+def test_a_folder_with_a_dot_in_its_name_takes_results_once_it_exists(folder: Path) -> None:
+    (folder / "v1.2").mkdir()
+    assert main(["upscale", "a.png", *MODEL, "-o", "v1.2"]) == 0
+    assert [p.name for p in (folder / "v1.2").iterdir()] == ["a-kdsr.png"]
+
+
+def test_no_folder_is_made_for_a_run_that_fails(folder: Path) -> None:
+    for arguments in (
+        ["upscale", "missing.png", "-o", "new/x.png"],
+        ["estimate", "missing.png", "-o", "new/x.safetensors"],
+        ["inspect", "missing.png", "-o", "new/x.png"],
+        ["bake", "new/x.pt2", "--image", "missing.png"],
+    ):
+        assert main([*arguments, *MODEL]) == 2
+        assert not (folder / "new").exists(), arguments
+
+
+def test_a_result_too_large_for_its_format_is_known_before_it_is_computed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw(folder / "wide.png", 1, 4096)  # x4: 16,384 px
+    computed = []
+    real = KDSR.estimate
+    monkeypatch.setattr(
+        KDSR, "estimate", lambda *a, **k: computed.append(a[1].shape[3]) or real(*a, **k)
+    )
+    run = ["upscale", "wide.png", "a.png", "-o", "out", *MODEL, "--format", "webp"]
+    assert main(run) == 2
+    assert "at most 16,383 px a side" in capsys.readouterr().err
+    assert computed == [16]
+    assert [p.name for p in (folder / "out").iterdir()] == ["a-kdsr.webp"]
+
+
+@pytest.mark.parametrize(("name", "longest"), [("a.jpg", 65_500), ("a.webp", 16_383)])
+def test_the_limits_of_formats_are_those_of_their_libraries(
+    tmp_path: Path, name: str, longest: int
+) -> None:
+    check_format(tmp_path / name, transparent=False, size=(1, longest))
+    Image.new("RGB", (longest, 1)).save(tmp_path / name)
+    with pytest.raises(ImageError, match="px a side"):
+        check_format(tmp_path / name, transparent=False, size=(longest + 1, 1))
+    with pytest.raises((OSError, ValueError)):
+        Image.new("RGB", (longest + 1, 1)).save(tmp_path / name)
+
+
+def test_of_two_processes_with_one_output_one_fails(folder: Path) -> None:
+    # Both wait for each other with their results ready, past every check.
+    script = """
+import sys, time
+from pathlib import Path
+import kdsr.cli.upscale
+from kdsr.cli import main
+write = kdsr.cli.upscale.write_image
+def together(*arguments, **keywords):
+    Path(f"ready-{sys.argv[1]}").touch()
+    while len(list(Path().glob("ready-*"))) < 2:
+        time.sleep(0.01)
+    write(*arguments, **keywords)
+kdsr.cli.upscale.write_image = together
+sys.exit(main(["upscale", sys.argv[1], "-o", "o.png", "--model", "m.safetensors"]))
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pair = {
+        name: subprocess.Popen(
+            [sys.executable, "-c", script, name], env=environment, stderr=subprocess.PIPE
+        )
+        for name in ("a.png", "b.png")
+    }
+    errors = {name: process.communicate(timeout=240)[1] for name, process in pair.items()}
+    codes = {name: process.returncode for name, process in pair.items()}
+    assert sorted(codes.values()) == [0, 2], errors
+    winner = min(codes, key=lambda name: codes[name])
+    loser = max(codes, key=lambda name: codes[name])
+    assert b"exists and is not replaced" in errors[loser]
+    assert main(["upscale", winner, "-o", "alone.png", *MODEL]) == 0
+    assert (folder / "o.png").read_bytes() == (folder / "alone.png").read_bytes()
+
+
+def test_estimates_are_saved_only_if_every_input_was_read(folder: Path) -> None:
+    (folder / "broken.png").write_text("no picture")
+    run = ["estimate", "a.png", "broken.png", *MODEL, "-o", "x.safetensors"]
+    assert main(run) == 2
+    assert not (folder / "x.safetensors").exists()
+    assert main(["estimate", "a.png", "b.png", *MODEL, "-o", "x.safetensors"]) == 0
+    assert len(IDR.load(folder / "x.safetensors")) == 2
+
+
+@pytest.mark.parametrize("device", ["meta", "hpu", "privateuseone"])
+def test_devices_that_cannot_run_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], device: str
+) -> None:
+    before = contents(folder)
+    assert main(["upscale", "a.png", *MODEL, "--device", device]) == 2
+    assert "use cpu, cuda, mps or auto" in capsys.readouterr().err
+    assert contents(folder) == before
