@@ -14,7 +14,6 @@ from .errors import (
     ImageError,
     KDSRError,
 )
-from .network.config import PRESETS, KDSRConfig
 
 if TYPE_CHECKING:
     from .files.loading import load
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from .meaning.references import references
     from .meaning.strength import with_strength
     from .model import KDSR
+    from .network.config import PRESETS, KDSRConfig
     from .network.models import Teacher as KDSRTeacher
 
 __version__ = "0.1.0"
@@ -77,4 +77,8 @@ def __getattr__(name: str) -> Any:
         from .network.models import Teacher
 
         return Teacher
+    if name in ("PRESETS", "KDSRConfig"):
+        from .network import config
+
+        return getattr(config, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,10 +1,12 @@
 """The `kdsr` command."""
 
-import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from ..errors import Cancelled, KDSRError
-from .parser import make_parser
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -16,6 +18,8 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0 if all went well, 2 for anything the user can mend, 130 after Ctrl-C.
     """
+    from .parser import make_parser  # not before a signal can stop it, see `stopping`
+
     arguments = make_parser().parse_args(argv)
     try:
         return run(arguments.command, arguments)
@@ -29,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
-def run(command: str, arguments: argparse.Namespace) -> int:
+def run(command: str, arguments: "argparse.Namespace") -> int:
     """Imports what one command needs (PyTorch takes a moment) and runs it."""
     if command == "upscale":
         from .upscale import upscale
