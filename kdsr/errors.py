@@ -50,6 +50,10 @@ class ImageError(KDSRError):
     """An image file or tensor that cannot be upscaled."""
 
 
+class VideoError(KDSRError):
+    """A video that cannot be read, or written."""
+
+
 class IDRError(KDSRError):
     """An IDR that does not fit the model, the batch or the file format."""
 

@@ -10,7 +10,7 @@ from tests.support.places import ROOT
 
 STDLIB = set(sys.stdlib_module_names)
 CORE = {"torch", "numpy", "safetensors", "einops", "PIL", "huggingface_hub", "tqdm"}
-OPTIONAL = {"onnx", "onnxscript", "spandrel"}
+OPTIONAL = {"av", "onnx", "onnxscript", "spandrel"}
 FOR_TYPE_CHECKERS = {"typing_extensions"}
 
 LIBRARY = (
@@ -24,6 +24,7 @@ LIBRARY = (
     ("model",),
     ("files",),
     ("spandrel",),
+    ("video",),
     ("__init__",),
     ("cli", "__main__"),
 )
