@@ -100,7 +100,7 @@ def figure(ways: list[Way], whole: Tensor, numbers: list[str], pitch: int) -> Im
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n")[0])
-    parser.add_argument("image", nargs="?", default=ROOT / "workflows/inputs/kdsr_lake.png")
+    parser.add_argument("image", nargs="?", default=ROOT / "samples/lake.png")
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--tile", type=int, default=64, help="LQ pixels")
     parser.add_argument("--figure", type=Path, help="where to draw the figure")

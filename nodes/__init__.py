@@ -5,10 +5,12 @@ from comfy_api.latest import ComfyExtension, io
 from . import runtime
 from .bake import BakeUpscaleModel
 from .blend import BlendIDR
+from .compare import Compare
 from .estimate import EstimateIDR
 from .files import LoadIDR, SaveIDR
 from .inspect import InspectIDR
 from .load import LoadKDSR
+from .sample import Sample
 from .tile_upscale import TileUpscale
 from .upscale import Upscale
 from .upscale_regions import UpscaleRegions
@@ -35,4 +37,6 @@ class KDSRExtension(ComfyExtension):
             SaveIDR,
             LoadIDR,
             BakeUpscaleModel,
+            Sample,
+            Compare,
         ]

@@ -21,22 +21,29 @@ from kdsr.files.images import read_image
 from kdsr.meaning.report import draw_report
 from tests.support import comfy_server
 from tests.support.comfy_browser import Frontend, frontend
-from tests.support.comfy_workflows import INPUTS, ship_inputs
+from tests.support.comfy_workflows import NAMES
+from tests.support.places import SAMPLES
 
 ROOT = Path(__file__).parents[1]
 HELP = ROOT / "web" / "docs" / "images"
 README = ROOT / "docs" / "images"
 # Parts of workflows after they ran: picture, workflow, titles of the nodes shown.
 PARTS = {
-    "KDSR_Load": ("basic_x4", ["Load KDSR", "Upscale with IDR"]),
-    "KDSR_EstimateIDR": ("idr_transfer", ["Reference", "IDR of the reference"]),
-    "KDSR_SaveIDR": ("save_and_load_idr", ["Estimate IDR", "Save IDR"]),
-    "KDSR_LoadIDR": ("save_and_load_idr", ["Load IDR", "Upscale with IDR"]),
-    "KDSR_BakeUpscaleModel": (
-        "bake_upscale_model",
-        ["Bake to Upscale Model", "Upscale Image (using Model)"],
-    ),
+    "KDSR_Load": ("01", ["Load KDSR", "Upscale with IDR"]),
+    "KDSR_Sample": ("01", ["KDSR Sample", "Upscale with IDR"]),
+    "KDSR_Compare": ("01", ["Upscale with IDR", "Before | after"]),
+    "KDSR_EstimateIDR": ("06", ["Reference", "IDR of the reference"]),
+    "KDSR_SaveIDR": ("09", ["Estimate IDR", "Save IDR"]),
+    "KDSR_LoadIDR": ("09", ["Load IDR", "Upscale with IDR"]),
+    "KDSR_BakeUpscaleModel": ("10", ["Bake to Upscale Model", "Upscale Image (using Model)"]),
 }
+# The workflow has Load IDR muted, for there is no file before its first run.
+USE_LOAD_IDR = """
+const node = type => app.graph.nodes.find(n => n.type === type)
+const load = node('KDSR_LoadIDR'), upscale = node('KDSR_Upscale')
+load.mode = 0
+load.connect(0, upscale, upscale.findInputSlot('idr'))
+"""
 
 
 def to_image(pixels: Tensor) -> Image.Image:
@@ -66,7 +73,7 @@ def save(picture: Image.Image, path: Path) -> None:
 
 def upscaled(model: kdsr.KDSR) -> Image.Image:
     """For Upscale: the input enlarged plainly, and the result."""
-    lq = read_image(INPUTS / "kdsr_kingfisher.png").rgb
+    lq = read_image(SAMPLES / "example.png").rgb
     sr = to_image(model.upscale(lq))
     part = (60, 0, 540, 440)
     bicubic = to_image(lq).resize(sr.size, Image.Resampling.BICUBIC)
@@ -75,8 +82,8 @@ def upscaled(model: kdsr.KDSR) -> Image.Image:
 
 def blended(model: kdsr.KDSR) -> Image.Image:
     """For Blend IDR: one image at several weights."""
-    lq = read_image(INPUTS / "kdsr_kingfisher.png").rgb
-    light = model.estimate(read_image(INPUTS / "kdsr_osprey.png").rgb)
+    lq = read_image(SAMPLES / "example.png").rgb
+    light = model.estimate(read_image(SAMPLES / "osprey.png").rgb)
     own = model.estimate(lq)
     part = (160, 20, 400, 320)
     weights = (-0.5, 0.0, 1.0, 2.0)
@@ -86,14 +93,14 @@ def blended(model: kdsr.KDSR) -> Image.Image:
 
 def inspected(model: kdsr.KDSR) -> Image.Image:
     """For Inspect IDR: the figure that the node shows."""
-    lq = read_image(INPUTS / "kdsr_kingfisher.png").rgb
-    other = model.estimate(read_image(INPUTS / "kdsr_osprey.png").rgb)
+    lq = read_image(SAMPLES / "example.png").rgb
+    other = model.estimate(read_image(SAMPLES / "osprey.png").rgb)
     return draw_report(model.estimate(lq), other, estimate_local(model, lq), lq, model)
 
 
 def mixed(model: kdsr.KDSR) -> Image.Image:
     """For Upscale Regions: two photographs in one image."""
-    left, right = (read_image(INPUTS / f"kdsr_{name}.png").rgb for name in ("kingfisher", "osprey"))
+    left, right = (read_image(SAMPLES / f"{name}.png").rgb for name in ("example", "osprey"))
     lq = torch.cat((left[..., :105], right[..., 40:145]), dim=-1)
     middle, side = 4 * 105, 4 * 40
     ways = {"one IDR": model.estimate(lq), "map": idr_map(model, lq)}
@@ -112,7 +119,7 @@ def seams() -> Image.Image:
 def shoot(page: Frontend, folder: Path) -> None:
     """Runs workflows in the frontend and takes pictures of them."""
     shot = folder / "shot.png"
-    page.open_template("basic_x4")
+    page.open_template(NAMES[0])
     page.fit()
     page.screenshot(shot)
     save(Image.open(shot), README / "comfyui-before.jpg")
@@ -121,9 +128,13 @@ def shoot(page: Frontend, folder: Path) -> None:
     time.sleep(5)  # until messages are gone
     page.screenshot(shot)
     save(Image.open(shot), README / "comfyui-after.jpg")
-    for name, (workflow, titles) in PARTS.items():
-        page.open_template(workflow)
+    for name, (number, titles) in PARTS.items():
+        page.load()
+        page.open_template(next(n for n in NAMES if n.startswith(number)))
+        page.server.post("/free", {"unload_models": True, "free_memory": True})  # shows all anew
         page.run()
+        if name == "KDSR_LoadIDR":
+            page.driver.execute_script(USE_LOAD_IDR)
         page.screenshot(shot, page.focus(titles))
         save(Image.open(shot), HELP / f"{name}.jpg")
 
@@ -138,7 +149,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as base:
         server = comfy_server.start(comfy_server.found_comfyuis()[-1], Path(base))
         try:
-            ship_inputs(server)
             with frontend(server, width=1440, height=920) as page:
                 shoot(page, Path(base))
         finally:

@@ -19,6 +19,8 @@ NODES = [
     "KDSR_SaveIDR",
     "KDSR_LoadIDR",
     "KDSR_BakeUpscaleModel",
+    "KDSR_Sample",
+    "KDSR_Compare",
 ]
 # Ids and their inputs never change once released: workflows hold them.
 INPUTS = {
@@ -38,6 +40,8 @@ INPUTS = {
     "KDSR_SaveIDR": ["idr", "filename_prefix"],
     "KDSR_LoadIDR": ["file"],
     "KDSR_BakeUpscaleModel": ["model", "idr"],
+    "KDSR_Sample": ["sample"],
+    "KDSR_Compare": ["before", "after"],
 }  # fmt: skip
 
 

@@ -1,54 +1,49 @@
-"""The workflows in a real ComfyUI: run to their end, served as templates, opened in its page."""
+"""What the workflows make in a real ComfyUI, and what it serves of the pack."""
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.comfy_browser import NOT_FOUND, Frontend, as_json, found_chromium, frontend
 from tests.support.comfy_server import PACK, ComfyServer, comfy_python
-from tests.support.comfy_workflows import FOLDER, INPUTS, NAMES, read, ship_inputs, to_api
+from tests.support.comfy_workflows import FOLDER, NAMES, read, shown, to_api
+from tests.support.places import SAMPLES
 
 pytestmark = pytest.mark.comfy
 
-
-@pytest.fixture(scope="module")
-def server(comfy: ComfyServer) -> ComfyServer:
-    """A server whose input folder holds the samples, as the notes in the workflows ask."""
-    ship_inputs(comfy)
-    return comfy
+Shown = dict[str, dict[str, list[Path]]]
 
 
 @pytest.fixture(scope="module")
-def info(server: ComfyServer) -> dict[str, Any]:
-    return server.object_info()
+def ran(comfy: ComfyServer) -> Callable[[str], Shown]:
+    """Runs a workflow by its number, once; gives the files it made."""
+    entries: dict[str, Shown] = {}
+    info = comfy.object_info()
 
+    def run(number: str) -> Shown:
+        if number not in entries:
+            name = next(name for name in NAMES if name.startswith(number))
+            entries[number] = shown(comfy, name, comfy.run(to_api(read(name), info)))
+        return entries[number]
 
-def shown(server: ComfyServer, name: str, entry: dict[str, Any]) -> dict[str, list[Path]]:
-    """The files that a run made, by the titles or types of their nodes."""
-    nodes = {str(n["id"]): title(n) for n in read(name)["nodes"]}
-    return {
-        nodes[node_id]: [
-            server.base / i["type"] / i["subfolder"] / i["filename"] for i in out["images"]
-        ]
-        for node_id, out in entry["outputs"].items()
-        if "images" in out
-    }
-
-
-def title(node: dict[str, Any]) -> str:
-    return node.get("title") or node["type"]
+    return run
 
 
 def pixels(file: Path) -> np.ndarray:
     """(H, W, 3) uint8."""
     with Image.open(file) as image:
         return np.array(image.convert("RGB"))
+
+
+def compared(files: Shown, title: str) -> tuple[np.ndarray, np.ndarray]:
+    """What the slider of that title shows left and right."""
+    return pixels(files[title]["kdsr_before"][0]), pixels(files[title]["kdsr_after"][0])
 
 
 # What the library makes of the sample, by the same interpreter and torch as ComfyUI.
@@ -69,129 +64,81 @@ def library_result(lq: Path, folder: Path) -> np.ndarray:
     return np.load(out)
 
 
-@pytest.fixture(scope="module")
-def ran(server: ComfyServer, info: dict[str, Any]) -> Callable[[str], dict[str, list[Path]]]:
-    """Runs a workflow, once; gives the files it made."""
-    entries: dict[str, dict[str, list[Path]]] = {}
-
-    def run(name: str) -> dict[str, list[Path]]:
-        if name not in entries:
-            entries[name] = shown(server, name, server.run(to_api(read(name), info)))
-        return entries[name]
-
-    return run
+def test_the_first_workflow_gives_the_pixels_of_the_library(ran, tmp_path: Path) -> None:
+    files = ran("01")
+    expected = library_result(SAMPLES / "example.png", tmp_path)
+    assert np.array_equal(pixels(files["SaveImage"]["images"][0]), expected)
+    before, after = compared(files, "Before | after")
+    assert np.array_equal(after, expected)
+    assert before.shape == after.shape
+    assert not np.array_equal(before, after)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_workflow_runs_to_its_end(ran, name: str) -> None:
-    makers = ("SaveImage", "PreviewImage", "SaveVideo", "KDSR_InspectIDR")
-    expected = {title(n) for n in read(name)["nodes"] if n["type"] in makers}
-    files = ran(name)
-    assert set(files) == expected
-    assert all(file.stat().st_size > 0 for group in files.values() for file in group)
+def test_the_video_keeps_its_frames_and_its_sound(ran) -> None:
+    av = pytest.importorskip("av")
+    with av.open(str(ran("02")["SaveVideo"]["images"][0])) as clip:
+        assert len(clip.streams.audio) == 1
+        assert clip.streams.video[0].average_rate == 8
+        frames = [frame.to_ndarray(format="rgb24") for frame in clip.decode(video=0)]
+    with av.open(str(SAMPLES / "pan.mp4")) as source, av.open(str(clip.name)) as clip:
+        sounds = [sound(one) for one in (source, clip)]
+    assert len(frames) == 8
+    assert frames[0].shape == (448, 640, 3)
+    length = min(map(len, sounds))
+    assert length > 0.9 * 44100
+    assert np.corrcoef(sounds[0][:length], sounds[1][:length])[0, 1] > 0.99
 
 
-def test_the_basic_workflow_gives_the_pixels_of_the_library(ran, tmp_path: Path) -> None:
-    expected = library_result(INPUTS / "kdsr_kingfisher.png", tmp_path)
-    assert np.array_equal(pixels(ran("basic_x4")["SaveImage"][0]), expected)
+def sound(clip: Any) -> np.ndarray:
+    """Mono samples."""
+    return np.concatenate([frame.to_ndarray().mean(0) for frame in clip.decode(audio=0)])
 
 
 def test_tiled_equals_whole_in_the_workflow_that_says_so(ran) -> None:
-    files = ran("large_image_tiled")
-    assert pixels(files["SaveImage"][0]).std() > 10
-    assert pixels(files["Difference: black"][0]).max() == 0
-
-
-def test_seams_show_without_kdsr_tiles(ran) -> None:
-    files = ran("seams_compared")
-    difference = pixels(files["Difference x16"][0]).mean(-1)
-    height = len(difference)
-    at_seam = difference[height // 2 - 2 : height // 2 + 2].mean()
-    elsewhere = difference[height // 8 : height // 4].mean()
-    assert at_seam > 5 * elsewhere
+    files = ran("03")
+    assert pixels(files["SaveImage"]["images"][0]).std() > 10
+    assert pixels(files["Difference: black"]["images"][0]).max() == 0
 
 
 def test_wrapped_textures_continue_at_their_other_edge(ran) -> None:
-    files = ran("seamless_texture")
-    wrapped, cut = (step_across_copies(pixels(files[n][0])) for n in ("Seamless", "With seams"))
+    cut, wrapped = (step_at_seam(half) for half in compared(ran("05"), "With a seam | seamless"))
     assert wrapped < cut / 1.2
 
 
-def step_across_copies(sheet: np.ndarray) -> float:
-    """Mean difference of the rows and columns where the 2 x 2 copies meet."""
-    rows, columns = (sheet.astype(float), sheet.astype(float).swapaxes(0, 1))
-    steps = [np.abs(s[len(s) // 2] - s[len(s) // 2 - 1]).mean() for s in (rows, columns)]
-    return float(np.mean(steps))
+def step_at_seam(picture: np.ndarray) -> float:
+    """Mean difference of the two columns in the middle, where two copies meet."""
+    columns = picture.astype(float)[:, picture.shape[1] // 2 - 1 : picture.shape[1] // 2 + 1]
+    return float(np.abs(np.diff(columns, axis=1)).mean())
 
 
-def test_templates_and_their_thumbnails_are_served(server: ComfyServer) -> None:
-    assert sorted(server.get_json("/api/workflow_templates")["kdsr"]) == NAMES
+def test_seams_show_without_kdsr_tiles(ran) -> None:
+    seams, whole = compared(ran("11"), "Tile by tile | one IDR")
+    difference = np.abs(seams.astype(float) - whole).mean((0, 2))
+    middle = len(difference) // 2
+    assert difference[middle - 2 : middle + 2].mean() > 2 * difference[: middle // 2].mean()
+    assert step_at_seam(seams) > step_at_seam(whole)
+
+
+def test_templates_and_their_thumbnails_are_served(comfy: ComfyServer) -> None:
+    assert sorted(comfy.get_json("/api/workflow_templates")["kdsr"]) == NAMES
     for name in NAMES:
-        assert server.get_json(f"/api/workflow_templates/kdsr/{name}.json") == read(name)
-        thumbnail = server.get(f"/api/workflow_templates/kdsr/{name}.jpg")
-        assert thumbnail == (FOLDER / f"{name}.jpg").read_bytes()
+        address = f"/api/workflow_templates/kdsr/{quote(name)}"
+        assert comfy.get_json(f"{address}.json") == read(name)
+        assert comfy.get(f"{address}.jpg") == (FOLDER / f"{name}.jpg").read_bytes()
 
 
-def test_translations_are_served(server: ComfyServer) -> None:
-    served = server.get_json("/api/i18n")
+def test_translations_are_served(comfy: ComfyServer) -> None:
+    served = comfy.get_json("/api/i18n")
     for language in ("en", "zh"):
         path = PACK / "locales" / language / "nodeDefs.json"
         words = json.loads(path.read_text(encoding="utf-8"))
         assert {k: v for k, v in served[language]["nodeDefs"].items() if k in words} == words
 
 
-def test_help_pages_and_their_pictures_are_served(server: ComfyServer) -> None:
+def test_help_pages_and_their_pictures_are_served(comfy: ComfyServer) -> None:
     docs = PACK / "web" / "docs"
     files = [path for path in docs.rglob("*") if path.is_file()]
     assert files
     for path in files:
-        served = server.get(f"/extensions/kdsr/docs/{path.relative_to(docs).as_posix()}")
+        served = comfy.get(f"/extensions/kdsr/docs/{path.relative_to(docs).as_posix()}")
         assert served == path.read_bytes()
-
-
-# ---- in the browser
-
-
-@pytest.fixture(scope="module")
-def page(server: ComfyServer) -> Iterator[Frontend]:
-    """ComfyUI's frontend in Chromium."""
-    if found_chromium() is None:
-        pytest.skip(NOT_FOUND)
-    with frontend(server) as page:
-        yield page
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_frontend_opens_every_template_with_nothing_missing(
-    page: Frontend, info: dict[str, Any], name: str
-) -> None:
-    page.open_template(name)
-    nodes = page.nodes()
-    assert [node["type"] for node in nodes] == [n["type"] for n in read(name)["nodes"]]
-    assert [node for node in nodes if node["red"] or not node["known"]] == []
-    assert page.dialogs() == []
-    # It would queue what the tests above ran (its video nodes add inputs of their own).
-    queued, tested = as_json(page.prompt()), as_json(to_api(read(name), info))
-    assert set(queued) == set(tested)
-    for node_id, node in tested.items():
-        assert node["class_type"] == queued[node_id]["class_type"]
-        assert node["inputs"].items() <= queued[node_id]["inputs"].items()
-
-
-def test_the_frontend_runs_the_basic_workflow_and_shows_its_images(page: Frontend) -> None:
-    page.open_template("basic_x4")
-    page.run()
-    assert [node for node in page.nodes() if node["red"]] == []
-    assert page.dialogs() == []
-
-
-def test_the_frontend_speaks_chinese(server: ComfyServer) -> None:
-    if found_chromium() is None:
-        pytest.skip(NOT_FOUND)
-    try:
-        with frontend(server, Locale="zh") as page:
-            page.open_template("basic_x4")
-            titles = page.driver.execute_script("return app.graph.nodes.map(n => n.title)")
-    finally:
-        server.post("/settings", {"Comfy.Locale": "en"})
-    assert {"加载 KDSR", "用 IDR 放大"} <= set(titles)

@@ -22,6 +22,7 @@ _FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--hide-scrollbars",
 )  # fmt: skip
+RUN_BUTTON = "[data-testid=queue-button], .comfyui-queue-button .p-splitbutton-button"
 _QUIET = {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False}
 
 
@@ -43,10 +44,27 @@ class Frontend:
         self.driver = driver
         self.server = server
 
-    def open_template(self, name: str, timeout: float = 60) -> None:
-        """Opens one of the pack's templates by its address, and waits until it is there."""
+    def load(self, timeout: float = 90) -> None:
+        """Loads the page anew, and waits until the nodes of the pack are known."""
         self.driver.get("about:blank")
-        self.driver.get(f"{self.server.url}/?template={name}&source=kdsr")
+        self.driver.get(self.server.url)
+        self.wait_for("return !!LiteGraph.registered_node_types.KDSR_Load && !!app.graph", timeout)
+
+    def open_template(self, name: str, timeout: float = 60) -> None:
+        """Opens one of the pack's templates as the template browser does it."""
+        if not self.driver.current_url.startswith(self.server.url):
+            self.load()
+        failed = self.driver.execute_async_script(
+            """
+            const [name, done] = arguments
+            fetch(`/api/workflow_templates/kdsr/${encodeURIComponent(name)}.json`)
+                .then(answer => answer.json())
+                .then(flow => app.loadGraphData(flow, true, true, name, {openSource: 'template'}))
+                .then(() => done(null), error => done(String(error)))
+            """,
+            name,
+        )
+        assert failed is None, failed
         self.wait_for(
             f"return app.extensionManager.workflow.activeWorkflow?.filename.startsWith({name!r})"
             " && app.graph.nodes.length > 0",
@@ -81,14 +99,78 @@ class Frontend:
             "app.graphToPrompt().then(p => arguments[0](p.output))"
         )
 
-    def run(self, timeout: float = 60) -> None:
-        """Queues the open workflow and waits until its pictures are shown."""
-        self.driver.execute_script("app.queuePrompt(0)")
+    def run(self, timeout: float = 120) -> dict[str, Any]:
+        """Presses the Run button and waits until the results are shown; returns the history entry.
+
+        What the server refuses, and what fails while it runs, fails the test.
+        """
+        known = set(self.server.get_json("/history"))
+        self.press_run()
+        end = time.monotonic() + timeout
+        while not (new := set(self.server.get_json("/history")) - known):
+            refused = self.driver.execute_script("return app.lastNodeErrors")
+            assert not refused, refused
+            assert time.monotonic() < end, f"not run within {timeout} s; open: {self.dialogs()}"
+            time.sleep(0.2)
+        entry = self.server.get_json("/history")[new.pop()]
+        assert entry["status"]["status_str"] == "success", entry["status"]["messages"][-1]
         self.wait_for(
             "return app.graph.nodes.filter(n => /^(Save|Preview)Image$/.test(n.type))"
-            ".every(n => n.imgs?.length && n.imgs[0].complete)",
-            timeout,
+            ".every(n => n.imgs?.length && n.imgs[0].complete)"
         )
+        return entry
+
+    def press_run(self) -> None:
+        """Clicks the button called Run (Queue in other versions and languages)."""
+        from selenium.webdriver.common.by import By
+
+        buttons = self.driver.find_elements(By.CSS_SELECTOR, RUN_BUTTON)
+        assert buttons, "the page has no Run button"
+        buttons[0].click()
+
+    def use_vue_nodes(self, on: bool) -> None:
+        """Chooses between the classic canvas and the Vue nodes of newer versions."""
+        self.driver.execute_async_script(
+            "app.extensionManager.setting.set('Comfy.VueNodes.Enabled', arguments[0])"
+            ".then(() => arguments[1]())",
+            on,
+        )
+
+    def boxes(self) -> dict[str, tuple[float, float, float, float]]:
+        """Where nodes are on the canvas: left, top (of the title), right and bottom, by id."""
+        found = self.driver.execute_script(
+            """
+            const canvas = app.canvas.canvas.getBoundingClientRect(), ds = app.canvas.ds
+            const x = shown => (shown - canvas.left) / ds.scale - ds.offset[0]
+            const y = shown => (shown - canvas.top) / ds.scale - ds.offset[1]
+            const box = node => {
+                const drawn = LiteGraph.vueNodesMode
+                    && document.querySelector(`[data-node-id="${node.id}"]`)
+                        ?.getBoundingClientRect()
+                if (drawn) return [x(drawn.left), y(drawn.top), x(drawn.right), y(drawn.bottom)]
+                const [[left, top], [width, height]] = [node.pos, node.size]
+                return [left, top - LiteGraph.NODE_TITLE_HEIGHT, left + width, top + height]
+            }
+            return Object.fromEntries(app.graph.nodes.map(node => [node.id, box(node)]))
+            """
+        )
+        return {node: tuple(box) for node, box in found.items()}
+
+    def slide(self, share: float) -> float:
+        """Moves the pointer over the node Compare; returns where its line is, as a share too."""
+        from selenium.webdriver.common.action_chains import ActionChains
+        from selenium.webdriver.common.by import By
+
+        frame = self.driver.find_element(By.CSS_SELECTOR, ".kdsr-compare")
+        # Selenium's own size knows nothing of the canvas's zoom.
+        width = self.driver.execute_script(
+            "return arguments[0].getBoundingClientRect().width", frame
+        )
+        mouse = ActionChains(self.driver)
+        mouse.move_to_element_with_offset(frame, round(width * (share - 0.5)), 0).perform()
+        line = frame.find_element(By.CSS_SELECTOR, ".line")
+        at = self.driver.execute_script("return arguments[0].style.left", line)
+        return float(at.removesuffix("%")) / 100
 
     def fit(self) -> None:
         """Zooms so that the whole graph is seen."""

@@ -42,6 +42,18 @@ def comfy_python() -> Path | None:
     return None
 
 
+def _own_frontend(comfyui: Path) -> Path | None:
+    """The page that this ComfyUI was released with, where it was unpacked.
+
+    One environment serves several ComfyUIs but holds one page: others lie in
+    ~/.cache/kdsr/frontend-VERSION, the unpacked wheel of comfyui-frontend-package.
+    """
+    wanted = (comfyui / "requirements.txt").read_text(encoding="utf-8")
+    version = wanted.partition("comfyui-frontend-package==")[2].partition("\n")[0].strip()
+    static = CACHE / f"frontend-{version}" / "comfyui_frontend_package" / "static"
+    return static if static.is_dir() else None
+
+
 def _version(folder: Path) -> tuple[int, ...]:
     text = (folder / "comfyui_version.py").read_text(encoding="utf-8").split('"')[1]
     return tuple(int(part) for part in text.split("."))
@@ -145,6 +157,9 @@ def start(comfyui: Path, base: Path, *options: str, pack: Path | None = PACK) ->
         (base / folder).mkdir(parents=True, exist_ok=True)
     if pack is not None and not (base / "custom_nodes" / "kdsr").exists():
         (base / "custom_nodes" / "kdsr").symlink_to(pack, target_is_directory=True)
+    own = _own_frontend(comfyui)
+    if own is not None:
+        options = ("--front-end-root", str(own), *options)
     port = _free_port()
     log = base / "comfyui.log"
     python = comfy_python()

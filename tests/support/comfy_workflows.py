@@ -1,15 +1,14 @@
-"""The workflows that ship with the pack, and how they are run in a real ComfyUI."""
+"""The workflows that ship with the pack, and how they become prompts for a real ComfyUI."""
 
 import json
-import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from tests.support.comfy_server import ComfyServer, comfy_python
 from tests.support.places import ROOT
 
 FOLDER = ROOT / "workflows"
-INPUTS = FOLDER / "inputs"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 
 # comfy-cli lives in ComfyUI's own environment; its conversion is the frontend's.
@@ -40,7 +39,21 @@ def to_api(workflow: dict[str, Any], object_info: dict[str, Any]) -> dict[str, A
     return json.loads(done.stdout)
 
 
-def ship_inputs(server: ComfyServer) -> None:
-    """What the notes in the workflows ask for: the samples, in ComfyUI's input folder."""
-    for path in INPUTS.glob("kdsr_*"):
-        shutil.copy(path, server.input)
+def title(node: dict[str, Any]) -> str:
+    """What a person calls a node of a workflow."""
+    return node.get("title") or node["type"]
+
+
+def shown(
+    server: ComfyServer, name: str, entry: dict[str, Any]
+) -> dict[str, dict[str, list[Path]]]:
+    """The files that a run made: by the titles of their nodes, then by what they are to them."""
+    titles = {str(node["id"]): title(node) for node in read(name)["nodes"]}
+    files: dict[str, dict[str, list[Path]]] = {}
+    for node_id, output in entry["outputs"].items():
+        for kind, items in output.items():
+            paths = [server.base / i["type"] / i["subfolder"] / i["filename"]
+                     for i in items if isinstance(i, dict) and "filename" in i]  # fmt: skip
+            if paths:
+                files.setdefault(titles[node_id], {})[kind] = paths
+    return files

@@ -4,4 +4,5 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
-PHOTOS = ROOT / "samples" / "photos"
+SAMPLES = ROOT / "samples"
+PHOTOS = SAMPLES / "photos"

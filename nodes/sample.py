@@ -1,0 +1,104 @@
+"""KDSR Sample: something to upscale right after installing, with nothing copied or downloaded."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import torch
+from comfy_api.latest import InputImpl, Types, io
+from torch import Tensor
+
+from ..kdsr.errors import ImageError
+from ..kdsr.files.images import read_image
+from ..kdsr.idr import IDR
+from . import runtime
+from .types import IDRType, schema
+
+FOLDER = Path(__file__).parents[1] / "samples"
+SAMPLES = {
+    "kingfisher: blurred, noisy": "example.png",
+    "osprey: almost clean": "osprey.png",
+    "lake: the largest": "lake.png",
+    "otter: sharp detail": "otter.png",
+    "dandelion: out of focus": "dandelion.png",
+    "collage: two sources, masked": "collage.png",
+    "bricks: seamless texture": "bricks.png",
+    "city: 8 frames with sound": "pan.mp4",
+}
+"""What the node offers: names that say what is to be seen, and files in `samples/`."""
+
+
+class Sample(io.ComfyNode):
+    """Files of `samples/`, read where they are."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            "KDSR_Sample",
+            display_name="KDSR Sample",
+            description="A small degraded picture or clip to try the other nodes on. It comes with "
+            "the pack: nothing is downloaded, nothing is put into your folders.",
+            search_aliases=["example image", "demo", "test image", "try", "kdsr"],
+            inputs=[
+                io.Combo.Input(
+                    "sample",
+                    options=list(SAMPLES),
+                    default=next(iter(SAMPLES)),
+                    tooltip="Photographs that were blurred, downscaled, given noise and saved as "
+                    "JPEG, so that there is something to restore. Replace this node with Load "
+                    "Image (Load Video for the clip) for your own.",
+                )
+            ],
+            outputs=[
+                io.Image.Output(display_name="image", tooltip="The picture, or the clip's frames."),
+                io.Mask.Output(
+                    display_name="mask",
+                    tooltip="The collage's right half; empty for the others.",
+                ),
+                IDRType.Output(
+                    display_name="idr",
+                    tooltip="How it was degraded, as the bundled model kdsr-s-x4 estimated it and "
+                    "Save IDR wrote it: one for each frame.",
+                ),
+                io.Video.Output(
+                    display_name="video", tooltip="The clip with its sound; a picture is one frame."
+                ),
+            ],
+            is_output_node=True,  # its picture is shown again when it comes from the cache
+        )
+
+    @classmethod
+    def validate_inputs(cls, sample: str | None = None) -> bool | str:
+        if sample is None or sample in SAMPLES:  # None: linked, known when it runs
+            return True
+        return _unknown(sample)
+
+    @classmethod
+    def execute(cls, sample: str) -> io.NodeOutput:
+        if sample not in SAMPLES:
+            raise ImageError(_unknown(sample))
+        path = FOLDER / SAMPLES[sample]
+        image, mask, video = _clip(path) if path.suffix == ".mp4" else _still(path)
+        idr = IDR.load(FOLDER / "idr" / f"{path.stem}.safetensors")
+        shown = runtime.preview_images(image[:1], cls)
+        return io.NodeOutput(runtime.result(image), mask, idr, video, ui=shown)
+
+
+def _unknown(sample: str) -> str:
+    return f"no sample {sample!r}; choose one of: {'; '.join(SAMPLES)}"
+
+
+def _still(path: Path) -> tuple[Tensor, Tensor, Any]:
+    """IMAGE (1, H, W, 3); MASK (1, H, W), what is transparent in the file; VIDEO of one frame."""
+    picture = read_image(path)
+    image = picture.rgb.movedim(1, -1).contiguous()
+    mask = torch.zeros(image.shape[:3]) if picture.alpha is None else 1 - picture.alpha[:, 0]
+    still = Types.VideoComponents(images=image, frame_rate=Fraction(1))
+    return image, mask, InputImpl.VideoFromComponents(still)
+
+
+def _clip(path: Path) -> tuple[Tensor, Tensor, Any]:
+    """IMAGE (frames, H, W, 3), an empty MASK, VIDEO."""
+    video = InputImpl.VideoFromFile(str(path))
+    image = video.get_components().images
+    return image, torch.zeros(image.shape[:3]), video

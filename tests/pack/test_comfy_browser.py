@@ -1,0 +1,111 @@
+"""The pack as a person meets it: ComfyUI's own page, in a base directory that is new."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.comfy_browser import NOT_FOUND, Frontend, as_json, found_chromium, frontend
+from tests.support.comfy_server import ComfyServer
+from tests.support.comfy_workflows import NAMES, read, shown, title, to_api
+
+pytestmark = pytest.mark.comfy
+
+CLASSIC, VUE = "classic canvas", "Vue nodes"
+VUE_SINCE = (0, 9)
+"""ComfyUI whose page draws nodes by Vue, if asked."""
+
+
+@pytest.fixture(scope="module")
+def page(comfy: ComfyServer) -> Iterator[Frontend]:
+    """ComfyUI's frontend in Chromium."""
+    if found_chromium() is None:
+        pytest.skip(NOT_FOUND)
+    with frontend(comfy) as page:
+        yield page
+
+
+@pytest.fixture(params=[CLASSIC, VUE])
+def canvas(request: pytest.FixtureRequest, page: Frontend) -> Frontend:
+    """The page with nodes drawn one way or the other."""
+    vue = request.param == VUE
+    if vue and page.server.version < VUE_SINCE:
+        pytest.skip(f"ComfyUI {page.server.version} draws nodes on the canvas")
+    page.load()
+    page.use_vue_nodes(vue)
+    # Nothing from the cache: what comes from it shows no progress and no live preview.
+    page.server.post("/free", {"unload_models": True, "free_memory": True})
+    return page
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_template_runs_on_the_first_click(canvas: Frontend, name: str) -> None:
+    server, workflow = canvas.server, read(name)
+    own = files_in(server.input)
+    canvas.open_template(name)
+    assert [node["type"] for node in canvas.nodes()] == [n["type"] for n in workflow["nodes"]]
+    entry = canvas.run()
+    assert [node for node in canvas.nodes() if node["red"] or not node["known"]] == []
+    assert canvas.dialogs() == []
+    files = shown(server, name, entry)
+    makers = ("KDSR_Sample", "KDSR_Compare", "KDSR_InspectIDR", "PreviewImage", "SaveImage")
+    assert set(files) >= {title(n) for n in workflow["nodes"] if n["type"] in makers}
+    made = [file for kinds in files.values() for group in kinds.values() for file in group]
+    assert min(file.stat().st_size for file in made) > 0
+    assert files_in(server.input) == own, "a template must not write among the user's files"
+    assert overlaps(canvas.boxes(), workflow) == [], "nodes grow over each other while running"
+
+
+def files_in(folder: Path) -> list[Path]:
+    """ComfyUI makes empty folders of its own."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def overlaps(
+    boxes: dict[str, tuple[float, float, float, float]], workflow: dict[str, Any]
+) -> list[tuple[str, str]]:
+    """Titles of nodes that lie over each other."""
+    titles = {str(node["id"]): title(node) for node in workflow["nodes"]}
+    assert set(boxes) == set(titles)
+    return [
+        (titles[one], titles[other])
+        for one, other in combinations(boxes, 2)
+        if boxes[one][0] < boxes[other][2] and boxes[other][0] < boxes[one][2]
+        and boxes[one][1] < boxes[other][3] and boxes[other][1] < boxes[one][3]
+    ]  # fmt: skip
+
+
+def test_the_line_between_before_and_after_follows_the_pointer(canvas: Frontend) -> None:
+    canvas.open_template(NAMES[0])
+    canvas.run()
+    canvas.fit()
+    assert 0.45 < canvas.slide(0.5) < 0.55
+    assert 0.15 < canvas.slide(0.2) < 0.25
+    assert 0.75 < canvas.slide(0.8) < 0.85
+
+
+def test_the_page_queues_what_the_files_say(page: Frontend) -> None:
+    info = page.server.object_info()
+    page.load()
+    for name in NAMES:
+        page.open_template(name)
+        queued, tested = as_json(page.prompt()), as_json(to_api(read(name), info))
+        assert set(queued) == set(tested)
+        for node_id, node in tested.items():
+            assert node["class_type"] == queued[node_id]["class_type"]
+            # Newer versions add inputs to nodes of their own.
+            assert node["inputs"].items() <= queued[node_id]["inputs"].items()
+
+
+def test_the_page_speaks_chinese(comfy: ComfyServer) -> None:
+    if found_chromium() is None:
+        pytest.skip(NOT_FOUND)
+    try:
+        with frontend(comfy, Locale="zh") as page:
+            page.open_template(NAMES[0])
+            titles = page.driver.execute_script("return app.graph.nodes.map(n => n.title)")
+    finally:
+        comfy.post("/settings", {"Comfy.Locale": "en"})
+    assert {"加载 KDSR", "用 IDR 放大", "KDSR 样例"} <= set(titles)
