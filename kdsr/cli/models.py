@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from ..errors import printable
 from ..files.catalog import list_models
 from ..files.loading import find_file
 from ..files.weights import convert as convert_checkpoint
@@ -30,8 +31,9 @@ def info(arguments: argparse.Namespace) -> int:
     if isinstance(model, KDSR):
         lines["fingerprint"] = model.fingerprint
     shown = {key: value for key, value in sorted(model.metadata.items()) if key not in lines}
-    width = max(len(key) for key in (*lines, *shown))
-    for key, value in {**lines, **shown}.items():
+    said = {printable(key): printable(value) for key, value in {**lines, **shown}.items()}
+    width = max(len(key) for key in said)
+    for key, value in said.items():
         sys.stdout.write(f"{key:{width}}  {value}\n")
     return 0
 

@@ -256,6 +256,17 @@ def test_info_and_models_say_what_there_is(capsys: pytest.CaptureFixture[str]) -
     assert "kdsr-s-x4  x4  bundled" in capsys.readouterr().out
 
 
+def test_info_escapes_what_could_steer_the_terminal(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_checkpoint(make_tiny(), folder / "m.safetensors", {"na\nme": "\x1b[2Jgone\r"})
+    assert main(["info", "m.safetensors"]) == 0
+    shown = capsys.readouterr().out
+    assert r"\x1b[2Jgone\r" in shown
+    assert r"na\nme" in shown
+    assert "\x1b" not in shown
+
+
 def test_convert_and_bake_write_their_files(folder: Path, weights: Path) -> None:
     golden = GOLDEN / "classic_student_x4.pt"
     assert main(["convert", str(golden), "a.safetensors"]) == 0
