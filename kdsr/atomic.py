@@ -45,7 +45,7 @@ def writing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     _unfinished[part] = made
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target.parent)
+        sweep(target.parent)
         # Nobody may read a private file's new content meanwhile; a new file follows the umask.
         part.touch(0o600 if target.exists() else 0o666, exist_ok=False)
         mode = (target if target.exists() else part).stat().st_mode
@@ -68,6 +68,22 @@ def abandon() -> None:
     """Removes what is being written just now; for a process that is about to end without a word."""
     for part, made in list(_unfinished.items()):
         _remove(part, made)
+
+
+def sweep(folder: Path, *, below: bool = False) -> None:
+    """Removes the parts that processes of this machine left behind when they were killed.
+
+    `writing` does that for the folder it writes into.
+
+    Args:
+        folder: Where to look; need not exist.
+        below: Look into its subfolders too.
+    """
+    with suppress(OSError):
+        for path in folder.rglob("*.part") if below else folder.glob("*.part"):
+            found = _PART.fullmatch(path.name)
+            if found and found["host"] == _HOST and _is_stale(path, int(found["pid"])):
+                path.unlink()
 
 
 def _publish(part: Path, target: Path, *, overwrite: bool) -> None:
@@ -95,15 +111,6 @@ def _remove(part: Path, made: list[Path]) -> None:
     with suppress(OSError):  # others may have put something in
         for folder in made:
             folder.rmdir()
-
-
-def _sweep(folder: Path) -> None:
-    """Removes the parts of processes of this machine that have ended."""
-    with suppress(OSError):
-        for path in folder.iterdir():
-            found = _PART.fullmatch(path.name)
-            if found and found["host"] == _HOST and _is_stale(path, int(found["pid"])):
-                path.unlink()
 
 
 def _is_stale(part: Path, pid: int) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
+from kdsr.atomic import sweep
 from train.data.crops import CropSampler, ImageCache, open_cache
 from train.loop.checkpoints import Checkpoints
 from train.loop.log import RunLog
@@ -44,11 +45,13 @@ class Session:
 
 
 def open_session(options: TrainOptions, accelerator: Accelerator) -> Session:
-    """Opens the data and the log of a run.
+    """Opens the data and the log of a run, and clears away what a killed sitting left half-written.
 
     Raises:
         DataError: If there are no images to train on.
     """
+    if accelerator.is_main_process:
+        sweep(options.out, below=True)  # also where this sitting writes nothing any more
     with accelerator.main_process_first():
         cache = open_cache(options.source(), options.cache.expanduser())
     cache, held_out = cache.split(options.hold_out)

@@ -1,6 +1,9 @@
 import itertools
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from torch import Tensor
 
 from kdsr import KDSR, KDSRConfig, KDSRTeacher
 from kdsr.files.weights import save_checkpoint
+from tests.support.places import ROOT
 from tests.support.train_runs import one_thread, tiny_recipe  # noqa: F401 - a fixture
 from train.errors import TrainingError
 from train.loop.checks import NAN_LIMIT
@@ -28,6 +32,19 @@ CONFIG = KDSRConfig(2, 4, 2, 1)
 def loop_of(folder: Path, stage: str = "teacher", **changes: object) -> Loop:
     options = read_options([tiny_recipe(folder, **changes)])
     return make_loop(open_session(options, Accelerator(cpu=True)), stage)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="goes by age there")
+def test_opening_a_run_sweeps_what_killed_sittings_left_anywhere_in_it(tmp_path: Path) -> None:
+    script = "import os, sys; from pathlib import Path; from kdsr.atomic import writing\n"
+    script += "with writing(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
+    run = tmp_path / "run"
+    for place in (run / "previews" / "1.png", tmp_path / "beside.txt"):
+        subprocess.run([sys.executable, "-c", script, str(place)], check=False, cwd=ROOT)
+    assert len(list(tmp_path.rglob("*.part"))) == 2
+    loop_of(tmp_path)
+    assert not list(run.rglob("*.part"))
+    assert len(list(tmp_path.glob("*.part"))) == 1, "what is not the run's stays"
 
 
 def batch(scale: int = 2, count: int = 4) -> Batch:
