@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+_WEIGHTS = ("l1", "kd", "perceptual", "gan", "colour")
+
 
 @dataclass(frozen=True)
 class StageOptions:
@@ -28,12 +30,15 @@ class StageOptions:
     """Weight of the perceptual loss (gan)."""
     gan_weight: float = 0.0
     """Weight of the adversarial loss (gan)."""
+    colour_weight: float = 0.0
+    """Weight of the colour loss (gan): keeps mean colours where they are, which the perceptual and
+    the adversarial loss do not."""
 
     def problems(self, stage: str) -> list[str]:
         """What is wrong with these options, in words."""
         found = [
             f"{stage}.{name} must be 0 or more, got {getattr(self, name)}"
-            for name in (*(f"{w}_weight" for w in ("l1", "kd", "perceptual", "gan")), "kd_only")
+            for name in (*(f"{w}_weight" for w in _WEIGHTS), "kd_only")
             if getattr(self, name) < 0
         ]
         if not 0 < self.estimator_lr <= 1:

@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 from kdsr import KDSRConfig, KDSRTeacher
 from train.losses.perceptual import PerceptualLoss
-from train.losses.terms import l1_loss, vanilla_gan_loss
+from train.losses.terms import colour_loss, l1_loss, vanilla_gan_loss
 from train.recipes.stages import StageOptions
 from train.stages.distillation import Batch, Forward, StudentStage
 
 
 class GANStage(StudentStage):
-    """L1, distillation, perceptual and adversarial loss; then the discriminator's turn.
+    """L1, distillation, perceptual, colour and adversarial loss; then the discriminator's turn.
 
     Args:
         config: Of student and teacher.
@@ -57,6 +57,8 @@ class GANStage(StudentStage):
         losses |= self._distil(idr_full, batch)
         if self.perceptual is not None and self.options.perceptual_weight > 0:
             losses["perceptual"] = self.options.perceptual_weight * self.perceptual(sr, batch.gt)
+        if self.options.colour_weight > 0:
+            losses["colour"] = self.options.colour_weight * colour_loss(sr, batch.gt)
         if self.options.gan_weight > 0:
             # Called bare, not as wrapped for several devices: it is not its turn to learn.
             verdict = self.discriminator(sr)

@@ -13,7 +13,7 @@ from tests.support.places import GOLDEN
 from train.losses.discriminator import UNetDiscriminator
 from train.losses.feature_networks import SQUEEZENET, VGG19
 from train.losses.perceptual import PerceptualLoss, load_perceptual
-from train.losses.terms import kd_loss, l1_loss, vanilla_gan_loss
+from train.losses.terms import colour_loss, kd_loss, l1_loss, vanilla_gan_loss
 from train.losses.unshuffled_discriminator import UnshuffledDiscriminator
 
 
@@ -47,6 +47,16 @@ def test_the_distillation_loss_is_computed_in_float32() -> None:
 
 def test_the_l1_loss_is_the_mean_absolute_error() -> None:
     assert l1_loss(torch.full((1, 3, 4, 4), 0.5), torch.full((1, 3, 4, 4), 0.25)) == 0.25
+
+
+def test_the_colour_loss_sees_a_shift_of_the_mean_and_no_texture() -> None:
+    gt = torch.full((2, 3, 64, 96), 0.5)
+    texture = gt.clone()
+    texture[..., ::2] += 0.2
+    texture[..., 1::2] -= 0.2
+    assert colour_loss(texture, gt) < 1e-6
+    shifted = gt + torch.tensor([0.01, 0.0, -0.02]).view(3, 1, 1)
+    torch.testing.assert_close(colour_loss(shifted, gt), torch.tensor(0.01))
 
 
 def test_the_adversarial_loss_is_low_for_the_right_verdict() -> None:
