@@ -6,22 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.comfy_host import Host
+from tests.support.node_ids import NODES
 from tests.support.places import ROOT
 
-NODES = [
-    "KDSR_Load",
-    "KDSR_EstimateIDR",
-    "KDSR_Upscale",
-    "KDSR_TileUpscale",
-    "KDSR_UpscaleRegions",
-    "KDSR_InspectIDR",
-    "KDSR_BlendIDR",
-    "KDSR_SaveIDR",
-    "KDSR_LoadIDR",
-    "KDSR_BakeUpscaleModel",
-    "KDSR_Sample",
-    "KDSR_Compare",
-]
 # Ids and their inputs never change once released: workflows hold them.
 INPUTS = {
     "KDSR_Load": ["model", "precision", "hub_id"],

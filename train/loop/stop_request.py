@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import time
-from types import FrameType, TracebackType
+from types import FrameType
 
 
 class StopRequest:
@@ -32,12 +32,7 @@ class StopRequest:
                 self._previous[number] = signal.signal(number, self._on_signal)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)  # pyright: ignore[reportArgumentType]
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -17,6 +18,7 @@ from train.recipes.options import TrainOptions
 from train.stages.distillation import Stage, StudentStage, TeacherStage, copy_fitting
 from train.stages.gan import GANStage
 
+_Trained = TypeVar("_Trained", KDSR, KDSRTeacher)
 _DETAIL_GAIN = 4.0  # detail is about a quarter as strong as colour
 
 
@@ -114,33 +116,26 @@ def _discriminator(options: TrainOptions) -> UNetDiscriminator | UnshuffledDiscr
 
 def _teacher(options: TrainOptions) -> KDSRTeacher:
     path: Path = options.teacher_checkpoint or options.weights_of("teacher")
-    if not path.is_file():
-        raise TrainingError(
-            f"expected a trained teacher at {path}: train one with --stage teacher, or name one "
-            "with --teacher_checkpoint"
-        )
-    teacher = load_checkpoint(path)
-    if not isinstance(teacher, KDSRTeacher):
-        raise TrainingError(f"{path} is a student; expected a teacher")
-    if teacher.config != options.network():
-        raise TrainingError(
-            f"{path} is a teacher with {teacher.config}, expected {options.network()}; use the "
-            "same size and scale for both stages"
-        )
-    return teacher
+    return _trained(path, KDSRTeacher, "--teacher_checkpoint", options)
 
 
 def _student(options: TrainOptions) -> KDSR:
     path: Path = options.init or options.weights_of("student")
+    return _trained(path, KDSR, "--init", options)
+
+
+def _trained(path: Path, kind: type[_Trained], option: str, options: TrainOptions) -> _Trained:
+    """What a stage builds on, which has to be of the run's own kind and size."""
+    role = kind.role
     if not path.is_file():
         raise TrainingError(
-            f"expected a trained student at {path}: train one with --stage student, or name one "
-            "with --init"
+            f"expected a trained {role} at {path}: train one with --stage {role}, or name one with "
+            f"{option}"
         )
-    student = load_checkpoint(path)
-    if not isinstance(student, KDSR) or student.config != options.network():
+    model = load_checkpoint(path)
+    if not isinstance(model, kind) or model.config != options.network():
         raise TrainingError(
-            f"{path} is a {student.role} with {student.config}; expected a student with "
-            f"{options.network()}"
+            f"{path} is a {model.role} with {model.config}; expected a {role} with "
+            f"{options.network()}: all stages use the same size and scale"
         )
-    return student
+    return model
