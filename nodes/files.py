@@ -24,8 +24,8 @@ class SaveIDR(io.ComfyNode):
                 io.String.Input(
                     "filename_prefix",
                     default="kdsr/idr",
-                    tooltip="Path and beginning of the name, in the output folder. Date and "
-                    "other fields work as in Save Image.",
+                    tooltip="Path and beginning of the name, in the output folder. Fields such as "
+                    "%date:yyyy-MM-dd% and %NodeTitle.widget% work as in Save Image.",
                 ),
             ],
             outputs=[io.String.Output(display_name="path", tooltip="The file written.")],
@@ -36,7 +36,7 @@ class SaveIDR(io.ComfyNode):
     @classmethod
     def execute(cls, idr: IDR, filename_prefix: str) -> io.NodeOutput:
         path = runtime.new_output_path(filename_prefix, ".safetensors")
-        idr.save(path)
+        idr.save(path, overwrite=False)
         runtime.show_text(cls, f"saved {path.name}")
         return io.NodeOutput(str(path))
 
@@ -56,7 +56,7 @@ class LoadIDR(io.ComfyNode):
                     "file",
                     options=runtime.idr_files(),
                     tooltip="Safetensors files in the input folder, and those in the output "
-                    "folder, marked [output]. Press R to refresh the list.",
+                    "folder, marked [output]. The button below uploads one.",
                 )
             ],
             outputs=[
@@ -76,7 +76,7 @@ class LoadIDR(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, file: str | None = None) -> str:
-        path = runtime.annotated_path(file) if file else None
+        path = runtime.idr_path(file)
         return f"{file} {path.stat().st_mtime_ns if path else ''}"
 
     @classmethod
@@ -85,10 +85,10 @@ class LoadIDR(io.ComfyNode):
 
 
 def _load(file: str) -> IDR:
-    path = runtime.annotated_path(file)
+    path = runtime.idr_path(file)
     if path is None:
         raise IDRError(
-            f"no IDR file {file!r} in ComfyUI's input or output folder; put it into the input "
-            "folder and press R"
+            f"no IDR file {str(file)[:80]!r} in ComfyUI's input or output folder; put a "
+            ".safetensors file of Save IDR into the input folder and press R"
         )
     return IDR.load(path)

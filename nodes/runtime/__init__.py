@@ -4,9 +4,9 @@ Nothing else in `nodes/` imports `comfy`, `folder_paths` or `server`.
 """
 
 from .folders import (
-    annotated_path,
     extend_stock_loader,
     idr_files,
+    idr_path,
     model_files,
     model_folders,
     model_path,
@@ -28,13 +28,13 @@ from .shown import preview_images, show_text, to_image
 
 __all__ = [
     "Progress",
-    "annotated_path",
     "cancelled",
     "empty_result",
     "estimating_memory",
     "extend_stock_loader",
     "has_cuda",
     "idr_files",
+    "idr_path",
     "manage",
     "model_files",
     "model_folders",

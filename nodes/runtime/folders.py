@@ -1,5 +1,7 @@
 """Folders of models, inputs and outputs."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import folder_paths
@@ -7,9 +9,12 @@ import folder_paths
 from ...kdsr import spandrel
 from ...kdsr.errors import KDSRError
 from ...kdsr.files.catalog import WEIGHTS
+from ..file_names import name_problem
 
 MODEL_FOLDER = "kdsr"
 _EXTENSIONS = {".safetensors", ".pt", ".pth"}
+_IDR = ".safetensors"
+_OUTPUT, _INPUT = " [output]", " [input]"  # how ComfyUI marks a file of these folders
 
 
 def register_model_folder() -> None:
@@ -48,10 +53,23 @@ def model_folders() -> list[Path]:
 
 
 def new_output_path(prefix: str, suffix: str) -> Path:
-    """The next free file name in the output folder, as Save Image numbers its files."""
-    folder, name, counter, _, _ = folder_paths.get_save_image_path(
-        prefix, folder_paths.get_output_directory()
-    )
+    """The next free file name in the output folder, as Save Image numbers its files.
+
+    Raises:
+        KDSRError: If no file may be called so.
+    """
+    prefix = prefix.replace("\\", "/") if isinstance(prefix, str) else prefix
+    if problem := name_problem(prefix) or name_problem(f"{prefix}_00001_{suffix}"):
+        raise KDSRError(
+            f"no file can be saved as {str(prefix)[:80]!r}: {problem}. Fields like %year% work "
+            "everywhere, %date:yyyy-MM-dd% in ComfyUI's page only"
+        )
+    try:
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(
+            prefix, folder_paths.get_output_directory()
+        )
+    except Exception as error:
+        raise KDSRError(f"{prefix!r} leads out of the output folder, through a link") from error
     path = Path(folder, f"{name}_{counter:05}_{suffix}")
     while path.exists():
         counter += 1
@@ -60,20 +78,43 @@ def new_output_path(prefix: str, suffix: str) -> Path:
 
 
 def idr_files() -> list[str]:
-    """Safetensors files in the input folder, and those in the output folder marked [output]."""
+    """Safetensors files in the input folder, and those in the output folder marked [output].
+
+    Links are followed, as ComfyUI does with models. `idr_path` takes every one of these names.
+    """
     found = []
     for folder, mark in (
         (folder_paths.get_input_directory(), ""),
-        (folder_paths.get_output_directory(), " [output]"),
+        (folder_paths.get_output_directory(), _OUTPUT),
     ):
-        files = Path(folder).rglob("*.safetensors") if Path(folder).is_dir() else []
-        found += sorted(f.relative_to(folder).as_posix() + mark for f in files)
+        names = (path.relative_to(folder).as_posix() for path in _files(Path(folder)))
+        found += sorted(name + mark for name in names if _may_be_idr(name))
     return found
 
 
-def annotated_path(name: str) -> Path | None:
+def idr_path(name: object) -> Path | None:
     """The file that `idr_files` calls so, or None if there is none inside those folders."""
-    plain, folder = folder_paths.annotated_filepath(name)
-    folder = Path(folder or folder_paths.get_input_directory()).resolve()
-    path = (folder / plain).resolve()
-    return path if path.is_relative_to(folder) and path.is_file() else None
+    if not isinstance(name, str):
+        return None
+    get_folder = folder_paths.get_input_directory
+    if name.endswith(_OUTPUT):
+        get_folder = folder_paths.get_output_directory
+    plain = name.removesuffix(_OUTPUT).removesuffix(_INPUT)
+    path = Path(get_folder(), plain)
+    return path if _may_be_idr(plain) and path.is_file() else None
+
+
+def _may_be_idr(name: str) -> bool:
+    return name_problem(name) is None and name.endswith(_IDR)
+
+
+def _files(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Files in a folder and below, through links too, but never around in a circle."""
+    real = os.path.realpath(folder)
+    if real in above or not os.access(folder, os.R_OK | os.X_OK):
+        return
+    for path in folder.iterdir():
+        if path.is_dir():
+            yield from _files(path, above | {real})
+        elif path.is_file():
+            yield path

@@ -578,42 +578,6 @@ def test_strength_blends_with_the_clean_reference(
         host.run(node_id, model=model, **options, strength=0.5)
 
 
-def test_a_saved_idr_loads_from_the_output_folder(host: Host, model) -> None:
-    idr = host.run("KDSR_EstimateIDR", model=model, image=image(2))
-    path = host.run("KDSR_SaveIDR", idr=idr, filename_prefix="looks/portra")
-    second = host.run("KDSR_SaveIDR", idr=idr, filename_prefix="looks/portra")
-    assert path != second
-    close(IDR.load(path).idr_full, idr.idr_full)  # the command reads it too
-    name = host.module("nodes.runtime").idr_files()[0]
-    assert name == "looks/portra_00001_.safetensors [output]"
-    assert host.check("KDSR_LoadIDR", file=name) is True
-    loaded = host.run("KDSR_LoadIDR", file=name)
-    assert torch.equal(loaded.idr, idr.idr)
-    assert loaded.fingerprint == idr.fingerprint
-    result = host.run("KDSR_Upscale", model=model, image=image(2), idr=loaded)
-    close(result, expected(image(2)))
-
-
-def test_idr_files_that_cannot_be_read_are_found_before_running(host: Host, tmp_path) -> None:
-    (host.base / "input" / "broken.safetensors").write_bytes(b"not one")
-    save_checkpoint(make_tiny(), host.base / "input" / "weights.safetensors")
-    (host.base / "secret.safetensors").write_bytes(b"outside")
-    assert "no IDR file 'gone'" in host.check("KDSR_LoadIDR", file="gone")
-    assert "not a readable IDR" in host.check("KDSR_LoadIDR", file="broken.safetensors")
-    assert "not an IDR file" in host.check("KDSR_LoadIDR", file="weights.safetensors")
-    for outside in ("../secret.safetensors", str(host.base / "secret.safetensors")):
-        assert "no IDR file" in host.check("KDSR_LoadIDR", file=outside)
-
-
-def test_a_changed_idr_file_is_loaded_again(host: Host) -> None:
-    path = host.base / "input" / "mine.safetensors"
-    load = host.node("KDSR_LoadIDR")
-    make_tiny().estimate(bchw(image())).save(path)
-    before = load.fingerprint_inputs("mine.safetensors")
-    make_tiny().estimate(bchw(image(1, 5, 5))).save(path)
-    assert load.fingerprint_inputs("mine.safetensors") != before
-
-
 def test_inspecting_one_several_and_two(host: Host, model) -> None:
     one = host.run("KDSR_EstimateIDR", model=model, image=image())
     three = host.run("KDSR_EstimateIDR", model=model, image=image(3))
