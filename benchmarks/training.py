@@ -31,8 +31,10 @@ from benchmarks.timing import default_device, measure, synchronize
 from kdsr import KDSR, KDSRTeacher
 from kdsr.files.weights import save_checkpoint
 from kdsr.network.config import KDSRConfig
-from train.data.crops import CropSampler, ImageCache, open_cache
+from train.data.cache import ImageCache, open_cache
+from train.data.crops import CropSampler
 from train.data.pool import PairPool
+from train.data.sources import SyntheticPairs
 from train.degradation.kernels import gaussian_kernels
 from train.degradation.pipelines import DegradationOptions
 from train.degradation.resize import resize_bicubic
@@ -239,7 +241,8 @@ def _pairs(
 ) -> float:  # fmt: skip
     """Seconds that the pairs of a step take."""
     degradation = DegradationOptions(kind=kind).build(4)
-    pool = PairPool(crops, degradation, 0, device, uses, depth=max(1, 180 // batch))
+    pairs = SyntheticPairs(crops, degradation, 0, device)
+    pool = PairPool(pairs, 0, uses, depth=max(1, 180 // batch))
     steps = count(uses)
     for _ in range(uses):  # or the first steps would fill the pool
         pool.batch(next(steps), range(batch), patch * 4)

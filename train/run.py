@@ -4,12 +4,18 @@ RECIPE is a name from `train/recipes/` or a YAML file. Everything in it can be o
 
     python train/run.py general --data photos --out runs/mine --student.steps 20000
     python train/run.py general --data photos --check-data
+    python train/run.py general --data photos --show 40
+
+--check-data says what is wrong with the images; --show draws the first pairs, and what was done to
+each, into OUT/pairs.png. Neither trains.
 
 The same command goes on with a run that was stopped. `accelerate launch train/run.py ...` uses
 several GPUs or machines.
 """
 
+import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -18,6 +24,7 @@ import torch
 from accelerate import Accelerator
 
 from kdsr import KDSRError
+from kdsr.errors import ConfigError
 from train.errors import TrainingError
 from train.loop.export import export_model
 from train.loop.freed_memory import keep_freed_memory
@@ -34,11 +41,10 @@ def main(argv: list[str] | None = None) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         make_parser().print_help()
         return 0 if argv else 2
-    check = "--check-data" in argv or "--check_data" in argv
-    argv = [word for word in argv if word not in ("--check-data", "--check_data")]
     try:
+        argv, instead = _instead_of_training(argv)
         options = read_options(argv)
-        return check_data(options) if check else train(options)
+        return instead(options) if instead else train(options)
     except KDSRError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -52,13 +58,45 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
+def _instead_of_training(
+    argv: list[str],
+) -> tuple[list[str], Callable[[TrainOptions], int] | None]:
+    """Takes --check-data and --show N out of a command line; returns what they ask for."""
+    rest, instead = [], None
+    words = iter(argv)
+    for word in words:
+        if word.replace("_", "-") == "--check-data":
+            instead = check_data
+        elif word == "--show" or word.startswith("--show="):
+            count = word.partition("=")[2] or next(words, "")
+            if not count.isdigit() or not int(count):
+                raise ConfigError(f"--show takes a number of pairs, such as 40, got {count!r}")
+            instead = functools.partial(show, count=int(count))
+        else:
+            rest.append(word)
+    return rest, instead
+
+
 def check_data(options: TrainOptions) -> int:
     """Prints what is wrong with the training images; returns 1 if anything must be mended."""
     from train.data.check import check, report
+    from train.data.pair_check import check_pairs
 
-    problems = check(options.source(), options.patch * options.scale, options.validate)
+    problems, pairing = [], options.pairing()
+    if pairing is not None:
+        problems += check_pairs(pairing, options.scale)
+    if options.data is not None or pairing is None:
+        problems += check(options.source(), options.patch * options.scale, options.validate)
     print(report(problems))  # noqa: T201
     return 1 if any(problem.serious for problem in problems) else 0
+
+
+def show(options: TrainOptions, count: int) -> int:
+    """Draws the pairs that a training would begin with."""
+    from train.loop.show import show_pairs
+
+    print(f"{show_pairs(options, count)}: the first {count} pairs, LQ and GT")  # noqa: T201
+    return 0
 
 
 def train(options: TrainOptions) -> int:
@@ -81,7 +119,7 @@ def train(options: TrainOptions) -> int:
                 log.say(f"{name}: {path}")
                 if reason is None and name in ("student", "gan") and options.calibration:
                     log.say("calibrating: what its IDRs mean")
-                    cache, held_out = session.crops.cache, session.held_out
+                    cache, held_out = session.data.photographs, session.data.held_out
                     log.say(describe(calibrate_file(path, cache, held_out, options.calibration)))
             accelerator.wait_for_everyone()
             if reason is not None:

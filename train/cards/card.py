@@ -20,6 +20,7 @@ def card(facts: ModelFacts) -> str:
         else "Nothing was measured during training (`--validate FOLDER` does).\n"
     )
     options = "\n".join(f"{key}: {value}" for key, value in facts.recipe.items())
+    chosen = f"the best {metadata['chosen_by']}; " if "chosen_by" in metadata else ""
     words = "student with adversarial training" if metadata["stage"] == "gan" else "student"
     return f"""---
 {yaml.safe_dump(_front_matter(facts), sort_keys=False, allow_unicode=True)}---
@@ -27,8 +28,8 @@ def card(facts: ModelFacts) -> str:
 
 KDSR {words}, x{config.scale}, {facts.parameters:,} parameters ({config.n_feats}
 features, {config.n_blocks} blocks, {config.n_resblocks} estimator blocks), for
-`{metadata["degradation"]}` degradations. Trained for {facts.steps:,} steps
-{"" if facts.finished else "(unfinished) "}in {metadata["hours"]} hours; averaged weights.
+{facts.trained_on}. Trained for {facts.steps:,} steps
+{"" if facts.finished else "(unfinished) "}in {metadata["hours"]} hours; {chosen}averaged weights.
 Fingerprint of the training images: `{metadata["data_fingerprint"]}`. The method: [Knowledge
 Distillation based Degradation Estimation for Blind Super-Resolution]({PAPER}), ICLR 2023.
 

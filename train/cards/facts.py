@@ -88,13 +88,25 @@ class ModelFacts:
         return {key: value for key, value in recipe.items() if value is not None}
 
     @property
+    def trained_on(self) -> str:
+        """What its LQ images were, in words."""
+        made, pairs = f"{self.metadata['degradation']} degradations", self.metadata.get("pairs")
+        if pairs is None:
+            return made
+        if self.recipe["lq_share"] == 1:
+            return f"the degradations of {pairs} pairs"
+        return f"{made} and those of {pairs} pairs"
+
+    @property
     def steps(self) -> int:
         """Optimiser steps of the stage it comes from."""
         return int(self.metadata["steps"])
 
     @property
     def finished(self) -> bool:
-        """Whether these are all steps that were planned."""
+        """Whether these are all steps that were planned, or the best of them."""
+        if "chosen_by" in self.metadata:
+            return True
         return self.steps == self.recipe.get(f"{self.metadata['stage']}.steps", self.steps)
 
     @property

@@ -47,9 +47,8 @@ def listing(
     recipe, config = facts.recipe, facts.config
     words = (
         f"[KDSR]({PAPER}), size {config.preset_name or 'custom'}: estimates how an image was "
-        f"degraded, then restores it accordingly. Trained on {facts.metadata['degradation']} "
-        "degradations. Upscale whole images: tiles with estimates of their own differ from each "
-        "other."
+        f"degraded, then restores it accordingly. Trained on {facts.trained_on}. Upscale whole "
+        "images: tiles with estimates of their own differ from each other."
     )
     entry = {
         "name": name,
@@ -75,7 +74,7 @@ def listing(
         "trainingIterations": facts.steps,
         "trainingBatchSize": recipe["batch"],
         "trainingHRSize": recipe["patch"] * scale,
-        "trainingOTF": True,
+        "trainingOTF": "pairs" not in facts.metadata or recipe["lq_share"] < 1,
         "images": [{"type": "paired", "LR": lq, "SR": sr} for lq, sr in pairs],
     }
     return f"{scale}x-{name}.json", entry

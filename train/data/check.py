@@ -14,7 +14,8 @@ from torch import Tensor
 from train.data.images import find_images, read_rgb
 from train.errors import DataError
 
-_BITS = 10  # perceptual hashes (63 bits) that differ by at most this are the same picture
+HASH_BITS = 10
+"""Perceptual hashes (63 bits) that differ by at most this are of the same picture."""
 # Limits of what a clean photograph shows, set on 25 photographs and degraded copies of them.
 _MAX_BLOCKS = 1.12  # none of the clean ones, 85 in 100 of JPEG 75, all of JPEG 50
 _MAX_NOISE = 7.0  # none of the clean ones, all with noise of 8
@@ -65,11 +66,11 @@ def check(source: Path, min_side: int, benchmarks: Sequence[Path] = ()) -> list[
         problems += _look(path, pixels, min_side)
         first, second = _both(pixels)
         for other, fingerprint in seen:
-            if min(_distance(first, fingerprint), _distance(second, fingerprint)) <= _BITS:
+            if min(hash_distance(one, fingerprint) for one in (first, second)) <= HASH_BITS:
                 problems.append(Problem("duplicate", path, f"shows the same as {other}"))
                 break
         for other, fingerprint in known:
-            if _distance(first, fingerprint) <= _BITS:
+            if hash_distance(first, fingerprint) <= HASH_BITS:
                 words = f"shows the same as the benchmark image {other}"
                 problems.append(Problem("benchmark", path, words, serious=True))
                 break
@@ -173,5 +174,6 @@ def perceptual_hash(pixels: np.ndarray) -> int:
     return sum(1 << position for position, bit in enumerate(bits) if bit)
 
 
-def _distance(a: int, b: int) -> int:
+def hash_distance(a: int, b: int) -> int:
+    """How many bits of two perceptual hashes differ."""
     return bin(a ^ b).count("1")

@@ -1,162 +1,67 @@
-"""Training photographs: decoded once into a memory-mapped cache, cropped on the training device."""
+"""Random crops of the cached photographs, made on the training device."""
 
-import hashlib
-import json
-import os
-from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kdsr.atomic import writing
-from train.data.images import find_images, held_out_names, read_rgb, some
+from train.data.cache import CachedImage, ImageCache
 from train.data.patterns import draw_pattern
 from train.degradation.draws import CROPS, generator
-from train.errors import DataError
 
 
 @dataclass(frozen=True)
-class CachedImage:
-    """Where one image lies in the cache file.
+class Place:
+    """Where a crop is taken, and how it is turned.
 
     Attributes:
-        name: Path relative to the source.
-        offset: First byte.
-        height: Pixels.
-        width: Pixels.
+        image: Its number in the cache.
+        top: First row.
+        left: First column.
+        turns: Quarter turns.
+        mirrored: Whether it is flipped after them.
     """
 
-    name: str
-    offset: int
-    height: int
-    width: int
+    image: int
+    top: int
+    left: int
+    turns: int
+    mirrored: bool
 
+    @classmethod
+    def draw(
+        cls,
+        rng: np.random.Generator,
+        cumulative: np.ndarray,
+        index: Sequence[CachedImage],
+        size: int,
+    ) -> "Place":
+        """Draws the place of a crop of `size` pixels from images with these shares of the area."""
+        u = rng.random(5)
+        image = min(int(np.searchsorted(cumulative, u[0])), len(index) - 1)
+        top = int(u[1] * (index[image].height - size + 1))
+        left = int(u[2] * (index[image].width - size + 1))
+        return cls(image, top, left, int(u[3] * 4), bool(u[4] < 0.5))
 
-@dataclass(frozen=True)
-class ImageCache:
-    """Decoded photographs in one flat array of bytes.
+    def cut(self, pixels: Tensor, size: int, scale: int = 1) -> Tensor:
+        """The crop of an image that is `scale` times larger than the one it was drawn for.
 
-    Attributes:
-        index: Where each image lies.
-        data: uint8, flat; a memory-mapped file, or its copy on a GPU.
-        fingerprint: Hash of names and pixels of the whole source.
-    """
-
-    index: tuple[CachedImage, ...]
-    data: Tensor
-    fingerprint: str
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def image(self, i: int) -> Tensor:
-        """One image as a view: (H, W, 3) uint8."""
-        entry = self.index[i]
-        flat = self.data[entry.offset : entry.offset + entry.height * entry.width * 3]
-        return flat.view(entry.height, entry.width, 3)
-
-    def split(self, hold_out: int) -> tuple["ImageCache", "ImageCache"]:
-        """Parts it in two: the rest, and `hold_out` images chosen by the hash of their names."""
-        held = held_out_names([entry.name for entry in self.index], hold_out)
-        kept, out = (
-            tuple(entry for entry in self.index if (entry.name in held) == wanted)
-            for wanted in (False, True)
-        )
-        return replace(self, index=kept), replace(self, index=out)
-
-    def at_least(self, side: int) -> tuple["ImageCache", list[str]]:
-        """Leaves out images with a shorter side than `side`; returns also their names.
-
-        Raises:
-            DataError: If none is left.
+        Args:
+            pixels: (sH, sW, 3).
+            size: Of the crop in the smaller image.
+            scale: 1, or how much larger this one is.
         """
-        usable = tuple(e for e in self.index if min(e.height, e.width) >= side)
-        if not usable:
-            largest = max((min(e.height, e.width) for e in self.index), default=0)
-            raise DataError(
-                f"all {len(self)} images are smaller than the crop of {side} px (the largest has "
-                f"a shorter side of {largest} px); use larger images or a smaller --patch"
-            )
-        small = [e.name for e in self.index if min(e.height, e.width) < side]
-        return replace(self, index=usable), small
-
-    def on(self, device: torch.device) -> "ImageCache":
-        """Copies the pixels to a GPU if they take at most a third of its free memory."""
-        if device.type != "cuda" or self.data.numel() > torch.cuda.mem_get_info(device)[0] / 3:
-            return self
-        return replace(self, data=self.data.to(device))
+        top, left, side = self.top * scale, self.left * scale, size * scale
+        crop = torch.rot90(pixels[top : top + side, left : left + side], self.turns)
+        return crop.flip(1) if self.mirrored else crop
 
 
-def open_cache(source: Path, folder: Path) -> ImageCache:
-    """Opens the cache of a source, decoding it first if it is new or has changed.
-
-    Args:
-        source: See `find_images`.
-        folder: Where caches are kept.
-
-    Raises:
-        DataError: If there is no image, one cannot be decoded, or the disk is full.
-    """
-    paths = find_images(source)
-    key = _key(paths)
-    index_path, data_path = folder / f"{key}.json", folder / f"{key}.rgb"
-    if not index_path.is_file():
-        _decode(paths, source, data_path, index_path)
-    described = json.loads(index_path.read_text(encoding="utf-8"))
-    index = tuple(CachedImage(*entry) for entry in described["images"])
-    # Copy-on-write: torch wants writable memory, nothing is ever written.
-    data = torch.from_numpy(np.memmap(data_path, dtype=np.uint8, mode="c"))
-    return ImageCache(index, data, described["fingerprint"])
-
-
-def _key(paths: Sequence[Path]) -> str:
-    """Names a cache by what is seen without opening files: paths, sizes, times."""
-    digest = hashlib.sha256(b"2")  # the cache's format
-    for path in paths:
-        stat = path.stat()
-        digest.update(f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns};".encode())
-    return digest.hexdigest()[:16]
-
-
-def _decode(paths: Sequence[Path], source: Path, data_path: Path, index_path: Path) -> None:
-    """Writes pixels, then the index, which stands for both being whole."""
-    root = source if source.is_dir() else source.parent
-    digest, index, broken, offset = hashlib.sha256(), [], [], 0
-    try:
-        data_path.parent.mkdir(parents=True, exist_ok=True)
-        with writing(data_path) as temporary:
-            with temporary.open("wb") as file:
-                for path, pixels in _decoded(paths, broken):
-                    entry = CachedImage(os.path.relpath(path, root), offset, *pixels.shape[:2])
-                    index.append(astuple(entry))
-                    digest.update(f"{path.name}:{pixels.shape};".encode())
-                    digest.update(pixels.data)
-                    file.write(pixels.data)
-                    offset += pixels.size
-            if broken:
-                raise DataError(
-                    f"{some(broken)}; remove or replace {'it' if len(broken) == 1 else 'them'}, "
-                    "--check-data lists all problems of a folder"
-                )
-        with writing(index_path) as temporary:
-            described = {"fingerprint": digest.hexdigest()[:16], "images": index}
-            temporary.write_text(json.dumps(described), encoding="utf-8")
-    except OSError as error:
-        raise DataError(
-            f"cannot write the cache of decoded images in {data_path.parent}: {error.strerror}; "
-            "make room, or name another folder with --cache"
-        ) from None
-
-
-def _decoded(paths: Sequence[Path], broken: list[str]) -> Iterator[tuple[Path, np.ndarray]]:
-    for path in paths:
-        try:
-            yield path, np.ascontiguousarray(read_rgb(path))
-        except DataError as error:  # noqa: PERF203 - one message names all of them
-            broken.append(str(error))
+def shares_of_area(index: Sequence[CachedImage]) -> np.ndarray:
+    """Cumulative shares of the images in the area of all, by which they are drawn."""
+    areas = np.array([entry.height * entry.width for entry in index], dtype=np.float64)
+    return np.cumsum(areas) / areas.sum()
 
 
 class CropSampler:
@@ -172,26 +77,21 @@ class CropSampler:
 
     def __init__(self, cache: ImageCache, seed: int, patterns: float = 0.0) -> None:
         self.cache, self.seed, self.patterns = cache, seed, patterns
-        areas = np.array([entry.height * entry.width for entry in cache.index], dtype=np.float64)
-        self.cumulative = np.cumsum(areas) / areas.sum()
+        self.cumulative = shares_of_area(cache.index)
 
     def batch(self, step: int, samples: Sequence[int], size: int, device: torch.device) -> Tensor:
         """Crops for the given samples of a step: (B, 3, size, size) in [0, 1] on `device`."""
-        crops = torch.stack([self._crop(step, sample, size) for sample in samples])
-        return crops.to(device).permute(0, 3, 1, 2).float().div_(255).contiguous()
+        return as_batch([self._crop(step, sample, size) for sample in samples], device)
 
     def _crop(self, step: int, sample: int, size: int) -> Tensor:
         rng = generator(self.seed, step, sample, CROPS)
-        u = rng.random(5)
-        image = min(int(np.searchsorted(self.cumulative, u[0])), len(self.cache) - 1)
-        entry = self.cache.index[image]
-        top = int(u[1] * (entry.height - size + 1))
-        left = int(u[2] * (entry.width - size + 1))
-        crop = torch.rot90(
-            self.cache.image(image)[top : top + size, left : left + size], int(u[3] * 4)
-        )
-        if u[4] < 0.5:
-            crop = crop.flip(1)
+        place = Place.draw(rng, self.cumulative, self.cache.index, size)
+        crop = place.cut(self.cache.image(place.image), size)
         if self.patterns > 0 and rng.random() < self.patterns:
             crop = draw_pattern(crop, rng)
         return crop
+
+
+def as_batch(crops: Sequence[Tensor], device: torch.device) -> Tensor:
+    """Crops (size, size, 3), uint8, as one batch (B, 3, size, size) in [0, 1] on `device`."""
+    return torch.stack(list(crops)).to(device).permute(0, 3, 1, 2).float().div_(255).contiguous()

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from train.data.crops import CropSampler
+from train.data.sources import PairSource
 from train.degradation.draws import POOL, generator
-from train.degradation.pipelines import Degradation
 
 
 class PairPool:
-    """Makes (LQ, GT) pairs, and mixes fresh ones with pairs of earlier steps.
+    """Hands out (LQ, GT) pairs, and mixes fresh ones with pairs of earlier steps.
 
     Real-ESRGAN's training-pair pool mixes what batches are made of, since a batch of its has one
     set of resize factors. Here samples are independent, so a pool can only save work: with `uses`
@@ -20,38 +19,19 @@ class PairPool:
     resumed run makes again what it needs.
 
     Args:
-        crops: Source of GT patches.
-        degradation: Makes LQ patches of them.
+        pairs: Makes fresh ones.
         seed: Of the run.
-        device: Where pairs are made and kept.
         uses: Steps that a pair is used in, on average.
         depth: Fresh pairs of each sample that are kept to draw from.
     """
 
-    def __init__(
-        self,
-        crops: CropSampler,
-        degradation: Degradation,
-        seed: int,
-        device: torch.device,
-        uses: int = 1,
-        depth: int = 8,
-    ) -> None:
-        self.crops, self.degradation, self.seed, self.device = crops, degradation, seed, device
+    def __init__(self, pairs: PairSource, seed: int, uses: int = 1, depth: int = 8) -> None:
+        self.pairs, self.seed = pairs, seed
         self.uses, self.depth = uses, depth if uses > 1 else 1
         self._made: dict[tuple[int, int, tuple[int, ...]], tuple[Tensor, Tensor]] = {}
 
     def batch(self, step: int, samples: Sequence[int], size: int) -> tuple[Tensor, Tensor]:
-        """The pairs of a step.
-
-        Args:
-            step: Counted from 0.
-            samples: Their numbers in the step's batch.
-            size: Side of the GT patches.
-
-        Returns:
-            LQ (B, 3, size / scale, size / scale) and GT (B, 3, size, size), both in [0, 1].
-        """
+        """The pairs of a step; see `PairSource.make`."""
         group = tuple(samples)
         pairs = []
         for sample in group:
@@ -83,8 +63,5 @@ class PairPool:
         """What was fresh in a step, made together, so that it is always made in the same way."""
         key = (step, size, group)
         if key not in self._made:
-            fresh = self._fresh(step, group)
-            gt = self.crops.batch(step, fresh, size, self.device)
-            drawn = self.degradation.sample(self.seed, step, fresh)
-            self._made[key] = (self.degradation.apply(gt, drawn), gt)
+            self._made[key] = self.pairs.make(step, self._fresh(step, group), size)
         return self._made[key]

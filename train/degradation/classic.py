@@ -11,6 +11,7 @@ from kdsr.errors import ConfigError
 from train.degradation.blur import blur_and_downscale
 from train.degradation.draws import noise_seeds, uniforms
 from train.degradation.noise import add_gaussian_noise
+from train.degradation.words import blur_words, noise_words
 
 MAX_SIGMA = {2: 2.0, 3: 3.0, 4: 4.0}
 """Widest blur in training, by scale, in GT pixels."""
@@ -100,3 +101,14 @@ class ClassicDegradation:
         # The official code rounds once, after the noise.
         lq = add_gaussian_noise(lq, p.noise, torch.zeros(len(gt), dtype=torch.bool), p.seeds)
         return (lq * 255).round().clamp(0, 255) / 255
+
+    def describe(self, parameters: ClassicParameters) -> list[str]:
+        """What was drawn for each sample, in words."""
+        p = parameters
+        columns = (p.sigma_long, p.sigma_short, p.angle, p.noise)
+        return [
+            f"{blur_words(long, short, angle)}, {noise_words(noise, grey=False)}"
+            for long, short, angle, noise in zip(
+                *(column.tolist() for column in columns), strict=True
+            )
+        ]

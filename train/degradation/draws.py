@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 # Streams of one sample that must not share numbers.
-PARAMETERS, NOISE, CROPS, POOL = range(4)
+PARAMETERS, NOISE, CROPS, POOL, MIX = range(5)
 _MASK = 0xFFFFFFFF
 
 

@@ -14,6 +14,7 @@ from train.degradation.blur import blur_and_downscale
 from train.degradation.draws import noise_seeds, uniforms
 from train.degradation.jpeg import jpeg
 from train.degradation.noise import add_gaussian_noise
+from train.degradation.words import blur_words, jpeg_words, noise_words
 
 
 @dataclass(frozen=True)
@@ -127,3 +128,15 @@ class GeneralDegradation:
         lq = add_gaussian_noise(lq, p.noise, p.grey, p.seeds)
         lq = (lq * 255).round().clamp(0, 255) / 255
         return jpeg(lq, p.quality)
+
+    def describe(self, parameters: GeneralParameters) -> list[str]:
+        """What was drawn for each sample, in words."""
+        p = parameters
+        columns = (p.sigma_long, p.sigma_short, p.angle, p.noise, p.grey, p.quality)
+        return [
+            f"{blur_words(long, short, angle)}, {noise_words(noise, grey=grey)}, "
+            f"{jpeg_words(quality)}"
+            for long, short, angle, noise, grey, quality in zip(
+                *(column.tolist() for column in columns), strict=True
+            )
+        ]

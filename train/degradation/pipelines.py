@@ -23,6 +23,10 @@ class Degradation(Protocol):
         """(B, 3, sH, sW) in [0, 1] -> (B, 3, H, W) in [0, 1]."""
         ...
 
+    def describe(self, parameters: Any) -> list[str]:
+        """What was drawn for each sample, in words."""
+        ...
+
 
 @dataclass(frozen=True)
 class DegradationOptions:

@@ -24,14 +24,16 @@ from train.degradation.draws import NOISE, PARAMETERS, generator
 from train.degradation.jpeg import jpeg
 from train.degradation.mixed_kernels import identity_kernels, sinc_kernels
 from train.degradation.noise import add_gaussian_noise, add_poisson_noise
-from train.degradation.ragged import extend, inside, resize_ragged
+from train.degradation.ragged import MODES, extend, inside, resize_ragged
 from train.degradation.realworld_draws import (
     OrderOptions,
     OrderParameters,
     between,
+    describe_round,
     draw_round,
     odd_size,
 )
+from train.degradation.words import kernel_words
 
 _SECOND = OrderOptions(
     blur_probability=0.8,
@@ -139,6 +141,19 @@ class RealWorldDegradation:
         images = blur(images, p.final.to(gt), target)
         images = jpeg(images, quality * ~p.jpeg_first, transposed_luma=self.options.transposed_luma)
         return (images * 255).round().clamp(0, 255) / 255
+
+    def describe(self, parameters: RealWorldParameters) -> list[str]:
+        """What was drawn for each sample, in words."""
+        p = parameters
+        endings = zip(p.final, p.final_mode.tolist(), p.jpeg_first.tolist(), strict=True)
+        rounds = zip(describe_round(p.first), describe_round(p.second), strict=True)
+        words = []
+        for (first, second), (kernel, mode, early) in zip(rounds, endings, strict=True):
+            last = [f"{MODES[mode]} to the LQ size", kernel_words(kernel)]
+            compressed = second.pop()
+            last = [compressed, *last] if early else [*last, compressed]
+            words.append(f"1: {', '.join(first)}; 2: {', '.join(second)}; then {', '.join(last)}")
+        return words
 
     def _by_size(self, factor: Tensor) -> Iterator[tuple[float, Tensor]]:
         """Rows whose first resize has similar results, with the largest factor to expect."""

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from train.degradation.mixed_kernels import identity_kernels, radial_kernels, sinc_kernels
+from train.degradation.ragged import MODES
+from train.degradation.words import jpeg_words, kernel_words, noise_words
 
 _SHAPES = torch.tensor([0.45, 0.25, 0.12, 0.03, 0.12, 0.03])  # iso, aniso of each radial kind
 
@@ -131,6 +133,24 @@ def draw_round(o: OrderOptions, u: Tensor, seeds: list[int]) -> OrderParameters:
         quality=between(u[16], o.min_quality, o.max_quality).round(),
         seeds=seeds,
     )
+
+
+def describe_round(p: OrderParameters) -> list[list[str]]:
+    """What each sample goes through, step by step in words; JPEG comes last."""
+    columns = (p.factor, p.mode, p.gaussian, p.poisson, p.grey, p.quality)
+    numbers = zip(*(column.tolist() for column in columns), strict=True)
+    words = []
+    for kernel, (factor, mode, gaussian, poisson, grey, quality) in zip(
+        p.kernels, numbers, strict=True
+    ):
+        noise = (
+            noise_words(poisson, grey=grey, kind="Poisson noise")
+            if poisson
+            else noise_words(gaussian, grey=grey)
+        )
+        size = "same size" if factor == 1 else f"{MODES[mode]} x{factor:.2f}"
+        words.append([kernel_words(kernel), size, noise, jpeg_words(quality)])
+    return words
 
 
 def between(u: Tensor, low: float, high: float) -> Tensor:

@@ -1,7 +1,10 @@
 """What ends a run: gradients that stay infinite, a dead IDR, a checkpoint of another run."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
+
+from torch import Tensor
 
 from train.errors import TrainingError
 from train.recipes.options import TrainOptions
@@ -11,8 +14,24 @@ NAN_LIMIT = 10
 """Steps in a row without a finite gradient that end a run."""
 
 
-def check_finite(stage: Stage, step: int, bad_in_a_row: int) -> None:
+def what_is_not_finite(losses: Mapping[str, Tensor]) -> str:
+    """Why a step had no finite gradient: which of its losses were NaN or infinite, in words."""
+    bad = [
+        f"{name} is {'NaN' if bool(loss.isnan()) else 'infinite'}"
+        for name, loss in losses.items()
+        if not bool(loss.isfinite())
+    ]
+    return " and ".join(bad) or "the gradient overflowed, though every loss is finite"
+
+
+def check_finite(stage: Stage, step: int, bad_in_a_row: int, cause: str) -> None:
     """Refuses to go on after `NAN_LIMIT` steps without a finite gradient.
+
+    Args:
+        stage: That is trained.
+        step: Counted from 0.
+        bad_in_a_row: Steps without a finite gradient up to this one.
+        cause: Of the last one; see `what_is_not_finite`.
 
     Raises:
         TrainingError: Says what to change.
@@ -20,8 +39,8 @@ def check_finite(stage: Stage, step: int, bad_in_a_row: int) -> None:
     if bad_in_a_row >= NAN_LIMIT:
         raise TrainingError(
             f"{NAN_LIMIT} steps in a row gave no finite gradient (up to step {step} of the "
-            f"{stage.name}); lower --{stage.name}.lr or use --precision fp32; the newest "
-            "checkpoint is from before"
+            f"{stage.name}; in the last one {cause}); lower --{stage.name}.lr or use --precision "
+            "fp32; the newest checkpoint is from before"
         )
 
 

@@ -1,12 +1,14 @@
 """The averaged weights as a file that people can use, and a card that says what they are."""
 
+import copy
 import json
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
 
 import kdsr
+from kdsr import KDSR, KDSRTeacher
 from kdsr.atomic import writing
 from kdsr.files.weights import save_checkpoint
 from train.cards.card import card
@@ -24,20 +26,8 @@ def export_model(loop: Loop) -> Path:
     """
     options, stage = loop.options, loop.stage
     path = options.weights_of(stage.name)
-    metadata = {
-        "name": path.stem,
-        "licence": options.licence,
-        "stage": stage.name,
-        "degradation": options.degradation.kind,
-        "steps": str(loop.step),
-        "hours": f"{loop.seconds / 3600:.2f}",
-        "data_fingerprint": loop.session.data_fingerprint,
-        "metrics": json.dumps({name: round(value, 4) for name, value in loop.metrics.items()}),
-        "recipe": json.dumps(options.decisive(stage.name), default=str),
-        "kdsr_version": kdsr.__version__,
-    }
-    model: Any = loop.learner.ema.module
-    save_checkpoint(model, path, metadata)
+    model, metadata = _exported(loop)
+    save_checkpoint(model, path, {**metadata, "name": path.stem})
     if stage.name in ("teacher", "control"):
         return path
     path = options.out / f"{options.model_name}.safetensors"
@@ -46,3 +36,27 @@ def export_model(loop: Loop) -> Path:
     with writing(path.with_suffix(".md")) as temporary:
         temporary.write_text(card(ModelFacts.read(path)), encoding="utf-8")
     return path
+
+
+def _exported(loop: Loop) -> tuple[KDSR | KDSRTeacher, dict[str, str]]:
+    """The weights to export, the best ones where they are chosen, and how they were made."""
+    options, stage, data = loop.options, loop.stage, loop.session.data
+    model = copy.deepcopy(cast("KDSR | KDSRTeacher", loop.learner.ema.module))
+    step, seconds, metrics, chosen = loop.step, loop.seconds, loop.metrics, {}
+    if best := loop.best.kept:
+        model.load_state_dict(best["model"])
+        step, seconds, metrics = best["step"], best["seconds"], best["metrics"]
+        chosen = {"chosen_by": f"by {options.best} of {loop.step:,} steps"}
+    return model, {
+        "licence": options.licence,
+        "stage": stage.name,
+        "degradation": options.degradation.kind,
+        "steps": str(step),
+        "hours": f"{seconds / 3600:.2f}",
+        "data_fingerprint": data.fingerprint,
+        "metrics": json.dumps({name: round(value, 4) for name, value in metrics.items()}),
+        "recipe": json.dumps(options.decisive(stage.name), default=str),
+        "kdsr_version": kdsr.__version__,
+        **({"pairs": str(len(data.pairs))} if data.pairs is not None else {}),
+        **chosen,
+    }

@@ -10,13 +10,15 @@ from accelerate.utils import broadcast, set_seed
 from torch import Tensor
 
 from train.data.pool import PairPool
-from train.loop.checks import check_alive, check_finite, check_same_run
+from train.loop.best import BestWeights
+from train.loop.checks import check_alive, check_finite, check_same_run, what_is_not_finite
 from train.loop.learner import Learner
 from train.loop.optimizer import learning_rate
 from train.loop.preview import save_preview
 from train.loop.probe import IDRProbe
-from train.loop.session import Session
-from train.loop.validation import Validation
+from train.loop.session import Session, pair_source
+from train.loop.validation import Validation, validation_sets
+from train.measuring.perceptual import perceptual_measures
 from train.stages.build import build_stage
 from train.stages.distillation import Batch, Stage
 
@@ -39,15 +41,17 @@ class Loop:
         self.metrics: dict[str, float] = {}
         options, device = session.options, session.accelerator.device
         degradation = options.degradation.build(options.scale)
-        self.validation = Validation(
-            degradation, options.scale, options.validate, session.held_out, device
-        )
+        sets = validation_sets(options, session.data.held_out, session.data.held_out_pairs)
+        measures = perceptual_measures(options.perceptual, device)
+        self.validation = Validation(sets, options.scale, device, measures)
+        self.best = BestWeights(options.best, options.patience)
         self.learner = Learner(stage, options, session.accelerator)
         size = options.patch * options.scale
         depth = max(1, options.pool_size // options.batch)
-        crops, seed, uses = session.crops, options.seed, options.pair_uses
-        self.pool = PairPool(crops, degradation, seed, device, uses, depth)
-        self.probe = IDRProbe(crops, degradation, seed, size, device)
+        seed, uses = options.seed, options.pair_uses
+        pairs = pair_source(options, session.data.pairs, session.crops, device)
+        self.pool = PairPool(pairs, seed, uses, depth)
+        self.probe = IDRProbe(session.crops, degradation, seed, size, device)
 
     def run(self) -> str | None:
         """Trains; returns None when the stage is finished, otherwise why it stopped early."""
@@ -55,13 +59,16 @@ class Loop:
         started, bad_in_a_row = time.monotonic() - self.seconds, 0
         self.log.start(self.stage.name, self.step, self.stage.options.steps)
         sums, since, since_time = {}, self.step, time.monotonic()
-        while self.step < self.stage.options.steps:
+        while self.step < self.stage.options.steps and not self.best.exhausted:
             if (reason := self._stop_reason()) is not None:
                 self._save()
                 return reason
             losses, norm = self.learn()
             bad_in_a_row = 0 if math.isfinite(norm) else bad_in_a_row + 1
-            check_finite(self.stage, self.step, bad_in_a_row)
+            if bad_in_a_row:
+                cause = what_is_not_finite(losses)
+                self.log.say(f"{self.stage.name} {self.step}: skipped, {cause}")
+                check_finite(self.stage, self.step, bad_in_a_row, cause)
             for name, loss in losses.items():
                 sums[name] = sums.get(name, 0) + loss
             self.step += 1
@@ -74,10 +81,11 @@ class Loop:
                 sums, since, since_time = {}, self.step, time.monotonic()
             if self._due(self.options.validate_every):
                 self._validate()
-            if self._due(self.options.save_every):
+            if self._due(self.options.save_every) or self.best.exhausted:
                 self._save()
             if self._due(self.options.preview_every):
                 self._preview()
+        self._say_which()
         return None
 
     def learn(self) -> tuple[dict[str, Tensor], float]:
@@ -119,9 +127,19 @@ class Loop:
             alive = self.probe.ask(self.stage, self.stage.model)
             self.metrics = self.validation.measure(self.stage, self.learner.ema.module)
             self.log.numbers(self.step, {**alive, **self.metrics})
+            self.best.look(self.step, self.seconds, self.metrics, self.learner.ema.module)
             if self.step > self.stage.options.warmup:
                 check_alive(alive, self.options.min_spread)
         self.accelerator.wait_for_everyone()
+
+    def _say_which(self) -> None:
+        """Names the weights that are exported, where they were chosen."""
+        if self.best.kept:
+            ended = f", after {self.best.waited} validations without a better one"
+            self.log.say(
+                f"{self.stage.name}: the best weights by {self.options.best} are those of step "
+                f"{self.best.kept['step']} of {self.step}{ended if self.best.exhausted else ''}"
+            )
 
     def _preview(self) -> None:
         if self.accelerator.is_main_process:
@@ -152,7 +170,8 @@ class Loop:
             "metrics": self.metrics,
             "config": vars(self.stage.model.config),
             "decisive": json.dumps(self.options.decisive(self.stage.name), default=str),
-            "data": self.session.data_fingerprint,
+            "data": self.session.data.fingerprint,
+            "best": self.best.state(),
             **self.learner.state(),
         }
 
@@ -161,8 +180,9 @@ class Loop:
         if state is None:
             return
         where = f"the {self.stage.name} checkpoint in {self.checkpoints.folder}"
-        check_same_run(state, where, self.stage, self.options, self.session.data_fingerprint)
+        check_same_run(state, where, self.stage, self.options, self.session.data.fingerprint)
         self.learner.load(state)
+        self.best.load(state.get("best", self.best.state()))
         self.step, self.seconds, self.metrics = state["step"], state["seconds"], state["metrics"]
 
 

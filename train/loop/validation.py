@@ -1,82 +1,160 @@
-"""PSNR during training: images the model never sees, degraded like its training data."""
+"""Numbers during training, of images that the model never sees."""
 
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from train.data.crops import ImageCache
+from train.data.cache import ImageCache
+from train.data.crops import as_batch
 from train.data.images import find_images, read_rgb
+from train.data.real_pairs import PairCache
 from train.degradation.pipelines import Degradation
 from train.degradation.resize import resize_bicubic
 from train.losses.terms import l1_loss
 from train.measuring.metrics import psnr_y
+from train.measuring.perceptual import Measure
+from train.recipes.options import TrainOptions
+from train.recipes.sitting import OWN, PAIRS
 from train.stages.distillation import Stage
 
 _SIDE = 384  # GT pixels that are taken of a held-out image
 _SEED = 1_000_003  # the same degradations in every run, so that runs can be compared
 
 
-class Validation:
-    """Sets of (LQ, GT) pairs with fixed degradations, on which PSNR-Y is measured.
+@dataclass(frozen=True)
+class DegradedSet:
+    """Images with a degradation each, always the same.
+
+    Attributes:
+        images: (H, W, 3), uint8.
+        degradation: Makes the LQ images.
+        scale: Upscaling factor.
+    """
+
+    images: list[Tensor]
+    degradation: Degradation
+    scale: int
+
+    def pairs(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+        """LQ (1, 3, H, W) and GT (1, 3, sH, sW) in [0, 1], one after the other."""
+        for index, image in enumerate(self.images):
+            height, width = (n // self.scale * self.scale for n in image.shape[:2])
+            gt = as_batch([image[:height, :width]], device)
+            yield self.degradation.apply(gt, self.degradation.sample(_SEED, 0, [index])), gt
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """The middles of real pairs.
+
+    Attributes:
+        cache: Held-out pairs.
+    """
+
+    cache: PairCache
+
+    def pairs(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+        """LQ (1, 3, H, W) and GT (1, 3, sH, sW) in [0, 1], one after the other."""
+        scale = self.cache.scale
+        for index in range(len(self.cache)):
+            images = (self.cache.lq.image(index), self.cache.gt.image(index))
+            corner = _corner(images[0].shape[:2], _SIDE // scale)
+            lq, gt = (
+                _square(image, corner, _SIDE // scale, factor)
+                for image, factor in zip(images, (1, scale), strict=True)
+            )
+            yield as_batch([lq], device), as_batch([gt], device)
+
+
+def validation_sets(
+    options: TrainOptions, held_out: ImageCache, held_out_pairs: PairCache | None
+) -> dict[str, DegradedSet | PairSet]:
+    """What a run is measured on, by name.
 
     Args:
-        degradation: Of the run.
+        options: Of the run.
+        held_out: Photographs kept out of training.
+        held_out_pairs: Pairs kept out of training, where there are pairs.
+    """
+    scale = options.scale
+    asked = options.validate_on or ((OWN, PAIRS) if held_out_pairs else (OWN,))
+    own = options.degradation.build(scale)
+    sets: dict[str, DegradedSet | PairSet] = {
+        folder.name: DegradedSet(
+            [torch.from_numpy(read_rgb(path).copy()) for path in find_images(folder)], own, scale
+        )
+        for folder in options.validate
+    }
+    middles = [_middle(held_out.image(i)).cpu() for i in range(len(held_out))]
+    for name in asked:
+        if name == PAIRS and held_out_pairs:
+            sets["pairs"] = PairSet(held_out_pairs)
+        elif name == OWN and middles:
+            sets["held_out"] = DegradedSet(middles, own, scale)
+        elif name != PAIRS and middles:
+            degradation = replace(options.degradation, kind=name).build(scale)
+            sets[f"held_out_{name}"] = DegradedSet(middles, degradation, scale)
+    return sets
+
+
+class Validation:
+    """Measures models on sets of (LQ, GT) pairs.
+
+    Args:
+        sets: By name; see `validation_sets`.
         scale: Upscaling factor.
-        folders: Of GT images, such as Set5.
-        held_out: Images kept out of training.
         device: Where the model runs.
+        measures: Perceptual ones, by name, beside PSNR-Y and L1.
     """
 
     def __init__(
         self,
-        degradation: Degradation,
+        sets: dict[str, DegradedSet | PairSet],
         scale: int,
-        folders: tuple[Path, ...],
-        held_out: ImageCache,
         device: torch.device,
+        measures: dict[str, Measure],
     ) -> None:
-        self.scale, self.device, self.degradation = scale, device, degradation
-        self._sets = {
-            folder.name: [_load(path) for path in find_images(folder)] for folder in folders
-        }
-        if len(held_out):
-            self._sets["held_out"] = [
-                _middle(held_out.image(i).permute(2, 0, 1).cpu()) for i in range(len(held_out))
-            ]
+        self.sets, self.scale, self.device, self.measures = sets, scale, device, measures
         self.bicubic: dict[str, float] = {}
 
     @torch.no_grad()
     def measure(self, stage: Stage, model: nn.Module) -> dict[str, float]:
-        """Mean PSNR-Y in dB of each set, and of bicubic upscaling beside it; and mean L1."""
+        """Means over each set: PSNR-Y in dB, of bicubic upscaling too, L1, and the measures."""
         numbers = {}
-        for name, images in self._sets.items():
-            scores, errors, plain = [], [], []
-            for index, image in enumerate(images):
-                lq, gt = self._degrade(image, index)
+        for name, chosen in self.sets.items():
+            sums, count, plain = {}, 0, 0.0
+            for lq, gt in chosen.pairs(self.device):
                 sr = stage.upscale(model, lq, gt).float()
-                scores.append(psnr_y(sr, gt, self.scale).item())
-                errors.append(l1_loss(sr, gt).item())
+                scores = {
+                    "psnr_y": psnr_y(sr, gt, self.scale).item(),
+                    "l1": l1_loss(sr, gt).item(),
+                    **{key: measure(sr, gt) for key, measure in self.measures.items()},
+                }
+                sums = {key: sums.get(key, 0.0) + score for key, score in scores.items()}
                 if name not in self.bicubic:
                     upscaled = resize_bicubic(lq, (gt.shape[2], gt.shape[3]))
-                    plain.append(psnr_y(upscaled, gt, self.scale).item())
-            if plain:
-                self.bicubic[name] = sum(plain) / len(plain)
-            numbers[f"psnr_y_{name}"] = sum(scores) / len(scores)
-            numbers[f"l1_{name}"] = sum(errors) / len(errors)
+                    plain += psnr_y(upscaled, gt, self.scale).item()
+                count += 1
+            self.bicubic.setdefault(name, plain / count)
+            numbers |= {f"{key}_{name}": total / count for key, total in sums.items()}
             numbers[f"bicubic_psnr_y_{name}"] = self.bicubic[name]
         return numbers
 
-    def _degrade(self, image: Tensor, index: int) -> tuple[Tensor, Tensor]:
-        height, width = (n // self.scale * self.scale for n in image.shape[1:])
-        gt = image[None, :, :height, :width].to(self.device).float() / 255
-        return self.degradation.apply(gt, self.degradation.sample(_SEED, 0, [index])), gt
-
-
-def _load(path: Path) -> Tensor:
-    return torch.from_numpy(read_rgb(path).copy()).permute(2, 0, 1)
-
 
 def _middle(image: Tensor) -> Tensor:
-    top, left = ((n - _SIDE) // 2 if n > _SIDE else 0 for n in image.shape[1:])
-    return image[:, top : top + _SIDE, left : left + _SIDE]
+    """The part of a photograph (H, W, 3) that is measured on."""
+    return _square(image, _corner(image.shape[:2], _SIDE), _SIDE)
+
+
+def _square(image: Tensor, corner: tuple[int, int], side: int, factor: int = 1) -> Tensor:
+    """A part of an image (H, W, 3); corner and side are of one that is `factor` times smaller."""
+    top, left, side = corner[0] * factor, corner[1] * factor, side * factor
+    return image[top : top + side, left : left + side]
+
+
+def _corner(shape: Sequence[int], side: int) -> tuple[int, int]:
+    """Top and left of the middle square of an image, which may be smaller."""
+    height, width = shape
+    return max(0, height - side) // 2, max(0, width - side) // 2

@@ -16,7 +16,8 @@ from kdsr.files.tensors import read_tensors
 from kdsr.files.weights import load_student, save_checkpoint
 from kdsr.meaning.readings import regress
 from kdsr.network.calibration import QUANTITIES, Calibration
-from train.data.crops import CropSampler, ImageCache
+from train.data.cache import ImageCache
+from train.data.crops import CropSampler
 from train.degradation.general import GeneralDegradation, GeneralOptions, GeneralParameters
 from train.degradation.pipelines import Degradation, DegradationOptions
 from train.measuring.fitting import fit_discriminants, fit_regressor, fit_whitening, known_targets

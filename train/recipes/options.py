@@ -10,6 +10,7 @@ from kdsr.errors import ConfigError
 from kdsr.network.config import PRESETS, KDSRConfig
 from kdsr.tiles.precision import multiplies_bf16
 from train.degradation.pipelines import DegradationOptions
+from train.recipes.numbers import MEASURES, is_number
 from train.recipes.sitting import SittingOptions, outside
 from train.recipes.stages import StageOptions
 
@@ -68,6 +69,9 @@ class TrainOptions(SittingOptions):
     """How much of a stage `final_patch` is for."""
     patterns: float = 0.0
     """Share of crops that text or line art is drawn into."""
+    lq_share: float = 0.5
+    """Share of samples that are cut from the pairs of `lq`, where there are some; the others are
+    synthetic."""
     pair_uses: int = 1
     """Steps that a degraded pair is used in, on average: saves work where degrading is dear."""
     pool_size: int = 180
@@ -83,6 +87,12 @@ class TrainOptions(SittingOptions):
     """Largest gradient norm."""
     ema: float = 0.999
     """Decay of the averaged weights, which are what is validated and exported."""
+    best: str | None = None
+    """Number of the validation by which the best weights are chosen for the export: psnr_y, l1,
+    squeezenet, vgg19, haarpsi or mdsi, of the pairs if there are some and otherwise of held-out
+    images; or of a set, `psnr_y_Set5`. By default the last weights are exported."""
+    patience: int = 0
+    """Validations without a better `best` after which a stage ends; 0 for never."""
 
     def __post_init__(self) -> None:
         problems = []
@@ -93,12 +103,19 @@ class TrainOptions(SittingOptions):
         problems += self.sitting_problems()
         problems += outside(self, ("batch", "discriminator_feats", "pair_uses", "pool_size"), 1)
         problems += outside(self, ("patch", "final_patch"), 8)
-        problems += outside(self, ("final_share", "patterns"), 0, 1)
-        problems += outside(self, ("hold_out",), 0)
+        problems += outside(self, ("final_share", "patterns", "lq_share"), 0, 1)
+        problems += outside(self, ("hold_out", "patience"), 0)
         if not 0 <= self.ema < 1:
             problems.append(f"ema must be at least 0 and less than 1, got {self.ema}")
         if self.clip <= 0:
             problems.append(f"clip must be more than 0, got {self.clip}")
+        if self.best is not None and not is_number(self.best):
+            problems.append(
+                f"best must be one of {', '.join(MEASURES)}, or such a measure of a set, as in "
+                f"psnr_y_Set5, got {self.best!r}"
+            )
+        if self.patience and self.best is None:
+            problems.append("patience waits for a better `best`: name that too, psnr_y, say")
         if self.batch % self.accumulate:
             problems.append(
                 f"batch must be a multiple of accumulate, got {self.batch} and {self.accumulate}"
@@ -148,6 +165,11 @@ class TrainOptions(SittingOptions):
         return self.patch if step < first else self.final_patch
 
     @property
+    def largest_crop(self) -> int:
+        """Side of the largest GT patches in pixels."""
+        return max(self.patch, self.final_patch or 0) * self.scale
+
+    @property
     def model_name(self) -> str:
         """Name of the exported model."""
         parts = ["kdsr", self.size, f"x{self.scale}", *([self.variant] if self.variant else [])]
@@ -166,6 +188,8 @@ class TrainOptions(SittingOptions):
             "kind": self.degradation.kind,
             self.degradation.kind: dataclasses.asdict(used),
         }
+        if self.best is not None:  # looking more or less often would choose other weights
+            kept["validate_every"] = self.validate_every
         kept["student" if stage == "control" else stage] = dataclasses.asdict(self.for_stage(stage))
         return flatten(kept)
 

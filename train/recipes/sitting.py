@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from train.data.pairing import Pairing, find_pairs
 from train.errors import DataError
 
 StageName = Literal["teacher", "student", "control", "gan"]
+OWN, PAIRS = "own", "pairs"
+MeasuredOn = Literal["own", "pairs", "classic", "general", "realworld"]
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,11 @@ class SittingOptions:
     """Where things lie, how often something is shown or saved, when to stop."""
 
     data: Path | None = None
-    """Training photographs: a folder, or a .txt list of paths."""
+    """Training photographs: a folder, or a .txt list of paths. With `lq` they are the ground truths
+    of its images."""
+    lq: Path | None = None
+    """Low-quality images of your own: a folder with the names of `data`, or a .txt list with a pair
+    a line (GT, tabulator, LQ), for which `data` may be left out. See `lq_share`."""
     out: Path = Path("runs/kdsr")
     """Folder of the run: checkpoints, logs, previews, the exported model."""
     stage: Literal["all", StageName] = "all"
@@ -35,7 +42,7 @@ class SittingOptions:
     tensor of its teacher that fits, and the gan stage from the student in `out`."""
     perceptual: Path | None = None
     """Weights for the perceptual loss: torchvision's VGG19 (.pth or .safetensors), or SqueezeNet
-    v1.1 (.npz)."""
+    v1.1 (.npz). Where they are named, every stage is also measured by that distance."""
     accumulate: int = 1
     """Parts that each process splits its samples into, to save memory."""
     channels_last: bool | None = None
@@ -52,6 +59,9 @@ class SittingOptions:
     """Steps between log lines."""
     validate: tuple[Path, ...] = ()
     """Folders of GT images, such as Set5; never trained on."""
+    validate_on: tuple[MeasuredOn, ...] | None = None
+    """What held-out images are measured on: draws of the run's `own` pipeline or of another, or the
+    held-out `pairs`. By default its own draws, and pairs where there are some (see `hold_out`)."""
     validate_every: int = 2000
     """Steps between validations."""
     preview_every: int = 2000
@@ -93,6 +103,17 @@ class SittingOptions:
         if self.data is None:
             raise DataError("no training images: name a folder or a list file with --data")
         return self.data.expanduser()
+
+    def pairing(self) -> Pairing | None:
+        """The pairs that were named, as files; None without `lq`.
+
+        Raises:
+            DataError: If there is none among the files.
+        """
+        if self.lq is None:
+            return None
+        gt = self.data.expanduser() if self.data is not None else None
+        return find_pairs(gt, self.lq.expanduser())
 
     def chain(self) -> tuple[StageName, ...]:
         """The stages to run, in order."""

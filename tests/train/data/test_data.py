@@ -6,9 +6,10 @@ import torch
 from PIL import Image
 
 from tests.support.train_runs import PHOTOS, full_disk
-from train.data import crops as data
+from train.data import cache as data
+from train.data.cache import open_cache
 from train.data.check import check, perceptual_hash, report
-from train.data.crops import CropSampler, open_cache
+from train.data.crops import CropSampler
 from train.data.images import find_images, read_rgb
 from train.errors import DataError
 

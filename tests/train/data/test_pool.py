@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from tests.support.train_runs import PHOTOS, one_thread  # noqa: F401 - a fixture
-from train.data.crops import CropSampler, open_cache
+from train.data.cache import open_cache
+from train.data.crops import CropSampler
 from train.data.pool import PairPool
+from train.data.sources import SyntheticPairs
 from train.degradation.pipelines import DegradationOptions
 
 CPU = torch.device("cpu")
@@ -19,7 +21,7 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> CropSampler:
 
 def make(crops: CropSampler, uses: int, depth: int = 4) -> PairPool:
     general = DegradationOptions(kind="general").build(4)
-    return PairPool(crops, general, 3, CPU, uses, depth)
+    return PairPool(SyntheticPairs(crops, general, 3, CPU), 3, uses, depth)
 
 
 def test_without_reuse_every_pair_is_made_for_its_step(crops: CropSampler) -> None:
@@ -27,8 +29,8 @@ def test_without_reuse_every_pair_is_made_for_its_step(crops: CropSampler) -> No
     for step in (0, 7):
         lq, gt = pool.batch(step, SAMPLES, 32)
         assert torch.equal(gt, crops.batch(step, SAMPLES, 32, CPU))
-        drawn = pool.degradation.sample(3, step, SAMPLES)
-        assert torch.equal(lq, pool.degradation.apply(gt, drawn))
+        general = DegradationOptions(kind="general").build(4)
+        assert torch.equal(lq, general.apply(gt, general.sample(3, step, SAMPLES)))
 
 
 @pytest.mark.parametrize("uses", [2, 3, 5])

@@ -16,7 +16,8 @@ from kdsr.files.tensors import read_tensors
 from kdsr.files.weights import load_student, save_checkpoint
 from tests.support.train_runs import PHOTOS, one_thread  # noqa: F401 - a fixture
 from train.calibrate import main
-from train.data.crops import CropSampler, ImageCache, open_cache
+from train.data.cache import ImageCache, open_cache
+from train.data.crops import CropSampler
 from train.degradation.classic import ClassicDegradation
 from train.degradation.general import GeneralDegradation, GeneralOptions
 from train.degradation.realworld import RealWorldDegradation

@@ -11,7 +11,7 @@ from kdsr.files.weights import save_checkpoint
 from tests.conftest import ROOT, make_tiny
 from tests.support.train_runs import PHOTOS
 from tests.train.measuring.test_lpips import alexnet_state, heads_state
-from train.data.crops import open_cache
+from train.data.cache import open_cache
 from train.degradation.resize import resize_bicubic
 from train.evaluate import main
 from train.measuring.evaluation import (

@@ -1,0 +1,91 @@
+"""Do a low-quality image and its ground truth lie on each other? Phase correlation says by how much
+they do not."""  # noqa: D205, D209
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from train.degradation.resize import resize_bicubic
+
+_LARGEST = 512  # LQ pixels a side that are looked at
+_LOW_PASS = 0.12  # cycles a pixel: degradations leave low frequencies where they were
+_COARSE = 4  # LQ pixels that are averaged to ask whether two images show the same
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How an LQ image lies on its ground truth.
+
+    Attributes:
+        down: How far it is too low, LQ pixels.
+        right: How far it is too far to the right, LQ pixels.
+        likeness: Correlation of the two when both are seen coarsely, -1 to 1.
+    """
+
+    down: float
+    right: float
+    likeness: float
+
+    @property
+    def distance(self) -> float:
+        """LQ pixels."""
+        return math.hypot(self.down, self.right)
+
+
+def align(lq: np.ndarray, gt: np.ndarray) -> Alignment:
+    """Measures the shift between the middles of two images, to about a tenth of a pixel.
+
+    Args:
+        lq: (H, W, 3), uint8.
+        gt: (sH, sW, 3), uint8.
+    """
+    scale = gt.shape[0] // lq.shape[0]
+    top, left = (max(0, n - _LARGEST) // 2 for n in lq.shape[:2])
+    low = _grey(lq[top : top + _LARGEST, left : left + _LARGEST])
+    height, width = low.shape
+    top, left = top * scale, left * scale
+    high = _grey(gt[top : top + height * scale, left : left + width * scale])
+    small = resize_bicubic(high[None, None], (height, width))[0, 0]
+    down, right = shift(small, low)
+    return Alignment(down, right, _likeness(small, low))
+
+
+def shift(a: Tensor, b: Tensor) -> tuple[float, float]:
+    """How far `b` shows what `a` shows lower and further to the right, pixels; (H, W) each."""
+    height, width = a.shape
+    window = torch.hann_window(height, False)[:, None] * torch.hann_window(width, False)
+    one, other = (torch.fft.fft2((image - image.mean()) * window) for image in (a, b))
+    cross = other * one.conj()
+    rows, columns = torch.fft.fftfreq(height)[:, None], torch.fft.fftfreq(width)
+    low_pass = torch.exp(-(rows.square() + columns.square()) / (2 * _LOW_PASS**2))
+    peaks = torch.fft.ifft2(low_pass * cross / cross.abs().clamp(min=1e-6)).real
+    row, column = divmod(int(peaks.argmax()), width)
+    down = row + _vertex([float(peaks[(row + i) % height, column]) for i in (-1, 0, 1)])
+    right = column + _vertex([float(peaks[row, (column + i) % width]) for i in (-1, 0, 1)])
+    # The transform is periodic: what lies beyond the middle is a shift the other way.
+    return (
+        down - height if down > height / 2 else down,
+        right - width if right > width / 2 else right,
+    )
+
+
+def _vertex(around: list[float]) -> float:
+    """Where a parabola through three values at -1, 0, 1 is highest."""
+    before, here, after = around
+    bend = before - 2 * here + after
+    return 0.0 if bend >= 0 else (before - after) / (2 * bend)
+
+
+def _likeness(a: Tensor, b: Tensor) -> float:
+    side = min(_COARSE, *a.shape)
+    coarse = [F.avg_pool2d(image[None, None], side).flatten() for image in (a, b)]
+    one, other = (values - values.mean() for values in coarse)
+    return float(one @ other / (one.norm() * other.norm()).clamp(min=1e-6))
+
+
+def _grey(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels)).float().mean(2)

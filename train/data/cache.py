@@ -1,0 +1,178 @@
+"""Training photographs, decoded once into a memory-mapped file."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kdsr.atomic import writing
+from train.data.images import find_images, held_out_names, read_rgb, some
+from train.errors import DataError
+
+
+@dataclass(frozen=True)
+class CachedImage:
+    """Where one image lies in the cache file.
+
+    Attributes:
+        name: Path relative to the source.
+        offset: First byte.
+        height: Pixels.
+        width: Pixels.
+    """
+
+    name: str
+    offset: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class ImageCache:
+    """Decoded photographs in one flat array of bytes.
+
+    Attributes:
+        index: Where each image lies.
+        data: uint8, flat; a memory-mapped file, or its copy on a GPU.
+        fingerprint: Hash of names and pixels of the whole source.
+    """
+
+    index: tuple[CachedImage, ...]
+    data: Tensor
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def image(self, i: int) -> Tensor:
+        """One image as a view: (H, W, 3) uint8."""
+        entry = self.index[i]
+        flat = self.data[entry.offset : entry.offset + entry.height * entry.width * 3]
+        return flat.view(entry.height, entry.width, 3)
+
+    def split(self, hold_out: int) -> tuple["ImageCache", "ImageCache"]:
+        """Parts it in two: the rest, and `hold_out` images chosen by the hash of their names."""
+        return self.parted(held_out_names([entry.name for entry in self.index], hold_out))
+
+    def parted(self, held: set[str]) -> tuple["ImageCache", "ImageCache"]:
+        """Parts it in two: the rest, and the images with these names."""
+        kept, out = (
+            tuple(entry for entry in self.index if (entry.name in held) == wanted)
+            for wanted in (False, True)
+        )
+        return replace(self, index=kept), replace(self, index=out)
+
+    def at_least(self, side: int) -> tuple["ImageCache", list[str]]:
+        """Leaves out images with a shorter side than `side`; returns also their names.
+
+        Raises:
+            DataError: If none is left.
+        """
+        if not self.index:
+            raise DataError("no image is left to train on: --hold_out takes all; lower it")
+        usable = tuple(e for e in self.index if min(e.height, e.width) >= side)
+        if not usable:
+            largest = max(min(e.height, e.width) for e in self.index)
+            raise DataError(
+                f"all {len(self)} images are smaller than the crop of {side} px (the largest has "
+                f"a shorter side of {largest} px); use larger images or a smaller --patch"
+            )
+        small = [e.name for e in self.index if min(e.height, e.width) < side]
+        return replace(self, index=usable), small
+
+    def on(self, device: torch.device) -> "ImageCache":
+        """Copies the pixels to a GPU if they take at most a third of its free memory."""
+        if device.type != "cuda" or self.data.numel() > torch.cuda.mem_get_info(device)[0] / 3:
+            return self
+        return replace(self, data=self.data.to(device))
+
+
+def open_cache(source: Path, folder: Path) -> ImageCache:
+    """Opens the cache of a source, decoding it first if it is new or has changed.
+
+    Args:
+        source: See `find_images`.
+        folder: Where caches are kept.
+
+    Raises:
+        DataError: If there is no image, one cannot be decoded, or the disk is full.
+    """
+    return cached(find_images(source), source if source.is_dir() else source.parent, folder)
+
+
+def cached(paths: Sequence[Path], root: Path, folder: Path) -> ImageCache:
+    """Opens the cache of some files, decoding them first if it is new or they have changed.
+
+    Args:
+        paths: Image files.
+        root: What their names in the cache are relative to.
+        folder: Where caches are kept.
+
+    Raises:
+        DataError: If one cannot be decoded, or the disk is full.
+    """
+    key = cache_key(paths)
+    index_path, data_path = folder / f"{key}.json", folder / f"{key}.rgb"
+    if not index_path.is_file():
+        _decode(paths, root, data_path, index_path)
+    described = json.loads(index_path.read_text(encoding="utf-8"))
+    # The same files under another root are the same cache: names are not taken from it.
+    index = tuple(
+        CachedImage(os.path.relpath(path, root), *place)
+        for path, (_, *place) in zip(paths, described["images"], strict=True)
+    )
+    # Copy-on-write: torch wants writable memory, nothing is ever written.
+    data = torch.from_numpy(np.memmap(data_path, dtype=np.uint8, mode="c"))
+    return ImageCache(index, data, described["fingerprint"])
+
+
+def cache_key(paths: Sequence[Path]) -> str:
+    """Names a cache by what is seen without opening files: paths, sizes, times."""
+    digest = hashlib.sha256(b"2")  # the cache's format
+    for path in paths:
+        stat = path.stat()
+        digest.update(f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns};".encode())
+    return digest.hexdigest()[:16]
+
+
+def _decode(paths: Sequence[Path], root: Path, data_path: Path, index_path: Path) -> None:
+    """Writes pixels, then the index, which stands for both being whole."""
+    digest, index, broken, offset = hashlib.sha256(), [], [], 0
+    try:
+        data_path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(data_path) as temporary:
+            with temporary.open("wb") as file:
+                for path, pixels in _decoded(paths, broken):
+                    entry = CachedImage(os.path.relpath(path, root), offset, *pixels.shape[:2])
+                    index.append(astuple(entry))
+                    digest.update(f"{path.name}:{pixels.shape};".encode())
+                    digest.update(pixels.data)
+                    file.write(pixels.data)
+                    offset += pixels.size
+            if broken:
+                raise DataError(
+                    f"{some(broken)}; remove or replace {'it' if len(broken) == 1 else 'them'}, "
+                    "--check-data lists all problems of a folder"
+                )
+        with writing(index_path) as temporary:
+            described = {"fingerprint": digest.hexdigest()[:16], "images": index}
+            temporary.write_text(json.dumps(described), encoding="utf-8")
+    except OSError as error:
+        raise DataError(
+            f"cannot write the cache of decoded images in {data_path.parent}: {error.strerror}; "
+            "make room, or name another folder with --cache"
+        ) from None
+
+
+def _decoded(paths: Sequence[Path], broken: list[str]) -> Iterator[tuple[Path, np.ndarray]]:
+    for path in paths:
+        try:
+            yield path, np.ascontiguousarray(read_rgb(path))
+        except DataError as error:  # noqa: PERF203 - one message names all of them
+            broken.append(str(error))

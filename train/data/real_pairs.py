@@ -1,0 +1,112 @@
+"""Pairs that somebody has, checked once and decoded like the photographs."""
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from kdsr.atomic import writing
+from train.data.cache import ImageCache, cache_key, cached
+from train.data.pair_check import check_pairs, refuse_serious
+from train.data.pairing import Pairing
+from train.errors import DataError
+
+
+@dataclass(frozen=True)
+class PairCache:
+    """Decoded pairs: image i of one cache belongs to image i of the other.
+
+    Attributes:
+        lq: Low-quality images; their entries have the names of the ground truths.
+        gt: Ground truths, `scale` times larger.
+        scale: The factor.
+    """
+
+    lq: ImageCache
+    gt: ImageCache
+    scale: int
+
+    def __len__(self) -> int:
+        return len(self.gt)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the ground truths."""
+        return tuple(entry.name for entry in self.gt.index)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of names and pixels of both sides."""
+        text = f"{self.lq.fingerprint}:{self.gt.fingerprint}:{self.names}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def parted(self, held: set[str]) -> tuple["PairCache", "PairCache"]:
+        """Parts it in two: the rest, and the pairs of ground truths with these names."""
+        is_held = [name in held for name in self.names]
+        return self._where([not out for out in is_held]), self._where(is_held)
+
+    def at_least(self, side: int) -> tuple["PairCache", list[str]]:
+        """Leaves out ground truths with a shorter side than `side`; returns also their names.
+
+        Raises:
+            DataError: If none is left.
+        """
+        if not len(self):
+            raise DataError("no pair is left to train on: --hold_out takes all; lower it")
+        large = [min(entry.height, entry.width) >= side for entry in self.gt.index]
+        if not any(large):
+            raise DataError(
+                f"all {len(self)} pairs to train on are smaller than the crop of {side} px of the "
+                "ground truth; use larger images or a smaller --patch"
+            )
+        small = [name for name, fits in zip(self.names, large, strict=True) if not fits]
+        return self._where(large), small
+
+    def _where(self, wanted: Sequence[bool]) -> "PairCache":
+        lq, gt = (
+            replace(side, index=tuple(itertools.compress(side.index, wanted)))
+            for side in (self.lq, self.gt)
+        )
+        return replace(self, lq=lq, gt=gt)
+
+    def on(self, device: torch.device) -> "PairCache":
+        """On a GPU, where that has room; see `ImageCache.on`."""
+        return replace(self, lq=self.lq.on(device), gt=self.gt.on(device))
+
+
+def open_pairs(pairing: Pairing, scale: int, folder: Path) -> PairCache:
+    """Checks pairs, if they are new or have changed, and opens their caches.
+
+    Args:
+        pairing: See `find_pairs`.
+        scale: How much larger a GT must be.
+        folder: Where caches are kept.
+
+    Raises:
+        DataError: Naming every file that is broken, of another size, shifted or without a partner;
+            or if the disk is full.
+    """
+    lq_paths = [pair.lq for pair in pairing.pairs]
+    gt_paths = [pair.gt for pair in pairing.pairs]
+    passed = folder / f"{cache_key([*lq_paths, *gt_paths, *pairing.strays])}-x{scale}.passed"
+    if not passed.is_file():
+        refuse_serious(check_pairs(pairing, scale))
+    names = [pair.name for pair in pairing.pairs]
+    lq, gt = (_side(paths, names, folder) for paths in (lq_paths, gt_paths))
+    with writing(passed) as temporary:
+        temporary.write_text(f"{len(names)} pairs at x{scale}\n", encoding="utf-8")
+    return PairCache(lq, gt, scale)
+
+
+def _side(paths: Sequence[Path], names: Sequence[str], folder: Path) -> ImageCache:
+    """One image for each pair; a file that belongs to several pairs is decoded once."""
+    files = sorted(set(paths))
+    cache = cached(files, files[0].parent, folder)
+    entries = dict(zip(files, cache.index, strict=True))
+    index = tuple(
+        replace(entries[path], name=name) for path, name in zip(paths, names, strict=True)
+    )
+    return replace(cache, index=index)

@@ -1,0 +1,42 @@
+"""Numbers that follow the eye more than PSNR does, as far as they can be had without a download."""
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from train.losses.perceptual import load_perceptual
+
+Measure = Callable[[Tensor, Tensor], float]
+"""Of SR and GT, RGB (1, 3, H, W) in [0, 1]."""
+
+
+def perceptual_measures(weights: Path | None, device: torch.device) -> dict[str, Measure]:
+    """What can be measured here.
+
+    Args:
+        weights: Of the perceptual loss, see `load_perceptual`: the distance is `squeezenet` or
+            `vgg19`; None where there are none.
+        device: Where images are.
+
+    Returns:
+        By name; with `piq` installed also `haarpsi` (Reisenhofer et al. 2018) and `mdsi` (Nafchi
+        et al. 2016), which need no weights.
+    """
+    found: dict[str, Measure] = {}
+    if weights is not None:
+        distance = load_perceptual(weights).to(device)
+        name = distance.network.split()[0].lower()
+        found[name] = lambda sr, gt: distance(sr.clamp(0, 1), gt).item()
+    if importlib.util.find_spec("piq") is not None:
+        piq = importlib.import_module("piq")
+        for name in ("haarpsi", "mdsi"):
+            found[name] = _by_piq(getattr(piq, name))
+    return found
+
+
+def _by_piq(function: Callable[[Tensor, Tensor], Tensor]) -> Measure:
+    return lambda sr, gt: function(sr.clamp(0, 1), gt.clamp(0, 1)).item()
