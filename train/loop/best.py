@@ -65,11 +65,7 @@ class BestWeights:
         found = next((number for number in candidates if number in metrics), None)
         if found is None:
             raise TrainingError(
-                f"--best {wanted} was not measured: expected one of {', '.join(sorted(metrics))}; "
-                "hold images out with --hold_out, or name sets with --validate"
-                if metrics
-                else f"--best {wanted} needs something to measure: hold images out with "
-                "--hold_out, or name sets with --validate"
+                f"--best {wanted} was not measured; what was: {', '.join(sorted(metrics))}"
             )
         return found
 

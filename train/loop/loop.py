@@ -16,7 +16,8 @@ from train.loop.learner import Learner
 from train.loop.optimizer import learning_rate
 from train.loop.preview import save_preview
 from train.loop.probe import IDRProbe
-from train.loop.session import Session, pair_source
+from train.loop.session import Session
+from train.loop.training_data import pair_source
 from train.loop.validation import Validation, validation_sets
 from train.measuring.perceptual import perceptual_measures
 from train.stages.build import build_stage

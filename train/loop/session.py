@@ -1,51 +1,17 @@
 """What the stages of a run share: data, device, log, and when to stop."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from accelerate import Accelerator
 
 from kdsr.atomic import sweep
-from train.data.cache import ImageCache, open_cache
 from train.data.crops import CropSampler
-from train.data.images import held_out_names
-from train.data.real_pairs import PairCache, open_pairs
-from train.data.sources import MixedPairs, PairSource, RealPairs, SyntheticPairs
 from train.loop.checkpoints import Checkpoints
 from train.loop.log import RunLog
 from train.loop.stop_request import StopRequest
+from train.loop.training_data import TrainingData, open_data
 from train.recipes.options import TrainOptions
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Photographs and pairs, each parted into what is trained on and what is measured on.
-
-    Attributes:
-        photographs: To make pairs of.
-        held_out: Photographs to measure with.
-        pairs: Of the user's own, to train on; None without `lq`.
-        held_out_pairs: To measure with; None without `lq`.
-        small: Names of what is left out, as it is smaller than a crop.
-    """
-
-    photographs: ImageCache
-    held_out: ImageCache
-    pairs: PairCache | None = None
-    held_out_pairs: PairCache | None = None
-    small: tuple[str, ...] = ()
-
-    @property
-    def fingerprint(self) -> str:
-        """Of all images."""
-        pairs = f"+{self.pairs.fingerprint}" if self.pairs is not None else ""
-        return self.photographs.fingerprint + pairs
-
-    def on(self, device: torch.device) -> "TrainingData":
-        """With what is trained on moved to a GPU, where that has room."""
-        pairs = self.pairs.on(device) if self.pairs is not None else None
-        return replace(self, photographs=self.photographs.on(device), pairs=pairs)
 
 
 @dataclass(frozen=True)
@@ -101,46 +67,3 @@ def open_session(options: TrainOptions, accelerator: Accelerator) -> Session:
     crops = CropSampler(data.photographs, options.seed, options.patterns)
     stop = StopRequest(options.time_limit * 60)
     return Session(options, accelerator, data, crops, log, stop)
-
-
-def open_data(options: TrainOptions) -> TrainingData:
-    """Opens the caches of photographs and pairs and puts some aside to measure with.
-
-    A picture that is held out on one side is trained on by neither.
-
-    Raises:
-        DataError: If there are no images, or one cannot be used.
-    """
-    cache, pairing = options.cache.expanduser(), options.pairing()
-    if pairing is None:
-        photographs, held_out = open_cache(options.source(), cache).split(options.hold_out)
-        photographs, small = photographs.at_least(options.largest_crop)
-        return TrainingData(photographs, held_out, small=tuple(small))
-    pairs = open_pairs(pairing, options.scale, cache)
-    photographs = pairs.gt if options.data is None else open_cache(options.source(), cache)
-    held = held_out_names([entry.name for entry in photographs.index], options.hold_out)
-    held |= held_out_names(sorted(set(pairs.names)), options.hold_out)
-    photographs, held_out = photographs.parted(held)
-    pairs, held_out_pairs = pairs.parted(held)
-    photographs, small = photographs.at_least(options.largest_crop)
-    pairs, small_pairs = pairs.at_least(options.largest_crop)
-    left_out = tuple(sorted({*small, *small_pairs}))
-    return TrainingData(photographs, held_out, pairs, held_out_pairs, left_out)
-
-
-def pair_source(
-    options: TrainOptions, pairs: PairCache | None, crops: CropSampler, device: torch.device
-) -> PairSource:
-    """Where the pairs of a run come from.
-
-    Args:
-        options: Of the run.
-        pairs: The user's own, or None.
-        crops: Of photographs, to degrade.
-        device: Where pairs are made.
-    """
-    degradation, seed = options.degradation.build(options.scale), options.seed
-    synthetic = SyntheticPairs(crops, degradation, seed, device)
-    if pairs is None:
-        return synthetic
-    return MixedPairs(synthetic, RealPairs(pairs, seed, device), options.lq_share, seed)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kdsr.atomic import writing
 from train.data.crops import CropSampler
-from train.loop.session import open_data, pair_source
+from train.loop.training_data import open_data, pair_source
 from train.recipes.options import TrainOptions
 
 _SIDE = 224  # pixels of a picture on the sheet, at least

@@ -109,11 +109,7 @@ class TrainOptions(SittingOptions):
             problems.append(f"ema must be at least 0 and less than 1, got {self.ema}")
         if self.clip <= 0:
             problems.append(f"clip must be more than 0, got {self.clip}")
-        if self.best is not None and not is_number(self.best):
-            problems.append(
-                f"best must be one of {', '.join(MEASURES)}, or such a measure of a set, as in "
-                f"psnr_y_Set5, got {self.best!r}"
-            )
+        problems += self._problems_of_best()
         if self.patience and self.best is None:
             problems.append("patience waits for a better `best`: name that too, psnr_y, say")
         if self.batch % self.accumulate:
@@ -129,6 +125,24 @@ class TrainOptions(SittingOptions):
             )
         if problems:
             raise ConfigError("; ".join(problems))
+
+    def _problems_of_best(self) -> list[str]:
+        if self.best is None:
+            return []
+        if not is_number(self.best):
+            allowed = f"one of {', '.join(MEASURES)}, or such a measure of a set, psnr_y_Set5, say"
+            return [f"best must be {allowed}, got {self.best!r}"]
+        problems = []
+        if not self.hold_out and not self.validate:
+            problems.append(
+                f"best {self.best} needs something to measure: hold images out with --hold_out, "
+                "or name sets with --validate"
+            )
+        if self.best.startswith(("squeezenet", "vgg19")) and self.perceptual is None:
+            problems.append(
+                f"best {self.best} needs the weights of that network: name them with --perceptual"
+            )
+        return problems
 
     def network(self) -> KDSRConfig:
         """The network that is trained."""

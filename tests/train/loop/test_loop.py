@@ -16,7 +16,7 @@ from kdsr.files.weights import save_checkpoint
 from tests.support.places import ROOT
 from tests.support.train_runs import one_thread, tiny_recipe  # noqa: F401 - a fixture
 from train.errors import TrainingError
-from train.loop.checks import NAN_LIMIT
+from train.loop.checks import NAN_LIMIT, what_is_not_finite
 from train.loop.loop import Loop, make_loop
 from train.loop.optimizer import learning_rate
 from train.loop.session import open_session
@@ -196,7 +196,9 @@ def test_nan_steps_are_skipped_and_counted_and_ten_in_a_row_end_the_run(
         assert loop.run() is None
         assert loop.learner.nan_steps == bad
     else:
-        with pytest.raises(TrainingError, match=r"10 steps in a row .*lower --teacher\.lr"):
+        with pytest.raises(
+            TrainingError, match=r"10 steps in a row .*l1 is NaN\); lower --teacher\.lr"
+        ):
             loop.run()
     assert all(parameter.isfinite().all() for parameter in loop.stage.model.parameters())
 
@@ -266,3 +268,11 @@ def test_a_student_from_nothing_still_has_a_teacher_to_learn_from(tmp_path: Path
     stage = build_stage("student", options, print)
     assert stage.teacher is not None
     assert not torch.equal(stage.model.network.fuse.weight, teacher.network.fuse.weight)
+
+
+def test_the_losses_that_are_not_finite_are_named() -> None:
+    losses = {name: torch.tensor(value) for name, value in (("l1", 0.1), ("kd", math.nan))}
+    assert what_is_not_finite(losses) == "kd is NaN"
+    losses["gan"] = torch.tensor(math.inf)
+    assert what_is_not_finite(losses) == "kd is NaN and gan is infinite"
+    assert what_is_not_finite({"l1": torch.tensor(0.1)}).startswith("the gradient overflowed")
