@@ -5,12 +5,13 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..kdsr.meaning.strength import STRENGTHS
+from ..kdsr.options import WRAPS
 from .sizes import size_inputs
 from .types import IDRType, ModelType
 
 
 def common_inputs() -> list[Any]:
-    """The first inputs of every upscaling node: model, image and output size."""
+    """The first inputs of every upscaling node: model, image and output size (see there)."""
     return [
         ModelType.Input("model", tooltip="From Load KDSR."),
         io.Image.Input(
@@ -19,6 +20,19 @@ def common_inputs() -> list[Any]:
         ),
         *size_inputs(),
     ]
+
+
+def wrap_input(**options: Any) -> Any:
+    """An optional choice of the axes that are continued circularly; see `WRAPS`."""
+    return io.Combo.Input(
+        "wrap",
+        options=list(WRAPS),
+        default="none",
+        optional=True,
+        tooltip="For seamless textures and panoramas: the image continues at its other edge along "
+        "x, y or both.",
+        **options,
+    )
 
 
 IDR_INPUT = IDRType.Input(

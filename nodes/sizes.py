@@ -1,4 +1,9 @@
-"""How large the result shall be: the inputs that say so, and what they mean."""
+"""How large the result shall be: the inputs that say so, and what they mean.
+
+Not as ComfyUI's `DynamicCombo`, although only some of them apply at a time: it renames what it
+nests (`size_by.size`), so that saved prompts would lose their sizes, and versions before 0.8 have
+none. The names stay, and `web/applies.js` shows what applies.
+"""
 
 from typing import Any
 
@@ -8,18 +13,27 @@ from ..kdsr.errors import ConfigError
 from ..kdsr.upscaling.sizes import LARGEST_SIDE, OutputSize
 
 MODEL_FACTOR = "model factor"
-SIZE_BY = (MODEL_FACTOR, "factor", "width", "height", "megapixels")
+SIZE_BY = (
+    MODEL_FACTOR, "factor", "width", "height", "longest side", "fit into", "megapixels",
+)  # fmt: skip
+SMALLEST_SIDE = 16
+"""Pixels that can be asked for: less is a factor in the wrong mode."""
+FIT_HEIGHT = 1080
 
 
 def size_inputs() -> list[Any]:
-    """The inputs of every upscaling node that say how large."""
+    """The inputs of every upscaling node that say how large; the last is optional.
+
+    What follows it in a node must be optional too, or ComfyUI moves it up.
+    """
     return [
         io.Combo.Input(
             "size_by",
             options=list(SIZE_BY),
             default=MODEL_FACTOR,
             tooltip="What the output size is given by. model factor: the model's own (x4 for an x4 "
-            "model); anything smaller is an antialiased downscale of that.",
+            "model). longest side: of width and height the larger. fit into: as large as a box "
+            "holds. Proportions are kept; anything but the model's factor is resized from it.",
         ),
         io.Float.Input(
             "size",
@@ -27,38 +41,52 @@ def size_inputs() -> list[Any]:
             min=0.01,
             max=LARGEST_SIDE,
             step=0.01,
-            tooltip="The factor, the width or height in pixels, or the megapixels. Not used with "
-            "model factor.",
+            tooltip="The factor, the pixels of that side (of the box's width for fit into), or the "
+            "megapixels. Not used with model factor.",
+        ),
+        io.Int.Input(
+            "fit_height",
+            default=FIT_HEIGHT,
+            min=SMALLEST_SIDE,
+            max=LARGEST_SIDE,
+            optional=True,
+            tooltip="fit into only: the box's height in pixels.",
         ),
     ]
 
 
-def output_size(size_by: str, size: float) -> OutputSize | None:
+def output_size(size_by: str, size: float, fit_height: int = FIT_HEIGHT) -> OutputSize | None:
     """What the size inputs mean; None is the model's factor.
+
+    Nothing checks them before the run: ComfyUI would blame every input that such a check reads, and
+    what is wrong is one. It checks the range of each itself.
 
     Raises:
         ConfigError: If they mean nothing.
     """
-    if size_by not in SIZE_BY:
-        raise ConfigError(f"unknown size_by {size_by!r}; choose one of {', '.join(SIZE_BY)}")
-    if size_by == MODEL_FACTOR:
-        return None
-    if size_by == "factor":
-        return OutputSize(factor=size)
-    if size_by == "megapixels":
-        return OutputSize(megapixels=size)
-    if size < 1 or size != int(size):
-        raise ConfigError(f"the {size_by} must be a whole number of pixels, got {size:g}")
-    pixels = int(size)
-    return OutputSize(width=pixels) if size_by == "width" else OutputSize(height=pixels)
+    match size_by:
+        case "model factor":
+            return None
+        case "factor":
+            return OutputSize(factor=size)
+        case "megapixels":
+            return OutputSize(megapixels=size)
+        case "width":
+            return OutputSize(width=_pixels(size, size_by))
+        case "height":
+            return OutputSize(height=_pixels(size, size_by))
+        case "longest side":
+            side = _pixels(size, size_by)
+            return OutputSize(width=side, height=side)
+        case "fit into":
+            return OutputSize(width=_pixels(size, size_by), height=fit_height)
+    raise ConfigError(f"unknown size_by {size_by!r}; choose one of {', '.join(SIZE_BY)}")
 
 
-def size_problem(size_by: str | None = None, size: float | None = None) -> str | None:
-    """What is wrong with an output size, as far as can be known without the image."""
-    if size_by is None or size is None:  # linked: known when it runs
-        return None
-    try:
-        output_size(size_by, size)
-    except ConfigError as error:
-        return str(error)
-    return None
+def _pixels(size: float, size_by: str) -> int:
+    if size < SMALLEST_SIDE:
+        raise ConfigError(
+            f"size is in pixels with size_by {size_by}: expected {SMALLEST_SIDE} or more, got "
+            f"{size:g}. For {size:g} times the input, set size_by to factor"
+        )
+    return round(size)

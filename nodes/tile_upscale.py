@@ -6,12 +6,13 @@ from torch import Tensor
 from ..kdsr.idr import IDR
 from ..kdsr.options import OVERLAP_NAMES, WRAPS
 from .images import Picture
-from .inputs import IDR_INPUT, IMAGE_OUTPUT, STRENGTH_INPUT, common_inputs
+from .inputs import IDR_INPUT, IMAGE_OUTPUT, STRENGTH_INPUT, common_inputs, wrap_input
 from .running import upscale
-from .sizes import output_size, size_problem
+from .sizes import FIT_HEIGHT, output_size
 from .types import ADVANCED, LoadedModel, schema
 
 CUSTOM = "custom"
+CUSTOM_OVERLAP = 64
 
 
 class TileUpscale(io.ComfyNode):
@@ -33,6 +34,7 @@ class TileUpscale(io.ComfyNode):
                     min=0,
                     max=8192,
                     step=16,
+                    optional=True,
                     tooltip="Input pixels per tile, overlap not counted. 0 is automatic, from "
                     "free memory. It does not change the result (with exact overlap).",
                 ),
@@ -40,30 +42,26 @@ class TileUpscale(io.ComfyNode):
                     "overlap",
                     options=[*OVERLAP_NAMES, CUSTOM],
                     default="exact",
+                    optional=True,
                     tooltip="exact: as far as the network sees, so that tiles cannot be told. "
                     "fast: 32 px, differences of about 0.001. custom: as below.",
                 ),
                 io.Int.Input(
                     "custom_overlap",
-                    default=64,
+                    default=CUSTOM_OVERLAP,
                     min=0,
                     max=512,
                     step=1,
+                    optional=True,
                     tooltip="Input pixels of overlap on each side, with overlap custom.",
-                    **ADVANCED,
                 ),
-                io.Combo.Input(
-                    "wrap",
-                    options=list(WRAPS),
-                    default="none",
-                    tooltip="For seamless textures and panoramas: the image continues at its "
-                    "other edge along x, y or both.",
-                ),
+                wrap_input(),
                 io.Int.Input(
                     "tiles_per_batch",
                     default=0,
                     min=0,
                     max=256,
+                    optional=True,
                     tooltip="Tiles that go through the network together. 0 is automatic.",
                     **ADVANCED,
                 ),
@@ -74,28 +72,25 @@ class TileUpscale(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, size_by: str | None = None, size: float | None = None) -> bool | str:
-        return size_problem(size_by, size) or True
-
-    @classmethod
     def execute(
         cls,
         model: LoadedModel,
         image: Tensor,
         size_by: str,
         size: float,
-        tile: int,
-        overlap: str,
-        custom_overlap: int,
-        wrap: str,
-        tiles_per_batch: int,
+        fit_height: int = FIT_HEIGHT,
+        tile: int = 0,
+        overlap: str = "exact",
+        custom_overlap: int = CUSTOM_OVERLAP,
+        wrap: str = "none",
+        tiles_per_batch: int = 0,
         idr: IDR | None = None,
         strength: float = 1.0,
     ) -> io.NodeOutput:
         result = upscale(
             model,
             Picture.of(image),
-            output_size(size_by, size),
+            output_size(size_by, size, fit_height),
             idr,
             strength=strength,
             tile=tile,

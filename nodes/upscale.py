@@ -4,11 +4,12 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..kdsr.idr import IDR
+from ..kdsr.options import WRAPS
 from .images import Picture
-from .inputs import IDR_INPUT, IMAGE_OUTPUT, STRENGTH_INPUT, common_inputs
+from .inputs import IDR_INPUT, IMAGE_OUTPUT, STRENGTH_INPUT, common_inputs, wrap_input
 from .running import upscale
-from .sizes import output_size, size_problem
-from .types import LoadedModel, schema
+from .sizes import FIT_HEIGHT, output_size
+from .types import ADVANCED, LoadedModel, schema
 
 
 class Upscale(io.ComfyNode):
@@ -21,13 +22,9 @@ class Upscale(io.ComfyNode):
             display_name="Upscale with IDR",
             description="Upscales without seams; tiles and precision are chosen for you.",
             search_aliases=["super resolution", "upscale", "enlarge", "restore", "kdsr"],
-            inputs=[*common_inputs(), IDR_INPUT, STRENGTH_INPUT],
+            inputs=[*common_inputs(), IDR_INPUT, STRENGTH_INPUT, wrap_input(**ADVANCED)],
             outputs=[IMAGE_OUTPUT],
         )
-
-    @classmethod
-    def validate_inputs(cls, size_by: str | None = None, size: float | None = None) -> bool | str:
-        return size_problem(size_by, size) or True
 
     @classmethod
     def execute(
@@ -36,9 +33,13 @@ class Upscale(io.ComfyNode):
         image: Tensor,
         size_by: str,
         size: float,
+        fit_height: int = FIT_HEIGHT,
         idr: IDR | None = None,
         strength: float = 1.0,
+        wrap: str = "none",
     ) -> io.NodeOutput:
-        return io.NodeOutput(
-            upscale(model, Picture.of(image), output_size(size_by, size), idr, strength=strength)
+        size_wanted = output_size(size_by, size, fit_height)
+        out = upscale(
+            model, Picture.of(image), size_wanted, idr, strength=strength, wrap=WRAPS[wrap]
         )
+        return io.NodeOutput(out)

@@ -15,10 +15,11 @@ from . import runtime
 from .images import Picture
 from .inputs import IMAGE_OUTPUT, STRENGTH_INPUT, common_inputs
 from .running import estimate, estimate_map, estimating_cost, upscale, upscaling_cost
-from .sizes import output_size, size_problem
-from .types import ADVANCED, IDRType, LoadedModel, schema
+from .sizes import FIT_HEIGHT, output_size
+from .types import IDRType, LoadedModel, schema
 
 MASKS, MAP = "masks", "map"
+FEATHER = 16
 _MAP_COST = 4
 """Every cell fades into its neighbours: its box is two cells wide and high."""
 PLACES = (1, 2, 3)
@@ -61,14 +62,16 @@ class UpscaleRegions(io.ComfyNode):
                     "regions",
                     options=[MASKS, MAP],
                     default=MASKS,
+                    optional=True,
                     tooltip="masks: paint up to three regions. map: no masks; IDRs are estimated "
                     "on a grid and change smoothly over the image.",
                 ),
                 io.Int.Input(
                     "feather",
-                    default=16,
+                    default=FEATHER,
                     min=0,
                     max=512,
+                    optional=True,
                     tooltip="masks only: input pixels over which regions fade into each other.",
                 ),
                 io.Int.Input(
@@ -76,9 +79,9 @@ class UpscaleRegions(io.ComfyNode):
                     default=MAP_CELLS,
                     min=1,
                     max=32,
+                    optional=True,
                     tooltip="map only: places along the longer side. Few judge the degradation "
                     "better, many follow it closer.",
-                    **ADVANCED,
                 ),
                 *_region_inputs(),
                 IDRType.Input(
@@ -92,24 +95,21 @@ class UpscaleRegions(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, size_by: str | None = None, size: float | None = None) -> bool | str:
-        return size_problem(size_by, size) or True
-
-    @classmethod
     def execute(
         cls,
         model: LoadedModel,
         image: Tensor,
         size_by: str,
         size: float,
-        regions: str,
-        feather: int,
-        cells: int,
+        fit_height: int = FIT_HEIGHT,
+        regions: str = MASKS,
+        feather: int = FEATHER,
+        cells: int = MAP_CELLS,
         idr_rest: IDR | None = None,
         strength: float = 1.0,
         **painted: Any,
     ) -> io.NodeOutput:
-        picture = Picture.of(image)
+        picture, size_wanted = Picture.of(image), output_size(size_by, size, fit_height)
         if regions == MAP:
             progress = runtime.Progress(estimating_cost(model) + _MAP_COST * upscaling_cost(model))
             found = estimate_map(model, picture, cells, progress)
@@ -117,7 +117,6 @@ class UpscaleRegions(io.ComfyNode):
             painted_regions = _Painted.of(picture, painted, idr_rest)
             progress = runtime.Progress(painted_regions.cost(model))
             found = painted_regions.estimated(model, picture, feather, progress)
-        size_wanted = output_size(size_by, size)
         out = upscale(model, picture, size_wanted, found, strength=strength, progress=progress)
         return io.NodeOutput(out)
 

@@ -101,7 +101,7 @@ def test_an_address_that_is_none_is_found_before_running(host: Host) -> None:
 
 
 def test_linked_inputs_are_left_to_execution(host: Host) -> None:
-    for node_id in ("KDSR_Load", "KDSR_LoadIDR", "KDSR_Upscale", "KDSR_TileUpscale"):
+    for node_id in ("KDSR_Load", "KDSR_LoadIDR"):
         assert host.check(node_id) is True
     host.node("KDSR_Load").fingerprint_inputs()
     host.node("KDSR_LoadIDR").fingerprint_inputs()
@@ -188,15 +188,18 @@ def test_wrapping_reaches_the_library(host: Host, model, wrap: str, pair) -> Non
         ("factor", 0.5, (6, 5)),
         ("factor", 6, (72, 60)),
         ("width", 33, (40, 33)),
-        ("height", 7, (7, 6)),
+        ("height", 17.4, (17, 14)),
+        ("longest side", 36, (36, 30)),
+        ("fit into", 30, (24, 20)),
+        ("fit into", 20, (24, 20)),
         ("megapixels", 0.0012, (38, 32)),
         ("model factor", 0, (48, 40)),
     ],
 )
 def test_output_sizes(host: Host, model, size_by: str, size: float, result) -> None:
-    assert host.check("KDSR_Upscale", size_by=size_by, size=size) is True
     images = image(2, 12, 10)
-    out = host.run("KDSR_Upscale", model=model, image=images, size_by=size_by, size=size)
+    options = {"size_by": size_by, "size": size, "fit_height": 24}
+    out = host.run("KDSR_Upscale", model=model, image=images, **options)
     assert out.shape == (2, *result, 3)
     assert 0 <= out.min() <= out.max() <= 1
 
@@ -204,19 +207,25 @@ def test_output_sizes(host: Host, model, size_by: str, size: float, result) -> N
 @pytest.mark.parametrize(
     ("size_by", "size", "message"),
     [
-        ("width", 0.5, "whole number"),
+        ("width", 2, "For 2 times the input, set size_by to factor"),
+        ("height", 15.9, "expected 16 or more"),
         ("width", 70000, "1 to 65536"),
-        ("height", 10.5, "whole number"),
         ("factor", 0, "above 0"),
         ("factor", 100, "at most 16"),
         ("megapixels", -1, "above 0"),
         ("depth", 1, "unknown size_by"),
     ],
 )
-def test_sizes_that_make_no_sense_are_found_before_running(
-    host: Host, size_by: str, size: float, message: str
+@pytest.mark.parametrize("node_id", ["KDSR_Upscale", "KDSR_TileUpscale", "KDSR_UpscaleRegions"])
+def test_sizes_that_make_no_sense_are_found_before_any_work(
+    host: Host, model, monkeypatch, node_id: str, size_by: str, size: float, message: str
 ) -> None:
-    assert message in host.check("KDSR_TileUpscale", size_by=size_by, size=size)
+    def work(*_, **__):
+        raise AssertionError("it began")
+
+    monkeypatch.setattr(host.module("nodes.runtime"), "ready", work)
+    with pytest.raises(RuntimeError, match=message):
+        host.run(node_id, model=model, image=image(), size_by=size_by, size=size)
 
 
 def test_rgba_stays_rgba_without_dark_fringes(host: Host, model) -> None:

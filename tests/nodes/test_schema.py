@@ -13,14 +13,16 @@ from tests.support.places import ROOT
 INPUTS = {
     "KDSR_Load": ["model", "precision", "hub_id"],
     "KDSR_EstimateIDR": ["model", "image", "mode", "smoothing", "scene_cut", "wrap", "mask"],
-    "KDSR_Upscale": ["model", "image", "size_by", "size", "idr", "strength"],
+    "KDSR_Upscale": [
+        "model", "image", "size_by", "size", "fit_height", "idr", "strength", "wrap",
+    ],
     "KDSR_TileUpscale": [
-        "model", "image", "size_by", "size", "tile", "overlap", "custom_overlap", "wrap",
-        "tiles_per_batch", "idr", "strength",
+        "model", "image", "size_by", "size", "fit_height", "tile", "overlap", "custom_overlap",
+        "wrap", "tiles_per_batch", "idr", "strength",
     ],
     "KDSR_UpscaleRegions": [
-        "model", "image", "size_by", "size", "regions", "feather", "cells", "mask_1", "idr_1",
-        "mask_2", "idr_2", "mask_3", "idr_3", "idr_rest", "strength",
+        "model", "image", "size_by", "size", "fit_height", "regions", "feather", "cells", "mask_1",
+        "idr_1", "mask_2", "idr_2", "mask_3", "idr_3", "idr_rest", "strength",
     ],
     "KDSR_InspectIDR": ["idr", "other", "model", "image"],
     "KDSR_BlendIDR": ["idr_a", "weight", "idr_b", "preset", "model"],

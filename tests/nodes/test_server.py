@@ -1,5 +1,6 @@
 """The pack in a real ComfyUI: what it lists, runs, returns, stops and remembers."""
 
+import json
 import re
 import time
 
@@ -180,12 +181,38 @@ def test_mistakes_are_named_before_anything_runs(comfy: ComfyServer) -> None:
     prompt["1"]["inputs"]["model"] = "gone.safetensors"
     assert "gone.safetensors" in comfy.refusal(prompt)
     prompt = upscale_prompt(comfy)
-    prompt["3"]["inputs"] |= {"size_by": "width", "size": 10.5}
-    assert "whole number" in comfy.refusal(prompt)
-    prompt = upscale_prompt(comfy)
     prompt["5"] = node("KDSR_LoadIDR", file="gone.safetensors")
     prompt["3"]["inputs"]["idr"] = ["5", 0]
     assert "no IDR file" in comfy.refusal(prompt)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"size_by": "depth"}, "depth"),
+        ({"size_by": "width", "size": 99999}, "bigger than max of 65536"),
+        ({"size_by": "fit into", "size": 99, "fit_height": 3}, "smaller than min of 16"),
+    ],
+)
+def test_one_bad_value_gives_one_error_on_its_widget(
+    comfy: ComfyServer, wrong: dict, message: str
+) -> None:
+    prompt = upscale_prompt(comfy)
+    prompt["3"]["inputs"] |= wrong
+    (errors,) = json.loads(comfy.refusal(prompt))["node_errors"].values()
+    (error,) = errors["errors"]
+    assert error["extra_info"]["input_name"] == list(wrong)[-1]
+    assert message in error["message"] + error["details"]
+
+
+def test_a_size_that_its_mode_makes_senseless_gives_one_error_in_the_node(
+    comfy: ComfyServer,
+) -> None:
+    prompt = upscale_prompt(comfy)
+    prompt["3"]["inputs"] |= {"size_by": "width", "size": 2}
+    error = comfy.messages(comfy.wait(comfy.queue(prompt)))["execution_error"]
+    assert error["node_id"] == "3"
+    assert "set size_by to factor" in error["exception_message"]
 
 
 def test_mistakes_that_show_later_are_named_in_the_node(comfy: ComfyServer) -> None:

@@ -1,7 +1,8 @@
 """The pack as a person meets it: ComfyUI's own page, in a base directory that is new."""
 
+import time
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,64 @@ def test_the_line_between_before_and_after_follows_the_pointer(canvas: Frontend)
     assert 0.45 < canvas.slide(0.5) < 0.55
     assert 0.15 < canvas.slide(0.2) < 0.25
     assert 0.75 < canvas.slide(0.8) < 0.85
+
+
+_CHOOSE = """
+const [type, name, value] = arguments
+app.graph.clear()
+const node = LiteGraph.createNode(type)
+app.graph.add(node)
+const widget = node.widgets.find(w => w.name === name)
+widget.value = value
+widget.callback(value, app.canvas, node)
+return Object.fromEntries(node.widgets.filter(w => !w.hidden).map(w => [w.name, w.value]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("type_", "name", "value", "shown"),
+    [
+        ("KDSR_Upscale", "size_by", "model factor", {"size": None, "fit_height": None}),
+        ("KDSR_Upscale", "size_by", "factor", {"size": 2, "fit_height": None}),
+        ("KDSR_Upscale", "size_by", "width", {"size": 1920, "fit_height": None}),
+        ("KDSR_TileUpscale", "size_by", "fit into", {"size": 1920, "fit_height": 1080}),
+        ("KDSR_TileUpscale", "overlap", "exact", {"custom_overlap": None}),
+        ("KDSR_TileUpscale", "overlap", "custom", {"custom_overlap": 64}),
+        ("KDSR_UpscaleRegions", "regions", "map", {"feather": None, "cells": 6}),
+    ],
+)
+def test_only_what_applies_is_shown_with_a_sensible_value(
+    page: Frontend, type_: str, name: str, value: str, shown: dict[str, float | None]
+) -> None:
+    page.open_template(NAMES[0])
+    found = page.driver.execute_script(_CHOOSE, type_, name, value)
+    assert {widget: found.get(widget) for widget in shown} == shown
+
+
+def test_nodes_grow_and_shrink_with_what_they_show(canvas: Frontend) -> None:
+    canvas.open_template(NAMES[0])
+    heights = []
+    for choice in ("model factor", "width", "fit into"):
+        canvas.driver.execute_script(_CHOOSE, "KDSR_Upscale", "size_by", choice)
+        time.sleep(0.5)  # until it is drawn
+        ((_, top, _, bottom),) = canvas.boxes().values()
+        heights.append(bottom - top)
+    # One row each; a Vue node may have had room for half of one.
+    assert all(8 < after - before < 40 for before, after in pairwise(heights)), heights
+
+
+def test_workflows_saved_before_there_were_these_widgets_keep_their_values(page: Frontend) -> None:
+    workflow = read(NAMES[0])
+    (node,) = (n for n in workflow["nodes"] if n["type"] == "KDSR_Upscale")
+    node["inputs"] = [i for i in node["inputs"] if i["name"] not in ("fit_height", "wrap")]
+    node["widgets_values"] = ["width", 333.0, 0.75]
+    page.open_template(NAMES[0])
+    page.driver.execute_async_script(
+        "const [flow, done] = arguments; app.loadGraphData(flow).then(() => done())", workflow
+    )
+    inputs = page.prompt()[str(node["id"])]["inputs"]
+    expected = {"size_by": "width", "size": 333, "fit_height": 1080, "strength": 0.75}
+    assert inputs.items() >= {**expected, "wrap": "none"}.items()
 
 
 def test_the_page_queues_what_the_files_say(page: Frontend) -> None:

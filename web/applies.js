@@ -1,0 +1,129 @@
+// Shows only the widgets that apply to what is chosen, and gives every way to state a size a value
+// that makes sense. In JavaScript and not by ComfyUI's DynamicCombo: see nodes/sizes.py.
+
+import { app } from "../../scripts/app.js"
+
+/** The widgets that do not always apply: what they hang on, and the choices with which they do. */
+const APPLIES = {
+  size: ["size_by", (by) => by !== "model factor"],
+  fit_height: ["size_by", (by) => by === "fit into"],
+  custom_overlap: ["overlap", (overlap) => overlap === "custom"],
+  feather: ["regions", (regions) => regions === "masks"],
+  cells: ["regions", (regions) => regions === "map"],
+  smoothing: ["mode", (mode) => mode.startsWith("smoothed")],
+  scene_cut: ["mode", (mode) => mode.startsWith("smoothed")],
+}
+
+const PIXELS = { min: 16, max: 65536, step: 8, precision: 0 }
+/** What `size` starts from and may be, for each way to state it. */
+const SIZES = {
+  factor: { start: 2, min: 0.1, max: 16, step: 0.1, precision: 2 },
+  width: { start: 1920, ...PIXELS },
+  height: { start: 1080, ...PIXELS },
+  "longest side": { start: 2048, ...PIXELS },
+  "fit into": { start: 1920, ...PIXELS },
+  megapixels: { start: 4, min: 0.1, max: 4294, step: 0.5, precision: 2 },
+}
+
+/** The widgets of the first workflows, which kept their values by place and not by name. */
+const FIRST = {
+  KDSR_Upscale: ["size_by", "size", "strength"],
+  KDSR_TileUpscale: [
+    "size_by", "size", "tile", "overlap", "custom_overlap", "wrap", "tiles_per_batch", "strength",
+  ],
+  KDSR_UpscaleRegions: ["size_by", "size", "regions", "feather", "cells", "strength"],
+}
+
+const find = (node, name) => node.widgets?.find((widget) => widget.name === name)
+const linked = (node, name) => node.inputs?.some((input) => input.name === name && input.link != null)
+
+/** Whether a widget means something now; what is linked may become anything. */
+function applies(node, name) {
+  const [by, accepts] = APPLIES[name] ?? []
+  const chosen = find(node, by)
+  return !chosen || linked(node, name) || linked(node, by) || accepts(chosen.value)
+}
+
+function setHidden(widget, hidden) {
+  widget.hidden = hidden // read by the classic canvas
+  widget.options.hidden = hidden // read by the Vue nodes
+  // Older canvases leave room for what is hidden: its height and 4 pixels.
+  if (hidden) widget.computeSize = () => [0, -4]
+  else delete widget.computeSize
+}
+
+function update(node) {
+  for (const widget of node.widgets) {
+    if (widget.name in APPLIES) setHidden(widget, !applies(node, widget.name))
+  }
+  const limits = SIZES[find(node, "size_by")?.value]
+  if (limits) {
+    const { min, max, step, precision } = limits
+    // `step` counts tenths, for canvases that do not know `step2`.
+    Object.assign(find(node, "size").options, { min, max, step: 10 * step, step2: step, precision })
+  }
+  node.widgets = [...node.widgets] // the Vue nodes notice a new list, not what changes inside
+}
+
+/** Updates a node that a person changed: it keeps what room it had below its widgets. */
+function updateAndFit(node) {
+  const before = node.computeSize()[1]
+  update(node)
+  node.setSize([node.size[0], node.size[1] + node.computeSize()[1] - before])
+  app.graph?.setDirtyCanvas(true, true)
+}
+
+/** Reads values that were saved before a node had all of its widgets. */
+function readFirst(node, values, defaults) {
+  const names = FIRST[node.comfyClass]
+  if (!Array.isArray(values) || values.length !== names?.length) return
+  for (const widget of node.widgets) {
+    const place = names.indexOf(widget.name)
+    if (widget.name in defaults) widget.value = place < 0 ? defaults[widget.name] : values[place]
+  }
+}
+
+/** Calls `then` with the arguments of a method, after it. */
+function after(owner, method, then) {
+  const before = owner[method]
+  owner[method] = function (...given) {
+    const result = before?.apply(this, given)
+    then(...given)
+    return result
+  }
+}
+
+app.registerExtension({
+  name: "kdsr.applies",
+
+  nodeCreated(node) {
+    if (!node.comfyClass?.startsWith("KDSR_")) return
+    const choosers = new Set(node.widgets?.map(({ name }) => APPLIES[name]?.[0]))
+    choosers.delete(undefined)
+    if (!choosers.size) return
+    const defaults = Object.fromEntries(node.widgets.map(({ name, value }) => [name, value]))
+    const [sizeBy, size] = [find(node, "size_by"), find(node, "size")]
+    const sizes = {} // that were chosen in each way to state them
+    let stated = sizeBy?.value
+
+    for (const widget of node.widgets) {
+      if (!choosers.has(widget.name)) continue
+      after(widget, "callback", (value, canvas) => {
+        // Without a canvas it is a file that is read, which has a size of its own.
+        if (widget === sizeBy && value !== stated && canvas) {
+          sizes[stated] = size.value
+          size.value = sizes[value] ?? SIZES[value]?.start ?? size.value
+          stated = value
+        }
+        updateAndFit(node)
+      })
+    }
+    after(node, "onConfigure", (info) => {
+      readFirst(node, info.widgets_values, defaults)
+      stated = sizeBy?.value
+      update(node)
+    })
+    after(node, "onConnectionsChange", () => updateAndFit(node))
+    updateAndFit(node)
+  },
+})
