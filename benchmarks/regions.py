@@ -19,7 +19,8 @@ from torch import Tensor
 
 import kdsr
 from benchmarks.seams import tile_by_tile
-from kdsr.estimation.regions import Regions, idr_map
+from kdsr.estimation.maps import idr_map
+from kdsr.estimation.regions import Regions
 from kdsr.options import DEFAULT_MODEL
 from train.data.images import load_image
 from train.measuring.metrics import luma, psnr_y

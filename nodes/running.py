@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, TypedDict
 from torch import Tensor, nn
 
 from ..kdsr.estimation.grid import LocalIDRs, estimate_local
-from ..kdsr.estimation.regions import Regions, idr_map
+from ..kdsr.estimation.maps import idr_map
+from ..kdsr.estimation.regions import Regions
 from ..kdsr.idr import IDR
 from ..kdsr.meaning.strength import with_strength
 from ..kdsr.tiles.windows import CancelledFn, ProgressFn

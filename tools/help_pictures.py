@@ -16,7 +16,7 @@ from torch import Tensor
 
 import kdsr
 from kdsr.estimation.grid import estimate_local
-from kdsr.estimation.regions import idr_map
+from kdsr.estimation.maps import idr_map
 from kdsr.files.images import read_image
 from kdsr.meaning.report import draw_report
 from tests.support import comfy_server

@@ -9,7 +9,7 @@ from einops import rearrange
 from tqdm import tqdm
 
 from ..errors import ConfigError, KDSRError
-from ..estimation.regions import idr_map
+from ..estimation.maps import idr_map
 from ..files.images import DecodedImage, check_format, read_image, write_image
 from ..files.loading import load
 from ..idr import IDR

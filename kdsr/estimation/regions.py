@@ -1,4 +1,4 @@
-"""Several IDRs in one image: regions with soft edges, or a map of local estimates.
+"""Several IDRs in one image: regions with soft edges.
 
 Every region is upscaled with its own IDR and the results are blended, so that no kernel has to
 change from pixel to pixel. An image that mixes sources (a photograph in a scan, a screenshot with
@@ -15,9 +15,8 @@ from torch import Tensor
 from ..errors import IDRError, ImageError
 from ..idr import IDR
 from ..network.models import Student
-from ..options import MAP_CELLS
 from ..tiles.checks import check_weights
-from .grid import GridKeywords, estimate_local
+from .grid import GridKeywords
 from .whole import estimate
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class Region:
 
 @dataclass(frozen=True, eq=False)
 class Regions:
-    """IDRs and where each counts; made by `of_weights`, `of_masks` or `idr_map`."""
+    """IDRs and where each counts; by `of_weights`, `of_masks` or `kdsr.estimation.maps`."""
 
     idr: IDR
     """One for each part."""
@@ -83,7 +82,7 @@ class Regions:
             raise ImageError(
                 f"{share:.1%} of the image belongs to no region; add one for the rest (`with_rest`)"
             )
-        parts = [_boxed((plane / total)[0].float()) for plane in weights]
+        parts = [boxed((plane / total)[0].float()) for plane in weights]
         used = [i for i, part in enumerate(parts) if part is not None]
         found = tuple(part for part in parts if part is not None)
         return cls(IDR.cat([idr[i] for i in used]), found, (weights.shape[-2], weights.shape[-1]))
@@ -142,33 +141,6 @@ def feathered(masks: Tensor, radius: int) -> Tensor:
     return masks
 
 
-def idr_map(
-    model: Student, lq: Tensor, *, cells: int = MAP_CELLS, **keywords: "Unpack[GridKeywords]"
-) -> Regions:
-    """Estimates IDRs on a grid, smooths them and lets each fade into its neighbours.
-
-    Args:
-        model: Student, on the device to run on.
-        lq: RGB in [0, 1], (B, 3, H, W); the map is averaged over the batch.
-        cells: Cells along the longer side. Few see the degradation better, many follow it closer.
-        **keywords: Of `estimate_local`.
-    """
-    frames = [estimate_local(model, lq[i : i + 1], cells=cells, **keywords) for i in range(len(lq))]
-    local, size = frames[0], (lq.shape[-2], lq.shape[-1])
-    across, down = keywords.get("wrap", (False, False))
-    smooth = torch.kron(_binomial(local.rows, wrap=down), _binomial(local.columns, wrap=across))
-    idr, idr_full = (
-        smooth @ torch.stack([getattr(frame.idr, name) for frame in frames]).mean(0)
-        for name in ("idr", "idr_full")
-    )
-    rows = _tents(size[0], local.rows, wrap=down)
-    columns = _tents(size[1], local.columns, wrap=across)
-    parts = [_boxed(torch.outer(row, column)) for row in rows for column in columns]
-    assert None not in parts  # cells are at least a pixel large
-    found = tuple(part for part in parts if part is not None)
-    return Regions(IDR(idr, idr_full, local.idr.fingerprint, local.idr.provenance), found, size)
-
-
 def _checked(weights: Tensor) -> Tensor:
     weights = check_weights(weights, "regions").cpu()
     if weights.ndim != 4 or weights.shape[1] != 1 or 0 in weights.shape:
@@ -178,7 +150,7 @@ def _checked(weights: Tensor) -> Tensor:
     return weights
 
 
-def _boxed(plane: Tensor) -> Region | None:
+def boxed(plane: Tensor) -> Region | None:
     """The box of what is not zero and one pixel around it, so that weights can be interpolated."""
     spans = []
     for length, used in zip(plane.shape, (plane.any(1), plane.any(0)), strict=True):
@@ -187,27 +159,3 @@ def _boxed(plane: Tensor) -> Region | None:
             return None
         spans.append(slice(max(0, int(found[0]) - 1), min(length, int(found[-1]) + 2)))
     return Region(spans[0].start, spans[1].start, plane[spans[0], spans[1]].clone())
-
-
-def _tents(length: int, cells: int, *, wrap: bool) -> Tensor:
-    """Linear interpolation between the centres of cells: (cells, length).
-
-    Beyond the outer centres constant, or towards the cell at the other end if it wraps.
-    """
-    at = (torch.arange(length) + 0.5) * cells / length - 0.5
-    if not wrap:
-        at = at.clamp(0, cells - 1)
-    distance = (at - torch.arange(cells)[:, None]).abs()
-    if wrap:
-        distance = torch.minimum(distance, cells - distance)
-    return (1 - distance).clamp_min(0)
-
-
-def _binomial(cells: int, *, wrap: bool) -> Tensor:
-    """Weights 1 2 1 over neighbours, the edge repeated or wrapped around: (cells, cells)."""
-    matrix = torch.zeros(cells, cells)
-    for offset, weight in ((-1, 0.25), (0, 0.5), (1, 0.25)):
-        neighbours = torch.arange(cells) + offset
-        neighbours = neighbours % cells if wrap else neighbours.clamp(0, cells - 1)
-        matrix[torch.arange(cells), neighbours] += weight
-    return matrix

@@ -9,7 +9,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from kdsr import IDR
-from kdsr.estimation.regions import Regions, idr_map
+from kdsr.estimation.maps import idr_map
+from kdsr.estimation.regions import Regions
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for

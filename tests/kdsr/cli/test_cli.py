@@ -16,7 +16,7 @@ import kdsr
 import kdsr.cli.upscale
 from kdsr import IDR, KDSR
 from kdsr.cli import main
-from kdsr.estimation.regions import idr_map
+from kdsr.estimation.maps import idr_map
 from kdsr.files.images import read_image
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import ROOT, make_tiny

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from kdsr import IDR, Cancelled, IDRError, ImageError
-from kdsr.estimation.regions import Regions, feathered, idr_map, with_rest
+from kdsr.estimation.regions import Regions, feathered, with_rest
 from kdsr.upscaling.resized import resize, upscale_to
 from kdsr.upscaling.tiled import TiledNetwork
 from tests.conftest import make_tiny
@@ -71,19 +71,6 @@ def test_each_region_is_estimated_from_its_own_pixels(tiny, lq) -> None:
     regions = Regions.of_masks(tiny, lq, left_half(), feather=4)
     expected = [tiny.estimate(lq, mask=mask) for mask in (left_half(), 1 - left_half())]
     torch.testing.assert_close(regions.idr.idr, IDR.cat(expected).idr)
-
-
-def test_a_map_of_one_degradation_is_that_of_the_image(tiny) -> None:
-    flat = torch.full((1, 3, 96, 96), 0.5)
-    found = idr_map(tiny, flat, cells=3)
-    assert len(found.parts) == 9
-    total = torch.zeros(96, 96)
-    for part in found.parts:
-        h, w = part.weights.shape
-        total[part.top : part.top + h, part.left : part.left + w] += part.weights
-    torch.testing.assert_close(total, torch.ones(96, 96))
-    centre = tiny.estimate(flat[..., 32:64, 32:64])
-    assert centre.cosine(found.idr[4]).item() > 0.999
 
 
 def test_regions_keep_a_texture_seamless(tiny) -> None:
