@@ -14,6 +14,7 @@ from .sample import Sample
 from .tile_upscale import TileUpscale
 from .upscale import Upscale
 from .upscale_regions import UpscaleRegions
+from .video import UpscaleVideo
 
 
 class KDSRExtension(ComfyExtension):
@@ -32,6 +33,7 @@ class KDSRExtension(ComfyExtension):
             Upscale,
             TileUpscale,
             UpscaleRegions,
+            UpscaleVideo,
             InspectIDR,
             BlendIDR,
             SaveIDR,

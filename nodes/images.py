@@ -91,9 +91,9 @@ class Picture:
 
         def picture() -> Tensor:
             nonlocal current
-            while current + 1 < len(out) and _thin(out[current + 1], 8).any():
+            while current + 1 < len(out) and thin(out[current + 1], 8).any():
                 current += 1
-            done = _thin(out[current, ..., :3], _PREVIEW_SIDE).float()
+            done = thin(out[current, ..., :3]).float()
             lq = self.lq[current : current + 1].float().cpu()
             waiting = F.interpolate(lq, done.shape[:2], mode="nearest")[0].movedim(0, -1)
             return torch.where(done.amax(-1, keepdim=True) > 0, done, waiting)
@@ -101,6 +101,7 @@ class Picture:
         return picture
 
 
-def _thin(image: Tensor, side: int) -> Tensor:
+def thin(image: Tensor, side: int = _PREVIEW_SIDE) -> Tensor:
+    """A view of at most about twice `side` pixels a side; (H, W, channels)."""
     step = max(1, max(image.shape[:2]) // side)
     return image[::step, ::step]

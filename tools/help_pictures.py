@@ -32,6 +32,7 @@ PARTS = {
     "KDSR_Load": ("01", ["Load KDSR", "Upscale with IDR"]),
     "KDSR_Sample": ("01", ["KDSR Sample", "Upscale with IDR"]),
     "KDSR_Compare": ("01", ["Upscale with IDR", "Before | after"]),
+    "KDSR_UpscaleVideo": ("02", ["Upscale Video", "Save Video"]),
     "KDSR_EstimateIDR": ("06", ["Reference", "IDR of the reference"]),
     "KDSR_SaveIDR": ("09", ["Estimate IDR", "Save IDR"]),
     "KDSR_LoadIDR": ("09", ["Load IDR", "Upscale with IDR"]),

@@ -10,29 +10,41 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tests.support import comfy_server
+from tests.support.clips import frames_of
 from tests.support.comfy_workflows import FOLDER, NAMES, read, shown, to_api
+from tests.support.places import SAMPLES
 
 SIDE = 512
 DETAIL = 420  # pixels of a result: what was done to a whole photograph cannot be seen that small
 
 
 def pictures(server: comfy_server.ComfyServer, name: str) -> list[Path]:
-    """Runs a workflow; returns what its slider compares, or else its figure."""
+    """Runs a workflow; returns what its slider compares, its video or else its figure."""
     workflow = read(name)
     entry = server.run(to_api(workflow, server.object_info()))
     files = shown(server, name, entry)
     for kinds in files.values():
         if "kdsr_before" in kinds:
             return [kinds["kdsr_before"][0], kinds["kdsr_after"][0]]
+    if "SaveVideo" in files:
+        return [SAMPLES / "pan.mp4", *files["SaveVideo"]["images"]]
     return files["KDSR_InspectIDR"]["images"]
+
+
+def opened(file: Path) -> Image.Image:
+    """A picture, or the first frame of a video, of the size of the result."""
+    if file.suffix != ".mp4":
+        return Image.open(file)
+    frame = Image.fromarray(frames_of(file)[1][0])
+    return frame if frame.width > SIDE else ImageOps.scale(frame, 4, Image.Resampling.BICUBIC)
 
 
 def square(file: Path) -> Image.Image:
     """The middle of a photograph, the top of a tall figure."""
-    with Image.open(file) as image:
+    with opened(file) as image:
         tall = image.height > 1.2 * image.width
         part = image.width if tall else min(DETAIL, *image.size)
         left, top = (image.width - part) // 2, 0 if tall else (image.height - part) // 2

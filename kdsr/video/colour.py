@@ -47,9 +47,9 @@ class Colour:
         return cls(matrix, context.color_primaries, context.color_trc, deep)
 
     @classmethod
-    def of_images(cls) -> "Colour":
+    def of_images(cls, *, deep: bool = False) -> "Colour":
         """For a video made of RGB images."""
-        return cls(_BT709, _BT709, _BT709, deep=False)
+        return cls(_BT709, _BT709, _BT709, deep)
 
     def to_rgb(self, frame: "av.VideoFrame") -> Tensor:
         """Decodes a frame to (1, 3, H, W) in [0, 1], turned upright."""

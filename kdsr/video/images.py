@@ -77,6 +77,8 @@ class Images:
     rate: Fraction
     """Frames a second."""
     waveform: Waveform | None = None
+    deep: bool = False
+    """Make the result 10 bits a channel, not 8."""
 
     def __post_init__(self) -> None:
         if self.frames.ndim != 4 or self.frames.shape[1] != 3 or 0 in self.frames.shape:
@@ -95,7 +97,7 @@ class Images:
             rate=self.rate,
             precision=1 / self.rate,
             aspect=Fraction(1),
-            colour=Colour.of_images(),
+            colour=Colour.of_images(deep=self.deep),
             metadata={},
         )
 

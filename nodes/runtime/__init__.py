@@ -11,6 +11,7 @@ from .folders import (
     model_folders,
     model_path,
     new_output_path,
+    new_temp_path,
     register_model_folder,
 )
 from .memory import (
@@ -40,6 +41,7 @@ __all__ = [
     "model_folders",
     "model_path",
     "new_output_path",
+    "new_temp_path",
     "patcher",
     "preview_images",
     "ready",

@@ -1,6 +1,7 @@
 """Folders of models, inputs and outputs."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +76,11 @@ def new_output_path(prefix: str, suffix: str) -> Path:
         counter += 1
         path = Path(folder, f"{name}_{counter:05}_{suffix}")
     return path
+
+
+def new_temp_path(prefix: str, suffix: str) -> Path:
+    """A file name of its own in the temp folder, which ComfyUI empties when it starts."""
+    return Path(folder_paths.get_temp_directory(), f"{prefix}_{secrets.token_hex(8)}{suffix}")
 
 
 def idr_files() -> list[str]:

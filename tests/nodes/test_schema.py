@@ -24,6 +24,10 @@ INPUTS = {
         "model", "image", "size_by", "size", "fit_height", "regions", "feather", "cells", "mask_1",
         "idr_1", "mask_2", "idr_2", "mask_3", "idr_3", "idr_rest", "strength",
     ],
+    "KDSR_UpscaleVideo": [
+        "model", "video", "size_by", "size", "fit_height", "mode", "smoothing", "scene_cut", "crf",
+        "idr", "strength",
+    ],
     "KDSR_InspectIDR": ["idr", "other", "model", "image"],
     "KDSR_BlendIDR": ["idr_a", "weight", "idr_b", "preset", "model"],
     "KDSR_SaveIDR": ["idr", "filename_prefix"],

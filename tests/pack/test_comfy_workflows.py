@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.clips import frames_of, sound_packets
 from tests.support.comfy_server import PACK, ComfyServer, comfy_python
 from tests.support.comfy_workflows import FOLDER, NAMES, read, shown, to_api
 from tests.support.places import SAMPLES
@@ -74,9 +75,17 @@ def test_the_first_workflow_gives_the_pixels_of_the_library(ran, tmp_path: Path)
     assert not np.array_equal(before, after)
 
 
-def test_the_video_keeps_its_frames_and_its_sound(ran) -> None:
+def test_an_upscaled_video_keeps_its_frames_and_the_very_packets_of_its_sound(ran) -> None:
+    pytest.importorskip("av")
+    file = ran("02")["SaveVideo"]["images"][0]
+    rate, frames = frames_of(file)
+    assert (rate, frames.shape) == (8, (8, 448, 640, 3))
+    assert sound_packets(file) == sound_packets(SAMPLES / "pan.mp4") != []
+
+
+def test_a_batch_of_frames_keeps_the_sound_of_its_video(ran) -> None:
     av = pytest.importorskip("av")
-    with av.open(str(ran("02")["SaveVideo"]["images"][0])) as clip:
+    with av.open(str(ran("12")["SaveVideo"]["images"][0])) as clip:
         assert len(clip.streams.audio) == 1
         assert clip.streams.video[0].average_rate == 8
         frames = [frame.to_ndarray(format="rgb24") for frame in clip.decode(video=0)]

@@ -118,6 +118,11 @@ class Frontend:
             "return app.graph.nodes.filter(n => /^(Save|Preview)Image$/.test(n.type))"
             ".every(n => n.imgs?.length && n.imgs[0].complete)"
         )
+        self.wait_for(
+            "const videos = [...document.querySelectorAll('video')];"
+            "return videos.length >= app.graph.nodes.filter(n => n.type === 'SaveVideo').length"
+            " && videos.every(v => v.readyState > 0)"
+        )
         return entry
 
     def press_run(self) -> None:
@@ -178,10 +183,13 @@ class Frontend:
         time.sleep(1.5)  # an animation
 
     def focus(self, titles: list[str], scale: float = 1.25, margin: int = 16) -> dict[str, float]:
-        """Moves nodes to the middle of the page; returns where they are, for `screenshot`."""
+        """Moves nodes to the middle of the page; returns where they are, for `screenshot`.
+
+        What would not fit at that scale is shown smaller.
+        """
         box = self.driver.execute_script(
             """
-            const [titles, scale, margin] = arguments
+            const [titles, largest, margin] = arguments
             const boxes = app.graph.nodes.filter(n => titles.includes(n.title)).map(n =>
                 [n.pos[0], n.pos[1] - LiteGraph.NODE_TITLE_HEIGHT,
                  n.pos[0] + n.size[0], n.pos[1] + n.size[1]])
@@ -190,6 +198,8 @@ class Frontend:
             const [left, top] = [edge(0, Math.min) - margin, edge(1, Math.min) - margin]
             const [right, bottom] = [edge(2, Math.max) + margin, edge(3, Math.max) + margin]
             const ds = app.canvas.ds, page = app.canvas.canvas.getBoundingClientRect()
+            const [wide, high] = [page.width - 160, page.height - 160]
+            const scale = Math.min(largest, wide / (right - left), high / (bottom - top))
             const width = (right - left) * scale, height = (bottom - top) * scale
             const x = Math.max(80, (page.width - width) / 2)
             const y = Math.max(80, (page.height - height) / 2)

@@ -6,6 +6,7 @@ NODES = [
     "KDSR_Upscale",
     "KDSR_TileUpscale",
     "KDSR_UpscaleRegions",
+    "KDSR_UpscaleVideo",
     "KDSR_InspectIDR",
     "KDSR_BlendIDR",
     "KDSR_SaveIDR",
