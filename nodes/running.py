@@ -11,7 +11,6 @@ from ..kdsr.idr import IDR
 from ..kdsr.meaning.strength import with_strength
 from ..kdsr.tiles.windows import CancelledFn, ProgressFn
 from ..kdsr.upscaling.resized import upscale_to
-from ..kdsr.upscaling.sizes import OutputSize
 from . import runtime
 from .images import Picture
 from .types import LoadedModel
@@ -107,7 +106,7 @@ def estimate_map(
 def upscale(
     model: LoadedModel,
     picture: Picture,
-    size: OutputSize | None = None,
+    out: Tensor,
     idr: IDR | Regions | None = None,
     *,
     strength: float = 1.0,
@@ -121,7 +120,7 @@ def upscale(
     Args:
         model: Made ready here.
         picture: The images.
-        size: Of the result; the model's factor when left out.
+        out: From `new_result`: written into, and as large as the result shall be.
         idr: One for all, one for each, or regions; estimated when left out.
         strength: 1 is as estimated; see `kdsr.meaning.strength`.
         tile: LQ pixels, or 0 for automatic.
@@ -135,19 +134,17 @@ def upscale(
     if progress is None:
         own = estimating_cost(model) if idr is None else 0
         progress = runtime.Progress(own + upscaling_cost(model))
-    batch, _, height, width = picture.lq.shape
-    target = (size or OutputSize(factor=model.kdsr.config.scale)).resolve(height, width)
     if idr is None:
         idr = estimate(model, picture, progress, wrap)
     idr = with_strength(model.kdsr, idr, strength)
-    out = runtime.empty_result(batch, *target, 3 if picture.alpha is None else 4)
+    _, _, height, width = picture.lq.shape
     part = progress.part(preview=picture.preview(out))
     kdsr, keywords = call(model, runtime.upscaling_memory(model, height, width, tile), part)
     upscale_to(
         kdsr,
         picture.lq,
         idr,
-        target,
+        (out.shape[1], out.shape[2]),
         alpha=picture.alpha,
         out=out.movedim(-1, 1),
         tile=tile or "auto",

@@ -7,6 +7,7 @@ from ..kdsr.idr import IDR
 from ..kdsr.options import OVERLAP_NAMES, WRAPS
 from .images import Picture
 from .inputs import IDR_INPUT, IMAGE_OUTPUT, STRENGTH_INPUT, common_inputs, wrap_input
+from .results import new_result
 from .running import upscale
 from .sizes import FIT_HEIGHT, output_size
 from .types import ADVANCED, LoadedModel, schema
@@ -69,6 +70,7 @@ class TileUpscale(io.ComfyNode):
                 STRENGTH_INPUT,
             ],
             outputs=[IMAGE_OUTPUT],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -87,10 +89,12 @@ class TileUpscale(io.ComfyNode):
         idr: IDR | None = None,
         strength: float = 1.0,
     ) -> io.NodeOutput:
+        picture = Picture.of(image)
+        out = new_result(cls, model, picture, output_size(size_by, size, fit_height))
         result = upscale(
             model,
-            Picture.of(image),
-            output_size(size_by, size, fit_height),
+            picture,
+            out,
             idr,
             strength=strength,
             tile=tile,

@@ -7,6 +7,7 @@ from ..kdsr.idr import IDR
 from ..kdsr.options import WRAPS
 from .images import Picture
 from .inputs import IDR_INPUT, IMAGE_OUTPUT, STRENGTH_INPUT, common_inputs, wrap_input
+from .results import new_result
 from .running import upscale
 from .sizes import FIT_HEIGHT, output_size
 from .types import ADVANCED, LoadedModel, schema
@@ -24,6 +25,7 @@ class Upscale(io.ComfyNode):
             search_aliases=["super resolution", "upscale", "enlarge", "restore", "kdsr"],
             inputs=[*common_inputs(), IDR_INPUT, STRENGTH_INPUT, wrap_input(**ADVANCED)],
             outputs=[IMAGE_OUTPUT],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -38,8 +40,6 @@ class Upscale(io.ComfyNode):
         strength: float = 1.0,
         wrap: str = "none",
     ) -> io.NodeOutput:
-        size_wanted = output_size(size_by, size, fit_height)
-        out = upscale(
-            model, Picture.of(image), size_wanted, idr, strength=strength, wrap=WRAPS[wrap]
-        )
-        return io.NodeOutput(out)
+        picture = Picture.of(image)
+        out = new_result(cls, model, picture, output_size(size_by, size, fit_height))
+        return io.NodeOutput(upscale(model, picture, out, idr, strength=strength, wrap=WRAPS[wrap]))

@@ -14,6 +14,7 @@ from ..kdsr.options import MAP_CELLS
 from . import runtime
 from .images import Picture
 from .inputs import IMAGE_OUTPUT, STRENGTH_INPUT, common_inputs
+from .results import new_result
 from .running import estimate, estimate_map, estimating_cost, upscale, upscaling_cost
 from .sizes import FIT_HEIGHT, output_size
 from .types import IDRType, LoadedModel, schema
@@ -92,6 +93,7 @@ class UpscaleRegions(io.ComfyNode):
                 STRENGTH_INPUT,
             ],
             outputs=[IMAGE_OUTPUT],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
@@ -109,7 +111,8 @@ class UpscaleRegions(io.ComfyNode):
         strength: float = 1.0,
         **painted: Any,
     ) -> io.NodeOutput:
-        picture, size_wanted = Picture.of(image), output_size(size_by, size, fit_height)
+        picture, wanted = Picture.of(image), output_size(size_by, size, fit_height)
+        out = new_result(cls, model, picture, wanted, in_regions=True)
         if regions == MAP:
             progress = runtime.Progress(estimating_cost(model) + _MAP_COST * upscaling_cost(model))
             found = estimate_map(model, picture, cells, progress)
@@ -117,8 +120,8 @@ class UpscaleRegions(io.ComfyNode):
             painted_regions = _Painted.of(picture, painted, idr_rest)
             progress = runtime.Progress(painted_regions.cost(model))
             found = painted_regions.estimated(model, picture, feather, progress)
-        out = upscale(model, picture, size_wanted, found, strength=strength, progress=progress)
-        return io.NodeOutput(out)
+        result = upscale(model, picture, out, found, strength=strength, progress=progress)
+        return io.NodeOutput(result)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from ..errors import ConfigError
 
 LARGEST_FACTOR = 16
-"""`Nx` up to this is a factor; above it, a width in pixels."""
+"""Of a result to its input, however the size is stated. `Nx` above this is a width in pixels."""
 LARGEST_SIDE = 65_536
+"""Pixels of a result."""
+_LARGEST_MEGAPIXELS = LARGEST_SIDE**2 / 1e6
 
 
 @dataclass(frozen=True)
@@ -33,16 +35,26 @@ class OutputSize:
         if sum(kind is not None for kind in kinds) != 1:
             raise ConfigError("an output size is a factor, a width and / or height, or megapixels")
         if self.factor is not None and not 0 < self.factor <= LARGEST_FACTOR:
-            raise ConfigError(f"the factor must be above 0 and at most 16, got {self.factor:g}")
+            raise ConfigError(
+                f"the factor must be above 0 and at most {LARGEST_FACTOR}, got {self.factor:g}"
+            )
         for name in ("width", "height"):
             value = getattr(self, name)
             if value is not None and not 1 <= value <= LARGEST_SIDE:
                 raise ConfigError(f"the {name} must be 1 to {LARGEST_SIDE} px, got {value}")
-        if self.megapixels is not None and not 0 < self.megapixels <= LARGEST_SIDE:
-            raise ConfigError(f"megapixels must be above 0, got {self.megapixels:g}")
+        if self.megapixels is not None and not 0 < self.megapixels <= _LARGEST_MEGAPIXELS:
+            raise ConfigError(
+                f"megapixels must be above 0 and at most {_LARGEST_MEGAPIXELS:.0f}, got "
+                f"{self.megapixels:g}"
+            )
 
     def resolve(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) of the result for an input of that size, its proportions kept."""
+        """(height, width) of the result for an input of that size, its proportions kept.
+
+        Raises:
+            ConfigError: If it is more than `LARGEST_FACTOR` times the input, or than `LARGEST_SIDE`
+                on a side.
+        """
         if self.factor is not None:
             factor = self.factor
         elif self.megapixels is not None:
@@ -53,7 +65,16 @@ class OutputSize:
                 for side, length in ((self.width, width), (self.height, height))
                 if side is not None
             )
-        return max(1, round(height * factor)), max(1, round(width * factor))
+        # Measured on the result: rounding a small image's sides is no larger factor.
+        size = max(1, round(height * factor)), max(1, round(width * factor))
+        largest = min(LARGEST_FACTOR * max(height, width), LARGEST_SIDE)
+        if max(size) > largest:
+            raise ConfigError(
+                f"a result of {size[1]} x {size[0]} px is too large: expected at most "
+                f"{LARGEST_FACTOR} times the input of {width} x {height} px and {LARGEST_SIDE} px "
+                f"a side, that is {largest} px on the longer side"
+            )
+        return size
 
 
 def parse_size(text: str) -> OutputSize:

@@ -17,15 +17,17 @@ from .folders import (
 from .memory import (
     empty_result,
     estimating_memory,
+    free_memory,
     has_cuda,
     manage,
     patcher,
     ready,
     result,
+    result_dtype,
     upscaling_memory,
 )
 from .progress import Progress, cancelled
-from .shown import preview_images, show_text, to_image
+from .shown import preview_images, show_text, to_image, warn
 
 __all__ = [
     "Progress",
@@ -33,6 +35,7 @@ __all__ = [
     "empty_result",
     "estimating_memory",
     "extend_stock_loader",
+    "free_memory",
     "has_cuda",
     "idr_files",
     "idr_path",
@@ -47,7 +50,9 @@ __all__ = [
     "ready",
     "register_model_folder",
     "result",
+    "result_dtype",
     "show_text",
     "to_image",
     "upscaling_memory",
+    "warn",
 ]

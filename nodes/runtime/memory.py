@@ -68,16 +68,22 @@ def upscaling_memory(loaded: LoadedModel, height: int, width: int, tile: int = 0
     return 2 * pixels * bytes_per_pixel(config, 4) + estimating_memory(loaded)
 
 
-def empty_result(batch: int, height: int, width: int, channels: int) -> Tensor:
-    """The one buffer a result is written into: (B, H, W, channels) on the CPU."""
-    return torch.zeros((batch, height, width, channels), dtype=_result_dtype())
+def free_memory() -> int:
+    """Bytes that the system says are free where results are kept."""
+    return mm.get_free_memory(torch.device("cpu"))
+
+
+def empty_result(shape: tuple[int, int, int, int]) -> Tensor:
+    """The one buffer a result is written into: (B, H, W, channels), zeros on the CPU."""
+    return torch.zeros(shape, dtype=result_dtype())
 
 
 def result(images: Tensor) -> Tensor:
     """Moves finished images to where ComfyUI keeps what passes between nodes."""
-    return images.to(mm.intermediate_device(), _result_dtype())
+    return images.to(mm.intermediate_device(), result_dtype())
 
 
-def _result_dtype() -> torch.dtype:
+def result_dtype() -> torch.dtype:
+    """Of the images that pass between nodes."""
     pick = getattr(mm, "intermediate_dtype", None)  # later than 0.3.64
     return pick() if pick else torch.float32

@@ -1,5 +1,6 @@
 """What a node shows of itself: a line of text, a picture."""
 
+import logging
 from typing import Any
 
 import torch
@@ -17,6 +18,12 @@ def show_text(node: Any, text: str) -> None:
 
     if PromptServer.instance is not None:
         PromptServer.instance.send_progress_text(text, node_id)
+
+
+def warn(node: Any, text: str) -> None:
+    """Shows a warning in the node and in ComfyUI's log."""
+    logging.warning("KDSR: %s", text)
+    show_text(node, text)
 
 
 def to_image(picture: Any) -> Tensor:

@@ -214,6 +214,8 @@ def test_output_sizes(host: Host, model, size_by: str, size: float, result) -> N
         ("factor", 0, "above 0"),
         ("factor", 100, "at most 16"),
         ("megapixels", -1, "above 0"),
+        ("megapixels", 99999, "at most 4295"),
+        ("longest side", 1000, "at most 16 times the input"),
         ("depth", 1, "unknown size_by"),
     ],
 )
@@ -227,6 +229,36 @@ def test_sizes_that_make_no_sense_are_found_before_any_work(
     monkeypatch.setattr(host.module("nodes.runtime"), "ready", work)
     with pytest.raises(RuntimeError, match=message):
         host.run(node_id, model=model, image=image(), size_by=size_by, size=size)
+
+
+def test_a_result_that_may_not_fit_is_tried_after_a_warning(
+    host: Host, model, monkeypatch, caplog
+) -> None:
+    runtime = host.module("nodes.runtime")
+    monkeypatch.setattr(runtime, "free_memory", lambda: 3 * 40 * 48 * 4 - 1)
+    result = host.run("KDSR_Upscale", model=model, image=image())
+    close(result, expected(image()))
+    assert "the result may not fit: 1 x 40 x 48 px take 2.3e-05 GB of memory" in caplog.text
+    caplog.clear()
+    monkeypatch.setattr(runtime, "free_memory", lambda: 3 * 40 * 48 * 4)
+    host.run("KDSR_Upscale", model=model, image=image())
+    assert caplog.text == ""
+
+
+def test_a_result_that_no_memory_holds_is_refused_before_any_work(
+    host: Host, model, monkeypatch
+) -> None:
+    with pytest.raises(RuntimeError) as refused:
+        torch.zeros(1 << 50)  # an allocator's own words
+
+    def empty_result(_) -> None:
+        raise refused.value
+
+    monkeypatch.setattr(host.module("nodes.runtime"), "empty_result", empty_result)
+    monkeypatch.setattr(host.module("nodes.runtime"), "ready", None)
+    for node_id in ("KDSR_Upscale", "KDSR_TileUpscale", "KDSR_UpscaleRegions"):
+        with pytest.raises(RuntimeError, match=r"the result does not fit: 1 x 40"):
+            host.run(node_id, model=model, image=image())
 
 
 def test_rgba_stays_rgba_without_dark_fringes(host: Host, model) -> None:
