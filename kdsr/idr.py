@@ -50,6 +50,9 @@ class IDR:
     """Fingerprint of the model that made it."""
     provenance: dict[str, str] = field(default_factory=dict)
     """Where it came from, for people to read: image, model, operation. Kept as printable text."""
+    structure: Tensor = field(default_factory=lambda: torch.tensor(torch.inf))
+    """How many LQ pixels with structure each is from, (B,) or one number for all; float32
+    on the CPU; see `kdsr.estimation.structure`. Infinite where nobody counted."""
 
     def __post_init__(self) -> None:
         for name in ("idr", "idr_full"):
@@ -69,6 +72,7 @@ class IDR:
                     "model if it happens again"
                 )
             object.__setattr__(self, name, values)
+        object.__setattr__(self, "structure", _counts(self.structure, len(self)))
         described = {printable(str(k)): printable(str(v)) for k, v in self.provenance.items()}
         object.__setattr__(self, "provenance", described)
 
@@ -84,7 +88,7 @@ class IDR:
         rows = slice(index, index + 1 or None) if isinstance(index, int) else index
         if isinstance(index, int) and not -len(self) <= index < len(self):
             raise IndexError(f"IDR {index} of {len(self)}")
-        return self._with(self.idr[rows], self.idr_full[rows])
+        return self._with(self.idr[rows], self.idr_full[rows], self.structure[rows])
 
     @classmethod
     def cat(cls, idrs: Sequence["IDR"]) -> "IDR":
@@ -94,13 +98,18 @@ class IDR:
         for other in idrs[1:]:
             idrs[0]._check_same_model(other)
         return idrs[0]._with(
-            torch.cat([i.idr for i in idrs]), torch.cat([i.idr_full for i in idrs])
+            torch.cat([i.idr for i in idrs]),
+            torch.cat([i.idr_full for i in idrs]),
+            torch.cat([i.structure for i in idrs]),
         )
 
     def mean(self) -> "IDR":
         """The average over the batch, as a batch of one."""
         return self._with(
-            self.idr.mean(0, keepdim=True), self.idr_full.mean(0, keepdim=True), operation="mean"
+            self.idr.mean(0, keepdim=True),
+            self.idr_full.mean(0, keepdim=True),
+            self.structure.amin(0, keepdim=True),
+            operation="mean",
         )
 
     def blend(self, other: "IDR", weight: float) -> "IDR":
@@ -121,6 +130,7 @@ class IDR:
         return self._with(
             self.idr + weight * (other.idr - self.idr),
             self.idr_full + weight * (other.idr_full - self.idr_full),
+            torch.minimum(self.structure, other.structure),
             operation=f"blend {weight:g}",
         )
 
@@ -146,7 +156,8 @@ class IDR:
         """Writes the IDR as safetensors, whole or not at all; see `kdsr.atomic.writing`."""
         metadata = {f"provenance.{key}": value for key, value in self.provenance.items()}
         metadata |= {"format": FORMAT, "fingerprint": self.fingerprint}
-        tensors = {"idr": self.idr.contiguous(), "idr_full": self.idr_full.contiguous()}
+        names = ("idr", "idr_full", "structure")
+        tensors = {name: getattr(self, name).contiguous() for name in names}
         with writing(Path(path), overwrite=overwrite) as temporary:
             temporary.write_bytes(serialized(tensors, metadata))
 
@@ -173,6 +184,7 @@ class IDR:
                 tensors["idr_full"],
                 metadata["fingerprint"],
                 {k[len(prefix) :]: v for k, v in metadata.items() if k.startswith(prefix)},
+                tensors.get("structure", torch.tensor(torch.inf)),  # files of version 0.1 have none
             )
 
     def check_model(self, fingerprint: str, n_feats: int) -> None:
@@ -205,5 +217,19 @@ class IDR:
                 "with one model"
             )
 
-    def _with(self, idr: Tensor, idr_full: Tensor, **provenance: str) -> "IDR":
-        return IDR(idr, idr_full, self.fingerprint, {**self.provenance, **provenance})
+    def _with(self, idr: Tensor, full: Tensor, structure: Tensor, **provenance: str) -> "IDR":
+        return IDR(idr, full, self.fingerprint, {**self.provenance, **provenance}, structure)
+
+
+def _counts(values: object, count: int) -> Tensor:
+    """How many pixels each of `count` vectors is from, (count,); one number is for all of them."""
+    if problem := float_problem(values):
+        raise IDRError(f"expected structure as floating-point numbers, {problem}")
+    assert isinstance(values, Tensor)
+    counts = values.detach().to("cpu", torch.float32)
+    if counts.shape not in ((), (count,)) or not (counts >= 0).all():
+        raise IDRError(
+            f"expected structure as {count} counts of pixels, got shape {tuple(counts.shape)} and "
+            f"values {counts.flatten()[:4].tolist()}"
+        )
+    return counts.expand(count)

@@ -45,6 +45,7 @@ def smooth(idr: IDR, factor: float, cut_angle: float = CUT_ANGLE) -> IDR:
             _average(idr.idr_full[first:stop], factor),
             idr.fingerprint,
             {**idr.provenance, "operation": f"smoothed {factor:g}"},
+            idr.structure[first:stop],
         )
         for first, stop in pairwise(starts)
     ]

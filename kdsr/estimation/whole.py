@@ -14,6 +14,7 @@ from ..options import EstimateOptions
 from ..tiles.checks import check_images, check_weights
 from ..tiles.windows import CancelledFn, ProgressFn
 from .features import FeatureReader, TileFeatures
+from .structure import structured_pixels
 
 
 class EstimateKeywords(TypedDict, total=False):
@@ -72,7 +73,8 @@ def estimate(
     pooled = reader.average(lambda tiles: _mean(tiles, model, lq, weights))
     idr, idr_full = model.estimator.from_pooled(pooled.to(model.estimator.head.weight))
     described = {"model": model.metadata.get("name", model.config.preset_name or "custom")}
-    return IDR(idr, idr_full, model.fingerprint, described | (provenance or {}))
+    structure = structured_pixels(lq, weights)
+    return IDR(idr, idr_full, model.fingerprint, described | (provenance or {}), structure)
 
 
 def _mean(

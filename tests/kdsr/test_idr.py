@@ -5,6 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from kdsr import IDR, KDSR, IDRError
+from kdsr.reading import read_safetensors
 from tests.conftest import make_tiny
 
 
@@ -22,6 +23,16 @@ def test_saving_and_loading_keeps_everything(pair: IDR, tmp_path: Path) -> None:
     assert loaded.fingerprint == pair.fingerprint
     assert loaded.provenance == pair.provenance
     assert loaded.provenance["image"] == "noise.png"
+    assert torch.equal(loaded.structure, pair.structure)
+
+
+def test_files_that_counted_no_pixels_still_load(pair: IDR, tmp_path: Path) -> None:
+    pair.save(tmp_path / "a.safetensors")
+    tensors, metadata = read_safetensors(tmp_path / "a.safetensors")
+    save_file(
+        {k: t for k, t in tensors.items() if k != "structure"}, tmp_path / "b.safetensors", metadata
+    )
+    assert IDR.load(tmp_path / "b.safetensors").structure.tolist() == [torch.inf, torch.inf]
 
 
 def test_the_short_vector_follows_from_the_full_one(pair: IDR, tiny: KDSR) -> None:
