@@ -11,15 +11,16 @@ from ..estimation.grid import LocalIDRs
 from ..idr import IDR
 from ..network.models import Student
 from .figure.heat import draw_heat
-from .figure.panel import CARD, DIM, FIRST, GAP, MARGIN, SECOND, SMALL, TEXT, WIDTH, Panel
+from .figure.panel import CARD, GAP, INNER, MARGIN, WIDTH, Panel
 from .figure.places import draw_places
 from .figure.quantities import draw_readings
 from .figure.similarity import draw_similarity
 from .figure.vectors import draw_vectors
+from .figure.words import LISTED, draw_words
 from .readings import Reading, read
 from .references import references
 
-_SHOWN = 8  # rows of a batch in the report
+_SHOWN = 8  # rows and columns of similarities
 
 
 @dataclass(frozen=True)
@@ -105,62 +106,72 @@ def draw_report(
             degradations are drawn.
 
     Returns:
-        RGB, 960 px wide, as high as it needs to be.
+        RGB, two columns, 1356 px wide, as high as it needs to be.
 
     Raises:
         IDRError: If they come from different models.
     """
-    panels = [_header(idr, other), *_calibrated_panels(model, idr, other)]
-    for title, name in (("idr: steers the network", "idr"), ("idr_full: distilled", "idr_full")):
-        second = None if other is None else getattr(other, name)
-        panels.append(draw_vectors(title, getattr(idr, name), second))
-    if other is not None:
-        panels.append(draw_similarity("cosine similarity", idr.cosine(other), idr.angles(other)))
-    elif len(idr) > 1:
-        panels.append(
-            draw_similarity("cosine similarity within the batch", idr.cosine(idr), idr.angles(idr))
-        )
+    first, second = (_readings(model, each) for each in (idr, other))
+    header = draw_words(
+        f"{_count(idr)} of {_model(idr)}", f"model {_id(idr)}", first, second, two=other is not None
+    )
+    panels = _calibrated_panels(model, idr, other, first, second)
     if local is not None and image is not None:
         panels.append(draw_heat(local.angles(idr[0]), image))
-    height = sum(p.height for p in panels) + GAP * (len(panels) - 1) + 2 * MARGIN
-    figure = Image.new("RGB", (WIDTH, height), CARD)
-    top = MARGIN
+    if other is not None or len(idr) > 1:
+        note, compared = ("within the batch", idr) if other is None else ("first, second", other)
+        panels.append(draw_similarity(note, idr.cosine(compared), idr.angles(compared)))
+    # Raw values last: to most people they mean nothing.
+    for title, name in (("idr: steers the network", "idr"), ("idr_full: distilled", "idr_full")):
+        others = None if other is None else getattr(other, name)
+        panels.append(draw_vectors(title, getattr(idr, name), others))
+    return _in_columns(header, panels)
+
+
+def _in_columns(header: Panel, panels: Sequence[Panel]) -> Image.Image:
+    """The header over both columns, then every panel at the end of the shorter one."""
+    ends, places = [MARGIN + header.height + GAP] * 2, []
     for panel in panels:
-        figure.paste(panel.finished(), (MARGIN, top))
-        top += panel.height + GAP
+        column = int(ends[1] < ends[0])
+        places.append((MARGIN + column * (INNER + GAP), ends[column]))
+        ends[column] += panel.height + GAP
+    figure = Image.new("RGB", (WIDTH, max(ends) - GAP + MARGIN), CARD)
+    figure.paste(header.finished(), (MARGIN, MARGIN))
+    for panel, place in zip(panels, places, strict=True):
+        figure.paste(panel.finished(), place)
     return figure
 
 
-def _header(idr: IDR, other: IDR | None) -> Panel:
-    panel = Panel(78 if other is not None else 40, colour=CARD)
-    panel.text((0, 18), f"{_count(idr)} of {_model(idr)}", size=TEXT + 4)
-    panel.text((panel.width, 18), f"model {_id(idr)}", DIM, SMALL, "rm")
-    if other is not None:
-        for left, name, colour in ((0, "first", FIRST), (140, "second", SECOND)):
-            panel.box((left, 52, left + 20, 72), colour, 4)
-            panel.text((left + 30, 62), name, DIM, SMALL)
-    return panel
-
-
-def _calibrated_panels(model: Student | None, idr: IDR, other: IDR | None) -> list[Panel]:
-    if model is None:
+def _readings(model: Student | None, idr: IDR | None) -> list[Reading]:
+    """None without a calibration."""
+    if model is None or idr is None:
         return []
     idr.check_model(model.fingerprint, model.config.n_feats)
-    if other is not None:
-        other.check_model(model.fingerprint, model.config.n_feats)
-    if model.calibration is None:
+    return [] if model.calibration is None else read(model, idr)
+
+
+def _calibrated_panels(
+    model: Student | None,
+    idr: IDR,
+    other: IDR | None,
+    first: Sequence[Reading],
+    second: Sequence[Reading],
+) -> list[Panel]:
+    """What was read, and where those of which anything can be told lie."""
+    told = [i for i, reading in enumerate(first) if reading.enough]
+    if model is None or model.calibration is None or not told:
         return []
-    known = references(model)
-    place = model.calibration.place
-    second = None if other is None else place(other.idr_full)
+    known, place = references(model), model.calibration.place
+    shown = idr.idr_full[told]
+    compared = other is not None and second[0].enough
     return [
-        draw_readings(read(model, idr), [] if other is None else read(model, other)),
+        draw_readings([first[i] for i in told], second),
         draw_places(
             known.names,
             place(known.idrs.idr_full),
-            place(idr.idr_full),
-            second,
-            known.nearest(idr[0])[0],
+            place(shown),
+            place(other.idr_full) if compared and other is not None else None,
+            known.nearest(idr[told[0]])[0],
         ),
     ]
 
@@ -175,10 +186,13 @@ def _reading_lines(model: Student | None, idr: IDR, other: IDR | None) -> list[s
 
 
 def _numbered(readings: Sequence[Reading], nearest: Sequence[str]) -> list[str]:
-    lines = [f"{r.words}; most like {n!r}" for r, n in zip(readings, nearest, strict=True)]
+    lines = [
+        f"{r.words}; most like {name!r}" if r.enough else r.words
+        for r, name in zip(readings, nearest, strict=True)
+    ]
     if len(lines) == 1:
         return lines
-    shown = [f"{i + 1}: {line}" for i, line in enumerate(lines[:_SHOWN])]
+    shown = [f"{i + 1}: {line}" for i, line in enumerate(lines[:LISTED])]
     left = len(lines) - len(shown)
     return shown + ([f"... and {left} more"] if left else [])
 

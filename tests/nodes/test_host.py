@@ -625,7 +625,7 @@ def test_inspecting_one_several_and_two(host: Host, model) -> None:
     three = host.run("KDSR_EstimateIDR", model=model, image=image(3))
     plot, report, similarity = host.run("KDSR_InspectIDR", idr=one)
     assert plot.ndim == 4
-    assert plot.shape[2:] == (960, 3)
+    assert plot.shape[2:] == (1356, 3)
     assert plot.std() > 0.05
     assert similarity == 1.0
     assert "1 IDR" in report
@@ -639,11 +639,15 @@ def test_inspecting_one_several_and_two(host: Host, model) -> None:
 
 
 def test_a_calibrated_model_reads_what_is_inspected(host: Host, calibrated) -> None:
-    idr = host.run("KDSR_EstimateIDR", model=calibrated, image=image())
+    idr = host.run("KDSR_EstimateIDR", model=calibrated, image=image(1, 40, 48))
     plain, _, _ = host.run("KDSR_InspectIDR", idr=idr)
     plot, report, _ = host.run("KDSR_InspectIDR", idr=idr, model=calibrated)
-    assert plot.shape[1] > plain.shape[1] + 700
-    assert report.startswith("blur 2.0 x 1.0 px, noise 6/255, JPEG about 45; inside")
+    assert plot.shape[1] > plain.shape[1] + 400
+    assert report.startswith("blur 2.0 x 1.0 px ± 0.")
+    black = host.run("KDSR_EstimateIDR", model=calibrated, image=torch.zeros(1, 40, 48, 3))
+    plot, report, _ = host.run("KDSR_InspectIDR", idr=black, model=calibrated)
+    assert report.startswith("nothing can be told: the image is too small or too flat")
+    assert plot.shape[1] < plain.shape[1] + 200
 
 
 def test_inspecting_with_another_models_idr_is_refused(host: Host, model) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from .panel import DIM, INK, PAD, SMALL, Panel, colours, fine_size
 from .similarity import LEAST_HEAT
 
-_HIGHEST = 720
+_HIGHEST = 560
 
 
 def draw_heat(angles: Tensor, image: Tensor) -> Panel:

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-WIDTH = 960
-"""Of the figure, px; its text stays legible when a node shows it at a third of this."""
 MARGIN, GAP = 28, 20
-INNER = WIDTH - 2 * MARGIN
-"""Width of every panel."""
+INNER = 640
+"""Width of a panel in one of the two columns."""
+WHOLE = 2 * INNER + GAP
+"""Of one over both."""
+WIDTH = WHOLE + 2 * MARGIN
+"""Of the figure, px: with two columns about as wide as high, so that a node shows it whole."""
 PAD = 20
 """Between a panel's edge and what it shows."""
 SMALL, TEXT, LARGE = 26, 30, 44
@@ -28,9 +30,16 @@ _FINE = 2  # drawn this much larger, then reduced: Pillow's shapes have jagged e
 class Panel:
     """One part of the figure. Coordinates are px of the finished figure, from its top left."""
 
-    def __init__(self, height: float, title: str = "", note: str = "", colour: Colour = SHEET):
+    def __init__(
+        self,
+        height: float,
+        title: str = "",
+        note: str = "",
+        colour: Colour = SHEET,
+        width: int = INNER,
+    ) -> None:
         """Makes an empty sheet with a title at its left and a note at its right."""
-        self.width, self.height = INNER, round(height)
+        self.width, self.height = width, round(height)
         size = (self.width * _FINE, self.height * _FINE)
         self._image = Image.new("RGB", size, CARD)
         self._draw = ImageDraw.Draw(self._image, "RGBA")
@@ -38,7 +47,9 @@ class Panel:
         if title:
             self.text((PAD, 33), title, INK, anchor="lm")
         if note:
-            self.text((self.width - PAD, 33), note, DIM, SMALL, anchor="rm")
+            left = PAD + text_width(title) + PAD
+            room = self.width - PAD - left
+            self.text((self.width - PAD, 33), note, DIM, fitted(note, room, SMALL, 12), "rm")
 
     def text(
         self,

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .panel import DIM, FIRST, INK, PAD, SECOND, SHEET, SMALL, Panel, text_width
 
-_HEIGHT, _TOP = 560, 70
+_HEIGHT, _TOP = 480, 70
 _SPREAD = (120, 132, 156, 60)
 _DOT = (150, 162, 186)
 _SHOWN = 64  # images of a batch
@@ -25,7 +25,7 @@ def draw_places(
         other: Of the second IDR, (B_other, 2).
         nearest: The reference that the first image is most like, in all dimensions.
     """
-    panel = Panel(_HEIGHT, "among known degradations", f"most like {nearest}")
+    panel = Panel(_HEIGHT, f"most like {nearest}", "known degradations")
     points = torch.cat([known - 1, known + 1, own, *([] if other is None else [other])])
     low, high = points.amin(0), points.amax(0)
     span = (high - low).clamp_min(1e-6)

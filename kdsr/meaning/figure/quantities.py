@@ -4,26 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..readings import Measured, Reading
-from .panel import (
-    BAD,
-    DIM,
-    FIRST,
-    GOOD,
-    GRID,
-    INK,
-    LARGE,
-    PAD,
-    SECOND,
-    SHEET,
-    SMALL,
-    TEXT,
-    Panel,
-    fitted,
-    text_width,
-)  # fmt: skip
+from .panel import DIM, FIRST, GRID, INK, PAD, SECOND, SHEET, SMALL, Colour, Panel
 
-_ROW = 58
-_LEFT, _RIGHT = 220, 610  # of the scales
+_ROW = 66
+_LEFT, _RIGHT = 200, 420  # of the scales
 _SHOWN = 32  # readings drawn of a batch
 
 
@@ -34,36 +18,26 @@ class _Quantity:
     most: float
     """At the right end of the scale, unless a reading is larger."""
     unit: str
-    digits: int
 
 
 _QUANTITIES = (
-    _Quantity("blur, long", "blur_long", 5, " px", 1),
-    _Quantity("blur, short", "blur_short", 5, " px", 1),
-    _Quantity("noise", "noise", 30, "/255", 0),
-    _Quantity("JPEG quality", "quality", 100, "", 0),
+    _Quantity("blur, long", "blur_long", 5, " px"),
+    _Quantity("blur, short", "blur_short", 5, " px"),
+    _Quantity("noise", "noise", 30, "/255"),
+    _Quantity("JPEG quality", "quality", 100, ""),
 )
 
 
 def draw_readings(first: Sequence[Reading], second: Sequence[Reading] = ()) -> Panel:
-    """Draws the first reading in words and on scales, the others of its batch as faint marks.
+    """Draws the first reading on scales, the others of its batch as faint marks.
 
     Args:
         first: Of the IDR that is shown, one or more.
         second: Of the one it is compared with.
     """
-    panel = Panel(128 + _ROW * len(_QUANTITIES))
-    words, where = first[0].words.rsplit("; ", 1)
-    size = fitted(words, panel.width - 2 * PAD, LARGE, TEXT)
-    panel.text((PAD, 42), words[0].upper() + words[1:], INK, size)
-    colour = GOOD if first[0].inside else BAD
-    panel.oval((PAD + 9, 92), (9, 9), colour)
-    panel.text((PAD + 30, 92), where, colour, SMALL)
-    if first[0].inside:
-        share = f"(further out than {first[0].percentile:.0%} of its images)"
-        panel.text((PAD + 38 + text_width(where, SMALL), 92), share, DIM, SMALL)
+    panel = Panel(80 + _ROW * len(_QUANTITIES), "what was read")
     for row, quantity in enumerate(_QUANTITIES):
-        _draw_row(panel, 142 + _ROW * row, quantity, first, second)
+        _draw_row(panel, 100 + _ROW * row, quantity, first, second)
     return panel
 
 
@@ -88,15 +62,26 @@ def _draw_row(
             low, high = x(measured.value - measured.error), x(measured.value + measured.error)
             panel.box((low, y - 7, high, y + 7), (*colour[:3], 110), 7)
             panel.oval((x(measured.value), y), (11, 11), colour, SHEET, 2)
-    right = (panel.width - PAD, y)
-    if own[0]:
-        value, error = (f"{v:.{quantity.digits}f}" for v in (own[0].value, own[0].error))
-        panel.text(right, f"{value}{quantity.unit} ± {error}", INK, TEXT, "rm")
+    if second:
+        _draw_number(panel, y - 16, quantity, first[0], FIRST)
+        _draw_number(panel, y + 16, quantity, second[0], SECOND)
     else:
-        panel.text(right, _absent(quantity, first[0]), DIM, SMALL, "rm")
+        _draw_number(panel, y, quantity, first[0], INK)
+
+
+def _draw_number(
+    panel: Panel, y: float, quantity: _Quantity, reading: Reading, colour: Colour
+) -> None:
+    measured: Measured | None = getattr(reading, quantity.name)
+    right = (panel.width - PAD, y)
+    if measured is None:
+        panel.text(right, _absent(quantity, reading), DIM, SMALL, "rm")
+    else:
+        written = f"{measured.number}{quantity.unit} {measured.margin}"
+        panel.text(right, written, colour, SMALL, "rm")
 
 
 def _absent(quantity: _Quantity, reading: Reading) -> str:
     if quantity.name == "quality" and reading.compressed is not None and reading.compressed < 0.5:
         return "no JPEG"
-    return "cannot be told reliably"
+    return "cannot be told"

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from .panel import DIM, FIRST, GRID, INK, PAD, SECOND, SMALL, Panel
 
-_HEIGHT = 218
+_HEIGHT = 150
 
 
 def draw_vectors(title: str, values: Tensor, other: Tensor | None = None) -> Panel:
@@ -16,7 +16,7 @@ def draw_vectors(title: str, values: Tensor, other: Tensor | None = None) -> Pan
         other: (B_other, N).
     """
     panel = Panel(_HEIGHT, title)
-    top, bottom, left, right = 70, _HEIGHT - 18, 92, panel.width - PAD
+    top, bottom, left, right = 64, _HEIGHT - 16, 92, panel.width - PAD
     means, least, most = values.mean(0), values.amin(0), values.amax(0)
     seconds = other.mean(0) if other is not None else means
     low = min(0.0, float(least.min()), float(seconds.min()))

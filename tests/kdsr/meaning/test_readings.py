@@ -1,5 +1,6 @@
 """References, readout, strength, and the file they are kept in."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import kdsr
 from kdsr import IDR, KDSR, CheckpointError, ConfigError, IDRError
 from kdsr.files.tensors import read_tensors
 from kdsr.files.weights import load_checkpoint, save_checkpoint
+from kdsr.meaning.readings import LEAST_STRUCTURE, Measured
 from kdsr.meaning.references import CLEAN, NAMES
 from kdsr.meaning.strength import STRENGTHS
 from kdsr.network.calibration import KEY, PREFIX
@@ -32,7 +34,7 @@ def idr_of(model: KDSR, idr_full: torch.Tensor) -> IDR:
 @pytest.fixture
 def idr(model: KDSR) -> IDR:
     torch.manual_seed(1)
-    return model.estimate(torch.rand(2, 3, 20, 24))
+    return replace(model.estimate(torch.rand(2, 3, 20, 24)), structure=torch.tensor(torch.inf))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
@@ -128,7 +130,7 @@ def test_a_model_without_a_calibration_says_how_to_make_one(idr: IDR) -> None:
 def test_a_readout_is_in_words(model: KDSR, idr: IDR) -> None:
     readings = kdsr.read(model, idr)
     assert len(readings) == 2
-    words = "blur 2.0 x 1.0 px, noise 6/255, JPEG about 45; inside the trained range"
+    words = "blur 2.0 x 1.0 px ± 0.4, noise 6/255 ± 1, JPEG 45 ± 3; inside the trained range"
     assert [reading.words for reading in readings] == [words, words]
     assert readings[0].noise is not None
     assert readings[0].noise.error == pytest.approx(1.0)
@@ -137,9 +139,13 @@ def test_a_readout_is_in_words(model: KDSR, idr: IDR) -> None:
 @pytest.mark.parametrize(
     ("bias", "words"),
     [
-        ([2.1, 1.9, 6, 45, -1, -1, -1, -1, -5], "blur 2.0 px, noise 6/255, no JPEG"),
+        ([2.1, 1.9, 6, 45, -1, -1, -1, -1, -5], "blur 2.0 px ± 0.4, noise 6/255 ± 1, no JPEG"),
         ([0.2, 0.1, 0.4, 45, -1, -1, -1, -1, -5], "no blur, no noise, no JPEG"),
-        ([-3, -3, 600, 700, -1, -1, -1, -1, 5], "no blur, noise 255/255, JPEG about 100"),
+        (
+            [0.2, 0.1, 0.4, 45, -0.5, -1, 1.2, -1, -5],
+            "blur below 0.8 px, noise below 4/255, no JPEG",
+        ),
+        ([-3, -3, 600, 700, -1, -1, -1, -1, 5], "no blur, noise 255/255 ± 1, JPEG 100 ± 1"),
     ],
 )
 def test_words_for_other_images(model: KDSR, idr: IDR, bias: list[float], words: str) -> None:
@@ -150,15 +156,45 @@ def test_words_for_other_images(model: KDSR, idr: IDR, bias: list[float], words:
 def test_what_cannot_be_read_reliably_is_not_shown(model: KDSR, idr: IDR) -> None:
     model.calibration = calibration_for(
         model,
-        out_bias=torch.tensor([2.0, 1.0, 6.0, 45.0, 0.0, 0.0, 0.0, 1.0, 5.0]),
+        out_bias=torch.tensor([2.0, 1.0, 6.0, 45.0, 0.1, 0.1, 0.0, 1.0, 5.0]),
         jpeg_accuracy=torch.tensor([0.7]),
     )
     reading = kdsr.read(model, idr)[0]
     assert reading.blur_long is reading.blur_short is reading.quality is reading.compressed is None
-    assert reading.words == "noise 6/255; inside the trained range"
+    assert reading.words == "noise 6/255 ± 1; inside the trained range"
     unsure = torch.tensor([2.0, 1.0, 6.0, 45.0, 9.0, 9.0, 9.0, 9.0, 5.0])
     model.calibration = calibration_for(model, out_bias=unsure)
     assert kdsr.read(model, idr)[0].words == "JPEG; inside the trained range"
+
+
+@pytest.mark.parametrize("pixels", [0, LEAST_STRUCTURE - 1])
+def test_nothing_is_told_of_too_few_pixels_with_structure(
+    model: KDSR, idr: IDR, pixels: int
+) -> None:
+    counts = torch.tensor([float(pixels), float(LEAST_STRUCTURE)])
+    nothing, something = kdsr.read(model, replace(idr, structure=counts))
+    assert nothing.words == "nothing can be told: the image is too small or too flat"
+    assert nothing.blur_long is nothing.noise is nothing.quality is nothing.compressed is None
+    assert not nothing.enough
+    assert something.enough
+    assert something.words.startswith("blur 2.0 x 1.0 px ±")
+
+
+@pytest.mark.parametrize("image", [torch.rand(1, 3, 1, 1), torch.zeros(1, 3, 300, 300)])
+def test_nothing_is_told_of_one_pixel_or_a_black_image(model: KDSR, image: torch.Tensor) -> None:
+    assert kdsr.read(model, model.estimate(image))[0].words.startswith("nothing can be told")
+
+
+def test_the_fewer_pixels_the_larger_the_error(model: KDSR, idr: IDR) -> None:
+    counts = torch.tensor([256.0, 64 * 64.0])
+    errors = [r.noise.error for r in kdsr.read(model, replace(idr, structure=counts)) if r.noise]
+    assert errors == pytest.approx([2.0, 1.25])
+
+
+def test_errors_are_written_rounded_up() -> None:
+    assert Measured(2.04, 0.31).margin == "± 0.4"
+    assert Measured(0.0, 0.01, digits=0).margin == "± 1", "nothing is known exactly"
+    assert Measured(53.2, 7.0, digits=0).margin == "± 7"
 
 
 def test_what_lies_outside_of_the_training_is_said(model: KDSR) -> None:

@@ -4,6 +4,7 @@ import torch
 
 from kdsr import IDR, IDRError
 from kdsr.estimation.grid import estimate_local
+from kdsr.meaning.figure.similarity import draw_similarity
 from kdsr.meaning.references import references
 from kdsr.meaning.report import WIDTH, draw_report, report
 from tests.conftest import make_tiny
@@ -12,7 +13,7 @@ from tests.support.calibrated import calibration_for
 
 def idrs(model, count: int = 1, seed: int = 0) -> IDR:
     generator = torch.Generator().manual_seed(seed)
-    return model.estimate(torch.rand(count, 3, 16, 16, generator=generator), dtype="fp32")
+    return model.estimate(torch.rand(count, 3, 32, 32, generator=generator), dtype="fp32")
 
 
 def pixels(figure) -> np.ndarray:
@@ -47,6 +48,15 @@ def test_the_figure_grows_with_what_it_shows(tiny) -> None:
     assert plain.height < compared.height < mapped.height
 
 
+def test_the_figure_is_about_as_wide_as_high(calibrated) -> None:
+    lq = torch.rand(1, 3, 40, 60)
+    cells = estimate_local(calibrated, lq)
+    for count in (1, 12):
+        for other in (None, idrs(calibrated, count)):
+            figure = draw_report(idrs(calibrated, count), other, cells, lq, calibrated)
+            assert 0.6 < figure.width / figure.height < 1.7
+
+
 def test_the_figure_brings_its_own_contrast(tiny) -> None:
     colours, counts = np.unique(pixels(draw_report(idrs(tiny))), axis=0, return_counts=True)
     luminance = colours @ np.array([0.2126, 0.7152, 0.0722])
@@ -71,7 +81,7 @@ def calibrated():
 
 def test_a_calibrated_model_says_what_it_reads(calibrated) -> None:
     one, two = idrs(calibrated), idrs(calibrated, 2, seed=1)
-    words = "blur 2.0 x 1.0 px, noise 6/255, JPEG about 45; inside the trained range"
+    words = "blur 2.0 x 1.0 px ± 0.6, noise 6/255 ± 2, JPEG 45 ± 5; inside the trained range"
     assert report(one, model=calibrated).startswith(f"{words}; most like '")
     nearest = references(calibrated).nearest(one)[0]
     assert f"most like {nearest!r}\n1 IDR of" in report(one, model=calibrated)
@@ -86,10 +96,46 @@ def test_a_calibrated_model_says_what_it_reads(calibrated) -> None:
 def test_readings_and_known_degradations_are_drawn(calibrated, tiny) -> None:
     one = idrs(calibrated)
     plain, read = draw_report(one), draw_report(one, model=calibrated)
-    assert read.height > plain.height + 700
+    assert read.height > plain.height + 400
     assert draw_report(one, model=tiny).size == plain.size, "without a calibration, the rest"
     blue = np.array([92, 184, 255])
     assert (pixels(read) == blue).all(1).sum() > (pixels(plain) == blue).all(1).sum() + 1000
+
+
+def test_every_image_of_a_batch_gets_a_line(calibrated) -> None:
+    one, three, twenty = (
+        draw_report(idrs(calibrated, n), model=calibrated).height for n in (1, 3, 20)
+    )
+    assert one < three < twenty
+    assert draw_report(idrs(calibrated, 99), model=calibrated).height == twenty
+
+
+def test_a_second_idr_has_numbers_of_its_own(calibrated) -> None:
+    one, two = idrs(calibrated), idrs(calibrated, seed=1)
+    flat = calibrated.estimate(torch.zeros(1, 3, 32, 32))
+    numbers, none = (
+        np.asarray(draw_report(one, other, model=calibrated))[200:560, 450:668]
+        for other in (two, flat)
+    )
+    orange = np.array([255, 170, 64])
+    assert (numbers == orange).all(-1).sum() > 100
+    assert not (none == orange).all(-1).any()
+
+
+def test_nothing_is_drawn_of_what_cannot_be_told(calibrated) -> None:
+    flat, one = calibrated.estimate(torch.zeros(1, 3, 32, 32)), idrs(calibrated)
+    text = report(IDR.cat([flat, one]), model=calibrated)
+    assert text.startswith("1: nothing can be told: the image is too small or too flat\n2: blur 2")
+    nothing, plain = draw_report(flat, model=calibrated), draw_report(flat)
+    assert nothing.height < plain.height + 200, "a line, but no scales and no place"
+    assert draw_report(IDR.cat([flat, one]), flat, model=calibrated).height > nothing.height + 400
+
+
+def test_the_more_alike_the_brighter() -> None:
+    cosine, angles = torch.tensor([[1.0, 0.5]]), torch.tensor([[0.0, 60.0]])
+    drawn = np.asarray(draw_similarity("", cosine, angles).finished()).astype(int)
+    alike, apart = drawn[90, 80].sum(), drawn[90, 600].sum()
+    assert alike > 500 > 200 > apart
 
 
 def test_what_was_read_decides_what_is_drawn(calibrated) -> None:
