@@ -26,8 +26,13 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("model", type=Path, help="a student, .safetensors; it is rewritten")
     parser.add_argument("--data", type=Path, required=True, help="photographs")
-    parser.add_argument("--hold_out", type=int, default=8, help="to state errors on")
+    parser.add_argument(
+        "--hold_out", type=int, default=8, help="photographs that the model was not trained on"
+    )
     parser.add_argument("--samples", type=int, default=4000, help="degraded crops to fit on")
+    parser.add_argument(
+        "--readings_only", action="store_true", help="keep the references and the range of the file"
+    )
     parser.add_argument("--cache", type=Path, default=Path("~/.cache/kdsr/data"))
     arguments = parser.parse_args(argv)
     keep_freed_memory()
@@ -35,7 +40,13 @@ def main(argv: list[str] | None = None) -> int:
         photographs, held_out = open_cache(
             arguments.data.expanduser(), arguments.cache.expanduser()
         ).split(arguments.hold_out)
-        made = calibrate_file(arguments.model, photographs, held_out, arguments.samples)
+        made = calibrate_file(
+            arguments.model,
+            photographs,
+            held_out,
+            arguments.samples,
+            readings_only=arguments.readings_only,
+        )
     except (KDSRError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

@@ -103,14 +103,17 @@ def _colour_matrix() -> Tensor:
     return torch.stack((y, blue, red))
 
 
-def jpeg_by_pillow(images: Tensor, quality: Tensor) -> Tensor:
-    """The same through libjpeg, sample by sample on the CPU: the reference."""
+def jpeg_by_pillow(images: Tensor, quality: Tensor, chroma: str = "4:2:0") -> Tensor:
+    """The same through libjpeg, sample by sample on the CPU: the reference.
+
+    `chroma` is its resolution in Pillow's words.
+    """
     result = images.clone()
     for i, q in enumerate(quality.round().int().tolist()):
         if q > 0:
             pixels = (images[i].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
             buffer = io.BytesIO()
-            Image.fromarray(pixels).save(buffer, "JPEG", quality=q)
+            Image.fromarray(pixels).save(buffer, "JPEG", quality=q, subsampling=chroma)
             with Image.open(buffer) as decoded:
                 array = np.asarray(decoded, dtype=np.float32) / 255
             result[i] = torch.from_numpy(array).permute(2, 0, 1).to(images)

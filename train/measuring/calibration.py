@@ -14,13 +14,16 @@ from torch import Tensor
 from kdsr import KDSR, KDSRError
 from kdsr.files.tensors import read_tensors
 from kdsr.files.weights import load_student, save_checkpoint
-from kdsr.meaning.readings import regress
+from kdsr.meaning.readings import INSIDE, regress
 from kdsr.network.calibration import QUANTITIES, Calibration
+from kdsr.network.models import calibration_of
 from train.data.cache import ImageCache
 from train.data.crops import CropSampler
-from train.degradation.general import GeneralDegradation, GeneralOptions, GeneralParameters
+from train.degradation.general import GeneralDegradation, GeneralOptions
 from train.degradation.pipelines import Degradation, DegradationOptions
+from train.errors import DataError
 from train.measuring.fitting import fit_discriminants, fit_regressor, fit_whitening, known_targets
+from train.measuring.labelled import BATCH, SEED, Labelled, cut, draw_labelled, idr_full_of
 from train.measuring.protocols import fixed
 from train.recipes.reading import build
 
@@ -40,10 +43,7 @@ REFERENCES: dict[str, dict[str, Any]] = {
     "heavy JPEG": {"quality": 40.0},
 }
 """Degradations by name; blur in GT px at x4, in proportion at other scales."""
-_SIDES = (64, 96, 128)  # of LQ crops, so that the errors hold for more than one size
-_CHECKED = 8  # images that errors are stated on, where none were held out
-_BATCH = 16
-_SEED = 7_000_003  # away from training's draws
+_CHECKED = 60  # photographs that errors are stated on: fewer do not speak for others
 
 
 def calibrate(
@@ -63,24 +63,32 @@ def calibrate(
         degradation: What the model was trained on: the range that counts as usual.
         samples: Degraded crops to fit on; a quarter as many to state errors on.
     """
-    scale = model.config.scale
-    general = GeneralDegradation(GeneralOptions(), scale)
     trained = _vectors(model, crops, degradation, samples // 2, stream=0)
     centre, spread = trained.mean(0), trained.std(0).clamp(min=1e-6)
-    fit, targets = _labelled(model, crops, general, samples, stream=1)
-    check, truth = _labelled(model, held_out, general, samples // 4, stream=2)
-    parts = fit_regressor((fit - centre) / spread, targets, _SEED)
     whitening = fit_whitening((trained - centre) / spread)
     usual = _vectors(model, held_out, degradation, samples // 4, stream=3)
     distance = (torch.cat((trained, usual)) - centre) / spread @ whitening.T
-    groups = _references(model, crops, max(_BATCH, samples // 32))
-    unfinished = Calibration(
+    groups = _references(model, crops, max(BATCH, samples // 32))
+    unread = Calibration(
         names=tuple(REFERENCES), means=groups.mean(1), centre=centre,
         scale=spread, axes=fit_discriminants((groups - centre) / spread), whitening=whitening,
         quantiles=torch.quantile(distance.norm(dim=1), torch.linspace(0, 1, 101)),
-        typical=torch.zeros(4), naive=torch.zeros(4), jpeg_accuracy=torch.zeros(1), **parts,
+        hidden_weight=torch.zeros(1, len(centre)), hidden_bias=torch.zeros(1),
+        out_weight=torch.zeros(9, 1), out_bias=torch.zeros(9),
+        typical=torch.zeros(4), naive=torch.zeros(4), jpeg_accuracy=torch.zeros(1),
     )  # fmt: skip
-    return _with_errors(unfinished, check, truth)
+    return with_readings(unread, model, crops, held_out, samples)
+
+
+def with_readings(
+    c: Calibration, model: KDSR, crops: CropSampler, held_out: CropSampler, samples: int
+) -> Calibration:
+    """Fits the readout anew and states its errors; arguments as of `calibrate`."""
+    general = GeneralDegradation(GeneralOptions(), model.config.scale)
+    fit = draw_labelled(model, crops, general, samples, stream=1, flat=True)
+    check = draw_labelled(model, held_out, general, samples // 4, stream=2, flat=False)
+    parts = fit_regressor(c.standard(fit.idr_full), fit.truth, SEED)
+    return _with_errors(replace(c, **parts), check)
 
 
 def _vectors(
@@ -88,43 +96,11 @@ def _vectors(
 ) -> Tensor:
     """D' of randomly degraded crops, (count or a little more, 4C)."""
     found = []
-    for step in range(-(-count // _BATCH)):
-        gt = _crops(model, crops, step, stream)
-        drawn = degradation.sample(_SEED + stream, step, range(_BATCH))
-        found.append(_idr_full(model, degradation.apply(gt, drawn)))
+    for step in range(-(-count // BATCH)):
+        gt = cut(model, crops, step, stream)
+        drawn = degradation.sample(SEED + stream, step, range(BATCH))
+        found.append(idr_full_of(model, degradation.apply(gt, drawn)))
     return torch.cat(found)
-
-
-def _labelled(
-    model: KDSR, crops: CropSampler, general: GeneralDegradation, count: int, stream: int
-) -> tuple[Tensor, Tensor]:
-    """D' and what the crops went through: (count, 4C) and (count, 4), quality 0 for none."""
-    found, truth = [], []
-    for step in range(-(-count // _BATCH)):
-        gt = _crops(model, crops, step, stream)
-        drawn = general.sample(_SEED + stream, step, range(_BATCH))
-        found.append(_idr_full(model, general.apply(gt, drawn)))
-        truth.append(degradation_targets(drawn))
-    return torch.cat(found), torch.cat(truth)
-
-
-def degradation_targets(drawn: GeneralParameters) -> Tensor:
-    """What is to be read: blur along both axes, noise and quality, (B, 4)."""
-    long = torch.maximum(drawn.sigma_long, drawn.sigma_short)
-    short = torch.minimum(drawn.sigma_long, drawn.sigma_short)
-    return torch.stack((long, short, drawn.noise, drawn.quality), dim=1)
-
-
-def _crops(model: KDSR, crops: CropSampler, step: int, stream: int) -> Tensor:
-    smallest = min(min(e.height, e.width) for e in crops.cache.index) // model.config.scale
-    side = min(_SIDES[step % len(_SIDES)], smallest) * model.config.scale
-    return crops.batch(_SEED + step + 100_000 * stream, range(_BATCH), side, torch.device("cpu"))
-
-
-@torch.inference_mode()
-def _idr_full(model: KDSR, lq: Tensor) -> Tensor:
-    head = model.estimator.head.weight
-    return model.estimator(lq.to(head))[1].float().cpu()
 
 
 def _references(model: KDSR, crops: CropSampler, count: int) -> Tensor:
@@ -132,27 +108,30 @@ def _references(model: KDSR, crops: CropSampler, count: int) -> Tensor:
     groups = []
     for numbers in REFERENCES.values():
         in_px = {k: v * model.config.scale / 4 if k == "blur" else v for k, v in numbers.items()}
-        degrade = fixed(model.config.scale, seed=_SEED, **in_px)
-        steps = range(-(-count // _BATCH))
+        degrade = fixed(model.config.scale, seed=SEED, **in_px)
+        steps = range(-(-count // BATCH))
         groups.append(
             torch.cat(
-                [_idr_full(model, degrade(_crops(model, crops, step, stream=4))) for step in steps]
+                [idr_full_of(model, degrade(cut(model, crops, step, stream=4))) for step in steps]
             )
         )
     return torch.stack(groups)
 
 
-def _with_errors(c: Calibration, vectors: Tensor, truth: Tensor) -> Calibration:
+def _with_errors(c: Calibration, check: Labelled) -> Calibration:
     """States errors on photographs that nothing was fitted on, and corrects the stated ones."""
-    known = known_targets(truth)
+    truth, known = check.truth, known_targets(check.truth)
     medians = torch.stack([truth[known[:, i] > 0, i].median() for i in range(len(QUANTITIES))])
-    naive = ((truth - medians).abs() * known).sum(0) / known.sum(0)
-    c = replace(c, naive=naive)
-    values, stated, odds = regress(c, vectors)
-    typical = ((values - truth).abs() * known).sum(0) / known.sum(0)
-    correction = typical / ((stated * known).sum(0) / known.sum(0))
+    c = replace(c, naive=((truth - medians).abs() * known).sum(0) / known.sum(0))
+    values, stated, odds = regress(c, check.idr_full, check.structure)
+    errors = (values - truth).abs()
+    typical = (errors * known).sum(0) / known.sum(0)
+    widths = [
+        torch.quantile((errors / stated)[known[:, i] > 0, i], INSIDE)
+        for i in range(len(QUANTITIES))
+    ]
     out_bias = c.out_bias.clone()
-    out_bias[4:8] += correction.log()
+    out_bias[4:8] += torch.stack(widths).log()
     accuracy = ((odds > 0) == (truth[:, 3] > 0)).float().mean().reshape(1)
     return replace(c, typical=typical, jpeg_accuracy=accuracy, out_bias=out_bias)
 
@@ -176,29 +155,46 @@ def trained_on(metadata: dict[str, str], scale: int) -> Degradation:
 
 
 def calibrate_file(
-    path: Path, photographs: ImageCache, held_out: ImageCache, samples: int
+    path: Path,
+    photographs: ImageCache,
+    held_out: ImageCache,
+    samples: int,
+    *,
+    readings_only: bool = False,
 ) -> Calibration:
     """Calibrates a model in a file and writes it back, in the precision that it had.
 
     Args:
         path: A student, .safetensors.
         photographs: To fit on.
-        held_out: To state errors on; if there are none, some are taken from `photographs`.
+        held_out: To state errors on; if there are few, some are taken from `photographs`.
         samples: See `calibrate`.
+        readings_only: Keep the file's references and range, and fit the readout alone.
 
     Raises:
         CheckpointError: If it is not a student.
+        DataError: If there are no photographs to fit on.
+        IDRError: If there is nothing to keep.
     """
-    if not len(held_out):
-        photographs, held_out = photographs.split(max(1, min(_CHECKED, len(photographs) // 4)))
+    if not len(photographs):
+        raise DataError(
+            f"all {len(held_out)} photographs are held out, none is left to fit on; hold out fewer"
+        )
+    wanted = max(1, min(_CHECKED, (len(photographs) + len(held_out)) // 4))
+    if len(held_out) < wanted:
+        photographs, more = photographs.split(wanted - len(held_out))
+        held_out = replace(held_out, index=held_out.index + more.index)
     model = load_student(path)
-    model.calibration = calibrate(
-        model, CropSampler(photographs, _SEED), CropSampler(held_out, _SEED),
-        trained_on(model.metadata, model.config.scale), samples,
-    )  # fmt: skip
+    crops, checked = CropSampler(photographs, SEED), CropSampler(held_out, SEED)
+    if readings_only:
+        made = with_readings(calibration_of(model), model, crops, checked, samples)
+    else:
+        degradation = trained_on(model.metadata, model.config.scale)
+        made = calibrate(model, crops, checked, degradation, samples)
+    model.calibration = made
     dtype = read_tensors(path)[0]["network.head.weight"].dtype
     save_checkpoint(model, path, dtype=dtype)
-    return model.calibration
+    return made
 
 
 def describe(c: Calibration) -> str:

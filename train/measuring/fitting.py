@@ -39,7 +39,7 @@ def fit_regressor(x: Tensor, truth: Tensor, seed: int) -> dict[str, Tensor]:
 
     Args:
         x: Standardised vectors, (B, 4C).
-        truth: What they went through, (B, 4); see `train.calibrate.degradation_targets`.
+        truth: What they went through, (B, 4); see `train.measuring.labelled.targets`.
         seed: Of the first weights and the batches.
 
     Returns:

@@ -21,7 +21,7 @@ from train.data.crops import CropSampler
 from train.degradation.classic import ClassicDegradation
 from train.degradation.general import GeneralDegradation, GeneralOptions
 from train.degradation.realworld import RealWorldDegradation
-from train.measuring import fitting
+from train.measuring import fitting, labelled
 from train.measuring.calibration import calibrate, describe, trained_on
 from train.measuring.protocols import fixed
 
@@ -40,7 +40,7 @@ def calibrated(photographs: ImageCache) -> KDSR:
     crops = CropSampler(photographs, 0)
     general = GeneralDegradation(GeneralOptions(), 4)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_SIDES", (48, 64))
+        patch.setattr(labelled, "SIDES", (48, 64))
         patch.setattr(fitting, "_STEPS", 1500)
         model.calibration = calibrate(model, crops, crops, general, samples=640)
     return model
@@ -72,20 +72,22 @@ def test_readings_follow_the_degradation(calibrated: KDSR, photographs: ImageCac
 
 
 @pytest.mark.slow
-def test_stated_errors_are_those_that_occur(calibrated: KDSR, photographs: ImageCache) -> None:
-    held_out = CropSampler(photographs, 9)
+def test_most_truths_lie_inside_the_stated_errors(
+    calibrated: KDSR, photographs: ImageCache
+) -> None:
+    gt = CropSampler(photographs, 9).batch(3, range(96), 224, CPU)
     general = GeneralDegradation(GeneralOptions(), 4)
-    gt = held_out.batch(3, range(64), 224, CPU)
-    drawn = general.sample(123, 0, range(64))
-    readings = kdsr.read(calibrated, calibrated.estimate(general.apply(gt, drawn), dtype="fp32"))
-    pairs = [
+    drawn = general.sample(123, 0, range(96))
+    lq = labelled.degrade(general, gt, drawn)
+    readings = kdsr.read(calibrated, calibrated.estimate(lq, dtype="fp32"))
+    errors = [
         (abs(reading.noise.value - float(truth)), reading.noise.error)
         for reading, truth in zip(readings, drawn.noise, strict=True)
         if reading.noise is not None
     ]
-    assert len(pairs) >= 40, "most can be told"
-    actual, stated = (sum(column) / len(pairs) for column in zip(*pairs, strict=True))
-    assert 0.5 < stated / actual < 2
+    assert len(errors) >= 60, "most can be told"
+    inside = sum(actual <= stated for actual, stated in errors) / len(errors)
+    assert 0.6 < inside < 0.95, "80% is what train/calibrate.py aims at"
 
 
 @pytest.mark.slow
@@ -117,7 +119,7 @@ def test_references_lie_where_their_degradation_does(
 def test_the_same_seed_gives_the_same_calibration(
     photographs: ImageCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_SIDES", (16,))
+    monkeypatch.setattr(labelled, "SIDES", (16,))
     monkeypatch.setattr(fitting, "_STEPS", 20)
     model = kdsr.load("kdsr-s-x4")
     crops = CropSampler(photographs, 0)
@@ -135,7 +137,7 @@ def test_the_command_rewrites_a_file_in_its_own_precision(
     capsys: pytest.CaptureFixture[str],
     dtype: torch.dtype,
 ) -> None:
-    monkeypatch.setattr(module, "_SIDES", (16,))
+    monkeypatch.setattr(labelled, "SIDES", (16,))
     monkeypatch.setattr(fitting, "_STEPS", 20)
     path = tmp_path / "m.safetensors"
     model = replace_calibration(kdsr.load("kdsr-s-x4"))
@@ -149,6 +151,42 @@ def test_the_command_rewrites_a_file_in_its_own_precision(
     assert read_tensors(path)[0]["network.head.weight"].dtype == dtype
     assert main([str(tmp_path / "none.safetensors"), *options]) == 2
     assert "no such file" in capsys.readouterr().err
+
+
+def test_the_readout_can_be_made_anew_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(labelled, "SIDES", (16,))
+    monkeypatch.setattr(fitting, "_STEPS", 20)
+    path = tmp_path / "m.safetensors"
+    model = kdsr.load("kdsr-s-x4")
+    save_checkpoint(model, path)
+    options = ["--data", str(PHOTOS), "--cache", str(tmp_path / "cache"), "--samples", "64"]
+    assert main([str(path), *options, "--readings_only", "--hold_out", "8"]) == 2
+    assert "all 8 photographs are held out" in capsys.readouterr().err
+    options += ["--readings_only", "--hold_out", "2"]
+    assert main([str(path), *options]) == 0
+    before, after = model.calibration, load_student(path).calibration
+    assert before is not None
+    assert after is not None
+    for name in ("means", "centre", "scale", "axes", "whitening", "quantiles"):
+        assert torch.equal(getattr(before, name), getattr(after, name)), name
+    assert not torch.equal(before.out_weight, after.out_weight)
+    save_checkpoint(replace_calibration(model), path)
+    assert main([str(path), *options]) == 2
+    assert "train/calibrate.py" in capsys.readouterr().err
+
+
+def test_half_of_the_jpegs_are_files(photographs: ImageCache) -> None:
+    gt = CropSampler(photographs, 5).batch(1, range(12), 128, CPU)
+    general = GeneralDegradation(GeneralOptions(noisy=0, compressed=1), 4)
+    drawn = general.sample(3, 0, range(12))
+    real, simulated = labelled.degrade(general, gt, drawn), general.apply(gt, drawn)
+    clean = general.apply(gt, replace(drawn, quality=torch.zeros(12)))
+    same = (real == simulated).flatten(1).all(1)
+    assert same.tolist() == [seed % 6 >= 3 for seed in drawn.seeds]
+    assert 0 < same.sum() < 12
+    assert not (real == clean).flatten(1).all(1).any(), "all were compressed"
 
 
 def replace_calibration(model: KDSR) -> KDSR:
