@@ -4,6 +4,9 @@ import ast
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+from tools.entered import Place, first_line
 
 _OPERATORS: dict[type, type] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
@@ -27,6 +30,8 @@ class Mutant:
     line: int
     tree: ast.Module
     """The whole file, changed."""
+    function: Place | None
+    """The innermost one that is changed; None where it is the file's or a class's own code."""
 
 
 def mutants_of(path: Path, root: Path) -> list[Mutant]:
@@ -41,22 +46,30 @@ def mutants_of(path: Path, root: Path) -> list[Mutant]:
     found = []
     for index in range(len(_changes(ast.parse(source)))):
         tree = ast.parse(source)
-        where, node, field, new, place = _changes(tree)[index]
+        inside, node, field, new, place = _changes(tree)[index]
         old = getattr(node, field) if place is None else getattr(node, field)[place]
         before = _words(node, old)
         if place is None:
             setattr(node, field, new)
         else:
             getattr(node, field)[place] = new
-        name = f"{path.relative_to(root)} {where}: {before} -> {_words(node, new)}"
+        name = f"{path.relative_to(root)} {inside.name}: {before} -> {_words(node, new)}"
         seen[name] += 1
         line = getattr(old, "lineno", getattr(node, "lineno", 0))
-        found.append(Mutant(path, f"{name} #{seen[name]}", line, ast.fix_missing_locations(tree)))
+        function = None if inside.line is None else (str(path), inside.line)
+        ast.fix_missing_locations(tree)
+        found.append(Mutant(path, f"{name} #{seen[name]}", line, tree, function))
     return found
 
 
-_Change = tuple[str, ast.AST, str, ast.AST, int | None]
-"""Where (function), the node, its field, what to put there, and at which place of a list."""
+class _Inside(NamedTuple):
+    name: str = ""
+    line: int | None = None
+    """First line of the function, if it is one."""
+
+
+_Change = tuple[_Inside, ast.AST, str, ast.AST, int | None]
+"""What it is inside of, the node, its field, what to put there, and at which place of a list."""
 
 
 def _words(node: ast.AST, part: ast.AST) -> str:
@@ -67,13 +80,14 @@ def _words(node: ast.AST, part: ast.AST) -> str:
 
 def _changes(tree: ast.Module) -> list[_Change]:
     found: list[_Change] = []
-    _visit(tree, "", found)
+    _visit(tree, _Inside(), found)
     return found
 
 
-def _visit(node: ast.AST, where: str, found: list[_Change]) -> None:
+def _visit(node: ast.AST, inside: _Inside, found: list[_Change]) -> None:
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        where = f"{where}.{node.name}".lstrip(".")
+        line = first_line(node) if isinstance(node, ast.FunctionDef) else None
+        inside = _Inside(f"{inside.name}.{node.name}".lstrip("."), line)
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "decorator_list", "bases", "keywords_"):
             continue
@@ -82,8 +96,8 @@ def _visit(node: ast.AST, where: str, found: list[_Change]) -> None:
             if not isinstance(child, ast.AST) or isinstance(child, _SILENT) or _is_type(child):
                 continue
             at = place if isinstance(value, list) else None
-            found += [(where, node, field, new, at) for new in _replacements(node, field, child)]
-            _visit(child, where, found)
+            found += [(inside, node, field, new, at) for new in _replacements(node, field, child)]
+            _visit(child, inside, found)
 
 
 def _is_type(node: ast.AST) -> bool:

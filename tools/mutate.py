@@ -1,10 +1,13 @@
 """Do the tests notice small wrong changes? Runs them against a sample of mutants.
 
-    nice -n 19 python -m tools.mutate kdsr/tiles kdsr/files --count 100 --log mutants.log
+    nice -n 19 python -m tools.mutate kdsr/tiles kdsr/files --count 60 --log mutants.jsonl
 
-Nothing on disk is changed: each mutant lives in a process of its own that imports it instead of
-the file. The log gets one line a mutant; a second call with the same log skips those it has, and
-`--again` repeats the ones that survived, after tests were added.
+The sample is `--count` mutants of each folder, the same in every run. Nothing on disk is changed:
+each mutant lives in a process of its own that imports it instead of the file, and that runs the
+tests which enter the changed function, the fastest first. The log gets one line of JSON a mutant; a
+second call with the same log skips those it has, and `--again` repeats the ones that survived,
+after tests were added. Mutants in `tests/equivalent_mutants.json` do what the code does, for the
+reason given there.
 """
 
 import argparse
@@ -12,30 +15,49 @@ import ast
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import json
 import os
+import pickle
 import random
 import signal
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from tools.entered import Chosen, Recorder
 from tools.mutants import Mutant, mutants_of
 
 ROOT = Path(__file__).parents[1]
 TESTS = {
     "kdsr/tiles": ["tests/kdsr/tiles", "tests/kdsr/upscaling/test_tiled.py"],
     "kdsr/upscaling": ["tests/kdsr/upscaling"],
-    "kdsr/files": ["tests/kdsr/files", "tests/kdsr/network"],
+    "kdsr/files": ["tests/kdsr/files", "tests/kdsr/network/test_baked.py"],
     "train/degradation": ["tests/train/degradation"],
     "train/loop": ["tests/train/loop"],
 }
-"""Folders and the tests that are to notice; those with the file's own name run first."""
+"""Folders and the tests that are to notice."""
+EQUIVALENT = ROOT / "tests" / "equivalent_mutants.json"
+"""Name -> why no test can tell it from the code."""
 _SEED = 0
-_PRELOADED = ("torch", "numpy", "PIL.Image", "safetensors.torch", "einops", "pytest")
+_LONGEST = 15.0  # seconds; tests that take longer are left out
+_OPTIONS = (
+    "-x",
+    "-q",
+    "--assert=plain",
+    "-p",
+    "no:cacheprovider",
+    "-k",
+    "not in_bf16 and not test_bf16",
+)
+"""Without the two slowest tests."""
+_PRELOADED = (
+    "torch", "numpy", "PIL.Image", "safetensors.torch", "einops", "pytest", "hypothesis",
+    "huggingface_hub", "accelerate", "jsonargparse",
+)  # fmt: skip
 
 
 class _Loader(importlib.abc.InspectLoader):
@@ -79,16 +101,15 @@ class _Finder(importlib.abc.MetaPathFinder):
         )  # fmt: skip
 
 
-def run_tests(mutant: Mutant | None, tests: list[str], limit: float) -> tuple[str, float]:
-    """Runs tests in a process of its own.
+def in_a_process(work: Callable[[], bool], limit: float) -> tuple[str, float]:
+    """Does something in a process of its own that prints nothing.
 
     Args:
-        mutant: What is imported instead of its file; None for the files as they are.
-        tests: Paths.
-        limit: Seconds.
+        work: Says whether all was well.
+        limit: Seconds until it is stopped.
 
     Returns:
-        "survived", "killed" or "timeout", and seconds.
+        "survived", "killed" (also by what `work` raises) or "timeout"; and seconds.
     """
     start = time.monotonic()
     child = os.fork()
@@ -97,78 +118,120 @@ def run_tests(mutant: Mutant | None, tests: list[str], limit: float) -> tuple[st
         quiet = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(quiet, stream)
-        if mutant is not None:
-            sys.meta_path.insert(0, _Finder(mutant))
-        import pytest
-
-        os._exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests])))
-    while time.monotonic() - start < limit:
+        passed = False
+        try:
+            passed = work()
+        finally:
+            os._exit(not passed)
+    outcome = "timeout"
+    while outcome == "timeout" and time.monotonic() - start < limit:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            passed = os.waitstatus_to_exitcode(status) == 0
-            return "survived" if passed else "killed", time.monotonic() - start
+            outcome = "survived" if os.waitstatus_to_exitcode(status) == 0 else "killed"
         time.sleep(0.02)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "timeout", time.monotonic() - start
+    if outcome == "timeout":
+        os.killpg(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    return outcome, time.monotonic() - start
 
 
-def tests_of(path: Path) -> list[str]:
-    """The tests that are to notice a change of a file; the ones with its name first."""
-    folder = next(folder for folder in TESTS if path.is_relative_to(ROOT / folder))
-    own = ROOT / "tests" / path.relative_to(ROOT).parent / f"test_{path.stem}.py"
-    first = [str(own.relative_to(ROOT))] if own.is_file() else []
-    return first + TESTS[folder]
+def _pytest(tests: list[str], plugin: object) -> bool:
+    import pytest
+
+    return pytest.main([*_OPTIONS, *tests], [plugin]) == 0
+
+
+def record(folder: str) -> Recorder:
+    """Runs the tests of a folder without a mutant."""
+
+    def work() -> bool:
+        recorder = Recorder(ROOT / folder)
+        passed = _pytest(TESTS[folder], recorder)
+        pickled.write_bytes(pickle.dumps(recorder))
+        return passed
+
+    with tempfile.TemporaryDirectory() as temporary:
+        pickled = Path(temporary) / "recorder"
+        outcome, _ = in_a_process(work, 1200)
+        if outcome != "survived":
+            raise SystemExit(f"the tests fail without a mutant: {' '.join(TESTS[folder])}")
+        return pickle.loads(pickled.read_bytes())
+
+
+def run_tests(mutant: Mutant, recorder: Recorder) -> tuple[str, float]:
+    """What the tests that enter a mutant say to it; as `in_a_process`."""
+    tests = [t for t in recorder.tests_of(mutant.function) if recorder.seconds[t] <= _LONGEST]
+    if not tests:
+        return "survived", 0.0
+
+    def work() -> bool:
+        sys.meta_path.insert(0, _Finder(mutant))
+        return _pytest(sorted({test.partition("::")[0] for test in tests}), Chosen(tests))
+
+    return in_a_process(work, 60 + 10 * sum(recorder.seconds[test] for test in tests))
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns 1 if a mutant survived."""
+    """Runs the command; returns 1 if a mutant survived that does something else."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folders", nargs="*", default=list(TESTS))
-    parser.add_argument("--count", type=int, default=300, help="mutants in the sample")
-    parser.add_argument("--log", type=Path, default=Path("mutants.log"))
+    parser.add_argument("--count", type=int, default=70, help="mutants of each folder")
+    parser.add_argument("--log", type=Path, default=Path("mutants.jsonl"))
     parser.add_argument("--again", action="store_true", help="repeat the survivors in the log")
     arguments = parser.parse_args(argv)
-    files = [f for folder in arguments.folders for f in sorted((ROOT / folder).rglob("*.py"))]
-    mutants = [mutant for file in files for mutant in mutants_of(file, ROOT)]
-    done = _logged(arguments.log)
-    if arguments.again:
-        chosen = [m for m in mutants if done.get(m.name) == "survived"]
-    else:
-        sample = random.Random(_SEED).sample(mutants, min(arguments.count, len(mutants)))
-        chosen = [m for m in sample if m.name not in done]
-    print(f"{len(mutants)} mutants, {len(chosen)} to run", flush=True)
-    _run(sorted(chosen, key=lambda m: m.name), arguments.log)
-    counts = Counter(_logged(arguments.log).values())
-    print(", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())))
-    return int(counts["survived"] > 0)
-
-
-def _run(mutants: list[Mutant], log: Path) -> None:
     os.chdir(ROOT)
     for module in _PRELOADED:
         importlib.import_module(module)
-    usual: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = folder
-        for mutant in mutants:
-            tests = tests_of(mutant.path)
-            key = " ".join(tests)
-            if key not in usual:
-                outcome, usual[key] = run_tests(None, tests, 600)
-                if outcome != "survived":
-                    raise SystemExit(f"the tests fail without a mutant: {key}")
-            outcome, seconds = run_tests(mutant, tests, 20 + 4 * usual[key])
-            with log.open("a", encoding="utf-8") as file:
-                file.write(f"{outcome}\t{seconds:.1f}\t{mutant.line}\t{mutant.name}\n")
+    equivalent = json.loads(EQUIVALENT.read_text(encoding="utf-8"))
+    survivors = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = scratch
+        sys.dont_write_bytecode, sys.pycache_prefix = (
+            False,
+            scratch,
+        )  # compiled once, not per mutant
+        for folder in arguments.folders:
+            files = sorted((ROOT / folder).rglob("*.py"))
+            mutants = [mutant for file in files for mutant in mutants_of(file, ROOT)]
+            sample = random.Random(_SEED).sample(mutants, min(arguments.count, len(mutants)))
+            repeated = "survived" if arguments.again else None
+            done = _logged(arguments.log)
+            chosen = [
+                m for m in sample if done.get(m.name) == repeated and m.name not in equivalent
+            ]
+            print(f"{folder}: {len(mutants)} mutants, {len(chosen)} to run", flush=True)
+            _run(folder, sorted(chosen, key=lambda m: m.name), arguments.log)
+            done = _logged(arguments.log)
+            counts = Counter(
+                "equivalent" if m.name in equivalent else done.get(m.name, "not run")
+                for m in sample
+            )
+            print(
+                f"{folder}:", ", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items()))
+            )
+            survivors += counts["survived"]
+    return int(survivors > 0)
+
+
+def _run(folder: str, mutants: list[Mutant], log: Path) -> None:
+    recorder = record(folder) if mutants else None
+    for mutant in mutants:
+        assert recorder is not None
+        outcome, seconds = run_tests(mutant, recorder)
+        line = {
+            "outcome": outcome, "seconds": round(seconds, 1), "line": mutant.line,
+            "name": mutant.name,
+        }  # fmt: skip
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
 
 def _logged(log: Path) -> dict[str, str]:
     """Name -> the last outcome."""
     if not log.exists():
         return {}
-    lines = (line.split("\t") for line in log.read_text(encoding="utf-8").splitlines())
-    return {name: outcome for outcome, _, _, name in lines}
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    return {line["name"]: line["outcome"] for line in lines}
 
 
 if __name__ == "__main__":

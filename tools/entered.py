@@ -1,0 +1,89 @@
+"""Which functions each test enters, so that a changed one costs its own tests only."""
+
+import ast
+import sys
+import threading
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+Place = tuple[str, int]
+"""A function: its file, and its first line (that of its first decorator)."""
+
+
+@dataclass
+class Recorder:
+    """A pytest plugin that notes what every test enters, and how long that takes.
+
+    What fixtures enter counts for all tests of the file that asked for them first.
+    """
+
+    folder: Path
+    """Functions elsewhere are not noted."""
+    entered: dict[str, set[Place]] = field(default_factory=dict)
+    """Test -> functions."""
+    prepared: dict[str, set[Place]] = field(default_factory=dict)
+    """File of tests -> functions that its fixtures enter."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Test -> processor time that it takes."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None]:
+        """Notes what fixtures enter."""
+        file = item.nodeid.partition("::")[0]
+        yield from self._noting(self.prepared.setdefault(file, set()))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
+        """Notes what the test enters."""
+        start = time.process_time()
+        try:
+            return (yield from self._noting(self.entered.setdefault(item.nodeid, set())))
+        finally:
+            self.seconds[item.nodeid] = time.process_time() - start
+
+    def _noting(self, places: set[Place]) -> Generator[None]:
+        folder = str(self.folder)
+
+        def note(frame: FrameType, event: str, argument: object) -> None:
+            del argument
+            if event == "call" and frame.f_code.co_filename.startswith(folder):
+                places.add((frame.f_code.co_filename, frame.f_code.co_firstlineno))
+
+        threading.setprofile(note)
+        sys.setprofile(note)
+        try:
+            return (yield)
+        finally:
+            sys.setprofile(None)
+            threading.setprofile(None)  # pyright: ignore[reportArgumentType]
+
+    def tests_of(self, place: Place | None) -> list[str]:
+        """The tests that enter a function, the fastest first; for None, all."""
+        found = [
+            test
+            for test, places in self.entered.items()
+            if place is None or place in places or place in self.prepared[test.partition("::")[0]]
+        ]
+        return sorted(found, key=lambda test: self.seconds[test])
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A pytest plugin that runs some tests in a given order, whatever was collected."""
+
+    tests: list[str]
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keeps and sorts them."""
+        rank = {test: place for place, test in enumerate(self.tests)}
+        items[:] = sorted((i for i in items if i.nodeid in rank), key=lambda i: rank[i.nodeid])
+
+
+def first_line(function: ast.FunctionDef) -> int:
+    """As in its code object."""
+    return min([function.lineno, *(d.lineno for d in function.decorator_list)])
