@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io
 
+from ..kdsr.errors import ConfigError
 from . import models, runtime
 from .types import ModelType, schema
 
@@ -23,9 +24,7 @@ class LoadKDSR(io.ComfyNode):
                     "model",
                     options=models.options(),
                     default=models.DEFAULT,
-                    tooltip="Bundled models come with the pack. Files are those in models/kdsr. "
-                    f"Those marked “{models.DOWNLOAD_MARK.strip()}” are fetched once, verified "
-                    "and kept in models/kdsr.",
+                    tooltip="Models that come with the pack, and the files in models/kdsr.",
                 ),
                 io.Combo.Input(
                     "precision",
@@ -48,16 +47,9 @@ class LoadKDSR(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(
-        cls, model: str | None = None, precision: str | None = None, hub_id: str | None = None
-    ) -> bool | str:
-        # None: linked, known when it runs.
-        if precision is not None and precision not in PRECISIONS:
-            return f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}"
-        if precision == "fp16" and not runtime.has_cuda():
-            return "fp16 needs a CUDA GPU; choose auto or bf16"
-        if hub_id:
-            return models.hub_problem(hub_id.strip()) or True
+    def validate_inputs(cls, model: str | None = None) -> bool | str:
+        # Only one: ComfyUI repeats what is said here for every input that is named here, and checks
+        # the others itself. None is linked: known when it runs.
         return (model is not None and models.problem(model)) or True
 
     @classmethod
@@ -67,7 +59,9 @@ class LoadKDSR(io.ComfyNode):
         return f"{precision} {models.version(model, hub_id)}"
 
     @classmethod
-    def execute(cls, model: str, precision: str, hub_id: str = "") -> io.NodeOutput:
+    def execute(cls, model: str, precision: str, hub_id: str | None = "") -> io.NodeOutput:
+        if precision == "fp16" and not runtime.has_cuda():
+            raise ConfigError("fp16 needs a CUDA GPU; choose auto or bf16")
         loaded = models.load(model, hub_id, precision)
         parameters = sum(p.numel() for p in loaded.kdsr.parameters())
         runtime.show_text(cls, f"x{loaded.kdsr.config.scale}, {parameters / 1e6:.1f} M parameters")

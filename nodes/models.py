@@ -6,7 +6,7 @@ import torch
 
 from ..kdsr.errors import HubError
 from ..kdsr.files.catalog import CatalogEntry, list_models
-from ..kdsr.files.hub import HubFile, resolve
+from ..kdsr.files.hub import resolve
 from ..kdsr.files.loading import DEFAULT_MODEL
 from ..kdsr.files.loading import load as load_model
 from . import runtime
@@ -26,62 +26,55 @@ def options() -> list[str]:
     return [*bundled, *runtime.model_files(), *marked]
 
 
-def problem(model: str) -> str | None:
+def problem(model: object) -> str | None:
     """What is wrong with a choice, as far as can be known without reading weights."""
     if _entry(model) or runtime.model_path(model):
         return None
     return (
-        f"no model {model!r}; choose one of {', '.join(options())}, or put the file into "
+        f"no model {str(model)[:80]!r}; choose one of {', '.join(options())}, or put the file into "
         f"{runtime.model_folders()[0]} and press R"
     )
 
 
-def hub_problem(hub_id: str) -> str | None:
-    """What is wrong with an address on the Hub, as far as can be known offline."""
-    try:
-        HubFile.parse(hub_id)
-    except HubError as error:
-        return str(error)
-    return None
-
-
 def version(model: str | None, hub_id: str | None) -> str:
     """Changes when the file behind a choice changes."""
-    path = runtime.model_path(model) if model and not hub_id else None
-    return f"{hub_id or model} {path.stat().st_mtime_ns if path else ''}"
+    address = (hub_id or "").strip()
+    path = None if address else runtime.model_path(model)
+    return f"{address or model} {path.stat().st_mtime_ns if path else ''}"
 
 
-def load(model: str, hub_id: str, precision: str) -> LoadedModel:
+def load(model: str, hub_id: str | None, precision: str) -> LoadedModel:
     """Loads a choice, downloading it if need be.
 
     Raises:
         KDSRError: If there is no such model, or it cannot be had or read.
     """
-    path = _find(model, hub_id)
+    path = _find(model, (hub_id or "").strip())
     with torch.inference_mode(False):  # weights that nodes of other packs may use outside it, too
         return runtime.manage(load_model(path), precision)
 
 
-def _find(model: str, hub_id: str) -> Path:
-    bar = runtime.Progress(1).part(1)
-
-    def progress(done: int, total: int) -> None:
-        runtime.cancelled()
-        if total:
-            bar(done, total)
-
-    if hub_id:
-        source = f"hf://{hub_id.strip().removeprefix('hf://')}"
-        return resolve(source, runtime.model_folders(), progress)
-    entry = _entry(model)
-    if entry is not None:
-        return resolve(entry.name, runtime.model_folders(), progress)
+def _find(model: str, address: str) -> Path:
+    if address:
+        return _fetch(f"hf://{address.removeprefix('hf://')}")
+    if entry := _entry(model):
+        return _fetch(entry.name)
     path = runtime.model_path(model)
     if path is None:
         raise HubError(problem(model) or model)
     return path
 
 
-def _entry(model: str) -> CatalogEntry | None:
-    name = model.removesuffix(DOWNLOAD_MARK)
+def _fetch(source: str) -> Path:
+    bar = runtime.Progress(1).part(1)
+
+    def progress(done: int, total: int) -> None:
+        if total:
+            bar(done, total)
+
+    return resolve(source, runtime.model_folders(), progress, cancelled=runtime.cancelled)
+
+
+def _entry(model: object) -> CatalogEntry | None:
+    name = str(model).removesuffix(DOWNLOAD_MARK)
     return next((entry for entry in list_models() if entry.name == name), None)

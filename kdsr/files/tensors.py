@@ -1,6 +1,7 @@
 """The tensors of a weights file, whatever KDSR format it is in, and nothing else."""
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,12 @@ from ..reading import read_safetensors, reading
 
 LARGEST_WEIGHT = 1e6
 """Beyond any trained weight (theirs are below 10): a flipped bit makes about 1e36 of one."""
+
+
+_CODE = re.compile(
+    r"unsupported (global|class)|unrecognized function|can only (create|build)", re.I
+)
+"""What PyTorch says of a pickle that calls for more than tensors. Random bytes it does not know."""
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -57,12 +64,12 @@ def _read_pickle(path: Path) -> Any:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "weights_only" in str(error).lower() or "unsupported" in str(error).lower():
+        if _CODE.search(str(error)):
             raise CheckpointError(
                 "the pickle holds more than tensors and was not opened, because it could run "
                 "code; ask its author for safetensors or a plain state dict"
             ) from None
-        raise CheckpointError("not a PyTorch checkpoint") from None
+        raise CheckpointError("not a PyTorch checkpoint, or a damaged one") from None
     if isinstance(loaded, dict):
         return loaded.get("params_ema", loaded.get("params", loaded))
     return loaded

@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import folder_paths
@@ -19,8 +20,10 @@ _OUTPUT, _INPUT = " [output]", " [input]"  # how ComfyUI marks a file of these f
 
 
 def register_model_folder() -> None:
-    """Makes models/kdsr known, beside the folders that extra_model_paths.yaml names."""
+    """Makes models/kdsr, and known, beside the folders that extra_model_paths.yaml names."""
     default = str(Path(folder_paths.models_dir, MODEL_FOLDER))
+    with suppress(OSError):  # a read-only disk is no reason to go without nodes
+        Path(default).mkdir(parents=True, exist_ok=True)
     known = folder_paths.folder_names_and_paths.get(MODEL_FOLDER, ([], set()))[0]
     paths = [*known, *([] if default in known else [default])]
     # Set directly: add_model_folder_path gives a new name an empty list of extensions.
@@ -42,8 +45,10 @@ def model_files() -> list[str]:
     return folder_paths.get_filename_list(MODEL_FOLDER)
 
 
-def model_path(name: str) -> Path | None:
-    """The file of that name in models/kdsr."""
+def model_path(name: object) -> Path | None:
+    """The file of that name in models/kdsr, or None if `model_files` would not list it."""
+    if not isinstance(name, str) or Path(name).suffix.lower() not in _EXTENSIONS:
+        return None
     path = folder_paths.get_full_path(MODEL_FOLDER, name)
     return Path(path) if path else None
 

@@ -2,6 +2,9 @@
 
 import dataclasses
 import math
+import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,14 +61,26 @@ def test_the_bundled_model_loads_and_upscales(host: Host, bundled, photo) -> Non
 
 
 def test_a_choice_that_is_not_there_is_found_before_running(host: Host) -> None:
-    message = host.check("KDSR_Load", model="gone.safetensors", precision="auto")
-    assert "gone.safetensors" in message
-    assert host.check("KDSR_Load", model="kdsr-s-x4", precision="auto") is True
+    assert host.check("KDSR_Load", model="kdsr-s-x4") is True
+    (host.models / "notes.txt").write_text("not a model", encoding="utf-8")
+    for model in ("gone.safetensors", "notes.txt", "a\0b.pth", "x" * 5000 + ".pth", 5, ["x"]):
+        assert host.check("KDSR_Load", model=model).startswith("no model "), model
+        with pytest.raises(RuntimeError, match="no model "):
+            host.run("KDSR_Load", model=model)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="fp16 is fine on CUDA")
-def test_fp16_on_a_cpu_is_found_before_running(host: Host) -> None:
-    assert "CUDA" in host.check("KDSR_Load", model="kdsr-s-x4", precision="fp16")
+def test_fp16_needs_cuda(host: Host) -> None:
+    with pytest.raises(RuntimeError, match="fp16 needs a CUDA GPU; choose auto or bf16"):
+        host.run("KDSR_Load", precision="fp16")
+
+
+def test_weights_that_are_no_numbers_are_blamed_when_they_load(host: Host) -> None:
+    ruined = make_tiny()
+    torch.nn.init.constant_(ruined.network.blocks[1].conv.weight, math.nan)
+    save_checkpoint(ruined, host.models / "nan.safetensors")
+    with pytest.raises(RuntimeError, match=r"nan\.safetensors.*blocks\.1\.conv\.weight.*damaged"):
+        host.run("KDSR_Load", model="nan.safetensors")
 
 
 def test_bundled_local_and_downloadable_models_are_offered(
@@ -82,23 +97,35 @@ def test_bundled_local_and_downloadable_models_are_offered(
     assert tiny_file in offered
     assert offered[-1] == "kdsr-x (download)"
     # A workflow may hold either name; what the first of these says must be true before running.
-    assert host.check("KDSR_Load", model="kdsr-x (download)", precision="auto") is True
-    assert host.check("KDSR_Load", model="kdsr-x", precision="auto") is True
+    assert host.check("KDSR_Load", model="kdsr-x (download)") is True
+    assert host.check("KDSR_Load", model="kdsr-x") is True
 
 
 def test_a_model_that_cannot_be_downloaded_names_url_and_folder(host: Host, monkeypatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     hub_id = "kdsr-tests/none/tiny.safetensors@v2"
-    assert host.check("KDSR_Load", model="kdsr-s-x4", precision="auto", hub_id=hub_id) is True
     with pytest.raises(RuntimeError) as caught:
         host.run("KDSR_Load", hub_id=hub_id)
     assert "kdsr-tests/none/resolve/v2/tiny.safetensors" in str(caught.value)
     assert str(host.models) in str(caught.value)
 
 
-def test_an_address_that_is_none_is_found_before_running(host: Host) -> None:
-    message = host.check("KDSR_Load", model="kdsr-s-x4", precision="auto", hub_id="owner/repo")
-    assert "owner/repo/file.safetensors" in message
+def test_an_address_that_is_none_is_named_and_blanks_are_none(host: Host) -> None:
+    with pytest.raises(RuntimeError, match=r"expected hf://owner/repo/file\.safetensors"):
+        host.run("KDSR_Load", hub_id="owner/repo")
+    for blank in ("", " ", None):
+        assert host.run("KDSR_Load", hub_id=blank).kdsr.config.scale == 4
+
+
+def test_a_download_stops_where_comfyui_is_told_to_stop(host: Host, monkeypatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens: tried for 20 s
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    mm, started = host.comfy("comfy.model_management"), time.monotonic()
+    threading.Timer(0.5, mm.interrupt_current_processing).start()
+    with pytest.raises(mm.InterruptProcessingException):
+        host.node("KDSR_Load").execute("kdsr-s-x4", "auto", "kdsr-tests/none/tiny.safetensors")
+    assert time.monotonic() - started < 2
 
 
 def test_linked_inputs_are_left_to_execution(host: Host) -> None:
@@ -118,15 +145,19 @@ def test_a_replaced_file_is_loaded_again(host: Host) -> None:
     assert load.fingerprint_inputs("changing.safetensors", "auto") != before
 
 
-def test_model_folders_of_extra_model_paths_are_kept(host: Host, tmp_path) -> None:
+def test_model_folders_of_extra_model_paths_are_kept_and_the_usual_one_is_made(
+    host: Host, tmp_path, monkeypatch
+) -> None:
     folder_paths = host.comfy("folder_paths")
 
     registered = folder_paths.folder_names_and_paths["kdsr"]
     try:
         folder_paths.folder_names_and_paths["kdsr"] = ([str(tmp_path)], set())
+        monkeypatch.setattr(folder_paths, "models_dir", str(tmp_path / "new" / "models"))
         host.module("nodes.runtime").register_model_folder()
         paths, extensions = folder_paths.folder_names_and_paths["kdsr"]
-        assert paths == [str(tmp_path), str(host.models)]
+        assert paths == [str(tmp_path), str(tmp_path / "new" / "models" / "kdsr")]
+        assert Path(paths[1]).is_dir(), "people look for the folder that the README names"
         assert ".safetensors" in extensions
     finally:
         folder_paths.folder_names_and_paths["kdsr"] = registered

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +12,10 @@ from huggingface_hub import constants, file_download
 
 import kdsr
 from kdsr import HubError
+from kdsr.errors import Cancelled
 from kdsr.files.catalog import CATALOG, WEIGHTS, CatalogEntry, list_models
-from kdsr.files.hub import HubFile, default_folder, resolve
+from kdsr.files.hub import default_folder, resolve
+from kdsr.files.hub_address import HubFile
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny
 from tests.support.hub_server import COMMIT, HubServer, serving
@@ -195,6 +199,40 @@ def test_offline_works_with_a_cache_and_explains_itself_without(
     assert len(hub.requests) == asked
 
 
+def test_a_download_stops_within_a_second_while_the_client_waits_for_the_network(
+    hub: HubServer, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # tried again for 20 s
+    started = time.monotonic()
+    with pytest.raises(Cancelled):
+        resolve(
+            "tiny",
+            entries=[entry(content)],
+            cancelled=lambda: time.monotonic() > started + 0.5,
+        )
+    assert 0.5 < time.monotonic() - started < 2
+
+
+def test_a_download_that_may_be_cancelled_is_the_same(hub: HubServer, content: bytes) -> None:
+    seen: list[tuple[int, int]] = []
+    path = resolve(
+        "tiny",
+        progress=lambda *step: seen.append(step),
+        entries=[entry(content)],
+        cancelled=lambda: False,
+    )
+    assert path.read_bytes() == content
+    assert seen[-1] == (len(content), len(content))
+    with pytest.raises(HubError, match="no such file"):
+        resolve(f"hf://someone/models/none{FILE}", cancelled=lambda: False)
+
+
+def test_a_missing_client_is_named(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(HubError, match=r"pip install huggingface_hub\..*Or fetch"):
+        resolve(f"hf://someone/models/{FILE}")
+
+
 @pytest.mark.slow  # the client tries again for a while
 def test_no_network_at_all_is_explained(
     hub: HubServer, content: bytes, monkeypatch: pytest.MonkeyPatch
@@ -230,8 +268,13 @@ def test_progress_is_reported(hub: HubServer, content: bytes) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["hf://a/b", "hf://a/b/c.pt", "hf://../b/c.safetensors", "hf://a/b/c.safetensors@", "hf://"],
-)
+    [
+        "hf://a/b", "hf://a/b/c.pt", "hf://../b/c.safetensors", "hf://a/b/c.safetensors@", "hf://",
+        "a/b/../c.safetensors", "a/b//c.safetensors", "jürgen/b/c.safetensors",
+        "a--b/c/d.safetensors", ".a/b/c.safetensors", "a/b/c.safetensors@../../x",
+        "a/b/c.safetensors@x/../y", "a/b/c.safetensors@/x", "a/b/c.safetensors@é", " ",
+    ],
+)  # fmt: skip
 def test_addresses_of_another_form_are_refused(text: str) -> None:
     with pytest.raises(HubError, match="cannot read"):
         HubFile.parse(text)
@@ -239,7 +282,8 @@ def test_addresses_of_another_form_are_refused(text: str) -> None:
 
 def test_an_address_has_a_default_revision() -> None:
     assert HubFile.parse("a/b/d/c.safetensors") == HubFile("a/b", "d/c.safetensors", "main")
-    assert HubFile.parse("hf://a/b/c.safetensors@v1.0").revision == "v1.0"
+    for revision in ("v1.0", "refs/pr/1", COMMIT, "feature-x"):
+        assert HubFile.parse(f"hf://a/b/c.safetensors@{revision}").revision == revision
 
 
 def test_an_unknown_name_lists_the_names_there_are() -> None:

@@ -1,0 +1,215 @@
+"""The Hub's own client: a download that can be stopped, verified, its failures in one sentence."""
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+from ..errors import Cancelled, HubError
+from .hub_address import HubFile
+
+ProgressFn = Callable[[int, int], None]
+"""Called with (bytes done, bytes in all)."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_TRIES = 4
+_ASK = 0.2  # seconds between two questions whether to go on
+
+
+def download(
+    wanted: HubFile,
+    by_hand: str,
+    progress: ProgressFn | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    sha256: str | None = None,
+) -> Path:
+    """The file in the client's cache, verified.
+
+    Args:
+        wanted: The file.
+        by_hand: What to say after a failure.
+        progress: Where the installed client can report it; it shows its own bar otherwise.
+        cancelled: Asked several times a second, also while the network keeps the client waiting.
+        sha256: Of the file; what the Hub states if not given.
+
+    Raises:
+        HubError: If it cannot be had or verified.
+        Cancelled: If `cancelled` says so. What was downloaded is kept for the next try.
+    """
+    _check_client(by_hand)
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+    with _explaining(wanted, by_hand, offline=offline):
+        if cancelled is None:
+            path = _fetch(wanted, progress, offline=offline)
+        else:
+            path = _stoppable(
+                lambda report: _fetch(wanted, report, offline=offline), progress, cancelled
+            )
+    try:
+        verify(path, sha256 or _stated_hash(path, wanted, offline=offline), by_hand)
+    except HubError:
+        # What links to the wrong bytes goes first, or they would be served from the cache.
+        blob = path.parent / path.readlink() if path.is_symlink() else path
+        for file in (path.resolve(), path, blob):
+            file.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _check_client(by_hand: str) -> None:
+    try:
+        import huggingface_hub  # noqa: F401
+    except ImportError as error:
+        raise HubError(
+            f"downloads need the package huggingface_hub ({error}): pip install huggingface_hub. "
+            f"{by_hand}"
+        ) from None
+
+
+def _stoppable(
+    work: Callable[[ProgressFn], Path],
+    progress: ProgressFn | None,
+    cancelled: Callable[[], bool],
+) -> Path:
+    """Runs `work` in a thread, because the client waits half a minute where there is no network.
+
+    `progress` and `cancelled` are called in this thread; a thread that is left behind ends at its
+    next report.
+    """
+    outcome: Future[Path] = Future()
+    stopped = Event()
+    reports: list[tuple[int, int]] = []
+
+    def report(done: int, total: int) -> None:
+        if stopped.is_set():
+            raise Cancelled("stopped on request")
+        reports[:] = [(done, total)]
+
+    def run() -> None:
+        try:
+            outcome.set_result(work(report))
+        except BaseException as error:  # noqa: BLE001 - it is raised in the other thread
+            outcome.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    try:
+        while not wait((outcome,), _ASK).done:
+            if cancelled():
+                raise Cancelled("stopped on request")
+            if progress is not None and reports:
+                progress(*reports[0])
+    finally:
+        stopped.set()
+    if progress is not None and reports:
+        progress(*reports[0])
+    return outcome.result()
+
+
+@contextmanager
+def _explaining(wanted: HubFile, by_hand: str, *, offline: bool) -> Iterator[None]:
+    """Turns what the client raises into a HubError; each major version has other exceptions."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        yield
+    # FileNotFoundError and ValueError: offline without a cached copy, in different versions.
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise HubError(f"{wanted.url}: {_reason(error, offline=offline)}. {by_hand}") from None
+    except Exception as error:
+        if not type(error).__module__.startswith(("httpx", "httpcore", "requests", "urllib3")):
+            raise
+        raise HubError(f"{wanted.url}: {_reason(error, offline=offline)}. {by_hand}") from None
+
+
+def _fetch(wanted: HubFile, progress: ProgressFn | None, *, offline: bool) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    options: dict[str, Any] = {
+        "revision": wanted.revision,
+        "endpoint": os.environ.get("HF_ENDPOINT") or None,
+        "local_files_only": offline,
+    }
+    if progress is not None:
+        options |= _progress_option(hf_hub_download, progress)
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return Path(hf_hub_download(wanted.repo, wanted.file, **options))
+        except Exception as error:  # noqa: PERF203
+            # Clients before 1.0 go on from where a connection broke, but only when called again.
+            if type(error).__name__ != "ChunkedEncodingError" or attempt == _TRIES:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _stated_hash(path: Path, wanted: HubFile, *, offline: bool) -> str | None:
+    """The sha256 that the Hub states for a file in the cache; None where it states none."""
+    etag = None
+    if path.is_symlink():
+        # To blobs/<etag>. That may be a link too, to a store where names are hashes of another
+        # kind: only the first link is followed.
+        etag = path.readlink().name
+    elif not offline:  # a file system without links, as on many Windows machines
+        from huggingface_hub import get_hf_file_metadata
+
+        with suppress(HubError), _explaining(wanted, "", offline=False):
+            etag = get_hf_file_metadata(wanted.url).etag
+    return etag if etag and _SHA256.fullmatch(etag) else None
+
+
+def _progress_option(download: Any, progress: ProgressFn) -> dict[str, Any]:
+    import inspect
+
+    if "tqdm_class" not in inspect.signature(download).parameters:
+        return {}
+    from tqdm import tqdm
+
+    class Reporting(tqdm):
+        def update(self, n: float | None = 1) -> bool | None:
+            shown = super().update(n)
+            progress(int(self.n), int(self.total or 0))
+            return shown
+
+    return {"tqdm_class": Reporting}
+
+
+def _reason(error: Exception, *, offline: bool) -> str:
+    kind = type(error).__name__
+    if offline:
+        return "not in the cache, and HF_HUB_OFFLINE forbids the network; unset it once"
+    known = {
+        "EntryNotFoundError": "the repository has no such file",
+        "RemoteEntryNotFoundError": "the repository has no such file",
+        "RevisionNotFoundError": "the repository has no such revision",
+        "RepositoryNotFoundError": "there is no such repository, or it is private: set HF_TOKEN",
+        "GatedRepoError": "the repository asks for consent: accept its terms and set HF_TOKEN",
+    }
+    if kind in known:
+        return known[kind]
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        return f"cannot be downloaded: {error.strerror}"
+    detail = str(error).strip().splitlines()
+    return f"cannot be downloaded ({kind}{': ' + detail[0] if detail else ''})"
+
+
+def verify(path: Path, sha256: str | None, remedy: str) -> None:
+    """Refuses a file of another hash; of None, none is expected.
+
+    Raises:
+        HubError: Which ends with `remedy`.
+    """
+    if sha256 is None:
+        return
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    if digest.hexdigest() != sha256:
+        raise HubError(
+            f"{path.name} is not the expected file (sha256 {digest.hexdigest()[:16]}..., expected "
+            f"{sha256[:16]}...). {remedy}"
+        )
