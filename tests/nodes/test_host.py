@@ -77,7 +77,7 @@ def test_fp16_needs_cuda(host: Host) -> None:
 
 def test_weights_that_are_no_numbers_are_blamed_when_they_load(host: Host) -> None:
     ruined = make_tiny()
-    torch.nn.init.constant_(ruined.network.blocks[1].conv.weight, math.nan)
+    torch.nn.init.constant_(ruined.get_parameter("network.blocks.1.conv.weight"), math.nan)
     save_checkpoint(ruined, host.models / "nan.safetensors")
     with pytest.raises(RuntimeError, match=r"nan\.safetensors.*blocks\.1\.conv\.weight.*damaged"):
         host.run("KDSR_Load", model="nan.safetensors")
