@@ -65,8 +65,8 @@ class EstimateIDR(io.ComfyNode):
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="Only this region counts. One mask for all images or one for each, "
-                    "of the image's size.",
+                    tooltip="Only this region counts. One mask for all images or one for each; of "
+                    "another size than the image, it is resized.",
                 ),
             ],
             outputs=[

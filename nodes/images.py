@@ -44,29 +44,23 @@ class Picture:
         """What counts in an estimate: the mask, and only where the image can be seen.
 
         Args:
-            mask: MASK, (B or 1, H, W) or (H, W).
+            mask: MASK; see `fitted`.
 
         Raises:
-            ImageError: If the mask has another size or selects nothing.
+            ImageError: If the mask selects nothing or there are too many.
         """
-        height, width = self.lq.shape[-2:]
         seen = None
         if self.alpha is not None:
             hidden = ~(self.alpha > 0).flatten(1).any(1)
             seen = torch.where(hidden.reshape(-1, 1, 1, 1), 1.0, self.alpha)
         if mask is None:
             return seen
-        mask = mask.reshape(-1, 1, *mask.shape[-2:])
         if not (mask > 0).any():
             raise ImageError(
                 "the mask is empty: paint at least one pixel, or disconnect it. (Load Image gives "
                 "an empty 64 x 64 mask for images without transparency.)"
             )
-        if mask.shape[-2:] != (height, width):
-            raise ImageError(
-                f"the mask is {mask.shape[-1]} x {mask.shape[-2]} px but the image is {width} x "
-                f"{height}; resize one of them"
-            )
+        mask = self.fitted(mask)
         if len(mask) not in (1, len(self.lq)):
             raise ImageError(
                 f"got {len(mask)} masks for {len(self.lq)} images; give one each or one for all"
@@ -77,6 +71,13 @@ class Picture:
         # Where all that the mask selects is hidden, the mask decides.
         hidden = ~(both > 0).flatten(1).any(1)
         return torch.where(hidden.reshape(-1, 1, 1, 1), mask.to(seen), both)
+
+    def fitted(self, mask: Tensor) -> Tensor:
+        """A MASK of any size, (B or 1, h, w) or (h, w), at the image's: (B or 1, 1, H, W)."""
+        mask = mask.reshape(-1, 1, *mask.shape[-2:])
+        if mask.shape[-2:] == self.lq.shape[-2:]:
+            return mask
+        return F.interpolate(mask.float(), self.lq.shape[-2:], mode="bilinear", antialias=True)
 
     def preview(self, out: Tensor) -> Callable[[], Tensor]:
         """A small picture of how far `out` has come, for the progress bar.

@@ -16,7 +16,8 @@ def common_inputs() -> list[Any]:
         ModelType.Input("model", tooltip="From Load KDSR."),
         io.Image.Input(
             "image",
-            tooltip="RGB or RGBA, any size, one or a batch. Alpha is upscaled apart.",
+            tooltip="RGB or RGBA, any size, one or a batch. Alpha is upscaled apart; Load Image "
+            "gives it as a mask, Join Image with Alpha puts it back.",
         ),
         *size_inputs(),
     ]

@@ -28,12 +28,14 @@ PLACES = (1, 2, 3)
 
 
 def _region_inputs() -> list[Any]:
+    """Not as ComfyUI's `Autogrow`, which renames what it grows: see `nodes/sizes.py`."""
     pairs = [
         (
             io.Mask.Input(
                 f"mask_{place}",
                 optional=True,
-                tooltip=f"Region {place}, of the image's size. What no mask covers is the rest.",
+                tooltip=f"Region {place}. Of another size than the image, it is resized. What no "
+                "mask covers is the rest.",
             ),
             IDRType.Input(
                 f"idr_{place}",
@@ -64,8 +66,8 @@ class UpscaleRegions(io.ComfyNode):
                     options=[MASKS, MAP],
                     default=MASKS,
                     optional=True,
-                    tooltip="masks: paint up to three regions. map: no masks; IDRs are estimated "
-                    "on a grid and change smoothly over the image.",
+                    tooltip="masks: paint up to three regions. map: what no mask covers gets IDRs "
+                    "that are estimated on a grid and change smoothly; without masks, all of it.",
                 ),
                 io.Int.Input(
                     "feather",
@@ -73,7 +75,7 @@ class UpscaleRegions(io.ComfyNode):
                     min=0,
                     max=512,
                     optional=True,
-                    tooltip="masks only: input pixels over which regions fade into each other.",
+                    tooltip="Input pixels over which masked regions fade into what is around them.",
                 ),
                 io.Int.Input(
                     "cells",
@@ -88,7 +90,8 @@ class UpscaleRegions(io.ComfyNode):
                 IDRType.Input(
                     "idr_rest",
                     optional=True,
-                    tooltip="For what no mask covers; without it, its own is estimated.",
+                    tooltip="For what no mask covers; without it, its own is estimated. Not with "
+                    "map.",
                 ),
                 STRENGTH_INPUT,
             ],
@@ -113,13 +116,9 @@ class UpscaleRegions(io.ComfyNode):
     ) -> io.NodeOutput:
         picture, wanted = Picture.of(image), output_size(size_by, size, fit_height)
         out = new_result(cls, model, picture, wanted, in_regions=True)
-        if regions == MAP:
-            progress = runtime.Progress(estimating_cost(model) + _MAP_COST * upscaling_cost(model))
-            found = estimate_map(model, picture, cells, progress)
-        else:
-            painted_regions = _Painted.of(picture, painted, idr_rest)
-            progress = runtime.Progress(painted_regions.cost(model))
-            found = painted_regions.estimated(model, picture, feather, progress)
+        painted_regions = _Painted.of(picture, painted, idr_rest, cells if regions == MAP else None)
+        progress = runtime.Progress(painted_regions.cost(model))
+        found = painted_regions.estimated(model, picture, feather, progress)
         result = upscale(model, picture, out, found, strength=strength, progress=progress)
         return io.NodeOutput(result)
 
@@ -128,13 +127,17 @@ class UpscaleRegions(io.ComfyNode):
 class _Painted:
     """Regions before their IDRs are estimated."""
 
-    weights: Tensor
-    """(N, 1, H, W), the rest last."""
+    weights: Tensor | None
+    """(N, 1, H, W), what no mask covers last; None without masks."""
     given: tuple[IDR | None, ...]
     """For each region; None is to be estimated."""
+    cells: int | None
+    """Of the map that what no mask covers gets; None for one IDR."""
 
     @classmethod
-    def of(cls, picture: Picture, inputs: dict[str, Any], rest: IDR | None) -> "_Painted":
+    def of(
+        cls, picture: Picture, inputs: dict[str, Any], rest: IDR | None, cells: int | None
+    ) -> "_Painted":
         """Reads the inputs `mask_1`, `idr_1` and so on."""
         masks, given = [], []
         for place in PLACES:
@@ -144,26 +147,44 @@ class _Painted:
             if mask is not None:
                 masks.append(_plane(mask, place, picture))
                 given.append(idr)
+        if cells is not None and rest is not None:
+            raise ConfigError(
+                "regions is map, which estimates an IDR for every place that no mask covers: "
+                "disconnect idr_rest, or set regions to masks"
+            )
         if not masks:
-            raise ConfigError("no regions: connect mask_1, or set regions to map")
+            if cells is None:
+                raise ConfigError("no regions: connect mask_1, or set regions to map")
+            return cls(None, (), cells)
         weights = with_rest(torch.cat(masks))
-        return cls(weights, (*given, *[rest] * (len(weights) - len(masks))))
+        if len(weights) == len(masks):
+            return cls(weights, tuple(given), None)
+        return cls(weights, (*given, rest), cells)
 
     def cost(self, model: LoadedModel) -> float:
         """Of the estimates and of upscaling every region."""
-        missing = sum(idr is None for idr in self.given)
-        return missing * estimating_cost(model) + len(self.given) * upscaling_cost(model)
+        missing = sum(idr is None for idr in self.given) + (self.cells is not None)
+        passes = len(self.given) + _MAP_COST * (self.cells is not None)
+        return missing * estimating_cost(model) + passes * upscaling_cost(model)
 
     def estimated(
         self, model: LoadedModel, picture: Picture, feather: int, progress: runtime.Progress
     ) -> Regions:
         """With the IDRs that were not given, and soft edges."""
+        mapped = None
+        if self.cells is not None:
+            mapped = estimate_map(model, picture, self.cells, progress)
+        if self.weights is None:
+            assert mapped is not None  # `of` takes no masks for a map only
+            return mapped
+        given = (*self.given[:-1], mapped.idr.mean()) if mapped else self.given
         idrs = [
             estimate(model, picture, progress, mask=mask) if idr is None else idr
-            for mask, idr in zip(self.weights, self.given, strict=True)
+            for mask, idr in zip(self.weights, given, strict=True)
         ]
         soft = feathered(self.weights, feather)
-        return Regions.of_weights(IDR.cat([idr.mean() for idr in idrs]), soft)
+        found = Regions.of_weights(IDR.cat([idr.mean() for idr in idrs]), soft)
+        return found.divided(len(found.parts) - 1, mapped) if mapped else found
 
 
 def _plane(mask: Tensor, place: int, picture: Picture) -> Tensor:
@@ -172,5 +193,5 @@ def _plane(mask: Tensor, place: int, picture: Picture) -> Tensor:
         raise ImageError(
             f"mask_{place} is a batch of {len(mask)}; all images share their regions: give one mask"
         )
-    picture.weights(mask)  # has its size and is not empty
-    return mask.reshape(1, 1, *mask.shape[-2:]).float().cpu()
+    picture.weights(mask)  # is not empty
+    return picture.fitted(mask).float().cpu()

@@ -3,12 +3,14 @@
 
 import { app } from "../../scripts/app.js"
 
+const MASKS = ["mask_1", "mask_2", "mask_3"]
+
 /** The widgets that do not always apply: what they hang on, and the choices with which they do. */
 const APPLIES = {
   size: ["size_by", (by) => by !== "model factor"],
   fit_height: ["size_by", (by) => by === "fit into"],
   custom_overlap: ["overlap", (overlap) => overlap === "custom"],
-  feather: ["regions", (regions) => regions === "masks"],
+  feather: ["regions", (regions, node) => regions === "masks" || MASKS.some((mask) => linked(node, mask))],
   cells: ["regions", (regions) => regions === "map"],
   smoothing: ["mode", (mode) => mode.startsWith("smoothed")],
   scene_cut: ["mode", (mode) => mode.startsWith("smoothed")],
@@ -41,7 +43,7 @@ const linked = (node, name) => node.inputs?.some((input) => input.name === name 
 function applies(node, name) {
   const [by, accepts] = APPLIES[name] ?? []
   const chosen = find(node, by)
-  return !chosen || linked(node, name) || linked(node, by) || accepts(chosen.value)
+  return !chosen || linked(node, name) || linked(node, by) || accepts(chosen.value, node)
 }
 
 function setHidden(widget, hidden) {

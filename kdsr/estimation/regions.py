@@ -40,6 +40,16 @@ class Region:
                 f"at ({self.top}, {self.left})"
             )
 
+    @property
+    def bottom(self) -> int:
+        """One past its last row."""
+        return self.top + self.weights.shape[0]
+
+    @property
+    def right(self) -> int:
+        """One past its last column."""
+        return self.left + self.weights.shape[1]
+
 
 @dataclass(frozen=True, eq=False)
 class Regions:
@@ -58,8 +68,7 @@ class Regions:
             )
         height, width = self.size
         for part in self.parts:
-            h, w = part.weights.shape
-            if part.top + h > height or part.left + w > width:
+            if part.bottom > height or part.right > width:
                 raise ImageError(f"a region reaches beyond the image of {width} x {height} px")
 
     @classmethod
@@ -110,6 +119,20 @@ class Regions:
         idrs = [estimate(model, lq, mask=mask[None], **keywords).mean() for mask in hard]
         return cls.of_weights(IDR.cat(idrs), feathered(hard, feather))
 
+    def divided(self, index: int, finer: "Regions") -> "Regions":
+        """Divides one part by other regions.
+
+        Args:
+            index: Of the part; it is replaced by those of `finer` that it touches.
+            finer: Regions of the whole image, of the same size.
+        """
+        pieces = [(_common(self.parts[index], part), row) for row, part in enumerate(finer.parts)]
+        found = [(piece, row) for piece, row in pieces if piece is not None]
+        others = [row for row in range(len(self.parts)) if row != index]
+        parts = (*(self.parts[row] for row in others), *(piece for piece, _ in found))
+        idrs = [self.idr[row] for row in others] + [finer.idr[row] for _, row in found]
+        return Regions(IDR.cat(idrs), parts, self.size)
+
 
 def with_rest(masks: Tensor) -> Tensor:
     """Adds the region that no mask covers, unless there is none: (N, 1, H, W) -> (N or N + 1, ...).
@@ -139,6 +162,20 @@ def feathered(masks: Tensor, radius: int) -> Tensor:
             pads = (size[0] // 2, size[1] // 2)
             masks = F.avg_pool2d(masks, size, 1, pads, count_include_pad=False)
     return masks
+
+
+def _common(one: Region, other: Region) -> Region | None:
+    """Where both count, with the product of their weights; None if nowhere."""
+    top, left = max(one.top, other.top), max(one.left, other.left)
+    bottom, right = min(one.bottom, other.bottom), min(one.right, other.right)
+    if top >= bottom or left >= right:
+        return None
+    first, second = (
+        part.weights[top - part.top : bottom - part.top, left - part.left : right - part.left]
+        for part in (one, other)
+    )
+    weights = first * second
+    return Region(top, left, weights) if weights.any() else None
 
 
 def _checked(weights: Tensor) -> Tensor:
