@@ -37,9 +37,11 @@ class SittingOptions:
     """Licence of the exported model."""
     teacher_checkpoint: Path | None = None
     """A teacher to distil from; by default the one in `out`."""
-    init: Path | None = None
-    """Weights to start from: a finished model to go on with. By default a student starts from every
-    tensor of its teacher that fits, and the gan stage from the student in `out`."""
+    init: str | None = None
+    """A finished model to go on with, for the first stage and those that would start from its
+    teacher: a name from `kdsr models`, a file, or an address on the Hub. By default a teacher
+    starts from nothing, a student from every tensor of its teacher that fits, and the gan stage
+    from the student in `out`."""
     perceptual: Path | None = None
     """Weights for the perceptual loss: torchvision's VGG19 (.pth or .safetensors), or SqueezeNet
     v1.1 (.npz). Where they are named, every stage is also measured by that distance."""

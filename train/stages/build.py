@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 
 from kdsr import KDSR, KDSRTeacher
+from kdsr.files.loading import find_file
 from kdsr.files.weights import load_checkpoint
 from kdsr.network.estimator import DegradationEstimator
 from train.errors import TrainingError
@@ -39,8 +40,8 @@ def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) ->
     if name == "teacher":
         stage = TeacherStage(config, stage_options, composed=composed)
         wake(stage.model.estimator)
-        if options.init is not None and options.stage == "teacher":
-            _start_from(load_checkpoint(options.init), stage, say)
+        if options.init is not None:
+            _start_from(_finished(options.init), stage, say)
         return stage
     from_teacher = options.from_teacher and options.init is None
     distilled = stage_options.kd_weight > 0
@@ -68,7 +69,7 @@ def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) ->
     )
     wake(stage.model.estimator)
     if options.init is not None:
-        _start_from(load_checkpoint(options.init), stage, say)
+        _start_from(_finished(options.init), stage, say)
     elif from_teacher and teacher is not None:
         _start_from(teacher, stage, say)
     else:
@@ -97,13 +98,32 @@ def wake(estimator: DegradationEstimator) -> None:
         weight[:, 3:] *= math.sqrt(channels / (2 * (channels - 3)))
 
 
+@torch.no_grad()
+def see_as(student: DegradationEstimator, teacher: DegradationEstimator) -> None:
+    """Gives a teacher's first layer the eyes of a student, and none for the GT yet.
+
+    With the rest of a student's tensors it then does exactly what the student does. What the GT
+    tells is learnt from there: those weights are zero, their gradients are not.
+    """
+    teacher.head.weight.zero_()
+    teacher.head.weight[:, :3] = student.head.weight
+    assert teacher.head.bias is not None
+    assert student.head.bias is not None
+    teacher.head.bias.copy_(student.head.bias)
+
+
 def _start_from(source: KDSR | KDSRTeacher, stage: Stage, say: Callable[[str], None]) -> None:
     copied, left = copy_fitting(source, stage.model)
-    if not copied:
+    if len(copied) < len(left):
         raise TrainingError(
-            f"no tensor of {source.source} fits a {stage.name} with {stage.model.config}; start "
-            "from weights of the same size and scale"
+            f"{len(copied)} of {len(copied) + len(left)} tensors of {source.source}, which has "
+            f"{source.config}, fit a {stage.name} with {stage.model.config}; start from weights of "
+            "the same size and scale"
         )
+    if isinstance(source, KDSR) and isinstance(stage.model, KDSRTeacher):
+        see_as(source.estimator, stage.model.estimator)
+        say(f"{stage.name} starts as {source.source}, blind to the ground truth until it learns")
+        return
     fresh = f"; fresh, as they did not fit: {', '.join(left)}" if left else ""
     say(f"{stage.name} starts with {len(copied)} tensors of {source.source}{fresh}")
 
@@ -120,8 +140,18 @@ def _teacher(options: TrainOptions) -> KDSRTeacher:
 
 
 def _student(options: TrainOptions) -> KDSR:
-    path: Path = options.init or options.weights_of("student")
+    if options.init is not None and "student" not in options.chain():
+        path = find_file(options.init)
+    else:
+        path = options.weights_of("student")
     return _trained(path, KDSR, "--init", options)
+
+
+def _finished(source: str) -> KDSR | KDSRTeacher:
+    path = find_file(source)
+    if not path.is_file():
+        raise TrainingError(f"expected the weights to start from (--init) at {path}: no such file")
+    return load_checkpoint(path)
 
 
 def _trained(path: Path, kind: type[_Trained], option: str, options: TrainOptions) -> _Trained:
