@@ -32,9 +32,10 @@ def saved_student(folder: Path) -> Path:
 def test_a_made_teacher_does_what_the_student_does_and_can_learn_to_look_at_the_gt(
     tmp_path: Path,
 ) -> None:
-    options = read_options([tiny_recipe(tmp_path), "--init", str(saved_student(tmp_path))])
+    path = saved_student(tmp_path)
+    options = read_options([tiny_recipe(tmp_path), "--init", str(path)])
     said: list[str] = []
-    teacher, student = build_stage("teacher", options, said.append).model, kdsr.load(options.init)
+    teacher, student = build_stage("teacher", options, said.append).model, kdsr.load(path)
     assert isinstance(teacher, KDSRTeacher)
     assert "blind to the ground truth until it learns" in said[0]
     lq, gt = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32)

@@ -5,15 +5,18 @@ Simpler and faster than Real-ESRGAN's second order, and milder: it is the defaul
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from kdsr.errors import ConfigError
-from train.degradation.blur import blur_and_downscale
+from train.degradation.blur import blur, blur_and_downscale
 from train.degradation.draws import noise_seeds, uniforms
 from train.degradation.jpeg import jpeg
+from train.degradation.kernels import gaussian_kernels
+from train.degradation.more import Drawings, MoreOptions, apply_more, describe_more
 from train.degradation.noise import add_gaussian_noise
+from train.degradation.resampling import Resampled, Resampling
 from train.degradation.words import blur_words, jpeg_words, noise_words
 
 
@@ -41,6 +44,10 @@ class GeneralOptions:
     """Highest JPEG quality."""
     compressed: float = 0.55
     """Share of samples with JPEG."""
+    resampling: Resampling = field(default_factory=Resampling)
+    """Other ways to the LQ size than antialiased bicubic."""
+    more: MoreOptions = field(default_factory=MoreOptions)
+    """What else is done, between noise and JPEG."""
 
     def __post_init__(self) -> None:
         problems = [
@@ -80,6 +87,8 @@ class GeneralParameters:
         grey: (B,), bool: the same noise in all colours.
         quality: (B,), JPEG quality; 0 for none.
         seeds: One per sample, for its noise.
+        resampled: How each is downscaled, None for antialiased bicubic; () for all so.
+        more: What else is done to each; () for nothing.
     """
 
     sigma_long: Tensor
@@ -89,6 +98,8 @@ class GeneralParameters:
     grey: Tensor
     quality: Tensor
     seeds: list[int]
+    resampled: Sequence[Resampled | None] = ()
+    more: Drawings = ()
 
 
 class GeneralDegradation:
@@ -119,24 +130,40 @@ class GeneralDegradation:
             quality=(o.min_quality + (o.max_quality - o.min_quality) * u[8]).round()
             * (u[9] < o.compressed),
             seeds=noise_seeds(seed, step, samples),
+            resampled=o.resampling.sample(seed, step, samples),
+            more=o.more.sample(seed, step, samples),
         )
 
     def apply(self, gt: Tensor, parameters: GeneralParameters) -> Tensor:
         """Degrades (B, 3, sH, sW) in [0, 1] to (B, 3, H, W) in [0, 1] on the 8-bit grid."""
         p = parameters
         lq = blur_and_downscale(gt, p.sigma_long, p.sigma_short, p.angle, self.scale)
+        size = (lq.shape[2], lq.shape[3])
+        for row, resampled in enumerate(p.resampled):
+            if resampled is not None:
+                lq[row] = resampled.resize(self._blurred(gt, p, row), size)[0]
         lq = add_gaussian_noise(lq, p.noise, p.grey, p.seeds)
         lq = (lq * 255).round().clamp(0, 255) / 255
-        return jpeg(lq, p.quality)
+        return jpeg(apply_more(lq, p.more), p.quality)
+
+    def _blurred(self, gt: Tensor, p: GeneralParameters, row: int) -> Tensor:
+        """One sample at GT size, (1, 3, sH, sW)."""
+        one = slice(row, row + 1)
+        if p.sigma_long[row] == 0:
+            return gt[one]
+        kernel = gaussian_kernels(p.sigma_long[one], p.sigma_short[one], p.angle[one])
+        return blur(gt[one], kernel.to(gt))
 
     def describe(self, parameters: GeneralParameters) -> list[str]:
         """What was drawn for each sample, in words."""
-        p = parameters
+        p, count = parameters, len(parameters.seeds)
         columns = (p.sigma_long, p.sigma_short, p.angle, p.noise, p.grey, p.quality)
+        resampled = [f", {way.describe()}" if way else "" for way in p.resampled] or [""] * count
+        numbers = zip(*(column.tolist() for column in columns), strict=True)
         return [
-            f"{blur_words(long, short, angle)}, {noise_words(noise, grey=grey)}, "
+            f"{blur_words(long, short, angle)}{way}, {noise_words(noise, grey=grey)}{more}, "
             f"{jpeg_words(quality)}"
-            for long, short, angle, noise, grey, quality in zip(
-                *(column.tolist() for column in columns), strict=True
+            for (long, short, angle, noise, grey, quality), way, more in zip(
+                numbers, resampled, describe_more(p.more, count), strict=True
             )
         ]

@@ -23,6 +23,7 @@ from train.degradation.blur import blur
 from train.degradation.draws import NOISE, PARAMETERS, generator
 from train.degradation.jpeg import jpeg
 from train.degradation.mixed_kernels import identity_kernels, sinc_kernels
+from train.degradation.more import Drawings, MoreOptions, apply_more, describe_more
 from train.degradation.noise import add_gaussian_noise, add_poisson_noise
 from train.degradation.ragged import MODES, extend, inside, resize_ragged
 from train.degradation.realworld_draws import (
@@ -58,6 +59,8 @@ class RealWorldOptions:
     """Share of samples with a last sinc filter."""
     transposed_luma: bool = False
     """Use the transposed luminance table of the official JPEG, to compare with its models."""
+    more: MoreOptions = field(default_factory=MoreOptions)
+    """What else is done, in the end."""
 
     def __post_init__(self) -> None:
         problems = self.first.problems("first") + self.second.problems("second")
@@ -81,6 +84,7 @@ class RealWorldParameters:
         final: Last sinc kernels, (B, 21, 21).
         final_mode: Modes of the last resize, (B,).
         jpeg_first: Whether JPEG comes before the last resize and sinc, (B,), bool.
+        more: What else is done to each; () for nothing.
     """
 
     first: OrderParameters
@@ -88,6 +92,7 @@ class RealWorldParameters:
     final: Tensor
     final_mode: Tensor
     jpeg_first: Tensor
+    more: Drawings = ()
 
 
 class RealWorldDegradation:
@@ -117,6 +122,7 @@ class RealWorldDegradation:
             final,
             (u[34] * 3).long().clamp(max=2),
             u[35] < 0.5,
+            self.options.more.sample(seed, step, samples),
         )
 
     def apply(self, gt: Tensor, parameters: RealWorldParameters) -> Tensor:
@@ -140,19 +146,21 @@ class RealWorldDegradation:
         images = resize_ragged(images, sizes, target, p.final_mode, size)
         images = blur(images, p.final.to(gt), target)
         images = jpeg(images, quality * ~p.jpeg_first, transposed_luma=self.options.transposed_luma)
-        return (images * 255).round().clamp(0, 255) / 255
+        return apply_more((images * 255).round().clamp(0, 255) / 255, p.more)
 
     def describe(self, parameters: RealWorldParameters) -> list[str]:
         """What was drawn for each sample, in words."""
         p = parameters
-        endings = zip(p.final, p.final_mode.tolist(), p.jpeg_first.tolist(), strict=True)
+        more = describe_more(p.more, len(p.final))
+        endings = zip(p.final, p.final_mode.tolist(), p.jpeg_first.tolist(), more, strict=True)
         rounds = zip(describe_round(p.first), describe_round(p.second), strict=True)
         words = []
-        for (first, second), (kernel, mode, early) in zip(rounds, endings, strict=True):
+        for (first, second), (kernel, mode, early, rest) in zip(rounds, endings, strict=True):
             last = [f"{MODES[mode]} to the LQ size", kernel_words(kernel)]
             compressed = second.pop()
             last = [compressed, *last] if early else [*last, compressed]
-            words.append(f"1: {', '.join(first)}; 2: {', '.join(second)}; then {', '.join(last)}")
+            said = f"1: {', '.join(first)}; 2: {', '.join(second)}"
+            words.append(f"{said}; then {', '.join(last)}{rest}")
         return words
 
     def _by_size(self, factor: Tensor) -> Iterator[tuple[float, Tensor]]:

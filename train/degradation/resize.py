@@ -1,4 +1,4 @@
-"""MATLAB-like bicubic resizing as two matrix products."""
+"""Resizing as two matrix products: MATLAB-like bicubic, and the kernels of other programs."""
 
 import functools
 
@@ -23,15 +23,46 @@ def resize_bicubic(images: Tensor, size: tuple[int, int]) -> Tensor:
     return rows @ (images @ columns.T)
 
 
+def resize_by(
+    images: Tensor, size: tuple[int, int], kernel: str, *, antialias: bool = True
+) -> Tensor:
+    """Resizes by any of `KERNELS`, borders replicated.
+
+    Args:
+        images: (B, C, H, W).
+        size: (height, width) of the result.
+        kernel: See `resize_matrix`.
+        antialias: See `resize_matrix`.
+
+    Returns:
+        (B, C, height, width), not clamped.
+    """
+    rows, columns = (
+        resize_matrix(n_in, n_out, kernel, antialias).to(images)
+        for n_in, n_out in zip(images.shape[2:], size, strict=True)
+    )
+    return rows @ (images @ columns.T)
+
+
 @functools.lru_cache(maxsize=64)
-def resize_matrix(n_in: int, n_out: int) -> Tensor:
-    """The linear map along one axis, (n_out, n_in), float32 with rows that sum to 1."""
+def resize_matrix(n_in: int, n_out: int, kernel: str = "bicubic", antialias: bool = True) -> Tensor:
+    """The linear map along one axis, (n_out, n_in), float32 with rows that sum to 1.
+
+    Args:
+        n_in: Pixels before.
+        n_out: Pixels after.
+        kernel: One of `KERNELS`.
+        antialias: Stretch the kernel over all pixels that one of the result covers; otherwise the
+            nearest few are interpolated and the others dropped, as fast programs do.
+    """
     scale = n_out / n_in
-    width = 4 / min(scale, 1)
+    function, support = KERNELS[kernel]
+    shrink = min(scale, 1) if antialias else 1
+    width = support / shrink
     centre = (torch.arange(n_out, dtype=torch.float64) + 0.5) / scale - 0.5
     first = torch.floor(centre - width / 2)
     taps = first[:, None] + torch.arange(int(width) + 3, dtype=torch.float64)
-    weights = cubic((centre[:, None] - taps) * min(scale, 1))
+    weights = function((centre[:, None] - taps) * shrink)
     weights /= weights.sum(1, keepdim=True)
     matrix = torch.zeros(n_out, n_in, dtype=torch.float64)
     matrix.scatter_add_(1, taps.clamp(0, n_in - 1).long(), weights)
@@ -44,3 +75,28 @@ def cubic(x: Tensor) -> Tensor:
     inner = 1.5 * x**3 - 2.5 * x**2 + 1
     outer = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
     return torch.where(x <= 1, inner, torch.where(x < 2, outer, torch.zeros_like(x)))
+
+
+def box(x: Tensor) -> Tensor:
+    """One pixel wide: the mean of an area, or, without antialiasing, the nearest pixel."""
+    return ((x >= -0.5) & (x < 0.5)).to(x)
+
+
+def triangle(x: Tensor) -> Tensor:
+    """The kernel of linear interpolation."""
+    return (1 - x.abs()).clamp(min=0)
+
+
+def lanczos(x: Tensor) -> Tensor:
+    """Lanczos' kernel of three lobes."""
+    inside = x.abs() < 3
+    return torch.where(inside, torch.sinc(x) * torch.sinc(x / 3), torch.zeros_like(x))
+
+
+KERNELS = {
+    "area": (box, 1),
+    "bilinear": (triangle, 2),
+    "bicubic": (cubic, 4),
+    "lanczos": (lanczos, 6),
+}
+"""Kernels by name, and how many pixels wide each is."""

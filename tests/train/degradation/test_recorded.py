@@ -33,6 +33,8 @@ def numbers(name: str, parameters: object) -> dict[str, Tensor]:
         value, key = getattr(parameters, field.name), f"{name}.{field.name}"
         if isinstance(value, list):
             found[key] = torch.tensor(value, dtype=torch.int64)
+        elif value == ():
+            continue  # kinds that came later draw nothing by default
         elif isinstance(value, Tensor):
             found[key] = value.double().contiguous()
         else:

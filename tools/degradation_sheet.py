@@ -1,0 +1,88 @@
+"""One photograph through every degradation that a pipeline can be told to mix in, weak and strong.
+
+    python -m tools.degradation_sheet [docs/images/degradations.jpg]
+
+What each picture shows stands below it, in the words of `--show`.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from train.data.images import load_image
+from train.degradation.banding import Banded
+from train.degradation.chroma import Subsampled
+from train.degradation.codecs import Encoded
+from train.degradation.grain import Grained
+from train.degradation.interlacing import Interlaced
+from train.degradation.more import Drawn
+from train.degradation.resampling import Resampled
+from train.degradation.resize import resize_bicubic
+from train.degradation.sharpening import Sharpened
+
+ROOT = Path(__file__).resolve().parents[1]
+_PHOTO = "samples/photos/sign.jpg"
+_SCALE = 2  # so that an LQ image shows enough
+_PART = (slice(20, 100), slice(30, 150))  # LQ rows and columns that are shown
+_ENLARGED = 2
+_LABEL, _COLUMNS = 18, 3
+
+WAYS = (
+    Resampled("area", antialias=True), Resampled("area", antialias=False),
+    Resampled("lanczos", antialias=True), Resampled("lanczos", antialias=False),
+)  # fmt: skip
+STEPS: tuple[Drawn, ...] = (
+    Sharpened(0.8, 0.8), Sharpened(2.0, 1.6), Subsampled(replicated=False),
+    Subsampled(replicated=True), Banded(24), Banded(8), Grained(8, 0.4, coloured=False, seed=1),
+    Grained(25, 1.0, coloured=True, seed=2), Interlaced(0, 0), Interlaced(3, 0),
+    Encoded("webp", 60), Encoded("webp", 20), Encoded("avif", 60), Encoded("avif", 20),
+    Encoded("jpeg444", 60), Encoded("jpeg444", 20),
+)  # fmt: skip
+
+
+def main() -> None:
+    """Writes the sheet."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("out", type=Path, nargs="?", default=ROOT / "docs/images/degradations.jpg")
+    arguments = parser.parse_args()
+    gt = load_image(ROOT / _PHOTO)
+    size = (gt.shape[2] // _SCALE, gt.shape[3] // _SCALE)
+    plain = resize_bicubic(gt, size).clamp(0, 1)
+    cells = [("bicubic downscale: the image before", plain)]
+    cells += [(way.describe(), way.resize(gt, size).clamp(0, 1)) for way in WAYS]
+    cells += [(step.describe(), step.apply(plain)) for step in STEPS]
+    sheet = draw([(words, image[0, :, _PART[0], _PART[1]]) for words, image in cells])
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(arguments.out, quality=85, subsampling=0)
+    print(f"{arguments.out}: {sheet.width} x {sheet.height}, {len(cells)} pictures")
+
+
+def draw(cells: list[tuple[str, Tensor]]) -> Image.Image:
+    """Pictures (3, H, W) in [0, 1] of one size, in rows, their words below them."""
+    height, width = (n * _ENLARGED for n in cells[0][1].shape[1:])
+    rows = -(-len(cells) // _COLUMNS)
+    sheet = Image.new("RGB", (_COLUMNS * width, rows * (height + _LABEL)), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    for index, (words, picture) in enumerate(cells):
+        row, column = divmod(index, _COLUMNS)
+        place = (column * width, row * (height + _LABEL))
+        sheet.paste(_enlarged(picture), place)
+        pen.text((place[0] + 4, place[1] + height + 1), words, "black", font)
+    return sheet
+
+
+def _enlarged(picture: Tensor) -> Image.Image:
+    large = F.interpolate(picture[None], scale_factor=_ENLARGED, mode="nearest")[0]
+    pixels = (large * 255).round().to(torch.uint8).permute(1, 2, 0)
+    return Image.fromarray(np.ascontiguousarray(pixels.numpy()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Too few levels of grey: bands where a sky should be smooth."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from train.degradation.checks import require_range, require_share
+
+
+@dataclass(frozen=True)
+class Banding:
+    """Quantisation without dither."""
+
+    share: float = 0.0
+    """Share of samples."""
+    min_levels: int = 8
+    """Fewest levels a colour."""
+    max_levels: int = 64
+    """Most levels a colour."""
+
+    def __post_init__(self) -> None:
+        require_share(self, self.share)
+        require_range(self, "levels", self.min_levels, self.max_levels, (2, 256))
+
+    def sample(self, rng: np.random.Generator) -> "Banded":
+        """Draws one; few levels are as likely as many."""
+        low, high = np.log2(self.min_levels), np.log2(self.max_levels)
+        return Banded(round(2 ** rng.uniform(low, high)))
+
+
+@dataclass(frozen=True)
+class Banded:
+    """One quantisation.
+
+    Attributes:
+        levels: Of each colour, evenly from 0 to 1.
+    """
+
+    levels: int
+
+    def apply(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> the same, rounded to the levels."""
+        return (images * (self.levels - 1)).round() / (self.levels - 1)
+
+    def describe(self) -> str:
+        """In words."""
+        return f"{self.levels} levels"

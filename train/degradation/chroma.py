@@ -1,0 +1,60 @@
+"""Colour at half the resolution (4:2:0), as video and most photographs are stored."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from train.degradation.checks import require_share
+
+_TO_YCC = torch.tensor(
+    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
+)
+
+
+@dataclass(frozen=True)
+class ChromaSubsampling:
+    """Chroma that is stored for every second row and column only."""
+
+    share: float = 0.0
+    """Share of samples."""
+    replicated: float = 0.5
+    """Share of decoders among them that repeat chroma instead of interpolating it."""
+
+    def __post_init__(self) -> None:
+        require_share(self, self.share)
+        require_share(self, self.replicated)
+
+    def sample(self, rng: np.random.Generator) -> "Subsampled":
+        """Draws one."""
+        return Subsampled(bool(rng.random() < self.replicated))
+
+
+@dataclass(frozen=True)
+class Subsampled:
+    """4:2:0, once.
+
+    Attributes:
+        replicated: Whether each chroma value becomes four equal ones.
+    """
+
+    replicated: bool
+
+    def apply(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> the same, luma unchanged but where colours leave [0, 1]."""
+        height, width = images.shape[2:]
+        matrix = _TO_YCC.to(images)
+        ycc = torch.einsum("ij,bjhw->bihw", matrix, images)
+        padded = F.pad(ycc[:, 1:], (0, width % 2, 0, height % 2), mode="replicate")
+        small = F.avg_pool2d(padded, 2)
+        mode = "nearest" if self.replicated else "bilinear"
+        align = None if self.replicated else False
+        chroma = F.interpolate(small, scale_factor=2, mode=mode, align_corners=align)
+        ycc = torch.cat((ycc[:, :1], chroma[:, :, :height, :width]), 1)
+        return torch.einsum("ij,bjhw->bihw", matrix.inverse(), ycc).clamp(0, 1)
+
+    def describe(self) -> str:
+        """In words."""
+        return "chroma 4:2:0" + (" in blocks" if self.replicated else "")

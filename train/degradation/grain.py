@@ -1,0 +1,86 @@
+"""Film grain: clumps, the strongest in middle tones, hardly any in black and white."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from train.degradation.checks import require_range, require_share
+from train.degradation.draws import normals
+from train.degradation.kernels import gaussian_taps
+
+_LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True)
+class Grain:
+    """Grain of photographic film."""
+
+    share: float = 0.0
+    """Share of samples."""
+    min_strength: float = 3.0
+    """Weakest: standard deviation in middle grey, 0-255."""
+    max_strength: float = 25.0
+    """Strongest."""
+    min_size: float = 0.3
+    """Finest: standard deviation of a clump, LQ pixels."""
+    max_size: float = 1.2
+    """Coarsest."""
+    coloured: float = 0.3
+    """Share of films whose layers have grain of their own; the others' is grey."""
+
+    def __post_init__(self) -> None:
+        require_share(self, self.share)
+        require_share(self, self.coloured)
+        require_range(self, "strength", self.min_strength, self.max_strength, (0, 255))
+        require_range(self, "size", self.min_size, self.max_size, (0.1, 3))
+
+    def sample(self, rng: np.random.Generator) -> "Grained":
+        """Draws one."""
+        return Grained(
+            rng.uniform(self.min_strength, self.max_strength),
+            rng.uniform(self.min_size, self.max_size),
+            bool(rng.random() < self.coloured),
+            int(rng.integers(0, 2**62)),
+        )
+
+
+@dataclass(frozen=True)
+class Grained:
+    """The grain of one picture.
+
+    Attributes:
+        strength: Standard deviation in middle grey, 0-255.
+        size: Standard deviation of the Gaussian that correlates neighbours, pixels.
+        coloured: Whether each colour has a field of its own.
+        seed: Of the field.
+    """
+
+    strength: float
+    size: float
+    coloured: bool
+    seed: int
+
+    def apply(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> the same, clamped; all images get the same field."""
+        luma = (images * images.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        response = 2 * (luma * (1 - luma)).clamp(min=0).sqrt()
+        field = self.field(images.shape[2], images.shape[3]).to(images)
+        return (images + self.strength / 255 * response * field).clamp(0, 1)
+
+    def field(self, height: int, width: int) -> Tensor:
+        """Correlated normal numbers with a standard deviation of 1, (1, 3, height, width)."""
+        taps = gaussian_taps(torch.tensor([self.size]))[0]
+        pad = len(taps) // 2
+        shape = (3 if self.coloured else 1, height + 2 * pad, width + 2 * pad)
+        white = normals([self.seed], shape).transpose(0, 1)
+        rows, columns = taps.view(1, 1, -1, 1), taps.view(1, 1, 1, -1)
+        smooth = F.conv2d(F.conv2d(white, rows), columns) / taps.square().sum()
+        return smooth.transpose(0, 1).expand(1, 3, height, width)
+
+    def describe(self) -> str:
+        """In words."""
+        colour = "coloured grain" if self.coloured else "grain"
+        return f"{colour} {self.strength:.0f}, {self.size:.1f} px"

@@ -1,0 +1,69 @@
+"""Sharpening by an unsharp mask, as cameras and phones do it: halos along edges."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from train.degradation.blur import blur
+from train.degradation.checks import require_range, require_share
+from train.degradation.kernels import gaussian_kernels
+
+
+@dataclass(frozen=True)
+class Sharpening:
+    """Unsharp masks."""
+
+    share: float = 0.0
+    """Share of samples."""
+    min_amount: float = 0.3
+    """Weakest, as a share of what a blur takes away."""
+    max_amount: float = 2.0
+    """Strongest."""
+    min_radius: float = 0.5
+    """Narrowest halo: standard deviation of the blur, LQ pixels."""
+    max_radius: float = 2.0
+    """Widest halo."""
+
+    def __post_init__(self) -> None:
+        require_share(self, self.share)
+        require_range(self, "amount", self.min_amount, self.max_amount, (0, 10))
+        require_range(self, "radius", self.min_radius, self.max_radius, (0.1, 3))
+
+    def sample(self, rng: np.random.Generator) -> "Sharpened":
+        """Draws one."""
+        return Sharpened(
+            rng.uniform(self.min_amount, self.max_amount),
+            rng.uniform(self.min_radius, self.max_radius),
+        )
+
+
+@dataclass(frozen=True)
+class Sharpened:
+    """One unsharp mask.
+
+    Attributes:
+        amount: How much of the difference to the blurred image is added.
+        radius: Standard deviation of the blur, pixels.
+    """
+
+    amount: float
+    radius: float
+
+    def apply(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> the same, clamped."""
+        sigma = torch.tensor([self.radius])
+        kernel = gaussian_kernels(sigma, sigma, torch.zeros(1)).to(images)
+        smooth = blur(images, kernel.expand(len(images), -1, -1), _whole(images))
+        return (images + self.amount * (images - smooth)).clamp(0, 1)
+
+    def describe(self) -> str:
+        """In words."""
+        return f"sharpened {self.amount:.1f} at {self.radius:.1f} px"
+
+
+def _whole(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Sizes of a batch that is not ragged: kernels may be wider than the images."""
+    height, width = (torch.full((len(images),), n) for n in images.shape[2:])
+    return height, width
