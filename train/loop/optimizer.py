@@ -31,9 +31,10 @@ def learning_rate(step: int, options: StageOptions) -> float:
 def build_optimizer(
     module: nn.Module, options: StageOptions, device: torch.device
 ) -> torch.optim.Optimizer:
-    """Adam with a group of its own for an estimator."""
+    """Adam with a group of its own for an estimator, which a share of 0 freezes."""
     groups = [{"params": list(module.parameters()), "share": 1.0}]
     if isinstance(module, KDSR | KDSRTeacher):
+        module.estimator.requires_grad_(options.estimator_lr > 0)
         groups = [
             {"params": list(module.estimator.parameters()), "share": options.estimator_lr},
             {"params": list(module.network.parameters()), "share": 1.0},

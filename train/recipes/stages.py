@@ -15,7 +15,8 @@ class StageOptions:
     """Peak learning rate of Adam."""
     estimator_lr: float = 0.2
     """The estimator's share of the learning rate. At high rates its vector is noise to the network,
-    which then learns to ignore it."""
+    which then learns to ignore it. 0 freezes it: IDRs then mean what they meant to the model that the
+    stage starts from, and their files serve both."""
     final_lr: float = 1e-6
     """Learning rate at the end of the cosine."""
     warmup: int = 500
@@ -41,10 +42,8 @@ class StageOptions:
             for name in (*(f"{w}_weight" for w in _WEIGHTS), "kd_only")
             if getattr(self, name) < 0
         ]
-        if not 0 < self.estimator_lr <= 1:
-            found.append(
-                f"{stage}.estimator_lr must be more than 0, at most 1, got {self.estimator_lr}"
-            )
+        if not 0 <= self.estimator_lr <= 1:
+            found.append(f"{stage}.estimator_lr must be 0 to 1, got {self.estimator_lr}")
         if self.steps < 1:
             found.append(f"{stage}.steps must be at least 1, got {self.steps}")
         if self.warmup < 0:

@@ -242,6 +242,17 @@ def test_the_estimator_has_its_share_of_the_learning_rate(tmp_path: Path) -> Non
     assert moved["estimator.head.weight"] == pytest.approx(1e-4, rel=0.02)
 
 
+def test_a_frozen_estimator_stays_what_it_was_to_the_bit(tmp_path: Path) -> None:
+    loop = loop_of(tmp_path, teacher={"steps": 3, "warmup": 0, "lr": 1e-2, "estimator_lr": 0})
+    before = {k: v.clone() for k, v in loop.stage.model.state_dict().items()}
+    loop.learn()
+    for state in (loop.stage.model.state_dict(), loop.learner.ema.module.state_dict()):
+        assert all(torch.equal(state[k], v) for k, v in before.items() if "estimator" in k)
+    assert not torch.equal(
+        loop.stage.model.state_dict()["network.fuse.weight"], before["network.fuse.weight"]
+    )
+
+
 def test_building_a_student_without_a_teacher_says_what_to_do(tmp_path: Path) -> None:
     options = read_options([tiny_recipe(tmp_path)])
     with pytest.raises(TrainingError, match=r"expected a trained teacher at .*--stage teacher"):
