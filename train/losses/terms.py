@@ -13,18 +13,22 @@ def l1_loss(sr: Tensor, gt: Tensor) -> Tensor:
     return F.l1_loss(sr.float(), gt)
 
 
-def colour_loss(sr: Tensor, gt: Tensor, side: int = 16) -> Tensor:
-    """Mean absolute error of the mean colours of squares of images (B, 3, H, W) in [0, 1].
+def colour_loss(sr: Tensor, gt: Tensor, scale: int, side: int = 8) -> Tensor:
+    """Mean absolute error of mean colours of images (B, 3, H, W) in [0, 1].
 
-    Perceptual and adversarial losses forgive a colour that is off by a little everywhere, which
-    people see at once. Deviation: not published; 0 by default.
+    Means are over squares of `side` LQ pixels, apart for each of the scale**2 places that a pixel
+    can have within an LQ pixel. Perceptual and adversarial losses forgive a colour that is off by a
+    little everywhere, and a faint grid of the period of the pixel shuffle; people see both at once.
+    Deviation: not published; weight 0 by default.
 
     Args:
-        sr: At least `side` px a side.
+        sr: At least `side * scale` px a side.
         gt: The same shape.
-        side: Of the squares, in px; what is left over at right and bottom does not count.
+        scale: Of the network.
+        side: Of the squares, LQ px; what is left over at right and bottom does not count.
     """
-    return F.l1_loss(F.avg_pool2d(sr.float(), side), F.avg_pool2d(gt, side))
+    means = (F.avg_pool2d(F.pixel_unshuffle(image.float(), scale), side) for image in (sr, gt))
+    return F.l1_loss(*means)
 
 
 def kd_loss(student: Tensor, teacher: Tensor, temperature: float = TEMPERATURE) -> Tensor:

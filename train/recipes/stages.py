@@ -32,8 +32,8 @@ class StageOptions:
     gan_weight: float = 0.0
     """Weight of the adversarial loss (gan)."""
     colour_weight: float = 0.0
-    """Weight of the colour loss (gan): keeps mean colours where they are, which the perceptual and
-    the adversarial loss do not."""
+    """Weight of the colour loss (gan): keeps mean colours where they are and grids out, which the
+    perceptual and the adversarial loss do not."""
 
     def problems(self, stage: str) -> list[str]:
         """What is wrong with these options, in words."""

@@ -58,7 +58,8 @@ class GANStage(StudentStage):
         if self.perceptual is not None and self.options.perceptual_weight > 0:
             losses["perceptual"] = self.options.perceptual_weight * self.perceptual(sr, batch.gt)
         if self.options.colour_weight > 0:
-            losses["colour"] = self.options.colour_weight * colour_loss(sr, batch.gt)
+            colour = colour_loss(sr, batch.gt, self.model.config.scale)
+            losses["colour"] = self.options.colour_weight * colour
         if self.options.gan_weight > 0:
             # Called bare, not as wrapped for several devices: it is not its turn to learn.
             verdict = self.discriminator(sr)

@@ -49,14 +49,16 @@ def test_the_l1_loss_is_the_mean_absolute_error() -> None:
     assert l1_loss(torch.full((1, 3, 4, 4), 0.5), torch.full((1, 3, 4, 4), 0.25)) == 0.25
 
 
-def test_the_colour_loss_sees_a_shift_of_the_mean_and_no_texture() -> None:
+def test_the_colour_loss_sees_a_shift_of_the_mean_and_a_grid_but_no_texture() -> None:
     gt = torch.full((2, 3, 64, 96), 0.5)
-    texture = gt.clone()
-    texture[..., ::2] += 0.2
-    texture[..., 1::2] -= 0.2
-    assert colour_loss(texture, gt) < 1e-6
+    texture = gt + 0.2 * torch.tensor([1.0, -1.0]).repeat_interleave(4).repeat(12)
+    assert colour_loss(texture, gt, scale=4) < 1e-6
     shifted = gt + torch.tensor([0.01, 0.0, -0.02]).view(3, 1, 1)
-    torch.testing.assert_close(colour_loss(shifted, gt), torch.tensor(0.01))
+    torch.testing.assert_close(colour_loss(shifted, gt, scale=4), torch.tensor(0.01))
+    grid = gt.clone()
+    grid[..., ::4] += 0.03
+    grid[..., 1::4] -= 0.03
+    torch.testing.assert_close(colour_loss(grid, gt, scale=4), torch.tensor(0.015))
 
 
 def test_the_adversarial_loss_is_low_for_the_right_verdict() -> None:
