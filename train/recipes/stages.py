@@ -15,8 +15,8 @@ class StageOptions:
     """Peak learning rate of Adam."""
     estimator_lr: float = 0.2
     """The estimator's share of the learning rate. At high rates its vector is noise to the network,
-    which then learns to ignore it. 0 freezes it: IDRs then mean what they meant to the model that the
-    stage starts from, and their files serve both."""
+    which then learns to ignore it. 0 freezes it: IDRs then mean what they meant to the model that
+    the stage starts from, and their files serve both."""
     final_lr: float = 1e-6
     """Learning rate at the end of the cosine."""
     warmup: int = 500
