@@ -16,6 +16,7 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from .blending import blend_models
     from .files.loading import load
     from .idr import IDR
     from .meaning.readings import read
@@ -40,6 +41,7 @@ __all__ = [
     "KDSRConfig",
     "KDSRError",
     "KDSRTeacher",
+    "blend_models",
     "load",
     "read",
     "references",
@@ -49,6 +51,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Spelled out, because registries that scan node packs flag importlib.
+    if name == "blend_models":
+        from .blending import blend_models
+
+        return blend_models
     if name == "load":
         from .files.loading import load
 

@@ -22,6 +22,7 @@ LIBRARY = (
     ("upscaling",),
     ("meaning",),
     ("model",),
+    ("blending",),
     ("files",),
     ("spandrel",),
     ("video",),

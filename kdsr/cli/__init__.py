@@ -53,7 +53,7 @@ def run(command: str, arguments: "argparse.Namespace") -> int:
         return bake(arguments)
     from . import models
 
-    return getattr(models, command)(arguments)
+    return getattr(models, command.replace("-", "_"))(arguments)
 
 
 def _fail(message: str) -> int:

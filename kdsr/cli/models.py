@@ -1,13 +1,14 @@
-"""`kdsr info`, `kdsr models` and `kdsr convert`."""
+"""`kdsr info`, `kdsr models`, `kdsr convert` and `kdsr blend-models`."""
 
 import argparse
 import sys
 
+from ..blending import blend_models as blended
 from ..errors import printable
 from ..files.catalog import list_models
-from ..files.loading import find_file
+from ..files.loading import find_file, load
 from ..files.weights import convert as convert_checkpoint
-from ..files.weights import load_checkpoint
+from ..files.weights import load_checkpoint, save_checkpoint
 from ..model import KDSR
 from .outputs import check_output
 
@@ -55,4 +56,15 @@ def convert(arguments: argparse.Namespace) -> int:
     check_output(arguments.target, kinds, "models", [arguments.source], overwrite=overwrite)
     model = convert_checkpoint(arguments.source, arguments.target, overwrite=overwrite)
     sys.stdout.write(f"{arguments.source} -> {arguments.target} ({model.role}, {model.config})\n")
+    return 0
+
+
+def blend_models(arguments: argparse.Namespace) -> int:
+    """Writes a model between two."""
+    overwrite: bool = arguments.overwrite
+    read = (arguments.faithful, arguments.crisp)
+    check_output(arguments.output, (".safetensors",), "models", read, overwrite=overwrite)
+    model = blended(load(arguments.faithful), load(arguments.crisp), arguments.weight)
+    save_checkpoint(model, arguments.output, overwrite=overwrite)
+    sys.stdout.write(f"saved {arguments.output}: fingerprint {model.fingerprint}\n")
     return 0

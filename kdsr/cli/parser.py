@@ -40,6 +40,14 @@ def make_parser() -> argparse.ArgumentParser:
     convert.add_argument("source", type=Path)
     convert.add_argument("target", type=Path, help="ends in .safetensors, .pt or .pth")
     convert.add_argument("--overwrite", action="store_true")
+    blend = commands.add_parser(
+        "blend-models", help="make a model between a faithful one and a crisp one"
+    )
+    blend.add_argument("faithful", help=_MODEL_HELP)
+    blend.add_argument("crisp", help="one that was trained on from it")
+    blend.add_argument("weight", type=float, help="0 is faithful, 1 crisp, up to 1.25")
+    blend.add_argument("-o", "--output", type=Path, required=True, help="ends in .safetensors")
+    blend.add_argument("--overwrite", action="store_true")
     _add_bake(commands.add_parser("bake", help="build an IDR into a plain network (ONNX or .pt2)"))
     return parser
 
