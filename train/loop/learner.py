@@ -78,7 +78,8 @@ class Learner:
     ) -> tuple[dict[str, Tensor], float]:
         part.module.train()
         for other in self.parts.values():
-            other.module.requires_grad_(other is part)
+            for parameter in other.learned:
+                parameter.requires_grad_(other is part)
         set_rate(part.optimizer, step, self.stage.options)
         part.optimizer.zero_grad(set_to_none=True)
         sums: dict[str, Tensor] = {}
@@ -92,8 +93,7 @@ class Learner:
                 self.accelerator.backward(total)
             for key, loss in losses.items():
                 sums[key] = sums.get(key, 0) + loss.detach() / len(batches)
-        parameters = part.module.parameters()
-        norm = float(torch.nn.utils.clip_grad_norm_(parameters, self.options.clip))
+        norm = float(torch.nn.utils.clip_grad_norm_(part.learned, self.options.clip))
         if math.isfinite(norm):
             part.optimizer.step()
         if self.accelerator.num_processes > 1:

@@ -18,6 +18,12 @@ class TrainedPart:
     module: nn.Module
     optimizer: torch.optim.Optimizer
 
+    @property
+    def learned(self) -> list[nn.Parameter]:
+        """Its parameters, without those that are frozen."""
+        groups = self.optimizer.param_groups
+        return [p for group in groups if group["share"] > 0 for p in group["params"]]
+
 
 def learning_rate(step: int, options: StageOptions) -> float:
     """Linear warm-up, then a cosine to the final rate. A function of the step: nothing to save."""

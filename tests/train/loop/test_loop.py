@@ -246,6 +246,7 @@ def test_a_frozen_estimator_stays_what_it_was_to_the_bit(tmp_path: Path) -> None
     loop = loop_of(tmp_path, teacher={"steps": 3, "warmup": 0, "lr": 1e-2, "estimator_lr": 0})
     before = {k: v.clone() for k, v in loop.stage.model.state_dict().items()}
     loop.learn()
+    assert all(p.grad is None for p in loop.stage.model.estimator.parameters()), "costs nothing"
     for state in (loop.stage.model.state_dict(), loop.learner.ema.module.state_dict()):
         assert all(torch.equal(state[k], v) for k, v in before.items() if "estimator" in k)
     assert not torch.equal(
