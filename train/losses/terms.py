@@ -27,8 +27,8 @@ def colour_loss(sr: Tensor, gt: Tensor, scale: int, side: int = 8) -> Tensor:
         scale: Of the network.
         side: Of the squares, LQ px; what is left over at right and bottom does not count.
     """
-    means = (F.avg_pool2d(F.pixel_unshuffle(image.float(), scale), side) for image in (sr, gt))
-    return F.l1_loss(*means)
+    ours, true = (F.avg_pool2d(F.pixel_unshuffle(x.float(), scale), side) for x in (sr, gt))
+    return F.l1_loss(ours, true)
 
 
 def kd_loss(student: Tensor, teacher: Tensor, temperature: float = TEMPERATURE) -> Tensor:
