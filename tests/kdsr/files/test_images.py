@@ -67,6 +67,22 @@ def test_deep_pngs_of_many_rows_are_written_in_several_chunks(tmp_path: Path) ->
     assert torch.equal(read_image(tmp_path / "a.png").rgb[0], values)
 
 
+def test_deep_files_say_of_themselves_what_other_programs_say(tmp_path: Path) -> None:
+    ramp = np.arange(0, 65536, 771, dtype=np.uint16)[:85].reshape(5, 17)  # from 0 on
+    Image.fromarray(ramp).save(tmp_path / "theirs.png")
+    picture = read_image(tmp_path / "theirs.png")
+    assert np.array_equal((picture.rgb[0, 0] * 65535).round().numpy(), ramp)
+    for suffix in (".png", ".tif"):
+        write_image(tmp_path / f"ours{suffix}", picture.rgb[0], picture)
+    ours, theirs = ((tmp_path / f"{name}.png").read_bytes() for name in ("ours", "theirs"))
+    assert ours[:33] == theirs[:33], "signature and header"
+    with Image.open(tmp_path / "ours.tif") as image:
+        tags = getattr(image, "tag_v2")  # noqa: B009 - not in Pillow's types
+        kinds = {tag: tags.tagtype[tag] for tag in (256, 258, 259, 262, 273, 277, 279)}
+        assert kinds == {256: 4, 258: 3, 259: 3, 262: 3, 273: 4, 277: 3, 279: 4}
+        assert np.array_equal(np.asarray(image), ramp)
+
+
 def test_a_tiff_beyond_4_gib_is_refused_and_nothing_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

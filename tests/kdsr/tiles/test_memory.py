@@ -1,6 +1,10 @@
+import io
+import os
+
 import pytest
 import torch
 
+import kdsr.tiles.memory
 from kdsr.tiles.memory import SMALLEST_TILE, Step, free_memory
 
 CPU = torch.device("cpu")
@@ -55,3 +59,45 @@ def test_other_errors_are_not_taken_for_a_shortage() -> None:
 
 def test_free_memory_is_a_plausible_number_of_bytes() -> None:
     assert 1 << 20 < free_memory(CPU) < 1 << 50
+
+
+def meminfo(monkeypatch: pytest.MonkeyPatch, text: str | None) -> None:
+    """What the system says of its memory; None for nothing."""
+
+    def opened(*_: object, **__: object) -> io.StringIO:
+        if text is None:
+            raise FileNotFoundError
+        return io.StringIO(text)
+
+    monkeypatch.setattr(kdsr.tiles.memory, "open", opened, raising=False)
+
+
+def test_free_memory_is_what_the_system_calls_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    meminfo(monkeypatch, "MemTotal:  999 kB\nMemFree:  5 kB\nMemAvailable:  123 kB\n")
+    assert free_memory(CPU) == 123 * 1024
+
+
+@pytest.mark.skipif(not hasattr(os, "sysconf"), reason="a POSIX interface")
+def test_half_of_all_memory_counts_where_the_system_does_not_say_what_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    meminfo(monkeypatch, "MemTotal:  999 kB\n")
+    sizes = {"SC_PHYS_PAGES": 1001, "SC_PAGE_SIZE": 4096}
+    monkeypatch.setattr(os, "sysconf", sizes.__getitem__)
+    assert free_memory(CPU) == 1001 * 4096 // 2
+
+
+def test_four_gib_are_assumed_of_a_system_that_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    meminfo(monkeypatch, None)
+    assert free_memory(CPU) == 4 * 1024**3
+
+
+def test_what_a_gpus_allocator_holds_unused_counts_as_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1000, 9000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 500)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 200)
+    assert free_memory(torch.device("cuda")) == 1000 + 500 - 200

@@ -18,6 +18,7 @@ from kdsr.upscaling.sizes import OutputSize, parse_size
         ("3840x2160", (1920, 3840)),
         ("3840x1000", (1000, 2000)),
         ("2MP", (1000, 2000)),
+        ("x1", (1, 2)),
     ],
 )
 def test_sizes_keep_the_proportions(text: str, expected: tuple[int, int]) -> None:

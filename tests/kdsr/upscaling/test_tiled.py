@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import kdsr.upscaling.tiled
 from kdsr import IDR, KDSR, Cancelled, ConfigError, IDRError, ImageError
-from kdsr.network.baked import BakedKDSR
+from kdsr.network.baked import BakedKDSR, bytes_per_pixel
 from tests.conftest import make_tiny
 
 
@@ -221,14 +221,36 @@ def test_an_idr_of_another_model_or_batch_is_refused(tiny: KDSR) -> None:
 def test_the_automatic_tile_follows_the_free_memory(
     tiny: KDSR, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes: list[int] = []
-    real = BakedKDSR.forward
-    monkeypatch.setattr(
-        BakedKDSR, "forward", lambda m, lq: (sizes.append(lq.shape[-1]), real(m, lq))[1]
-    )
-    lq = torch.rand(1, 3, 200, 200)
+    shapes = _window_shapes(monkeypatch)
+    lq = torch.rand(1, 3, 4, 3000)
     for free in (1 << 34, 20 << 20):
         monkeypatch.setattr(kdsr.upscaling.tiled, "free_memory", lambda _device, free=free: free)
-        tiny.upscale(lq, batch=1)
-    assert sizes[0] == 200
-    assert sizes[-1] < 120
+        tiny.upscale(lq, batch=1, dtype="fp32")
+    widths = [shape[-1] for shape in shapes]
+    assert max(widths) == widths[0] <= 1024 + 2 * tiny.network.halo
+    # A square window takes half of what is free; evening out takes a pixel or two of a tile.
+    fits = int((10 * 2**20 / bytes_per_pixel(tiny.config, 4)) ** 0.5)
+    assert fits - 2 <= widths[-1] <= fits
+
+
+def test_windows_go_through_the_network_together_up_to_a_number_of_pixels(
+    tiny: KDSR, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes = _window_shapes(monkeypatch)
+    lq = torch.rand(1, 3, 128, 192)
+    tiny.upscale(lq, tile=64, overlap=0, dtype="fp32")
+    tiny.upscale(lq[..., :48, :48], tile=4, overlap=0, dtype="fp32")
+    assert [tuple(shape) for shape in shapes] == [
+        (4, 3, 64, 64), (2, 3, 64, 64),  # 128 x 128 pixels
+        *[(32, 3, 4, 4)] * 4, (16, 3, 4, 4),  # but never more than 32
+    ]  # fmt: skip
+
+
+def _window_shapes(monkeypatch: pytest.MonkeyPatch) -> list[torch.Size]:
+    """Shapes of all that goes through the network from now on."""
+    shapes: list[torch.Size] = []
+    real = BakedKDSR.forward
+    monkeypatch.setattr(
+        BakedKDSR, "forward", lambda m, lq: (shapes.append(lq.shape), real(m, lq))[1]
+    )
+    return shapes
