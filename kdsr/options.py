@@ -8,6 +8,8 @@ DEFAULT_MODEL = "kdsr-s-x4"
 """What is used where no model is named."""
 DTYPE_NAMES = ("auto", "fp32", "fp16", "bf16")
 """Number formats by name; see `kdsr.tiles.precision`."""
+EXPORT_DTYPE_NAMES = ("fp32", "fp16")
+"""Those that files for other programs can be written in."""
 WRAPS = {"none": (False, False), "x": (True, False), "y": (False, True), "both": (True, True)}
 """Names of the pairs (along the width, along the height) that `wrap` takes."""
 OVERLAP_NAMES = ("exact", "fast")

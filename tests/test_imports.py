@@ -23,6 +23,7 @@ LIBRARY = (
     ("meaning",),
     ("model",),
     ("blending",),
+    ("exports",),
     ("files",),
     ("spandrel",),
     ("video",),

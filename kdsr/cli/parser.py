@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..files.image_formats import WRITE_FORMATS
-from ..options import DEFAULT_MODEL, DTYPE_NAMES, MAP_CELLS, WRAPS
+from ..options import DEFAULT_MODEL, DTYPE_NAMES, EXPORT_DTYPE_NAMES, MAP_CELLS, WRAPS
 from ..upscaling.sizes import OutputSize, parse_size
 
 _MODEL_HELP = (
@@ -48,7 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
     blend.add_argument("weight", type=float, help="0 is faithful, 1 crisp, up to 1.25")
     blend.add_argument("-o", "--output", type=Path, required=True, help="ends in .safetensors")
     blend.add_argument("--overwrite", action="store_true")
-    _add_bake(commands.add_parser("bake", help="build an IDR into a plain network (ONNX or .pt2)"))
+    _add_bake(commands.add_parser("bake", help="write networks for other programs (ONNX or .pt2)"))
     return parser
 
 
@@ -113,9 +113,22 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
 def _add_bake(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", type=Path, help="ends in .onnx (needs onnx, onnxscript) or .pt2")
     group = parser.add_mutually_exclusive_group(required=True)
-    group.add_argument("--idr", type=Path, help="an IDR file")
-    group.add_argument("--image", type=Path, help="an image to estimate the IDR of")
+    group.add_argument("--idr", type=Path, help="build in the IDR of a file")
+    group.add_argument("--image", type=Path, help="build in the IDR of an image")
+    group.add_argument("--blind", action="store_true", help="build in the estimator (ONNX)")
+    group.add_argument(
+        "--split",
+        action="store_true",
+        help="for x.onnx write x.estimator.onnx, x.network.onnx and x.json, what they need to be "
+        "told: estimate once, then upscale tile by tile",
+    )
     parser.add_argument("--model", default=DEFAULT_MODEL, help=_MODEL_HELP)
+    parser.add_argument(
+        "--dtype",
+        choices=EXPORT_DTYPE_NAMES,
+        default=EXPORT_DTYPE_NAMES[0],
+        help="of weights and inner computation; images stay in fp32 (default: %(default)s)",
+    )
     parser.add_argument("--overwrite", action="store_true")
 
 

@@ -23,7 +23,7 @@ def structured_pixels(lq: Tensor, weights: Tensor | None = None) -> Tensor:
     rows = max(1, _STRIP // (len(lq) * width))
     total = torch.zeros(len(lq), dtype=torch.float64)
     for top in range(0, height, rows):
-        seen = _differing(lq[:, :, top : top + rows + 1])[:, : min(rows, height - top)]
+        seen = differing(lq[:, :, top : top + rows + 1])[:, : min(rows, height - top)]
         if weights is not None:
             seen = seen * weights[:, 0, top : top + rows].to(seen.device)
         total += seen.flatten(1).sum(1, dtype=torch.float32).cpu()
@@ -32,8 +32,8 @@ def structured_pixels(lq: Tensor, weights: Tensor | None = None) -> Tensor:
     return total.float()
 
 
-def _differing(strip: Tensor) -> Tensor:
-    """(B, 3, h, W) -> (B, h, W), true where a pixel differs from its next in any colour."""
+def differing(strip: Tensor) -> Tensor:
+    """(B, 3, h, W) -> (B, h, W), true where a pixel differs from the next right or below it."""
     right = F.pad(strip.diff(dim=3).abs().amax(1), (0, 1))
     below = F.pad(strip.diff(dim=2).abs().amax(1), (0, 0, 0, 1))
     return torch.maximum(right, below) > _STEP

@@ -172,16 +172,21 @@ def _reading(
             QUANTITIES, values, errors, calibration.naive.tolist(), strict=True
         )
     }
-    tells_jpeg = enough and float(calibration.jpeg_accuracy) >= _JPEG_RELIABLE
-    if not tells_jpeg or compressed < 0.5:
+    told = enough and tells_jpeg(calibration)
+    if not told or compressed < 0.5:
         found["quality"] = None
     return Reading(
         **found,
-        compressed=compressed if tells_jpeg else None,
+        compressed=compressed if told else None,
         percentile=percentile,
         excess=excess,
         enough=enough,
     )
+
+
+def tells_jpeg(calibration: Calibration) -> bool:
+    """Whether it can be told reliably that an image was compressed."""
+    return float(calibration.jpeg_accuracy) >= _JPEG_RELIABLE
 
 
 def regress(

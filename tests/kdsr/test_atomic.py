@@ -15,7 +15,7 @@ import torch
 
 from kdsr import atomic
 from kdsr.atomic import abandon, writing
-from kdsr.files.exported import export_program
+from kdsr.exports.baked import export_program
 from kdsr.files.images import DecodedImage, write_image
 from kdsr.files.weights import convert, save_checkpoint
 from tests.conftest import make_tiny

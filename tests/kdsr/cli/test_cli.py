@@ -282,6 +282,20 @@ def test_convert_and_bake_write_their_files(folder: Path, weights: Path) -> None
     assert program(torch.rand(1, 3, 9, 7)).shape == (1, 3, 36, 28)
 
 
+@pytest.mark.slow
+def test_bake_writes_the_estimator_too(
+    folder: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for package in ("onnx", "onnxscript"):
+        pytest.importorskip(package)
+    model = ["--model", str(weights)]
+    assert main(["bake", "a.onnx", "--blind", *model]) == 0
+    assert main(["bake", "b.onnx", "--split", "--dtype", "fp16", *model]) == 0
+    written = {"a.onnx", "b.estimator.onnx", "b.network.onnx", "b.json"}
+    assert {path.name for path in folder.iterdir()} == written
+    assert "overlap of 10 px" in capsys.readouterr().out
+
+
 def _truncated(path: Path) -> None:
     save(path, 64, 64)
     path.write_bytes(path.read_bytes()[:3000])

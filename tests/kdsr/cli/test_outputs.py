@@ -57,6 +57,8 @@ def contents(folder: Path) -> dict[Path, bytes | None]:
         (["inspect", "a.png", "-o", "a.png"], "replace what it is made from"),
         (["inspect", "a.png", "--other", "b.png", "-o", "b.png"], "replace what it is made from"),
         (["bake", "a.png", "--image", "a.png"], "end it in .onnx or .pt2"),
+        (["bake", "x.pt2", "--blind"], "--blind and --split write ONNX alone"),
+        (["bake", "x.pt2", "--split"], "--blind and --split write ONNX alone"),
     ],
 )
 def test_an_output_fits_its_suffix_and_is_no_input(
@@ -76,6 +78,16 @@ def test_a_model_is_not_converted_onto_itself(
     before = contents(folder)
     assert main(["convert", "m.safetensors", "m.safetensors", "--overwrite"]) == 2
     assert "replace what it is made from" in capsys.readouterr().err
+    assert contents(folder) == before
+
+
+def test_none_of_three_files_is_replaced_unasked(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "x.json").write_text("precious")
+    before = contents(folder)
+    assert main(["bake", "x.onnx", "--split", *MODEL]) == 2
+    assert "x.json exists; add --overwrite" in capsys.readouterr().err
     assert contents(folder) == before
 
 

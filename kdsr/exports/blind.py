@@ -1,0 +1,104 @@
+"""A student that needs nothing beside its files: whole, or as estimator and network."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..atomic import writing
+from ..network.models import Student
+from ..network.tail import Tail
+from .facts import blind_facts, estimator_facts, network_facts, seen_size
+from .networks import BlindKDSR, SteeredKDSR, StreamedEstimator
+from .onnx_file import Traced, free_sides, write_onnx
+
+
+def export_blind(
+    model: Student,
+    path: str | Path,
+    *,
+    dtype: torch.dtype = torch.float32,
+    overwrite: bool = True,
+) -> None:
+    """Writes the whole student as ONNX, height and width free.
+
+    Args:
+        model: On the CPU.
+        path: Ends in `.onnx`; written whole or not at all.
+        dtype: float32, or float16 for half of the file; image and result stay in float32.
+        overwrite: Whether a file that exists is replaced.
+
+    Raises:
+        ConfigError: If onnx or onnxscript is not installed.
+    """
+    image = {"lq": torch.zeros(1, 3, 16, 20)}
+    traced = Traced(BlindKDSR(model, dtype), image, (free_sides(Tail.kernel_side),), ["sr"])
+    write_onnx(traced, path, blind_facts(model), overwrite=overwrite)
+
+
+def pair_paths(path: str | Path) -> tuple[Path, Path, Path]:
+    """What `export_pair` writes for `x.onnx`: x.estimator.onnx, x.network.onnx and x.json."""
+    path = Path(path)
+    endings = (".estimator.onnx", ".network.onnx", ".json")
+    return tuple(path.with_name(path.stem + ending) for ending in endings)
+
+
+def export_pair(
+    model: Student,
+    path: str | Path,
+    *,
+    dtype: torch.dtype = torch.float32,
+    overwrite: bool = True,
+) -> tuple[Path, Path, Path]:
+    """Writes estimator and network apart: estimate once, then upscale tile by tile.
+
+    Beside them goes a JSON file of what is in their metadata, for runtimes that do not show
+    metadata (those of browsers).
+
+    Args:
+        model: On the CPU.
+        path: Stands for the three of `pair_paths`, each written whole or not at all.
+        dtype: As in `export_blind`.
+        overwrite: Whether files that exist are replaced.
+
+    Returns:
+        The paths of estimator, network and JSON.
+
+    Raises:
+        ConfigError: If onnx or onnxscript is not installed.
+    """
+    estimator_path, network_path, facts_path = pair_paths(path)
+    facts = {"estimator": estimator_facts(model), "network": network_facts(model)}
+    write_onnx(
+        _traced_estimator(model, dtype), estimator_path, facts["estimator"], overwrite=overwrite
+    )
+    write_onnx(_traced_network(model, dtype), network_path, facts["network"], overwrite=overwrite)
+    facts["estimator"]["file"], facts["network"]["file"] = estimator_path.name, network_path.name
+    with writing(facts_path, overwrite=overwrite) as temporary:
+        temporary.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    return estimator_path, network_path, facts_path
+
+
+def _traced_estimator(model: Student, dtype: torch.dtype) -> Traced:
+    estimator = StreamedEstimator(model, dtype)
+    inputs = {
+        "lq": torch.zeros(2, 3, 16, 20),
+        "weights": torch.ones(2, 1, 16, 20),
+        "before": torch.zeros(1, seen_size(model)),
+    }
+    outputs = ["idr", "idr_full", "seen"]
+    if model.calibration is not None:
+        outputs.append("readings")
+    free = _free_batch(1)
+    return Traced(estimator, inputs, (free, free, None), outputs)
+
+
+def _traced_network(model: Student, dtype: torch.dtype) -> Traced:
+    inputs = {"lq": torch.zeros(2, 3, 16, 20), "idr": torch.zeros(1, model.config.n_feats)}
+    free = _free_batch(Tail.kernel_side)
+    return Traced(SteeredKDSR(model, dtype), inputs, (free, None), ["sr"])
+
+
+def _free_batch(least: int) -> dict[int, Any]:
+    return {0: torch.export.Dim("batch"), **free_sides(least)}

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from kdsr import KDSR
+from kdsr.exports.baked import example, export_onnx
+from kdsr.network.baked import BakedKDSR
+
+
+@pytest.fixture(scope="module")
+def baked(tiny: KDSR) -> BakedKDSR:
+    torch.manual_seed(0)
+    return tiny.bake(tiny.estimate(torch.rand(1, 3, 16, 16)))
+
+
+SIZES = [(1, 5, 5), (1, 6, 9), (3, 40, 33)]
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_torch_export_keeps_batch_height_and_width_free(baked: BakedKDSR) -> None:
+    arguments, free = example(baked)
+    program = torch.export.export(baked, arguments, dynamic_shapes=free)
+    for b, h, w in SIZES:
+        lq = torch.rand(b, 3, h, w)
+        torch.testing.assert_close(program.module()(lq), baked(lq))
+
+
+def test_the_onnx_file_equals_the_baked_network(baked: BakedKDSR, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    path = tmp_path / "m.onnx"
+    export_onnx(baked, path)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    assert session.get_modelmeta().custom_metadata_map["halo"] == str(baked.halo)
+    for b, h, w in SIZES:
+        lq = torch.rand(b, 3, h, w)
+        (sr,) = session.run(None, {"lq": lq.numpy()})
+        torch.testing.assert_close(torch.from_numpy(sr), baked(lq), rtol=1e-4, atol=1e-4)
+    assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]

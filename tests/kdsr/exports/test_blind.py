@@ -1,0 +1,278 @@
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from kdsr import KDSR, ConfigError, KDSRConfig, read, with_strength
+from kdsr.exports.blind import export_blind, export_pair, pair_paths
+from kdsr.exports.networks import StreamedEstimator
+from tests.conftest import make_tiny
+from tests.support.calibrated import calibration_for
+from tests.support.onnx_web import NOT_FOUND, found_node, run_node
+from tests.support.places import ROOT
+
+EXAMPLES = ROOT / "docs/onnx"
+SIDES = [
+    (5, 5), (5, 61), (61, 5), (7, 13), (17, 9), (31, 33), (64, 47), (97, 101), (1, 1), (23, 129)
+]  # fmt: skip
+LEAST = 5
+
+
+@pytest.fixture(scope="module")
+def model() -> KDSR:
+    """Random weights, calibrated, small because every layer takes time to export."""
+    torch.manual_seed(3)
+    model = KDSR(KDSRConfig(4, n_feats=8, n_blocks=2, n_resblocks=1)).freeze()
+    model.calibration = calibration_for(model)
+    return model
+
+
+@pytest.fixture(scope="module")
+def files(model: KDSR, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of tiny.onnx, the whole student, and of the files of the parts."""
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package)
+    folder = tmp_path_factory.mktemp("onnx")
+    export_blind(model, folder / "tiny.onnx")
+    export_pair(model, folder / "tiny.onnx")
+    return folder
+
+
+class Session:
+    """An ONNX file in onnxruntime, tensors in and out."""
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        self.session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        self.facts = self.session.get_modelmeta().custom_metadata_map
+        self.outputs = [output.name for output in self.session.get_outputs()]
+        self.inputs = [value.name for value in self.session.get_inputs()]
+
+    def __call__(self, **inputs: Tensor) -> dict[str, Tensor]:
+        arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
+        found = self.session.run(None, arrays)
+        return {
+            n: torch.from_numpy(np.asarray(a)) for n, a in zip(self.outputs, found, strict=True)
+        }
+
+
+@pytest.fixture(scope="module")
+def whole(files: Path) -> Session:
+    return Session(files / "tiny.onnx")
+
+
+@pytest.fixture(scope="module")
+def estimator(files: Path) -> Session:
+    return Session(files / "tiny.estimator.onnx")
+
+
+@pytest.fixture(scope="module")
+def network(files: Path) -> Session:
+    return Session(files / "tiny.network.onnx")
+
+
+def picture(height: int, width: int) -> Tensor:
+    """Noise and a gradient, (1, 3, H, W)."""
+    torch.manual_seed(1000 * height + width)
+    ramp = torch.linspace(0, 1, width).expand(1, 3, height, width)
+    return (0.7 * ramp + 0.3 * torch.rand(1, 3, height, width)).contiguous()
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+
+
+def nothing(model: KDSR) -> Tensor:
+    return torch.zeros(1, 4 * model.config.n_feats + 2)
+
+
+@pytest.mark.parametrize("sides", [s for s in SIDES if min(s) >= LEAST])
+def test_the_whole_student_in_one_file_equals_pytorch(
+    model: KDSR, whole: Session, sides: tuple[int, int]
+) -> None:
+    lq = picture(*sides)
+    close(whole(lq=lq)["sr"], model(lq)[0])
+
+
+@pytest.mark.parametrize("sides", SIDES)
+def test_the_two_files_equal_pytorch(
+    model: KDSR, estimator: Session, network: Session, sides: tuple[int, int]
+) -> None:
+    lq = picture(*sides)
+    found = estimator(lq=lq, weights=torch.ones_like(lq[:, :1]), before=nothing(model))
+    sr, idr, idr_full = model(lq)
+    close(found["idr"], idr)
+    close(found["idr_full"], idr_full)
+    if min(sides) >= LEAST:
+        close(network(lq=lq, idr=found["idr"])["sr"], sr)
+
+
+def test_the_estimator_fed_tile_by_tile_sees_the_whole_picture(
+    model: KDSR, estimator: Session
+) -> None:
+    lq, halo, seen = picture(60, 90), int(estimator.facts["halo"]), nothing(model)
+    found = {}
+    for start in (0, 30, 60):
+        left = max(0, start - halo)
+        window = lq[..., left : start + 30 + halo].contiguous()
+        weights = torch.zeros_like(window[:, :1])
+        weights[..., start - left : start - left + 30] = 1
+        found = estimator(lq=window, weights=weights, before=seen)
+        seen = found["seen"]
+    close(found["idr"], model(lq)[1])
+    assert seen[0, -2] == 60 * 90
+    assert seen[0, -1] == model.estimate(lq).structure
+
+
+def test_images_of_one_batch_are_estimated_as_one_and_share_an_idr(
+    model: KDSR, estimator: Session, network: Session
+) -> None:
+    lq = torch.cat((picture(20, 24), picture(20, 24).flip(3)))
+    found = estimator(lq=lq, weights=torch.ones_like(lq[:, :1]), before=nothing(model))
+    pooled = model.estimator.features(lq).mean((0, 2, 3))[None]
+    close(found["idr"], model.estimator.from_pooled(pooled)[0])
+    close(network(lq=lq, idr=found["idr"])["sr"], model(lq, found["idr"])[0])
+
+
+def test_readings_are_those_of_read(model: KDSR, estimator: Session) -> None:
+    lq = picture(30, 31)
+    found = estimator(lq=lq, weights=torch.ones_like(lq[:, :1]), before=nothing(model))
+    names = json.loads(estimator.facts["readings"])
+    told: dict[str, Any] = dict(zip(names, found["readings"][0].tolist(), strict=True))
+    reading = read(model, model.estimate(lq, dtype="fp32"))[0]
+    assert reading.blur_long is not None
+    assert reading.noise is not None
+    assert told["blur_long"] == pytest.approx(reading.blur_long.value)
+    assert told["blur_long_error"] == pytest.approx(reading.blur_long.error)
+    assert told["noise"] == pytest.approx(reading.noise.value)
+    assert told["compressed"] == pytest.approx(reading.compressed)
+    assert told["structure"] == model.estimate(lq).structure
+    assert told["excess"] == pytest.approx(reading.excess, rel=1e-4)
+
+
+def test_the_facts_are_enough_for_strength(model: KDSR, network: Session) -> None:
+    lq = picture(12, 15)
+    idr = model.estimate(lq, dtype="fp32")
+    clean = torch.tensor(json.loads(network.facts["clean_idr"]))
+    close(clean + 0.4 * (idr.idr - clean), with_strength(model, idr, 0.4).idr)
+    assert json.loads(network.facts["strengths"]) == [0, 1.25]
+
+
+def test_the_metadata_says_what_goes_in_and_out_and_the_json_file_says_it_too(
+    model: KDSR, whole: Session, estimator: Session, network: Session, files: Path
+) -> None:
+    for session in (whole, estimator, network):
+        assert set(json.loads(session.facts["inputs"])) == set(session.inputs)
+        assert set(json.loads(session.facts["outputs"])) == set(session.outputs)
+        assert session.facts["fingerprint"] == model.fingerprint
+        assert session.facts["range"].startswith("RGB in [0, 1]")
+        assert session.facts["padding"].startswith("none")
+    assert (network.facts["scale"], network.facts["halo"]) == ("4", str(model.network.halo))
+    assert estimator.facts["halo"] == str(model.estimator.halo)
+    beside = json.loads((files / "tiny.json").read_text())
+    for name, session in (("estimator", estimator), ("network", network)):
+        facts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in beside[name].items()}
+        assert facts.pop("file") == f"tiny.{name}.onnx"
+        assert facts == session.facts
+
+
+def test_tiles_that_overlap_by_less_than_the_halo_show(model: KDSR, network: Session) -> None:
+    lq = picture(16, 40)
+    idr, halo = model(lq)[1], int(network.facts["halo"])
+    expected = model(lq, idr)[0][..., : 20 * 4]
+    close(network(lq=lq[..., : 20 + halo].contiguous(), idr=idr)["sr"][..., : 20 * 4], expected)
+    less = network(lq=lq[..., :22].contiguous(), idr=idr)["sr"][..., : 20 * 4]
+    assert (less - expected).abs().max() > 1e-3
+
+
+@pytest.mark.slow
+def test_half_precision_halves_the_files_and_hardly_shows(
+    model: KDSR, files: Path, tmp_path: Path
+) -> None:
+    paths = export_pair(model, tmp_path / "tiny.onnx", dtype=torch.float16)
+    lq = picture(40, 31)
+    found = Session(paths[0])(lq=lq, weights=torch.ones_like(lq[:, :1]), before=nothing(model))
+    sr = Session(paths[1])(lq=lq, idr=found["idr"])["sr"]
+    difference = (sr - model(lq)[0]).abs().max()
+    assert 1e-6 < difference < 4e-3
+    held = [_weight_bytes(path) for path in paths[:2]]
+    full = [_weight_bytes(path) for path in pair_paths(files / "tiny.onnx")[:2]]
+    assert [half / whole < 0.62 for half, whole in zip(held, full, strict=True)] == [True, True]
+
+
+def _weight_bytes(path: Path) -> int:
+    import onnx
+
+    weights = onnx.load(path).graph.initializer
+    return sum(onnx.numpy_helper.to_array(weight).nbytes for weight in weights)
+
+
+def test_a_model_without_calibration_has_no_readings() -> None:
+    model = make_tiny()
+    lq = picture(9, 9)
+    assert len(StreamedEstimator(model)(lq, torch.ones_like(lq[:, :1]), nothing(model))) == 3
+
+
+def test_a_missing_package_is_named(
+    model: KDSR, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(ConfigError, match="pip install onnx onnxscript"):
+        export_blind(model, tmp_path / "x.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def example(tmp_path: Path, files: Path) -> Iterator[Path]:
+    """A folder with photo.png, photo.ppm and the files of the parts, tile borders inside."""
+    for path in pair_paths(files / "tiny.onnx"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    lq = picture(70, 301)
+    image = Image.fromarray((lq[0] * 255).round().byte().permute(1, 2, 0).numpy())
+    image.save(tmp_path / "photo.png")
+    image.save(tmp_path / "photo.ppm")
+    return tmp_path
+
+
+def expected(model: KDSR, folder: Path, strength: float = 1) -> np.ndarray:
+    """What the library makes of photo.png, (H, W, 3) in 0-255."""
+    pixels = np.asarray(Image.open(folder / "photo.png"), np.float32) / 255
+    lq = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    idr = with_strength(model, model.estimate(lq, dtype="fp32"), strength)
+    sr = model.upscale(lq, idr, dtype="fp32", tile=None)
+    return (sr[0] * 255).round().permute(1, 2, 0).numpy()
+
+
+def same_picture(path: Path, expected: np.ndarray) -> None:
+    """Apart from where a value lies between two whole numbers."""
+    found = np.asarray(Image.open(path), np.float32)
+    assert np.abs(found - expected).max() <= 1
+    assert (found == expected).mean() > 0.999
+
+
+def test_the_python_example_makes_the_same_picture(model: KDSR, example: Path) -> None:
+    script = EXAMPLES / "upscale.py"
+    for strength in ([], ["0.5"]):
+        subprocess.run(
+            [sys.executable, script, "tiny", "photo.png", "large.png", *strength],
+            cwd=example, check=True, timeout=240,
+        )  # fmt: skip
+        same_picture(example / "large.png", expected(model, example, *map(float, strength)))
+
+
+def test_the_javascript_example_makes_the_same_picture(model: KDSR, example: Path) -> None:
+    if found_node() is None:
+        pytest.skip(NOT_FOUND)
+    for strength in ([], ["0.5"]):
+        arguments = ("tiny", "photo.ppm", "large.ppm", *strength)
+        run_node(EXAMPLES / "upscale.mjs", *arguments, folder=example)
+        same_picture(example / "large.ppm", expected(model, example, *map(float, strength)))
