@@ -40,8 +40,8 @@ def export_blind(
 def pair_paths(path: str | Path) -> tuple[Path, Path, Path]:
     """What `export_pair` writes for `x.onnx`: x.estimator.onnx, x.network.onnx and x.json."""
     path = Path(path)
-    endings = (".estimator.onnx", ".network.onnx", ".json")
-    return tuple(path.with_name(path.stem + ending) for ending in endings)
+    names = (f"{path.stem}.estimator.onnx", f"{path.stem}.network.onnx", f"{path.stem}.json")
+    return path.with_name(names[0]), path.with_name(names[1]), path.with_name(names[2])
 
 
 def export_pair(

@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -232,7 +231,7 @@ def test_a_missing_package_is_named(
 
 
 @pytest.fixture
-def example(tmp_path: Path, files: Path) -> Iterator[Path]:
+def example(tmp_path: Path, files: Path) -> Path:
     """A folder with photo.png, photo.ppm and the files of the parts, tile borders inside."""
     for path in pair_paths(files / "tiny.onnx"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
