@@ -17,7 +17,11 @@ INSIDE = 0.8
 LEAST_STRUCTURE = 256
 """LQ pixels with structure below which readings are no better than guesses (docs/idr.md)."""
 _FEW = 16.0  # errors grow by this over the root of the pixels: measured on crops of 16 to 128 px
+_RELIABLE = 1.25
+"""Errors are at most this much of a constant guess's mean error, or nothing is shown; as often as
+they hold, the guess is off by 1.5 of it."""
 _JPEG_RELIABLE = 0.85
+_JPEG_SURE = 0.75  # probability
 _ISOTROPIC = 1.3  # axes that differ by less than this are one number
 _LARGEST = {"blur_long": 20.0, "blur_short": 20.0, "noise": 255.0, "quality": 100.0}
 _LEAST = {"blur_long": 0.35, "noise": 1.0}
@@ -76,6 +80,11 @@ class Reading:
     """Whether the image had enough pixels with structure to tell anything."""
 
     @property
+    def uncompressed(self) -> bool:
+        """Whether it surely was not compressed as JPEG."""
+        return self.compressed is not None and self.compressed < 1 - _JPEG_SURE
+
+    @property
     def inside(self) -> bool:
         """Whether it lies in the range that the model was trained on."""
         return self.excess <= 1.0
@@ -122,11 +131,10 @@ class Reading:
     def _jpeg(self) -> str:
         if self.compressed is None:
             return ""
-        if self.compressed < 0.5:
+        if self.uncompressed:
             return "no JPEG"
-        return (
-            "JPEG" if self.quality is None else f"JPEG {self.quality.number} {self.quality.margin}"
-        )
+        name = "JPEG" if self.compressed > _JPEG_SURE else "perhaps JPEG"
+        return f"{name} {self.quality.number} {self.quality.margin}" if self.quality else name
 
 
 def _little(name: str, measured: Measured, least: float, unit: str) -> str:
@@ -165,12 +173,11 @@ def _reading(
     excess: float,
     enough: bool,
 ) -> Reading:
-    """What can be told reliably, of one vector: what is narrower than a guess is wrong."""
+    """What can be told reliably, of one vector."""
+    limits = (_RELIABLE * calibration.naive).tolist()
     found = {
-        name: Measured(value, error, _DIGITS[name]) if enough and error <= naive else None
-        for name, value, error, naive in zip(
-            QUANTITIES, values, errors, calibration.naive.tolist(), strict=True
-        )
+        name: Measured(value, error, _DIGITS[name]) if enough and error <= limit else None
+        for name, value, error, limit in zip(QUANTITIES, values, errors, limits, strict=True)
     }
     told = enough and tells_jpeg(calibration)
     if not told or compressed < 0.5:

@@ -35,7 +35,7 @@ def draw_readings(first: Sequence[Reading], second: Sequence[Reading] = ()) -> P
         first: Of the IDR that is shown, one or more.
         second: Of the one it is compared with.
     """
-    panel = Panel(80 + _ROW * len(_QUANTITIES), "what was read")
+    panel = Panel(80 + _ROW * len(_QUANTITIES), "what was read", "± holds 4 times in 5")
     for row, quantity in enumerate(_QUANTITIES):
         _draw_row(panel, 100 + _ROW * row, quantity, first, second)
     return panel
@@ -82,6 +82,4 @@ def _draw_number(
 
 
 def _absent(quantity: _Quantity, reading: Reading) -> str:
-    if quantity.name == "quality" and reading.compressed is not None and reading.compressed < 0.5:
-        return "no JPEG"
-    return "cannot be told"
+    return "no JPEG" if quantity.name == "quality" and reading.uncompressed else "cannot be told"
