@@ -13,6 +13,7 @@ from .errors import (
     IDRError,
     ImageError,
     KDSRError,
+    OutOfMemoryError,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = [
     "KDSRConfig",
     "KDSRError",
     "KDSRTeacher",
+    "OutOfMemoryError",
     "blend_models",
     "load",
     "read",

@@ -4,11 +4,19 @@ from .cli.stopping import exit_on_signals
 
 
 def run() -> int:
-    """Runs the command on the process's arguments and signals; gives its exit code."""
+    """Runs the command on the process's arguments, signals and streams; gives its exit code."""
     exit_on_signals()  # before anything that takes time is imported
-    from .cli import main
+    import logging
 
-    return main()
+    from .cli import main
+    from .cli.streams import settle, steady
+
+    steady()
+    logging.captureWarnings(True)
+    try:
+        return main()
+    finally:
+        settle()  # for `--help`, which leaves by an exception
 
 
 if __name__ == "__main__":

@@ -17,16 +17,6 @@ def printable(text: str) -> str:
     )
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that an allocation failed, on any device."""
-    if isinstance(error, MemoryError):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
-    )
-
-
 class KDSRError(ValueError):
     """Base class of every error that a user can cause and mend; its message is one line."""
 
@@ -56,6 +46,10 @@ class VideoError(KDSRError):
 
 class IDRError(KDSRError):
     """An IDR that does not fit the model, the batch or the file format."""
+
+
+class OutOfMemoryError(KDSRError):
+    """Work that takes more memory than there is, however little is done at a time."""
 
 
 class Cancelled(Exception):  # noqa: N818 - a request that was honoured, not an error

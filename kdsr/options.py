@@ -68,9 +68,13 @@ class UpscaleOptions:
         _raise(problems + _wrap_problems(self.wrap))
 
     def halo(self, exact: int) -> int:
-        """LQ pixels of context around each tile of a network that sees `exact` of them."""
+        """LQ pixels of context around each tile of a network that sees `exact` of them.
+
+        Never more: what the network does not see changes nothing.
+        """
         named = {"exact": exact, "fast": FAST_OVERLAP}
-        return named[self.overlap] if isinstance(self.overlap, str) else self.overlap
+        wanted = named[self.overlap] if isinstance(self.overlap, str) else self.overlap
+        return min(wanted, exact)
 
 
 def _raise(problems: list[str]) -> None:

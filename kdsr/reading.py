@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import KDSRError, is_out_of_memory
+from .errors import KDSRError
+from .memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +52,10 @@ def _check_file(path: Path) -> None:
 
 def _reason(error: Exception, damaged: str) -> str:
     if is_out_of_memory(error):
-        return "there is not enough memory to read it, or the file is damaged and asks for too much"
+        return (
+            "there is not enough memory to read it; close other programs, or get the file again if "
+            "it is damaged and asks for too much"
+        )
     # Decoders seek to where damaged files send them, which is EINVAL; the rest is the disk's word.
     if isinstance(error, OSError) and error.strerror and error.errno != errno.EINVAL:
         return f"the file cannot be read: {error.strerror}"

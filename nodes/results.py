@@ -5,7 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..kdsr.errors import ImageError, is_out_of_memory
+from ..kdsr.errors import ImageError
+from ..kdsr.memory import is_out_of_memory
 from ..kdsr.upscaling.sizes import OutputSize
 from . import runtime
 from .images import Picture

@@ -1,9 +1,6 @@
-"""The `kdsr` command."""
+"""The `kdsr` command: what each of its words does, how it speaks and how it ends."""
 
-import sys
 from typing import TYPE_CHECKING
-
-from ..errors import Cancelled, KDSRError
 
 if TYPE_CHECKING:
     import argparse
@@ -16,21 +13,25 @@ def main(argv: list[str] | None = None) -> int:
         argv: Arguments; those of the process when left out.
 
     Returns:
-        0 if all went well, 2 for anything the user can mend, 130 after Ctrl-C.
+        0 if all went well, 2 for anything the user can mend, 130 after Ctrl-C, 1 for a mistake in
+        this program.
     """
-    from .parser import make_parser  # not before a signal can stop it, see `stopping`
+    # Not before a signal can stop it, see `stopping`.
+    from ..errors import Cancelled
+    from .failures import listening, report
+    from .parser import make_parser
+    from .streams import note, settle
 
     arguments = make_parser().parse_args(argv)
-    try:
-        return run(arguments.command, arguments)
-    except KDSRError as error:
-        return _fail(str(error))
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{where}{error.strerror or error}")
-    except (KeyboardInterrupt, Cancelled):
-        sys.stderr.write("kdsr: stopped; nothing half-written is left\n")
-        return 130
+    with listening(verbose=arguments.verbose):
+        try:
+            code = run(arguments.command, arguments)
+        except (KeyboardInterrupt, Cancelled):
+            note("stopped; nothing half-written is left")
+            code = 130
+        except Exception as error:  # noqa: BLE001 - the last net: whatever it is, it takes one line
+            code = report(error)
+        return settle() or code
 
 
 def run(command: str, arguments: "argparse.Namespace") -> int:
@@ -54,8 +55,3 @@ def run(command: str, arguments: "argparse.Namespace") -> int:
     from . import models
 
     return getattr(models, command.replace("-", "_"))(arguments)
-
-
-def _fail(message: str) -> int:
-    sys.stderr.write(f"kdsr: error: {message}\n")
-    return 2

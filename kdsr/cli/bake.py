@@ -1,7 +1,6 @@
 """`kdsr bake`."""
 
 import argparse
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from ..idr import IDR
 from ..model import KDSR
 from ..tiles.precision import DTYPES
 from .outputs import check_output
+from .streams import say
 
 
 def bake(arguments: argparse.Namespace) -> int:
@@ -68,5 +68,5 @@ def _bake(model: KDSR, arguments: argparse.Namespace, dtype: torch.dtype) -> int
 
 
 def _say(paths: Iterable[Path], what: str) -> int:
-    sys.stdout.write(f"saved {', '.join(map(str, paths))}: {what}.\n")
+    say(f"saved {', '.join(map(str, paths))}: {what}.")
     return 0

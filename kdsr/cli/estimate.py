@@ -1,17 +1,17 @@
 """`kdsr estimate`."""
 
 import argparse
-import sys
 
-from ..errors import KDSRError
 from ..files.images import read_image
 from ..files.loading import load
 from ..idr import IDR
 from ..meaning.readings import read
 from ..model import KDSR
 from ..options import WRAPS
+from .failures import report
 from .inputs import find_inputs, pick_device, tile_of
 from .outputs import IDR_SUFFIXES, check_output
+from .streams import say
 
 
 def estimate(arguments: argparse.Namespace) -> int:
@@ -21,7 +21,7 @@ def estimate(arguments: argparse.Namespace) -> int:
         read = [*inputs, arguments.model]
         check_output(arguments.output, IDR_SUFFIXES, "IDRs", read, overwrite=arguments.overwrite)
     model = load(arguments.model).to(pick_device(arguments.device))
-    idrs, failures = [], 0
+    idrs, code = [], 0
     for source in inputs:
         try:
             idr = model.estimate(
@@ -31,18 +31,17 @@ def estimate(arguments: argparse.Namespace) -> int:
                 dtype=arguments.dtype,
                 provenance={"image": source.name},
             )
-        except KDSRError as error:
-            failures += 1
-            sys.stderr.write(f"kdsr: error: {error}\n")
+        except Exception as error:  # noqa: BLE001 - one image never ends the batch
+            code = max(code, report(error))
             continue
-        sys.stdout.write(f"{source}: {_described(model, idr)}\n")
+        say(f"{source}: {_described(model, idr)}")
         idrs.append(idr)
-    if arguments.output and idrs and not failures:
+    if arguments.output and idrs and code == 0:
         joined = IDR.cat(idrs)
         kept = joined.mean() if arguments.mean else joined
         kept.save(arguments.output, overwrite=arguments.overwrite)
-        sys.stdout.write(f"saved {arguments.output}\n")
-    return 2 if failures else 0
+        say(f"saved {arguments.output}")
+    return code
 
 
 def _described(model: KDSR, idr: IDR) -> str:

@@ -1,7 +1,7 @@
 """`kdsr inspect`."""
 
 import argparse
-import sys
+import io
 from pathlib import Path
 
 from ..atomic import writing
@@ -14,6 +14,7 @@ from ..model import KDSR
 from ..options import WRAPS
 from .inputs import pick_device, tile_of
 from .outputs import check_output
+from .streams import say
 
 
 def inspect(arguments: argparse.Namespace) -> int:
@@ -35,12 +36,15 @@ def inspect(arguments: argparse.Namespace) -> int:
             wrap=WRAPS[arguments.wrap],
             dtype=arguments.dtype,
         )
-    sys.stdout.write(report(idr, other, local, model) + "\n")
+    for line in report(idr, other, local, model).splitlines():
+        say(line)
     if output is not None:
         figure = draw_report(idr, other, local, image, model)
+        packed = io.BytesIO()  # Pillow's own writer takes a full disk for success
+        figure.save(packed, format="PNG")
         with writing(output, overwrite=arguments.overwrite) as temporary:
-            figure.save(temporary, format="PNG")
-        sys.stdout.write(f"saved {output}\n")
+            temporary.write_bytes(packed.getbuffer())
+        say(f"saved {output}")
     return 0
 
 

@@ -1,7 +1,6 @@
 """`kdsr info`, `kdsr models`, `kdsr convert` and `kdsr blend-models`."""
 
 import argparse
-import sys
 
 from ..blending import blend_models as blended
 from ..errors import printable
@@ -11,6 +10,7 @@ from ..files.weights import convert as convert_checkpoint
 from ..files.weights import load_checkpoint, save_checkpoint
 from ..model import KDSR
 from .outputs import check_output
+from .streams import say
 
 
 def info(arguments: argparse.Namespace) -> int:
@@ -35,7 +35,7 @@ def info(arguments: argparse.Namespace) -> int:
     said = {printable(key): printable(value) for key, value in {**lines, **shown}.items()}
     width = max(len(key) for key in said)
     for key, value in said.items():
-        sys.stdout.write(f"{key:{width}}  {value}\n")
+        say(f"{key:{width}}  {value}")
     return 0
 
 
@@ -43,9 +43,8 @@ def models(_: argparse.Namespace) -> int:
     """Lists the catalog."""
     for entry in list_models():
         place = "bundled" if entry.bundled else f"hf://{entry.hub_id}"
-        sys.stdout.write(
-            f"{entry.name}  x{entry.scale}  {place}  {entry.licence}\n    {entry.degradations}\n"
-        )
+        say(f"{entry.name}  x{entry.scale}  {place}  {entry.licence}")
+        say(f"    {entry.degradations}")
     return 0
 
 
@@ -55,7 +54,7 @@ def convert(arguments: argparse.Namespace) -> int:
     kinds = (".safetensors", ".pt", ".pth")
     check_output(arguments.target, kinds, "models", [arguments.source], overwrite=overwrite)
     model = convert_checkpoint(arguments.source, arguments.target, overwrite=overwrite)
-    sys.stdout.write(f"{arguments.source} -> {arguments.target} ({model.role}, {model.config})\n")
+    say(f"{arguments.source} -> {arguments.target} ({model.role}, {model.config})")
     return 0
 
 
@@ -66,5 +65,5 @@ def blend_models(arguments: argparse.Namespace) -> int:
     check_output(arguments.output, (".safetensors",), "models", read, overwrite=overwrite)
     model = blended(load(arguments.faithful), load(arguments.crisp), arguments.weight)
     save_checkpoint(model, arguments.output, overwrite=overwrite)
-    sys.stdout.write(f"saved {arguments.output}: fingerprint {model.fingerprint}\n")
+    say(f"saved {arguments.output}: fingerprint {model.fingerprint}")
     return 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .. import __version__
+from ..errors import printable
 from ..files.image_formats import WRITE_FORMATS
 from ..options import DEFAULT_MODEL, DTYPE_NAMES, EXPORT_DTYPE_NAMES, MAP_CELLS, WRAPS
 from ..upscaling.sizes import OutputSize, parse_size
@@ -20,7 +21,7 @@ class _Parser(argparse.ArgumentParser):
     """Reports a wrong argument in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (try {self.prog} --help)\n")
+        self.exit(2, printable(f"{self.prog}: error: {message} (try {self.prog} --help)") + "\n")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -37,8 +38,8 @@ def make_parser() -> argparse.ArgumentParser:
     convert = commands.add_parser(
         "convert", help="convert official weights to safetensors, or back"
     )
-    convert.add_argument("source", type=Path)
-    convert.add_argument("target", type=Path, help="ends in .safetensors, .pt or .pth")
+    convert.add_argument("source", type=_path)
+    convert.add_argument("target", type=_path, help="ends in .safetensors, .pt or .pth")
     convert.add_argument("--overwrite", action="store_true")
     blend = commands.add_parser(
         "blend-models", help="make a model between a faithful one and a crisp one"
@@ -46,15 +47,19 @@ def make_parser() -> argparse.ArgumentParser:
     blend.add_argument("faithful", help=_MODEL_HELP)
     blend.add_argument("crisp", help="one that was trained on from it")
     blend.add_argument("weight", type=float, help="0 is faithful, 1 crisp, up to 1.25")
-    blend.add_argument("-o", "--output", type=Path, required=True, help="ends in .safetensors")
+    blend.add_argument("-o", "--output", type=_path, required=True, help="ends in .safetensors")
     blend.add_argument("--overwrite", action="store_true")
     _add_bake(commands.add_parser("bake", help="write networks for other programs (ONNX or .pt2)"))
+    for command in commands.choices.values():
+        command.add_argument(
+            "--verbose", action="store_true", help="say all there is to say, tracebacks included"
+        )
     return parser
 
 
 def _add_upscale(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", nargs="+", help="files, folders or globs")
-    parser.add_argument("-o", "--output", type=Path, help="file (for one input) or folder")
+    parser.add_argument("input", nargs="+", type=_name, help="files, folders or globs")
+    parser.add_argument("-o", "--output", type=_path, help="file (for one input) or folder")
     _add_running(parser)
     parser.add_argument(
         "--size",
@@ -69,7 +74,7 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         help="exact (tiled equals untiled), fast (32 px) or LQ pixels",
     )
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--idr", type=Path, help="use this IDR instead of estimating one")
+    group.add_argument("--idr", type=_path, help="use this IDR instead of estimating one")
     group.add_argument(
         "--map",
         type=int,
@@ -85,7 +90,7 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         help="0 takes the image for clean, 1 is as estimated, up to 1.25 restores more than that",
     )
-    parser.add_argument("--save-idr", type=Path, help="save the IDR of a single input")
+    parser.add_argument("--save-idr", type=_path, help="save the IDR of a single input")
     parser.add_argument("--suffix", default="-kdsr", help="added to the names of results")
     parser.add_argument(
         "--format", choices=WRITE_FORMATS, help="of the results; default: the input's"
@@ -95,26 +100,26 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_estimate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", nargs="+", help="files, folders or globs")
-    parser.add_argument("-o", "--output", type=Path, help="IDR file: one row for each image")
+    parser.add_argument("input", nargs="+", type=_name, help="files, folders or globs")
+    parser.add_argument("-o", "--output", type=_path, help="IDR file: one row for each image")
     _add_running(parser)
     parser.add_argument("--mean", action="store_true", help="save the average of all instead")
     parser.add_argument("--overwrite", action="store_true")
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", type=Path, help="an image, or an IDR file")
-    parser.add_argument("-o", "--output", type=Path, help="PNG file for the figure")
-    parser.add_argument("--other", type=Path, help="an image or IDR file to compare with")
+    parser.add_argument("input", type=_path, help="an image, or an IDR file")
+    parser.add_argument("-o", "--output", type=_path, help="PNG file for the figure")
+    parser.add_argument("--other", type=_path, help="an image or IDR file to compare with")
     _add_running(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
 
 
 def _add_bake(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("output", type=Path, help="ends in .onnx (needs onnx, onnxscript) or .pt2")
+    parser.add_argument("output", type=_path, help="ends in .onnx (needs onnx, onnxscript) or .pt2")
     group = parser.add_mutually_exclusive_group(required=True)
-    group.add_argument("--idr", type=Path, help="build in the IDR of a file")
-    group.add_argument("--image", type=Path, help="build in the IDR of an image")
+    group.add_argument("--idr", type=_path, help="build in the IDR of a file")
+    group.add_argument("--image", type=_path, help="build in the IDR of an image")
     group.add_argument("--blind", action="store_true", help="build in the estimator (ONNX)")
     group.add_argument(
         "--split",
@@ -145,6 +150,17 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         default="none",
         help="treat the image as a seamless texture",
     )
+
+
+def _name(text: str) -> str:
+    """What an unset variable of a shell would turn into the current folder is refused."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected the name of a file or folder, got nothing")
+    return text
+
+
+def _path(text: str) -> Path:
+    return Path(_name(text))
 
 
 def _number_or(*words: str) -> Callable[[str], int | str]:

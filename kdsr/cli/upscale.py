@@ -1,24 +1,27 @@
 """`kdsr upscale`."""
 
 import argparse
-import sys
+import math
 from pathlib import Path
 
 import torch
 from einops import rearrange
 from tqdm import tqdm
 
-from ..errors import ConfigError, KDSRError
+from ..errors import ConfigError, printable
 from ..estimation.maps import idr_map
 from ..files.images import DecodedImage, check_format, read_image, write_image
 from ..files.loading import load
 from ..idr import IDR
 from ..meaning.strength import check_strength, with_strength
+from ..memory import check_room, explaining_shortage
 from ..model import KDSR
 from ..options import LARGEST_MAP, WRAPS, UpscaleOptions
-from ..upscaling.resized import upscale_to
+from ..upscaling.resized import resizing_bytes, upscale_to
+from .failures import report
 from .inputs import find_inputs, pick_device, tile_of
 from .outputs import IDR_SUFFIXES, check_new, check_output, check_targets, output_path
+from .streams import note, say
 
 
 def upscale(arguments: argparse.Namespace) -> int:
@@ -51,18 +54,17 @@ def upscale(arguments: argparse.Namespace) -> int:
     idr = IDR.load(arguments.idr) if arguments.idr else None
     if idr is not None:
         idr.check_model(model.fingerprint, model.config.n_feats)
-    failures = []
+    codes = []
     with tqdm(total=len(inputs), unit="image", disable=None if not single else True) as files:
         for source, target in targets.items():
             try:
                 _one(model, idr, source, target, tile, arguments)
-            except (KDSRError, OSError) as error:
-                failures.append(str(error))
-                tqdm.write(f"kdsr: error: {error}", file=sys.stderr)
+            except Exception as error:  # noqa: BLE001 - one image never ends the batch
+                codes.append(report(error))
             files.update()
     if not single:
-        sys.stderr.write(f"kdsr: {len(inputs) - len(failures)} of {len(inputs)} images upscaled\n")
-    return 2 if failures else 0
+        note(f"{len(inputs) - len(codes)} of {len(inputs)} images upscaled")
+    return max(codes, default=0)
 
 
 def _one(
@@ -76,9 +78,10 @@ def _one(
     picture = read_image(source)
     check_new(target, overwrite=arguments.overwrite)
     height, width = picture.rgb.shape[-2:]
-    size = arguments.size.resolve(height, width) if arguments.size else None
-    result = size or (height * model.config.scale, width * model.config.scale)
-    check_format(target, transparent=picture.alpha is not None, size=result)
+    full = (height * model.config.scale, width * model.config.scale)
+    size = arguments.size.resolve(height, width) if arguments.size else full
+    check_format(target, transparent=picture.alpha is not None, size=size)
+    buffer = _buffer(picture, size, full)
     wrap = WRAPS[arguments.wrap]
     if arguments.map:
         steering = idr_map(
@@ -90,7 +93,7 @@ def _one(
                 picture.rgb, wrap=wrap, dtype=arguments.dtype, provenance={"image": source.name}
             )
         steering = idr
-    with tqdm(desc=source.name, unit="tile", disable=None, leave=False) as bar:
+    with tqdm(desc=printable(source.name), unit="tile", disable=None, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
@@ -102,7 +105,7 @@ def _one(
             with_strength(model, steering, arguments.strength),
             size,
             alpha=picture.alpha,
-            out=_eight_bit_buffer(picture, model.config.scale) if size is None else None,
+            out=buffer,
             tile=tile,
             overlap=arguments.overlap,
             wrap=wrap,
@@ -112,18 +115,24 @@ def _one(
     write_image(
         target, pixels[0], picture, quality=arguments.quality, overwrite=arguments.overwrite
     )
+    say(f"{source} -> {target} ({pixels.shape[3]} x {pixels.shape[2]} px)")
     if arguments.save_idr and idr is not None:
         idr.save(arguments.save_idr, overwrite=arguments.overwrite)
-    tqdm.write(f"{source} -> {target} ({pixels.shape[3]} x {pixels.shape[2]} px)")
 
 
-def _eight_bit_buffer(picture: DecodedImage, scale: int) -> torch.Tensor | None:
-    """A result buffer that is a quarter of float32, where the result will have 8 bits anyway.
+def _buffer(picture: DecodedImage, size: tuple[int, int], full: tuple[int, int]) -> torch.Tensor:
+    """A result buffer, a quarter of float32 where the result will have 8 bits anyway.
 
-    Its memory is laid out as image files want it, (H, W, 3), so that nothing is copied.
+    Its memory is laid out as image files want it, (H, W, C), so that nothing is copied. What the
+    work takes besides is asked for, too, before there is any work.
     """
-    if picture.deep or picture.alpha is not None:
-        return None
-    _, _, height, width = picture.rgb.shape
-    buffer = torch.empty(1, height * scale, width * scale, 3, dtype=torch.uint8)
+    height, width = size
+    shape = (1, height, width, 3 if picture.alpha is None else 4)
+    dtype = torch.float32 if picture.deep else torch.uint8
+    needed = math.prod(shape) * dtype.itemsize
+    if size != full or picture.alpha is not None:
+        needed += resizing_bytes(full, size)
+    check_room(needed, f"a result of {width} x {height} px")
+    with explaining_shortage("for the result", "close other programs, or choose a smaller --size"):
+        buffer = torch.empty(shape, dtype=dtype)
     return rearrange(buffer, "b h w c -> b c h w")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import ConfigError, ImageError
 from ..idr import IDR
+from ..memory import explaining_shortage
 from ..network.models import Student
 from ..options import EstimateOptions
 from ..tiles.checks import check_images
@@ -45,6 +46,7 @@ class LocalIDRs:
         return rearrange(found, "(rows columns) 1 -> rows columns", rows=self.rows)
 
 
+@explaining_shortage("to estimate IDRs")
 @torch.inference_mode()
 def estimate_local(
     model: Student,
@@ -75,6 +77,7 @@ def estimate_local(
     Raises:
         ImageError: If `lq` is not one RGB image.
         ConfigError: If an option is out of range.
+        OutOfMemoryError: If even a tile of the smallest size does not fit.
         Cancelled: If `cancelled` said so.
     """
     options = EstimateOptions(tile, wrap)

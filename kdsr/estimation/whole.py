@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..errors import IDRError, ImageError
 from ..idr import IDR
+from ..memory import explaining_shortage
 from ..network.models import Student
 from ..options import EstimateOptions
 from ..tiles.checks import check_images, check_weights
@@ -29,6 +30,7 @@ class EstimateKeywords(TypedDict, total=False):
     provenance: dict[str, str] | None
 
 
+@explaining_shortage("to estimate an IDR")
 @torch.inference_mode()
 def estimate(
     model: Student,
@@ -64,6 +66,7 @@ def estimate(
         ImageError: If `lq` or `mask` has the wrong shape, size or values.
         ConfigError: If an option is out of range.
         IDRError: If the mask is empty for some image.
+        OutOfMemoryError: If even a tile of the smallest size does not fit.
         Cancelled: If `cancelled` said so.
     """
     options = EstimateOptions(tile, wrap)

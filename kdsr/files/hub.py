@@ -75,7 +75,6 @@ def _resolve_entry(
     wanted = HubFile(entry.repo, entry.file, entry.revision or "main")
     by_hand = f"Or fetch {wanted.url} yourself and save it as {places[0] / name}"
     cached = download(wanted, by_hand, progress, cancelled, entry.sha256)
-    places[0].mkdir(parents=True, exist_ok=True)
     with writing(places[0] / name) as temporary:
         shutil.copyfile(cached, temporary)
     return places[0] / name

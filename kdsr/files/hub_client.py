@@ -11,6 +11,7 @@ from threading import Event, Thread
 from typing import Any
 
 from ..errors import Cancelled, HubError
+from ..hushing import hushed
 from .hub_address import HubFile
 
 ProgressFn = Callable[[int, int], None]
@@ -43,7 +44,7 @@ def download(
     """
     _check_client(by_hand)
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
-    with _explaining(wanted, by_hand, offline=offline):
+    with _explaining(wanted, by_hand, offline=offline), hushed("huggingface_hub"):
         if cancelled is None:
             path = _fetch(wanted, progress, offline=offline)
         else:

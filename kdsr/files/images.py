@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..atomic import writing
 from ..errors import ImageError
+from ..memory import explaining_shortage, is_out_of_memory
 from ..reading import reading
 from .deep_color import check_readable, is_deep, read_deep, write_png, write_tiff
 from .image_formats import LONGEST_SIDES, WRITE_SUFFIXES
@@ -157,7 +158,15 @@ def write_image(
     Raises:
         ImageError: If the format is not known or cannot hold the image, the file exists, or the
             disk refuses.
+        OutOfMemoryError: If encoding takes more memory than there is.
     """
+    with explaining_shortage(f"to write {path}", "close other programs, or choose a smaller size"):
+        _write(path, pixels, like, quality, overwrite=overwrite)
+
+
+def _write(
+    path: Path, pixels: Tensor, like: DecodedImage, quality: int, *, overwrite: bool
+) -> None:
     height, width = pixels.shape[1:]
     check_format(path, transparent=pixels.shape[0] == 4, size=(height, width))
     suffix = path.suffix.lower()
@@ -174,6 +183,8 @@ def write_image(
             else:
                 _save_8_bit(temporary, array, suffix, like.icc, quality)
     except OSError as error:
+        if is_out_of_memory(error):
+            raise
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 

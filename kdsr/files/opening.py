@@ -33,7 +33,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         try:
             image = Image.open(file, formats=formats)
         except UnidentifiedImageError:
-            raise ImageError(f"not an image that can be read ({', '.join(FORMATS)})") from None
+            raise ImageError(f"not an image that can be read ({', '.join(formats)})") from None
         except Image.DecompressionBombError as error:
             raise ImageError(str(error)) from None
         with image:

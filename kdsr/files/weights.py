@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..atomic import writing
 from ..errors import CheckpointError
+from ..memory import explaining_shortage
 from ..model import KDSR
 from ..network.calibration import KEY, PREFIX, Calibration
 from ..network.inferred import infer_config, infer_role
@@ -46,7 +47,8 @@ def load_checkpoint(path: str | Path) -> KDSR | KDSRTeacher:
     model.metadata = {key: value for key, value in metadata.items() if key != KEY}
     model.source = path
     if isinstance(model, KDSR):
-        model.freeze()
+        with explaining_shortage(f"to prepare {path}"):
+            model.freeze()
     return model
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..errors import ImageError
 from ..floats import extremes, float_problem
+from ..memory import check_room
 
 OVERSHOOT = 0.5
 """How far beyond [0, 1] an image may reach: further than sharpening resamplers go (bicubic and
@@ -70,12 +71,20 @@ def check_weights(weights: Tensor, what: str) -> Tensor:
     return weights
 
 
-def check_out(out: Tensor | None, shape: tuple[int, int, int, int]) -> Tensor:
+def check_out(out: Tensor | None, shape: tuple[int, int, int, int], besides: int = 0) -> Tensor:
     """A result buffer on the CPU: `out`, or a new one.
+
+    Args:
+        out: What the caller gave.
+        shape: It must have.
+        besides: Bytes on the CPU that the work will take as well.
 
     Raises:
         ImageError: If `out` has another shape, place or kind.
+        OutOfMemoryError: If there is not as much memory.
     """
+    needed = besides + (0 if out is not None else 4 * math.prod(shape))
+    check_room(needed, f"a result of {shape[3]} x {shape[2]} px")
     if out is None:
         return torch.empty(shape)
     fits = out.dtype == torch.uint8 or float_problem(out) is None

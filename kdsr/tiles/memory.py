@@ -1,18 +1,20 @@
-"""How much memory there is, and what to do when it runs out."""
+"""How much memory a device has, and doing less at a time when it runs out."""
 
-import os
+import logging
 from collections.abc import Callable
 from typing import TypeVar
 
 import torch
 
-from ..errors import is_out_of_memory
+from ..errors import KDSRError, OutOfMemoryError
+from ..memory import free_host_memory, in_words, is_out_of_memory
 
 _ASSUMED_FREE = 4 << 30  # where the system does not say
 SMALLEST_TILE = 16
 """LQ pixels; halving stops here."""
 
 _T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 
 
 def free_memory(device: torch.device) -> int:
@@ -23,14 +25,8 @@ def free_memory(device: torch.device) -> int:
         return free + cached
     if device.type == "mps":
         return max(0, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:  # noqa: PTH123 - not a real file
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    except (OSError, ValueError, AttributeError):
-        return _ASSUMED_FREE
+    free = free_host_memory()
+    return _ASSUMED_FREE if free is None else free
 
 
 def release_memory(device: torch.device) -> None:
@@ -51,6 +47,7 @@ class Step:
         longest: The image's longer side, in LQ pixels.
         device: Where the work runs.
         batch: Tiles that go through the network together; takes the tile, as it may depend on it.
+        remedy: What helps where even the least is too much.
     """
 
     def __init__(
@@ -59,8 +56,9 @@ class Step:
         longest: int,
         device: torch.device,
         batch: Callable[[int | None], int] = lambda _: 1,
+        remedy: str = "close other programs",
     ) -> None:
-        self.tile, self.longest, self.device = tile, longest, device
+        self.tile, self.longest, self.device, self.remedy = tile, longest, device, remedy
         self._batch = batch
         self._single = False
 
@@ -70,25 +68,33 @@ class Step:
         return 1 if self._single else self._batch(self.tile)
 
     def run(self, work: Callable[[], _T]) -> _T:
-        """Does the work, all over again with less at a time whenever memory runs out."""
+        """Does the work, all over again with less at a time whenever memory runs out.
+
+        Raises:
+            OutOfMemoryError: If it does even for a single tile of the smallest size.
+        """
         while True:
             try:
                 return work()
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or not self._can_shrink():
+            except Exception as error:
+                if isinstance(error, KDSRError) or not is_out_of_memory(error):
                     raise
             # Outside of the handler, which holds on to the tensors.
             release_memory(self.device)
+            if self.batch == 1 and self._in_use() <= SMALLEST_TILE:
+                raise OutOfMemoryError(
+                    f"not enough memory on {self.device} even for single tiles of {self._in_use()} "
+                    f"px and what lies around them ({in_words(free_memory(self.device))} are "
+                    f"free); {self.remedy}"
+                )
             self._shrink()
-
-    def _can_shrink(self) -> bool:
-        return self.batch > 1 or self._in_use() > SMALLEST_TILE
 
     def _shrink(self) -> None:
         """One tile at a time first; then half the tile."""
         if self.batch == 1:
             self.tile = max(SMALLEST_TILE, self._in_use() // 2)
         self._single = True
+        _log.debug("memory ran out; going on with single tiles of %s px", self.tile)
 
     def _in_use(self) -> int:
         return self.longest if self.tile is None else min(self.tile, self.longest)

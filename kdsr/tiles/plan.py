@@ -4,7 +4,6 @@ All numbers are LQ pixels along one axis, counted from the image's first pixel; 
 ones past the end wrap around.
 """
 
-import math
 from dataclasses import dataclass
 
 
@@ -77,15 +76,15 @@ def plan_axis(length: int, tile: int | None, halo: int, *, wrap: bool = False) -
         wrap: Continue the image circularly beyond both ends.
     """
     if wrap:
-        count = 1 if tile is None else math.ceil(length / tile)
-        step = math.ceil(length / count)
+        count = 1 if tile is None else _parts(length, tile)
+        step = _parts(length, count)
         starts = range(0, length, step)
         spans = tuple(Span(a, min(a + step, length), a - halo) for a in starts)
         return AxisPlan(length, step + 2 * halo, spans, wrap=True)
     if tile is None or length <= tile + 2 * halo:
         return AxisPlan(length, length, (Span(0, length, 0),), wrap=False)
-    count = math.ceil((length - 2 * halo) / tile)
-    step = math.ceil((length - 2 * halo) / count)
+    count = _parts(length - 2 * halo, tile)
+    step = _parts(length - 2 * halo, count)
     size = step + 2 * halo
     spans = []
     for i in range(count):
@@ -94,6 +93,11 @@ def plan_axis(length: int, tile: int | None, halo: int, *, wrap: bool = False) -
         if start < stop:
             spans.append(Span(start, stop, min(i * step, length - size)))
     return AxisPlan(length, size, tuple(spans), wrap=False)
+
+
+def _parts(length: int, size: int) -> int:
+    """How many parts of a size make a length, rounded up; of integers, however large."""
+    return -(-length // size)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from torch import Tensor
 from ..errors import ImageError
 from ..estimation.regions import Region, Regions
 from ..idr import IDR
+from ..memory import explaining_shortage
 from ..network.models import Student
 from ..options import UpscaleOptions
 from ..tiles.checks import check_images, check_out
 from ..tiles.precision import pick_dtype
 from ..tiles.windows import CancelledFn, ProgressFn, ask_cancelled
-from .tiled import TiledNetwork, UpscaleKeywords, upscale_tiled
+from .tiled import SHORTAGE_REMEDY, TiledNetwork, UpscaleKeywords, upscale_tiled
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -32,6 +33,7 @@ def upscale(
     return upscale_tiled(model, lq, idr, **keywords)
 
 
+@explaining_shortage("to upscale", SHORTAGE_REMEDY)
 @torch.inference_mode()
 def upscale_regions(
     model: Student,
@@ -72,6 +74,7 @@ def upscale_regions(
     Raises:
         ImageError: If `lq` or `out` does not fit.
         IDRError: If the regions' IDRs are another model's.
+        OutOfMemoryError: As `upscale_tiled`.
     """
     options = UpscaleOptions(tile, overlap, wrap, batch)
     check_images(lq)
@@ -83,10 +86,11 @@ def upscale_regions(
         )
     regions.idr.check_model(model.fingerprint, model.config.n_feats)
     s = model.config.scale
-    out = check_out(out, (frames, 3, height * s, width * s))
-    network = TiledNetwork(model, pick_dtype(dtype, model.network.head.weight.device))
     boxes = [_grown(region, model.network.halo, regions.size, wrap) for region in regions.parts]
     areas = [(box[1] - box[0]) * (box[3] - box[2]) for box in boxes]
+    besides = (height * width + max(areas, default=0)) * 3 * s * s * 4
+    out = check_out(out, (frames, 3, height * s, width * s), besides)
+    network = TiledNetwork(model, pick_dtype(dtype, model.network.head.weight.device))
     done, total = 0, sum(areas) * frames
     for frame in range(frames):
         blended = torch.zeros(3, height * s, width * s)

@@ -11,11 +11,12 @@ from torch import Tensor
 from ..errors import ImageError
 from ..estimation.regions import Regions
 from ..idr import IDR
+from ..memory import explaining_shortage
 from ..network.models import Student
 from ..tiles.checks import check_alpha, check_images, check_out
 from ..tiles.windows import ProgressFn
 from .blended import upscale
-from .tiled import TileKeywords
+from .tiled import SHORTAGE_REMEDY, TileKeywords
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -24,6 +25,7 @@ _BUFFER_VALUES = 64 << 20  # of the full-size frames that exist at a time when d
 _REACH = 16  # output pixels; more than bicubic filters see past an edge
 
 
+@explaining_shortage("to upscale", SHORTAGE_REMEDY)
 @torch.inference_mode()
 def upscale_to(
     model: Student,
@@ -58,6 +60,7 @@ def upscale_to(
 
     Raises:
         ImageError: If `size`, `alpha` or `out` does not fit, or as `upscale` does.
+        OutOfMemoryError: Before any work, if the result and what it is resized from do not fit.
     """
     check_images(lq)
     b, _, h, w = lq.shape
@@ -68,11 +71,15 @@ def upscale_to(
         raise ImageError(f"the output size must be at least 1 x 1 px, got {width} x {height}")
     if alpha is not None:
         check_alpha(alpha, lq)
-    shape = (b, 3 if alpha is None else 4, height, width)
-    out = check_out(out, shape)
-    if (height, width) == full and alpha is None:
+    plain = (height, width) == full and alpha is None
+    out = check_out(
+        out,
+        (b, 3 if alpha is None else 4, height, width),
+        besides=0 if plain else resizing_bytes(full, (height, width)) * _group(b, full),
+    )
+    if plain:
         return upscale(model, lq, idr, out=out, wrap=wrap, progress=progress, **options)
-    for frames in _groups(b, 3 * full[0] * full[1]):
+    for frames in _groups(b, full):
         colour = lq[frames]
         if alpha is not None:
             opacity = alpha[frames].float().cpu()
@@ -148,9 +155,26 @@ def _wrap_pads(length: int, target: int) -> tuple[int, int]:
     return before * times, after * times
 
 
-def _groups(frames: int, values: int) -> Iterator[slice]:
-    """Frames in groups whose full-size results fit into the buffer."""
-    step = max(1, _BUFFER_VALUES // values)
+def resizing_bytes(full: tuple[int, int], size: tuple[int, int]) -> int:
+    """What resizing one frame takes at a time: before, halfway (axis after axis) and after.
+
+    Args:
+        full: (height, width) of the network's result.
+        size: That of the frame in the end.
+    """
+    pixels = full[0] * full[1]
+    if size != full:
+        pixels += full[0] * size[1] + size[0] * size[1]
+    return 4 * 3 * pixels
+
+
+def _group(frames: int, full: tuple[int, int]) -> int:
+    """Frames whose full-size results fit into the buffer, at least one."""
+    return min(frames, max(1, _BUFFER_VALUES // (3 * full[0] * full[1])))
+
+
+def _groups(frames: int, full: tuple[int, int]) -> Iterator[slice]:
+    step = _group(frames, full)
     return (slice(first, min(first + step, frames)) for first in range(0, frames, step))
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..errors import IDRError
 from ..estimation.whole import estimate
 from ..idr import IDR
+from ..memory import explaining_shortage
 from ..network.baked import BakedKDSR, bytes_per_pixel
 from ..network.models import Student
 from ..options import UpscaleOptions
@@ -28,6 +29,8 @@ _MEMORY_SHARE = 0.5  # of the free memory, for what one step allocates
 _CPU_STEP_PIXELS = 128 * 128  # smaller windows are batched up to this many pixels on a CPU
 _GPU_STEP_PIXELS = 1024 * 1024
 _LARGEST_BATCH = 32
+SHORTAGE_REMEDY = 'close other programs, or use overlap "fast" or a smaller image'
+"""What helps where tiles cannot get smaller."""
 
 
 class TileKeywords(TypedDict, total=False):
@@ -48,6 +51,7 @@ class UpscaleKeywords(TileKeywords, total=False):
     progress: ProgressFn | None
 
 
+@explaining_shortage("to upscale", SHORTAGE_REMEDY)
 @torch.inference_mode()
 def upscale_tiled(
     model: Student,
@@ -93,19 +97,20 @@ def upscale_tiled(
         ImageError: If `lq` or `out` does not fit, or the result is not finite.
         ConfigError: If an option is out of range.
         IDRError: If `idr` is another model's or another batch's.
+        OutOfMemoryError: If the result, or what a tile of the smallest size takes, does not fit.
         Cancelled: If `cancelled` said so; `out` is then partly written.
     """
     options = UpscaleOptions(tile, overlap, wrap, batch)
     check_images(lq)
     run_dtype = pick_dtype(dtype, model.network.head.weight.device)
+    b, _, h, w = lq.shape
+    s = model.config.scale
+    out = check_out(out, (b, 3, h * s, w * s))
     if idr is None:
         idr = estimate(model, lq, wrap=wrap, dtype=run_dtype, cancelled=cancelled)
     idr.check_model(model.fingerprint, model.config.n_feats)
     if len(idr) not in (1, len(lq)):
         raise IDRError(f"got {len(idr)} IDRs for {len(lq)} images; give one each or one for all")
-    b, _, h, w = lq.shape
-    s = model.config.scale
-    out = check_out(out, (b, 3, h * s, w * s))
     TiledNetwork(model, run_dtype).upscale(lq, idr, out, options, progress, cancelled)
     return out
 
@@ -157,7 +162,8 @@ class _Frames:
         self.halo = self.options.halo(self.network.halo)
         self.weight = self.network.fuse.weight
         longest = max(self.lq.shape[-2:])
-        self.work = Step(self._first_tile(), longest, self.weight.device, self._batch)
+        device = self.weight.device
+        self.work = Step(self._first_tile(), longest, device, self._batch, SHORTAGE_REMEDY)
 
     def upscale(self, indices: list[int]) -> None:
         """Does some of the images with the IDR that the network holds."""

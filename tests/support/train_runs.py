@@ -1,7 +1,5 @@
-"""What the training tests share: a tiny recipe, one thread, and a disk that is full."""
+"""What the training tests share: a tiny recipe, and one thread."""
 
-import contextlib
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,14 +34,3 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
-def full_disk(room: int = 0) -> Iterator[None]:
-    """No file can grow beyond `room` bytes: writes fail in the operating system, for real."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)

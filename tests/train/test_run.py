@@ -16,8 +16,9 @@ from PIL import Image
 
 import kdsr
 from kdsr.files.tensors import read_tensors
+from tests.support.limits import full_disk
 from tests.support.places import ROOT
-from tests.support.train_runs import PHOTOS, full_disk, one_thread, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import PHOTOS, one_thread, tiny_recipe  # noqa: F401 - a fixture
 from train.loop.checkpoints import Checkpoints
 from train.run import main
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.support.train_runs import PHOTOS, full_disk
+from tests.support.limits import full_disk
+from tests.support.train_runs import PHOTOS
 from train.data import cache as data
 from train.data.cache import open_cache
 from train.data.check import check, perceptual_hash, report

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kdsr.errors import CheckpointError
-from tests.support.train_runs import full_disk
+from tests.support.limits import full_disk
 from train.loop.checkpoints import Checkpoints
 
 

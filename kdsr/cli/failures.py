@@ -1,0 +1,82 @@
+"""How the command says what went wrong: one line an error, the details on request."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..errors import KDSRError
+from ..memory import is_out_of_memory
+from .streams import complain, detail, note
+
+VERBOSE = "KDSR_VERBOSE"
+"""Environment variable that does what `--verbose` does."""
+
+_log = logging.getLogger(__name__)
+
+
+def report(error: Exception) -> int:
+    """Says in one line what went wrong.
+
+    Returns:
+        The exit code: 2 for what the user can mend, 1 for a mistake in this program.
+    """
+    _log.debug("%s", type(error).__name__, exc_info=error)
+    if isinstance(error, KDSRError):
+        complain(str(error))
+    elif is_out_of_memory(error):
+        complain(
+            "not enough memory; close other programs, or take a smaller image, --size or --tile"
+        )
+    elif isinstance(error, OSError):
+        where = (
+            f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        )
+        complain(f"{where}{error.strerror or _first_line(error)}")
+    else:
+        complain(
+            f"a mistake in kdsr ({type(error).__name__}: {_first_line(error)}); please report it "
+            "with what --verbose says"
+        )
+        return 1
+    return 2
+
+
+@contextmanager
+def listening(*, verbose: bool) -> Iterator[None]:
+    """Shows what the library logs, one line each; with `verbose` also what all libraries log.
+
+    Args:
+        verbose: Or the environment says so.
+    """
+    root, kdsr = logging.getLogger(), logging.getLogger(__name__.split(".")[0])
+    everything = verbose or bool(os.environ.get(VERBOSE))
+    handler = _Lines(everything=everything)
+    root.addHandler(handler)
+    before = kdsr.level
+    if everything:
+        kdsr.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        kdsr.setLevel(before)
+        root.removeHandler(handler)
+
+
+class _Lines(logging.Handler):
+    """Log records as the command's own lines."""
+
+    def __init__(self, *, everything: bool) -> None:
+        super().__init__()
+        self.everything = everything
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Takes one record."""
+        if self.everything:
+            detail(self.format(record))
+        elif record.levelno >= logging.WARNING and record.name.startswith(__name__.split(".")[0]):
+            note(f"warning: {record.getMessage()}")
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), "") or "no more is known"
