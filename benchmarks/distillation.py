@@ -9,7 +9,6 @@ ratio is below 1 if the vector tells more about the degradation than about the i
 found to tell degradations apart.
 """
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -20,6 +19,7 @@ import kdsr
 from kdsr.files.weights import load_checkpoint
 from kdsr.network.models import Teacher as KDSRTeacher
 from kdsr.options import DEFAULT_MODEL
+from tools.arguments import parser_of
 from train.data.images import find_images, load_image
 from train.measuring.calibration import REFERENCES
 from train.measuring.protocols import fixed
@@ -29,9 +29,7 @@ _SIDE = 384
 
 def main() -> None:
     """Prints the numbers."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--teacher", type=Path)

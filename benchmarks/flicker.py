@@ -7,7 +7,6 @@ IDR; locked: their average for all; smoothed: over neighbouring frames. Noise th
 in any case; what the IDR adds is seen in the pulsing of the frames' sharpness.
 """
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 import kdsr
 from kdsr.estimation.frames import smooth
 from kdsr.options import DEFAULT_MODEL
+from tools.arguments import parser_of
 from train.data.images import load_image
 from train.measuring.metrics import luma
 from train.measuring.protocols import fixed
@@ -25,9 +25,7 @@ _SIDE, _SMOOTHING = 384, 0.8
 
 def main() -> None:
     """Prints a Markdown table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("image", type=Path)
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--frames", type=int, default=30)

@@ -7,7 +7,6 @@ both stages pay for alike. The parts add up: the student on L1; what the percept
 the verdict that the student is taught by; the discriminator's own turn. Interleaved in one run.
 """
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from benchmarks.timing import default_device, measure
 from kdsr import KDSR, PRESETS, KDSRConfig, KDSRTeacher
+from tools.arguments import parser_of
 from train.losses.discriminator import UNetDiscriminator
 from train.losses.perceptual import load_perceptual
 from train.losses.terms import kd_loss, l1_loss, vanilla_gan_loss
@@ -31,9 +31,7 @@ DISCRIMINATORS: dict[str, Callable[[], nn.Module]] = {
 
 def main() -> None:
     """Prints one Markdown table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--perceptual", type=Path, required=True, help="VGG19 or SqueezeNet v1.1")
     parser.add_argument("--size", default="s", choices=list(PRESETS))
     parser.add_argument("--batch", type=int, default=8)

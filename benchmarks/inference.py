@@ -8,7 +8,6 @@ in, as for a video with one look: it does not estimate. Weights are random: spee
 on them.
 """
 
-import argparse
 import gc
 import math
 import multiprocessing
@@ -20,6 +19,7 @@ import torch
 from benchmarks.timing import Measurement, default_device, measure, resident_peak
 from kdsr import IDR, KDSR, PRESETS, KDSRConfig
 from kdsr.network.baked import BakedKDSR
+from tools.arguments import parser_of
 
 PEAK_ROWS = ("plain fp32", "collapsed fp32", "collapsed bf16", "baked fp32", "baked bf16")
 Candidates = dict[str, Callable[[], object]]
@@ -27,9 +27,7 @@ Candidates = dict[str, Callable[[], object]]
 
 def main() -> None:
     """Prints one Markdown table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--sizes", nargs="+", default=list(PRESETS), choices=list(PRESETS))
     parser.add_argument("--lq", nargs="+", default=None, help="HEIGHTxWIDTH of the LQ image")
     parser.add_argument("--device", default=None, help="cpu, cuda or mps")

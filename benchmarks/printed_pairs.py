@@ -11,7 +11,6 @@ Printed means halftoned: a screen of round dots for each colour, at angles of it
 LQ pixels apart; scanned means averaged to LQ pixels again.
 """
 
-import argparse
 import io
 import math
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tools.arguments import parser_of
 from train.data.images import find_images, held_out_names, read_rgb
 
 _FINE = 4  # pixels of the print for one of the scan
@@ -29,9 +29,7 @@ _QUALITY = 60  # of WebP
 
 def main() -> None:
     """Writes both folders."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("photos", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--count", type=int, default=60, help="pairs to train on")

@@ -9,7 +9,6 @@ quantisation for JPEG. "Inside" is the share of shown readings whose truth lies 
 error.
 """
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -21,6 +20,7 @@ from kdsr.meaning.readings import regress
 from kdsr.network.calibration import QUANTITIES
 from kdsr.network.models import calibration_of
 from kdsr.options import DEFAULT_MODEL
+from tools.arguments import parser_of
 from train.data.images import find_images, load_image
 from train.degradation.general import GeneralDegradation, GeneralOptions
 from train.measuring.labelled import degrade, targets
@@ -30,9 +30,7 @@ _SEED = 31_000_003
 
 def main() -> None:
     """Prints a Markdown table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--draws", type=int, default=8, help="degradations of each image")

@@ -9,7 +9,6 @@ its frame. Seams: by how much the result's steps across a line differ from the t
 same between the lines; 1 is invisible.
 """
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from benchmarks.seams import tile_by_tile
 from kdsr.estimation.maps import idr_map
 from kdsr.estimation.regions import Regions
 from kdsr.options import DEFAULT_MODEL
+from tools.arguments import parser_of
 from train.data.images import load_image
 from train.measuring.metrics import luma, psnr_y
 from train.measuring.protocols import fixed
@@ -85,9 +85,7 @@ def measured(sr: Tensor, gt: Tensor, scale: int) -> list[float]:
 
 def main() -> None:
     """Prints a Markdown table for each pair of sources."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("images", nargs="+", type=Path)
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--figure", type=Path, help="the first image, all ways side by side")

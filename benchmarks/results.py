@@ -8,12 +8,12 @@ mean IDR and that of the opposite degradation. With --held_out, the general prot
 photographs that a training with --hold_out 8 left aside, and on how many bicubic is better.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 import kdsr
 from kdsr import KDSR
+from tools.arguments import parser_of
 from train.measuring.evaluation import IDRS, Row, averages, evaluate_model
 from train.measuring.pairs import Pair, degraded_pairs
 from train.measuring.protocols import protocol
@@ -23,9 +23,7 @@ HELD_OUT = 8
 
 def main() -> None:
     """Prints Markdown tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--models", nargs="+", required=True, help="names or paths")
     parser.add_argument("--sets", nargs="+", type=Path, required=True, help="folders of GT images")
     parser.add_argument("--protocol", default="gaussian8")

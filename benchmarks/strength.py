@@ -12,7 +12,6 @@ on the other, so that noise and artefacts do not count as sharp). noise: what di
 two results whose inputs differ by their noise alone, as a standard deviation in 1/255.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from kdsr.meaning.references import CLEAN
 from kdsr.meaning.strength import STRENGTHS as ALLOWED
 from kdsr.network.tail import run_composed
 from kdsr.options import DEFAULT_MODEL
+from tools.arguments import parser_of
 from train.data.images import find_images, load_image
 from train.measuring.metrics import luma, psnr_y
 from train.measuring.protocols import fixed
@@ -101,9 +101,7 @@ def _restored(sr: Tensor, gt: Tensor) -> float:
 
 def main() -> None:
     """Prints a Markdown table, and draws the figure."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--blends", nargs="+", default=list(BLENDS), choices=BLENDS)

@@ -9,7 +9,6 @@ the tail layer by layer, fp32. The last row is a step of `train/run.py` as it is
 freed memory for the next step. A second table has the degradation's share of that step.
 """
 
-import argparse
 import ctypes
 import statistics
 import sys
@@ -31,6 +30,7 @@ from benchmarks.timing import default_device, measure, synchronize
 from kdsr import KDSR, KDSRTeacher
 from kdsr.files.weights import save_checkpoint
 from kdsr.network.config import KDSRConfig
+from tools.arguments import parser_of
 from train.data.cache import ImageCache, open_cache
 from train.data.crops import CropSampler
 from train.data.pool import PairPool
@@ -161,9 +161,7 @@ def real_step(
 
 def main() -> None:
     """Prints two Markdown tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--sizes", nargs="+", default=["s", "m"], choices=["s", "m", "l", "gan"])
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--patch", type=int, default=64, help="side of LQ patches")

@@ -6,7 +6,6 @@ A row an image: the most detailed crop, enlarged plainly, by bicubic interpolati
 model.
 """
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor
 import kdsr
 from kdsr.files.images import read_image
 from kdsr.options import DEFAULT_MODEL
+from tools.arguments import parser_of
 from train.data.images import find_images
 
 _CROP = 72  # LQ pixels
@@ -25,9 +25,7 @@ _LABEL = 22
 
 def main() -> None:
     """Writes the sheet."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--models", nargs="+", default=[DEFAULT_MODEL])

@@ -5,7 +5,6 @@
 What each picture shows stands below it, in the words of `--show`.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from tools.arguments import parser_of
 from train.data.images import load_image
 from train.degradation.banding import Banded
 from train.degradation.chroma import Subsampled
@@ -47,9 +47,7 @@ STEPS: tuple[Drawn, ...] = (
 
 def main() -> None:
     """Writes the sheet."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("out", type=Path, nargs="?", default=ROOT / "docs/images/degradations.jpg")
     arguments = parser.parse_args()
     gt = load_image(ROOT / _PHOTO)

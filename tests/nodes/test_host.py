@@ -384,38 +384,37 @@ def test_an_idr_of_another_model_is_refused(host: Host, model) -> None:
         host.run("KDSR_Upscale", model=model, image=image(), idr=other)
 
 
+def run_out_of_memory(monkeypatch, owner: type, method: str, most: int, error: Exception):
+    """Lets a method fail above so many pixels; returns those it was asked for, call by call."""
+    original, tried = getattr(owner, method), []
+
+    def forgetful(self, x):
+        tried.append(x.shape[-2] * x.shape[-1])
+        if tried[-1] > most:
+            raise error
+        return original(self, x)
+
+    monkeypatch.setattr(owner, method, forgetful)
+    return tried
+
+
 def test_running_out_of_memory_halves_the_tile_and_keeps_the_result(
     host: Host, model, monkeypatch
 ) -> None:
     images = image(1, 48, 40)
-    baked = host.module("kdsr.network.baked").BakedKDSR
-    forward, tried = baked.forward, []
-
-    def forgetful(self, lq):
-        tried.append(lq.shape[-2] * lq.shape[-1])
-        if tried[-1] > 40 * 40:
-            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-        return forward(self, lq)
-
     whole = expected(images)
-    monkeypatch.setattr(baked, "forward", forgetful)
+    baked = host.module("kdsr.network.baked").BakedKDSR
+    shortage = torch.cuda.OutOfMemoryError("CUDA out of memory")
+    tried = run_out_of_memory(monkeypatch, baked, "forward", 40 * 40, shortage)
     close(host.run("KDSR_TileUpscale", model=model, image=images, tile=32), whole)
     assert max(tried) > 40 * 40 >= tried[-1]
 
 
 def test_estimating_halves_its_tiles_too(host: Host, model, monkeypatch) -> None:
     images = image(1, 90, 70)
-    estimator = host.module("kdsr.network.estimator").DegradationEstimator
-    features, tried = estimator.features, []
-
-    def forgetful(self, x):
-        tried.append(x.shape[-2] * x.shape[-1])
-        if tried[-1] > 60 * 60:
-            raise MemoryError
-        return features(self, x)
-
     library = make_tiny().estimate(bchw(images), dtype="fp32")
-    monkeypatch.setattr(estimator, "features", forgetful)
+    estimator = host.module("kdsr.network.estimator").DegradationEstimator
+    tried = run_out_of_memory(monkeypatch, estimator, "features", 60 * 60, MemoryError())
     idr = host.run("KDSR_EstimateIDR", model=model, image=images)
     close(idr.idr_full, library.idr_full)
     assert tried[0] == 90 * 70

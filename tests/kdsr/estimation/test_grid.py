@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from kdsr import ImageError
+from kdsr import ConfigError, ImageError
 from kdsr.estimation.grid import estimate_local
+from kdsr.network.estimator import DegradationEstimator
 
 
 def test_a_cell_is_what_its_mask_gives(tiny) -> None:
@@ -34,3 +35,40 @@ def test_tiny_images_have_at_least_one_cell(tiny, size) -> None:
 def test_a_batch_is_refused(tiny) -> None:
     with pytest.raises(ImageError, match="one image"):
         estimate_local(tiny, torch.rand(2, 3, 20, 20))
+
+
+@pytest.mark.parametrize("cells", [0, -3])
+def test_a_grid_without_cells_is_refused(tiny, cells: int) -> None:
+    with pytest.raises(ConfigError, match="at least 1 cell"):
+        estimate_local(tiny, torch.rand(1, 3, 20, 20), cells=cells)
+
+
+@pytest.mark.parametrize("tile", [0, -1, "large"])
+def test_a_bad_tile_is_one_kind_of_error_everywhere(tiny, tile) -> None:
+    lq = torch.rand(1, 3, 20, 20)
+    for use in (estimate_local, type(tiny).estimate, type(tiny).upscale):
+        with pytest.raises(ConfigError, match="tile"):
+            use(tiny, lq, tile=tile)
+
+
+def test_wrapped_cells_do_not_see_a_border(tiny) -> None:
+    lq = torch.full((1, 3, 96, 96), 0.5)
+    local = estimate_local(tiny, lq, cells=6, wrap=(True, True), dtype="fp32")
+    assert local.angles(local.idr[0]).max() < 0.05
+
+
+def test_a_shortage_of_memory_halves_the_tiles_of_a_grid(tiny, monkeypatch) -> None:
+    lq = torch.rand(1, 3, 90, 70)
+    expected = estimate_local(tiny, lq, cells=3, dtype="fp32")
+    original, tried = DegradationEstimator.features, []
+
+    def forgetful(self, x):
+        tried.append(x.shape[-2] * x.shape[-1])
+        if tried[-1] > 60 * 60:
+            raise MemoryError
+        return original(self, x)
+
+    monkeypatch.setattr(DegradationEstimator, "features", forgetful)
+    found = estimate_local(tiny, lq, cells=3, dtype="fp32")
+    assert tried[0] > 60 * 60 >= tried[-1]
+    torch.testing.assert_close(found.idr.idr_full, expected.idr.idr_full, rtol=0, atol=1e-6)
