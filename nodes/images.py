@@ -1,6 +1,5 @@
 """ComfyUI's IMAGE and MASK, and what the library takes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,8 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..kdsr.errors import ImageError
-
-_PREVIEW_SIDE = 512
 
 
 @dataclass(frozen=True)
@@ -78,31 +75,3 @@ class Picture:
         if mask.shape[-2:] == self.lq.shape[-2:]:
             return mask
         return F.interpolate(mask.float(), self.lq.shape[-2:], mode="bilinear", antialias=True)
-
-    def preview(self, out: Tensor) -> Callable[[], Tensor]:
-        """A small picture of how far `out` has come, for the progress bar.
-
-        Args:
-            out: (B, H', W', channels), zero where nothing was written yet; there the input shows.
-
-        Returns:
-            A function giving the last image that was begun, (h, w, 3) in [0, 1].
-        """
-        current = 0
-
-        def picture() -> Tensor:
-            nonlocal current
-            while current + 1 < len(out) and thin(out[current + 1], 8).any():
-                current += 1
-            done = thin(out[current, ..., :3]).float()
-            lq = self.lq[current : current + 1].float().cpu()
-            waiting = F.interpolate(lq, done.shape[:2], mode="nearest")[0].movedim(0, -1)
-            return torch.where(done.amax(-1, keepdim=True) > 0, done, waiting)
-
-        return picture
-
-
-def thin(image: Tensor, side: int = _PREVIEW_SIDE) -> Tensor:
-    """A view of at most about twice `side` pixels a side; (H, W, channels)."""
-    step = max(1, max(image.shape[:2]) // side)
-    return image[::step, ::step]

@@ -45,10 +45,10 @@ def new_result(
     full = (height * scale, width * scale)
     target = (size or OutputSize(factor=scale)).resolve(height, width)
     shape = (batch, *target, 3 if picture.alpha is None else 4)
-    # Beside the result: the image being blended and its last region; before resizing, the image at
-    # the network's size and at the result's.
+    # Beside the result: the last region, which may be the whole image; where it is resized, the
+    # image at the network's size and at the result's.
     resized = target != full or picture.alpha is not None
-    planes = (2 * in_regions + resized) * math.prod(full) + resized * math.prod(target)
+    planes = (in_regions + resized) * math.prod(full) + resized * math.prod(target)
     wanted = math.prod(shape) * runtime.result_dtype().itemsize + 3 * planes * _FLOAT
     free = runtime.free_memory()
     advice = (

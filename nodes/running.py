@@ -13,6 +13,7 @@ from ..kdsr.tiles.windows import CancelledFn, ProgressFn
 from ..kdsr.upscaling.resized import upscale_to
 from . import runtime
 from .images import Picture
+from .previews import Preview
 from .types import LoadedModel
 
 if TYPE_CHECKING:
@@ -138,7 +139,8 @@ def upscale(
         idr = estimate(model, picture, progress, wrap)
     idr = with_strength(model.kdsr, idr, strength)
     _, _, height, width = picture.lq.shape
-    part = progress.part(preview=picture.preview(out))
+    preview = Preview(picture, out)
+    part = progress.part(preview=preview)
     kdsr, keywords = call(model, runtime.upscaling_memory(model, height, width, tile), part)
     upscale_to(
         kdsr,
@@ -149,6 +151,7 @@ def upscale(
         out=out.movedim(-1, 1),
         tile=tile or "auto",
         wrap=wrap,
+        growing=preview.watch,
         **keywords,
         **options,
     )

@@ -12,8 +12,9 @@ from ..kdsr.video.images import Images, Waveform
 from ..kdsr.video.reading import VideoFile
 from ..kdsr.video.upscaling import LARGEST_CRF, LOOKS, VideoOptions, upscale_video
 from . import runtime
-from .images import Picture, thin
+from .images import Picture
 from .inputs import STRENGTH_INPUT
+from .previews import thin
 from .running import call
 from .sizes import FIT_HEIGHT, output_size, size_inputs
 from .types import ADVANCED, IDRType, LoadedModel, ModelType, schema

@@ -71,6 +71,15 @@ class Regions:
             if part.bottom > height or part.right > width:
                 raise ImageError(f"a region reaches beyond the image of {width} x {height} px")
 
+    def check_size(self, lq: Tensor) -> None:
+        """Raises `ImageError` if images, (B, 3, H, W), are of another size."""
+        height, width = lq.shape[-2:]
+        if self.size != (height, width):
+            raise ImageError(
+                f"the regions are for an image of {self.size[1]} x {self.size[0]} px, got "
+                f"{width} x {height}"
+            )
+
     @classmethod
     def of_weights(cls, idr: IDR, weights: Tensor) -> "Regions":
         """Gives each IDR its weights.

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import ImageError
 from ..estimation.regions import Region, Regions
 from ..idr import IDR
 from ..memory import explaining_shortage
@@ -28,8 +27,11 @@ def upscale(
     **keywords: "Unpack[UpscaleKeywords]",
 ) -> Tensor:
     """Upscales with one IDR for the whole image, or with `Regions`; see `kdsr.upscaling.tiled`."""
-    if isinstance(idr, Regions):
+    if isinstance(idr, Regions) and len(idr.parts) > 1:
         return upscale_regions(model, lq, idr, **keywords)
+    if isinstance(idr, Regions):
+        idr.check_size(lq)
+        idr = idr.idr  # nothing to blend: tile by tile into the result
     return upscale_tiled(model, lq, idr, **keywords)
 
 
@@ -52,8 +54,8 @@ def upscale_regions(
     """Upscales images with an IDR for each region, blended.
 
     Each region is computed in its bounding box with the network's whole receptive field around it,
-    so it equals the same region of the whole image upscaled with that IDR. Peak memory is about
-    twice the result of one image; regions cost as much as the boxes they lie in.
+    so it equals the same region of the whole image upscaled with that IDR. Regions cost as much as
+    the boxes they lie in, and the largest of these comes on top of the memory of the result.
 
     Args:
         model: Student, on the device to run on.
@@ -64,7 +66,7 @@ def upscale_regions(
         wrap: See there.
         dtype: See there.
         batch: See there.
-        out: See there.
+        out: See there. Where a region is not done yet, a float32 one shows the enlarged image.
         progress: Called with (LQ pixels done, LQ pixels in all).
         cancelled: Asked before each step.
 
@@ -79,21 +81,20 @@ def upscale_regions(
     options = UpscaleOptions(tile, overlap, wrap, batch)
     check_images(lq)
     frames, _, height, width = lq.shape
-    if regions.size != (height, width):
-        raise ImageError(
-            f"the regions are for an image of {regions.size[1]} x {regions.size[0]} px, got "
-            f"{width} x {height}"
-        )
+    regions.check_size(lq)
     regions.idr.check_model(model.fingerprint, model.config.n_feats)
     s = model.config.scale
     boxes = [_grown(region, model.network.halo, regions.size, wrap) for region in regions.parts]
     areas = [(box[1] - box[0]) * (box[3] - box[2]) for box in boxes]
-    besides = (height * width + max(areas, default=0)) * 3 * s * s * 4
+    apart = out is not None and out.dtype != torch.float32  # blended elsewhere first
+    besides = (apart * height * width + max(areas, default=0)) * 3 * s * s * 4
     out = check_out(out, (frames, 3, height * s, width * s), besides)
     network = TiledNetwork(model, pick_dtype(dtype, model.network.head.weight.device))
     done, total = 0, sum(areas) * frames
     for frame in range(frames):
-        blended = torch.zeros(3, height * s, width * s)
+        pixels = lq[frame].float().cpu()[:, :, None, :, None]
+        blended = torch.empty(out.shape[1:]) if apart else out[frame]
+        _blocks(blended, s).copy_(pixels)
         for index, (region, box, area) in enumerate(zip(regions.parts, boxes, areas, strict=True)):
             ask_cancelled(cancelled)
             top, bottom, left, right = box
@@ -106,10 +107,15 @@ def upscale_regions(
                 _within(progress, done, area, total),
                 cancelled,
             )
+            # What a region adds is its difference to what is there, so that the rest stays whole.
+            _blocks(sr[0], s).sub_(pixels[:, top:bottom, :, left:right])
             _add(blended, sr[0], region, (top, left), s, wrap)
             done += area
+            if progress is not None:
+                progress(done, total)
         blended.clamp_(0, 1)  # the weights sum to 1 only up to rounding
-        out[frame].copy_(blended.mul_(255).round_() if out.dtype == torch.uint8 else blended)
+        if apart:
+            out[frame].copy_(blended.mul_(255).round_() if out.dtype == torch.uint8 else blended)
     return out
 
 
@@ -128,6 +134,11 @@ def _add(
     target = blended[:, region.top * s : region.top * s + height]
     target = target[:, :, region.left * s : region.left * s + width]
     target += sr[:, y : y + height, x : x + width] * weights
+
+
+def _blocks(image: Tensor, s: int) -> Tensor:
+    """A view of (3, sH, sW) by the LQ pixels that it comes from: (3, H, s, W, s)."""
+    return image.unflatten(2, (-1, s)).unflatten(1, (-1, s))
 
 
 def _enlarged(weights: Tensor, s: int, wrap: tuple[bool, bool]) -> Tensor:
@@ -155,6 +166,12 @@ def _grown(
 
 
 def _within(progress: ProgressFn | None, before: int, share: int, total: int) -> ProgressFn | None:
+    """Reports the steps of a region but the last, which is not done before it is added."""
     if progress is None:
         return None
-    return lambda done, steps: progress(before + share * done // steps, total)
+
+    def report(done: int, steps: int) -> None:
+        if done < steps:
+            progress(before + share * done // steps, total)
+
+    return report

@@ -1,7 +1,7 @@
 """Upscaling to any output size, with transparency: the network's factor, then a clean downscale."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,6 +21,9 @@ from .tiled import SHORTAGE_REMEDY, TileKeywords
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+GrowingFn = Callable[[int, Tensor], None]
+"""Called with the index of an image and the buffer that it and those after it are written into:
+(n, 3, sH, sW), zero where nothing was written yet."""
 _BUFFER_VALUES = 64 << 20  # of the full-size frames that exist at a time when downscaling
 _REACH = 16  # output pixels; more than bicubic filters see past an edge
 
@@ -37,6 +40,7 @@ def upscale_to(
     out: Tensor | None = None,
     wrap: tuple[bool, bool] = (False, False),
     progress: ProgressFn | None = None,
+    growing: GrowingFn | None = None,
     **options: "Unpack[TileKeywords]",
 ) -> Tensor:
     """Upscales to a given size; frames at the network's own size exist a few at a time only.
@@ -53,6 +57,7 @@ def upscale_to(
         out: As in `upscale`, (B, 3 or with alpha 4, height, width).
         wrap: As in `upscale`; the resizing wraps too.
         progress: Called with (tiles done, tiles in all).
+        growing: Told before a buffer is filled that is resized into `out` afterwards.
         **options: The other options of `upscale`.
 
     Returns:
@@ -79,6 +84,7 @@ def upscale_to(
     )
     if plain:
         return upscale(model, lq, idr, out=out, wrap=wrap, progress=progress, **options)
+    buffer = torch.empty(_group(b, full), 3, *full)
     for frames in _groups(b, full):
         colour = lq[frames]
         if alpha is not None:
@@ -89,7 +95,10 @@ def upscale_to(
             colour = bleed(colour.float().cpu(), opacity)
         some = idr[frames] if isinstance(idr, IDR) and len(idr) > 1 else idr
         report = _share(progress, frames, b)
-        sr = upscale(model, colour, some, wrap=wrap, progress=report, **options)
+        sr = buffer[: len(colour)].zero_()
+        if growing is not None:
+            growing(frames.start, sr)
+        upscale(model, colour, some, out=sr, wrap=wrap, progress=report, **options)
         _store(out[frames, :3], resize(sr, (height, width), wrap))
     return out
 

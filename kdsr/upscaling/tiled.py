@@ -25,6 +25,7 @@ from ..tiles.windows import (
 )
 
 _LARGEST_AUTO_TILE = 1024
+_LARGEST_CPU_TILE = 384  # 1024, beyond the caches, took 8 % longer on a CPU, 192 21 %
 _MEMORY_SHARE = 0.5  # of the free memory, for what one step allocates
 _CPU_STEP_PIXELS = 128 * 128  # smaller windows are batched up to this many pixels on a CPU
 _GPU_STEP_PIXELS = 1024 * 1024
@@ -202,7 +203,8 @@ class _Frames:
         per_pixel = bytes_per_pixel(self.network.config, self.weight.element_size())
         budget = free_memory(self.weight.device) * _MEMORY_SHARE
         side = int((budget / per_pixel) ** 0.5)
-        return max(SMALLEST_TILE, min(_LARGEST_AUTO_TILE, side - 2 * self.halo))
+        largest = _LARGEST_CPU_TILE if self.weight.device.type == "cpu" else _LARGEST_AUTO_TILE
+        return max(SMALLEST_TILE, min(largest, side - 2 * self.halo))
 
     def _batch(self, tile: int | None) -> int:
         if isinstance(self.options.batch, int):

@@ -489,6 +489,50 @@ def test_progress_is_told_tile_by_tile_with_a_preview(host: Host, model, monkeyp
     assert difference[-24:].min() > 0.01
 
 
+@pytest.mark.parametrize(
+    ("node_id", "options"),
+    [
+        ("KDSR_Upscale", {"size_by": "factor", "size": 2}),
+        ("KDSR_Upscale", {"size_by": "factor", "size": 6}),
+        ("KDSR_UpscaleRegions", {"regions": "map", "cells": 1}),
+        ("KDSR_UpscaleRegions", {"feather": 4}),
+        ("KDSR_UpscaleRegions", {"feather": 4, "size_by": "width", "size": 100}),
+    ],
+)
+def test_previews_grow_into_the_result(
+    host: Host, model, monkeypatch, node_id: str, options: dict
+) -> None:
+    utils = host.comfy("comfy.utils")
+    monkeypatch.setattr(host.module("nodes.runtime.progress"), "_PREVIEW_SECONDS", -1)
+    tiled = host.module("kdsr.upscaling.tiled")
+    monkeypatch.setattr(tiled, "_LARGEST_CPU_TILE", 16)
+    monkeypatch.setattr(tiled, "_CPU_STEP_PIXELS", 1)
+    monkeypatch.setattr(utils, "PROGRESS_THROTTLE_MIN_INTERVAL", 0)
+    told = []
+    monkeypatch.setattr(utils, "PROGRESS_BAR_HOOK", lambda *told_, **_: told.append(told_[:3]))
+    images = image(1, 64, 64)
+    if "feather" in options:
+        options |= {"mask_1": left_half(64, 64)}
+    result = host.run(node_id, model=model, image=images, **options)
+    previews = [
+        torch.from_numpy(np.asarray(preview[1]) / np.float32(255))
+        for _, _, preview in told
+        if preview
+    ]
+    assert len(previews) > 3
+
+    def off(preview: torch.Tensor) -> float:
+        """From the result, both at the preview's size."""
+        fitted = torch.nn.functional.interpolate(
+            bchw(result), preview.shape[:2], mode="bicubic", antialias=True
+        )
+        return float((fitted[0].movedim(0, -1) - preview).abs().mean())
+
+    distances = [off(preview) for preview in previews]
+    assert distances[-1] < 0.5 * distances[0]
+    assert distances[-1] < distances[len(distances) // 2] < distances[0]
+
+
 # ---- estimating
 
 

@@ -38,6 +38,14 @@ def test_any_image_size_matches_the_plain_path(height: int, width: int, scale: i
     assert (model.upscale(lq, tile=6, dtype="fp32") - expected).abs().max() <= 1e-5
 
 
+def test_progress_shows_within_a_photo_on_a_cpu(tiny: KDSR) -> None:
+    steps = []
+    lq = torch.rand(1, 3, 420, 830)
+    idr = tiny.estimate(lq[..., :20, :20])
+    tiny.upscale(lq, idr, progress=lambda done, total: steps.append((done, total)))
+    assert steps == [(step, 6) for step in range(1, 7)]
+
+
 def test_tiled_equals_untiled_within_one_grey_level_in_bf16(
     bundled: KDSR, photo: torch.Tensor
 ) -> None:
