@@ -6,7 +6,8 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..kdsr.errors import ImageError
+from ..kdsr.errors import IDRError, ImageError
+from ..kdsr.files.baked import save_baked
 from ..kdsr.idr import IDR
 from ..kdsr.network.baked import BakedKDSR
 from ..kdsr.tiles.precision import pick_dtype
@@ -32,6 +33,22 @@ class BakedUpscaler:
         self.tags = [f"{model.config.n_feats}nf", f"{model.config.n_blocks}nb", name]
         # ComfyUI after 0.3.64 moves upscale models through this.
         self.patcher = runtime.patcher(model)
+        self._describe()
+
+    def _describe(self) -> None:
+        """Packs that ask for an ImageModelDescriptor, or for what it says, get their answer.
+
+        ComfyUI itself imports spandrel: it is there wherever that can be asked.
+        """
+        spandrel = sys.modules.get("spandrel")
+        if spandrel is None:
+            return
+        from ..kdsr.spandrel.baked import BakedArch
+
+        spandrel.ImageModelDescriptor.register(BakedUpscaler)
+        self.architecture = BakedArch()
+        self.size_requirements = spandrel.SizeRequirements()
+        self.tiling = spandrel.ModelTiling.SUPPORTED
 
     @property
     def device(self) -> torch.device:
@@ -79,7 +96,7 @@ class BakedUpscaler:
         if image.ndim != 4 or image.shape[1] != 3:
             raise ImageError(
                 f"expected RGB images as (batch, 3, height, width), got {tuple(image.shape)}; "
-                "alpha has to be split off first"
+                "put Split Image with Alpha before this node, and Join Image with Alpha after it"
             )
         if self.device != image.device:  # ComfyUI may leave plain layers behind to save memory
             self.to(image.device)
@@ -96,11 +113,19 @@ class BakeUpscaleModel(io.ComfyNode):
             display_name="Bake to Upscale Model",
             description="Builds one IDR into the network, for Upscale Image (using Model) and "
             "every other node that takes an upscale model. The node that uses it cuts the tiles: "
-            "where they overlap by less than the network sees, tiles differ slightly.",
+            "where they overlap by less than the network sees, tiles differ slightly. RGB only.",
             search_aliases=["upscale model", "convert", "ultimate sd upscale", "kdsr"],
             inputs=[
                 ModelType.Input("model", tooltip="From Load KDSR."),
                 IDRType.Input("idr", tooltip="A single one (one for the batch)."),
+                io.String.Input(
+                    "save_as",
+                    optional=True,
+                    default="",
+                    placeholder="not saved",
+                    tooltip="Beginning of a file name in models/upscale_models: saved there, Load "
+                    "Upscale Model offers the result as a model of its own.",
+                ),
             ],
             outputs=[
                 io.UpscaleModel.Output(
@@ -108,17 +133,29 @@ class BakeUpscaleModel(io.ComfyNode):
                     tooltip="Works wherever an upscale model does.",
                 )
             ],
+            hidden=[io.Hidden.unique_id],
+            is_output_node=True,  # nothing has to be connected where only the file is wanted
         )
 
     @classmethod
-    def execute(cls, model: LoadedModel, idr: IDR) -> io.NodeOutput:
+    def execute(cls, model: LoadedModel, idr: IDR, save_as: str | None = "") -> io.NodeOutput:
+        if len(idr) != 1:
+            raise IDRError(
+                f"a baked network holds one IDR, got a batch of {len(idr)}: set the mode of "
+                "Estimate IDR to “one for the batch”"
+            )
         kdsr = model.kdsr
         dtype = pick_dtype(model.precision, model.patcher.load_device)
         with torch.inference_mode(False):  # nodes of other packs may use it outside that mode
-            baked = kdsr.bake(idr).to("cpu").cast_body(dtype)
-        # Packs that ask isinstance(..., ImageModelDescriptor) get the answer they need. ComfyUI
-        # itself imports spandrel, so it is there already wherever that question can be asked.
-        spandrel = sys.modules.get("spandrel")
-        if spandrel is not None:
-            spandrel.ImageModelDescriptor.register(BakedUpscaler)
+            baked = kdsr.bake(idr).to("cpu")
+            if save_as:
+                cls._save(baked, save_as, kdsr.metadata)
+            baked.cast_body(dtype)
         return io.NodeOutput(BakedUpscaler(baked, kdsr.metadata.get("name", "")))
+
+    @classmethod
+    def _save(cls, baked: BakedKDSR, name: str, metadata: dict[str, str]) -> None:
+        path = runtime.new_output_path(name, ".safetensors", runtime.upscale_model_folder())
+        kept = {key: metadata[key] for key in ("name", "licence") if key in metadata}
+        save_baked(baked, path, kept, overwrite=False)
+        runtime.show_text(cls, f"saved {path.name} in models/upscale_models; press R to list it")

@@ -9,6 +9,7 @@ import torch
 from ..errors import ConfigError
 from ..exports.baked import export_onnx, export_program
 from ..exports.blind import export_blind, export_pair, pair_paths
+from ..files.baked import save_baked
 from ..files.images import read_image
 from ..files.loading import load
 from ..idr import IDR
@@ -16,6 +17,9 @@ from ..model import KDSR
 from ..tiles.precision import DTYPES
 from .outputs import check_output
 from .streams import say
+
+_BAKED = {".onnx": export_onnx, ".pt2": export_program, ".safetensors": save_baked}
+"""How a network with an IDR inside is written, by the end of the file's name."""
 
 
 def bake(arguments: argparse.Namespace) -> int:
@@ -26,7 +30,7 @@ def bake(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"{output}: --blind and --split write ONNX alone; end it in .onnx")
     for path in pair_paths(output) if arguments.split else (output,):
         read = (arguments.model, arguments.idr, arguments.image)
-        suffixes = (".onnx", ".json") if arguments.split else (".onnx", ".pt2")
+        suffixes = (".onnx", ".json") if arguments.split else tuple(_BAKED)
         check_output(path, suffixes, "networks", read, overwrite=arguments.overwrite)
     model = load(arguments.model)
     dtype = DTYPES[arguments.dtype]
@@ -58,8 +62,7 @@ def _bake(model: KDSR, arguments: argparse.Namespace, dtype: torch.dtype) -> int
     else:
         idr = model.estimate(read_image(arguments.image).rgb, dtype="fp32")
     baked = model.bake(idr).cast_body(dtype)
-    export = export_onnx if arguments.output.suffix.lower() == ".onnx" else export_program
-    export(baked, arguments.output, overwrite=arguments.overwrite)
+    _BAKED[arguments.output.suffix.lower()](baked, arguments.output, overwrite=arguments.overwrite)
     return _say(
         [arguments.output],
         f"RGB in [0, 1], (B, 3, H, W) -> x{baked.scale}. A program that cuts tiles itself needs an "

@@ -49,7 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     blend.add_argument("weight", type=float, help="0 is faithful, 1 crisp, up to 1.25")
     blend.add_argument("-o", "--output", type=_path, required=True, help="ends in .safetensors")
     blend.add_argument("--overwrite", action="store_true")
-    _add_bake(commands.add_parser("bake", help="write networks for other programs (ONNX or .pt2)"))
+    _add_bake(commands.add_parser("bake", help="write networks for other programs"))
     for command in commands.choices.values():
         command.add_argument(
             "--verbose", action="store_true", help="say all there is to say, tracebacks included"
@@ -116,7 +116,11 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_bake(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("output", type=_path, help="ends in .onnx (needs onnx, onnxscript) or .pt2")
+    parser.add_argument(
+        "output",
+        type=_path,
+        help="ends in .onnx (needs onnx, onnxscript), .pt2 or .safetensors (for spandrel, ComfyUI)",
+    )
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--idr", type=_path, help="build in the IDR of a file")
     group.add_argument("--image", type=_path, help="build in the IDR of an image")

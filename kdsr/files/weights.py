@@ -60,6 +60,11 @@ def _build(state: dict[str, Tensor]) -> KDSR | KDSRTeacher:
             taken for it.
         ConfigError: If its size is out of range.
     """
+    if "composed.weight" in state:
+        raise CheckpointError(
+            "this network has its IDR built in (baked) and cannot estimate; load it as an upscale "
+            "model (ComfyUI's Load Upscale Model, spandrel), or load the model it was baked from"
+        )
     if is_official(state):
         state, role = from_official(state)
     else:
@@ -67,7 +72,7 @@ def _build(state: dict[str, Tensor]) -> KDSR | KDSRTeacher:
     config = infer_config(state)
     with torch.device("meta"):
         model = KDSR(config) if role == "student" else KDSRTeacher(config)
-    _check_keys(state, model.state_dict())
+    check_keys(state, model.state_dict())
     model.load_state_dict(as_weights(state), assign=True)
     return model.eval().requires_grad_(False)
 
@@ -157,7 +162,12 @@ def convert(
     return model
 
 
-def _check_keys(state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+def check_keys(state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    """Refuses tensors of other names or shapes than a network has.
+
+    Raises:
+        CheckpointError: Naming some of them.
+    """
     problems = []
     for word, keys in (
         ("missing", [key for key in expected if key not in state]),

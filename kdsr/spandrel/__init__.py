@@ -13,7 +13,7 @@ from ..errors import KDSRError
 
 
 def install(registry: Any = None) -> bool:
-    """Teaches spandrel to recognise and load KDSR students, ours and official ones.
+    """Teaches spandrel to load KDSR students, ours and official ones, and baked networks.
 
     May be called any number of times. Where spandrel knows an architecture named KDSR already, that
     one stays.
@@ -35,7 +35,8 @@ def install(registry: Any = None) -> bool:
             f"spandrel cannot be imported ({error}); install it with `pip install spandrel`"
         ) from None
     from .architecture import KDSRArch
+    from .baked import BakedArch
 
     registry = MAIN_REGISTRY if registry is None else registry
-    support = ArchSupport.from_architecture(KDSRArch())
-    return bool(registry.add(support, ignore_duplicates=True))
+    supports = map(ArchSupport.from_architecture, (KDSRArch(), BakedArch()))
+    return bool(registry.add(*supports, ignore_duplicates=True))

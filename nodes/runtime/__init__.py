@@ -13,6 +13,7 @@ from .folders import (
     new_output_path,
     new_temp_path,
     register_model_folder,
+    upscale_model_folder,
 )
 from .memory import (
     empty_result,
@@ -53,6 +54,7 @@ __all__ = [
     "result_dtype",
     "show_text",
     "to_image",
+    "upscale_model_folder",
     "upscaling_memory",
     "warn",
 ]

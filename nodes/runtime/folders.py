@@ -58,8 +58,18 @@ def model_folders() -> list[Path]:
     return [Path(folder) for folder in folder_paths.get_folder_paths(MODEL_FOLDER)]
 
 
-def new_output_path(prefix: str, suffix: str) -> Path:
-    """The next free file name in the output folder, as Save Image numbers its files.
+def upscale_model_folder() -> Path:
+    """Where Load Upscale Model finds the user's models."""
+    return Path(folder_paths.get_folder_paths("upscale_models")[0])
+
+
+def new_output_path(prefix: str, suffix: str, folder: Path | None = None) -> Path:
+    """The next free file name in a folder, as Save Image numbers its files.
+
+    Args:
+        prefix: Path and beginning of the name.
+        suffix: Its end.
+        folder: The output folder if not given.
 
     Raises:
         KDSRError: If no file may be called so.
@@ -71,15 +81,15 @@ def new_output_path(prefix: str, suffix: str) -> Path:
             "everywhere, %date:yyyy-MM-dd% in ComfyUI's page only"
         )
     try:
-        folder, name, counter, _, _ = folder_paths.get_save_image_path(
-            prefix, folder_paths.get_output_directory()
+        inside, name, counter, _, _ = folder_paths.get_save_image_path(
+            prefix, str(folder or folder_paths.get_output_directory())
         )
     except Exception as error:
-        raise KDSRError(f"{prefix!r} leads out of the output folder, through a link") from error
-    path = Path(folder, f"{name}_{counter:05}_{suffix}")
+        raise KDSRError(f"{prefix!r} leads out of that folder, through a link") from error
+    path = Path(inside, f"{name}_{counter:05}_{suffix}")
     while path.exists():
         counter += 1
-        path = Path(folder, f"{name}_{counter:05}_{suffix}")
+        path = Path(inside, f"{name}_{counter:05}_{suffix}")
     return path
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from kdsr import IDR
 from kdsr.estimation.maps import idr_map
 from kdsr.estimation.regions import Regions
+from kdsr.files.baked import build_baked
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for
@@ -781,11 +783,32 @@ def test_a_baked_model_is_an_upscale_model(host: Host, model) -> None:
     half = baked.half()(bchw(images).half())
     assert half.dtype == baked.dtype == torch.float16
     torch.testing.assert_close(half.float().movedim(1, -1), expected(images), rtol=0, atol=2e-2)
-    with pytest.raises(ValueError, match="alpha"):
+    with pytest.raises(ValueError, match="Split Image with Alpha"):
         baked(torch.rand(1, 4, 8, 8))
     two = host.run("KDSR_EstimateIDR", model=model, image=image(2))
-    with pytest.raises(RuntimeError, match="batch of 2"):
+    with pytest.raises(RuntimeError, match=r"batch of 2: .*“one for the batch”"):
         host.run("KDSR_BakeUpscaleModel", model=model, idr=two)
+
+
+def test_a_baked_model_is_saved_under_a_new_name_in_full_precision(
+    host: Host, model, monkeypatch
+) -> None:
+    folder = host.base / "models" / "upscale_models"
+    monkeypatch.setitem(
+        host.comfy("folder_paths").folder_names_and_paths,
+        "upscale_models",
+        ([str(folder)], {".safetensors"}),
+    )
+    images = image()
+    idr = host.run("KDSR_EstimateIDR", model=model, image=images)
+    reduced = dataclasses.replace(model, precision="bf16")
+    for _ in range(2):
+        host.run("KDSR_BakeUpscaleModel", model=reduced, idr=idr, save_as="looks/film")
+    saved = sorted(folder.rglob("*.safetensors"))
+    assert [path.name for path in saved] == ["film_00001_.safetensors", "film_00002_.safetensors"]
+    close(build_baked(load_file(saved[0]))(bchw(images)).clamp(0, 1), bchw(expected(images)))
+    with pytest.raises(RuntimeError, match="no file can be saved as"):
+        host.run("KDSR_BakeUpscaleModel", model=model, idr=idr, save_as="../film")
 
 
 def test_baking_leaves_the_model_as_it_was(host: Host, model) -> None:

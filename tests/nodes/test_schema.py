@@ -32,7 +32,7 @@ INPUTS = {
     "KDSR_BlendIDR": ["idr_a", "weight", "idr_b", "preset", "model"],
     "KDSR_SaveIDR": ["idr", "filename_prefix"],
     "KDSR_LoadIDR": ["file"],
-    "KDSR_BakeUpscaleModel": ["model", "idr"],
+    "KDSR_BakeUpscaleModel": ["model", "idr", "save_as"],
     "KDSR_Sample": ["sample"],
     "KDSR_Compare": ["before", "after"],
 }  # fmt: skip

@@ -100,9 +100,10 @@ def test_a_baked_model_passes_for_a_spandrel_descriptor(comfy: ComfyServer, run_
         "model, = node['KDSR_Load'].execute('kdsr-s-x4', 'fp32').result\n"
         "idr = model.kdsr.estimate(torch.rand(1, 3, 20, 20))\n"
         "baked, = node['KDSR_BakeUpscaleModel'].execute(model, idr).result\n"
-        "print(isinstance(baked, spandrel.ImageModelDescriptor), baked.purpose, baked.scale)\n"
+        "print(isinstance(baked, spandrel.ImageModelDescriptor), baked.purpose, baked.scale,\n"
+        "      baked.architecture.id, baked.tiling.name, baked.size_requirements.minimum)\n"
     )
-    assert run_python(code) == "True SR 4"
+    assert run_python(code) == "True SR 4 KDSR-baked SUPPORTED 0"
 
 
 def test_output_pixels_equal_the_librarys_result(comfy: ComfyServer, bundled) -> None:

@@ -39,6 +39,27 @@ def test_the_stock_nodes_give_the_librarys_result(comfy: ComfyServer, bundled: K
     assert_equal_to_8_bits(read(comfy.saved(entry)[0]), expected)
 
 
+def test_a_saved_baked_model_loads_and_gives_what_was_baked(
+    comfy: ComfyServer, bundled: KDSR
+) -> None:
+    image = photo_file(comfy, 60, 44)
+    baking = {
+        "1": node("KDSR_Load", model="kdsr-s-x4", precision="fp32"),
+        "2": node("LoadImage", image=image),
+        "3": node("KDSR_EstimateIDR", model=["1", 0], image=["2", 0], mode="per image",
+                  smoothing=0.8, scene_cut=5, wrap="none"),
+        "4": node("KDSR_BakeUpscaleModel", model=["1", 0], idr=["3", 0], save_as="film"),
+    }  # fmt: skip
+    comfy.run(baking)
+    saved = comfy.base / "models" / "upscale_models" / "film_00001_.safetensors"
+    try:
+        entry = comfy.run(stock_prompt(image, saved.name))
+    finally:
+        saved.unlink()
+    lq = read(comfy.input / image)
+    assert_equal_to_8_bits(read(comfy.saved(entry)[0]), bundled.upscale(lq, dtype="fp32"))
+
+
 def test_an_official_checkpoint_of_the_users_loads_too(comfy: ComfyServer) -> None:
     folder = comfy.base / "models" / "upscale_models"
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 python tests/support/spandrel_facts.py install
 python tests/support/spandrel_facts.py load FILE...
+python tests/support/spandrel_facts.py baked MODEL NEW_FILE
 python tests/support/spandrel_facts.py others FILE...
 """
 
@@ -19,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import kdsr
 import kdsr.spandrel
+from kdsr.files.baked import save_baked
 
 # Arguments of architectures that cannot be built without.
 _IMAGE = {"num_in_ch": 3, "num_out_ch": 3}
@@ -41,7 +43,26 @@ def install() -> dict[str, Any]:
     """Whether each of two calls added the architecture, and how often it is there."""
     added = [kdsr.spandrel.install(), kdsr.spandrel.install()]
     ids = [support.architecture.id for support in spandrel.MAIN_REGISTRY]
-    return {"added": added, "times": ids.count("KDSR")}
+    return {"added": added, "times": ids.count("KDSR"), "baked": ids.count("KDSR-baked")}
+
+
+def baked(paths: list[str]) -> dict[str, Any]:
+    """What spandrel makes of a network that is baked into a file first."""
+    kdsr.spandrel.install()
+    network = kdsr.load(paths[0])
+    lq = torch.rand(1, 3, 21, 26, generator=torch.Generator().manual_seed(0))
+    network = network.bake(network.estimate(lq, dtype="fp32"))
+    save_baked(network, paths[1])
+    model = spandrel.ModelLoader().load_from_file(paths[1])
+    expected = network(lq).clamp(0, 1)
+    off = model(lq).sub(expected), model.half()(lq.half()).float().sub(expected)
+    return {
+        "kind": type(model).__name__,
+        "architecture": model.architecture.id,
+        "scale": model.scale,
+        "tiling": model.tiling.name,
+        "differences": [float(difference.abs().max()) for difference in off],
+    }
 
 
 def load(paths: list[str]) -> dict[str, Any]:
@@ -77,10 +98,10 @@ def others(paths: list[str]) -> dict[str, Any]:
     """Which architectures take which key sets: theirs, built by their own classes, and ours."""
     theirs = list(spandrel.MAIN_REGISTRY)
     kdsr.spandrel.install()
-    ours = spandrel.MAIN_REGISTRY["KDSR"]
-    built = {s.architecture.id: _taken(_state(s.architecture), [*theirs, ours]) for s in theirs}
+    every = [*theirs, spandrel.MAIN_REGISTRY["KDSR"], spandrel.MAIN_REGISTRY["KDSR-baked"]]
+    built = {s.architecture.id: _taken(_state(s.architecture), every) for s in theirs}
     read = spandrel.ModelLoader().load_state_dict_from_file
-    return {"theirs": built, "ours": {path: _taken(read(path), [*theirs, ours]) for path in paths}}
+    return {"theirs": built, "ours": {path: _taken(read(path), every) for path in paths}}
 
 
 def _state(architecture: Any) -> dict[str, torch.Tensor]:
@@ -104,5 +125,5 @@ def _taken(state: dict[str, torch.Tensor], supports: list[Any]) -> list[str]:
 
 if __name__ == "__main__":
     question, *rest = sys.argv[1:]
-    answer = {"install": install, "load": load, "others": others}[question]
+    answer = {"install": install, "load": load, "baked": baked, "others": others}[question]
     print(json.dumps(answer(rest) if rest else answer()))  # noqa: T201

@@ -278,6 +278,7 @@ def test_convert_and_bake_write_their_files(folder: Path, weights: Path) -> None
     assert all(torch.equal(before[key], after[key]) for key in before)
     save(folder / "a.png")
     assert main(["bake", "n.pt2", "--image", "a.png", "--model", str(weights)]) == 0
+    assert main(["bake", "n.safetensors", "--image", "a.png", "--model", str(weights)]) == 0
     program = torch.export.load(folder / "n.pt2").module()
     assert program(torch.rand(1, 3, 9, 7)).shape == (1, 3, 36, 28)
 

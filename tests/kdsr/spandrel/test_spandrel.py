@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import kdsr
 import kdsr.spandrel
+from kdsr.files.baked import save_baked
+from tests.conftest import make_tiny
 from tests.support.comfy_server import comfy_python
 from tests.support.places import GOLDEN, ROOT
 
@@ -58,7 +61,7 @@ def test_without_spandrel_it_is_said_how_to_get_it() -> None:
 
 
 def test_installing_twice_adds_the_architecture_once(ask: Callable[..., Any]) -> None:
-    assert ask("install") == {"added": [True, False], "times": 1}
+    assert ask("install") == {"added": [True, False], "times": 1, "baked": 1}
 
 
 def test_spandrel_loads_ours_and_official_files_and_says_what_teachers_lack(
@@ -79,12 +82,31 @@ def test_spandrel_loads_ours_and_official_files_and_says_what_teachers_lack(
         assert model["half_stays_half"]
 
 
+def test_spandrel_loads_a_baked_network_as_any_that_tiles(
+    ask: Callable[..., Any], tmp_path: Path
+) -> None:
+    model = ask("baked", BUNDLED, str(tmp_path / "baked.safetensors"))
+    exact, half = model.pop("differences")
+    assert exact < 1e-5
+    assert half < 2 / 255
+    assert model == {
+        "kind": "ImageModelDescriptor", "architecture": "KDSR-baked", "scale": 4,
+        "tiling": "SUPPORTED",
+    }  # fmt: skip
+
+
 @pytest.mark.slow
-def test_no_architecture_takes_the_files_of_another(ask: Callable[..., Any]) -> None:
-    taken = ask("others", BUNDLED, *STUDENTS, TEACHER)
+def test_no_architecture_takes_the_files_of_another(
+    ask: Callable[..., Any], tmp_path: Path
+) -> None:
+    baked = tmp_path / "baked.safetensors"
+    tiny = make_tiny()
+    save_baked(tiny.bake(tiny.estimate(torch.rand(1, 3, 9, 9))), baked)
+    taken = ask("others", BUNDLED, *STUDENTS, TEACHER, str(baked))
+    assert taken["ours"].pop(str(baked)) == ["KDSR-baked"]
     assert len(taken["theirs"]) >= 42
     for architecture, takers in taken["theirs"].items():
         assert architecture in takers
-        assert "KDSR" not in takers
+        assert not {"KDSR", "KDSR-baked"} & set(takers)
     for path, takers in taken["ours"].items():
         assert takers == ["KDSR"], path
