@@ -50,7 +50,7 @@ def listening(*, verbose: bool) -> Iterator[None]:
         verbose: Or the environment says so.
     """
     root, kdsr = logging.getLogger(), logging.getLogger(__name__.split(".")[0])
-    everything = verbose or bool(os.environ.get(VERBOSE))
+    everything = verbose or os.environ.get(VERBOSE, "0") not in ("", "0")
     handler = _Lines(everything=everything)
     root.addHandler(handler)
     before = kdsr.level

@@ -18,7 +18,7 @@ SHORTAGES = [
     RuntimeError("can't start new thread"),
     RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 1024 vs 960"),
     RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
-    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
     OSError(errno.ENOMEM, "Cannot allocate memory"),
     OSError("encoder error -9 when writing image file"),
     ImportError("libtorch_cpu.so: failed to map segment from shared object"),

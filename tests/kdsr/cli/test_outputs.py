@@ -6,13 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, features
+from safetensors.torch import save_file
 
 from kdsr import IDR, KDSR, ImageError
 from kdsr.cli import main
 from kdsr.files.images import check_format
 from kdsr.files.weights import save_checkpoint
+from kdsr.idr import FORMAT
 from tests.conftest import ROOT, make_tiny
+from tests.support.limits import full_disk
 
 MODEL = ["--model", "m.safetensors"]
 
@@ -195,6 +198,66 @@ def test_estimates_are_saved_only_if_every_input_was_read(folder: Path) -> None:
     assert not (folder / "x.safetensors").exists()
     assert main(["estimate", "a.png", "b.png", *MODEL, "-o", "x.safetensors"]) == 0
     assert len(IDR.load(folder / "x.safetensors")) == 2
+
+
+def test_an_idr_file_without_rows_is_refused_and_not_taken_for_none(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    idr = IDR.load(folder / "i.safetensors")
+    rows = {"idr": idr.idr[:0], "idr_full": idr.idr_full[:0]}
+    save_file(rows, folder / "z.safetensors", {"format": FORMAT, "fingerprint": idr.fingerprint})
+    before = contents(folder)
+    assert main(["upscale", "a.png", *MODEL, "--idr", "z.safetensors"]) == 2
+    assert "of at least one vector, got" in capsys.readouterr().err
+    assert contents(folder) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["inspect", "a.png", "-o", "new/f.png"],
+        ["estimate", "a.png", "-o", "new/x.safetensors"],
+        ["upscale", "a.png", "-o", "new/o.tif", "--format", "tif"],
+        ["upscale", "a.png", "b.png", "-o", "new"],
+    ],
+)
+def test_a_full_disk_takes_one_line_for_each_result_and_leaves_no_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    before = contents(folder)
+    with full_disk(room=100):
+        assert main([*arguments, *MODEL]) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
+    assert len(errors) == (2 if "b.png" in arguments else 1)
+    assert all("File too large (disk /" in line for line in errors)
+    assert contents(folder) == before
+
+
+def test_a_folder_s_avif_photographs_are_taken(folder: Path) -> None:
+    if not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    (folder / "in").mkdir()
+    draw(folder / "in" / "a.avif", 24, 32)
+    assert main(["upscale", "in", "-o", "out", *MODEL]) == 0
+    assert [path.name for path in (folder / "out").iterdir()] == ["a-kdsr.png"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["upscale", ""], ["upscale", "a.png", "-o", ""], ["upscale", "a.png", "--save-idr", ""]],
+)
+def test_empty_names_are_refused_as_unset_variables_of_shells(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    before = contents(folder)
+    with pytest.raises(SystemExit) as caught:
+        main([*arguments, *MODEL])
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert "expected the name of a file or folder, got nothing" in error
+    assert error.count("\n") == 1
+    assert contents(folder) == before
 
 
 @pytest.mark.parametrize("device", ["meta", "hpu", "privateuseone"])
