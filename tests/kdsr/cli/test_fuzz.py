@@ -1,5 +1,6 @@
 """Random command lines: no traceback, one line an error, nothing lost, nothing left over."""
 
+import itertools
 import os
 import random
 import shutil
@@ -152,6 +153,10 @@ def broken_promises(
         wrong.append("empty folders left over")
     if lost and "--overwrite" not in line:
         wrong.append(f"lost {lost}")
+    if line[0] in ("upscale", "estimate", "inspect"):
+        pairs = itertools.pairwise(line)
+        read = {arg for before_it, arg in pairs if before_it not in ("-o", "--save-idr")}
+        wrong += [f"replaced its input {path.name}" for path in lost if path.name in read]
     wrong += [f"{path} is not whole" for path in new | lost if not is_whole(path)]
     return wrong
 
