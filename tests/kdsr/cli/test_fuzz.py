@@ -223,4 +223,4 @@ def test_no_command_line_breaks_a_promise(folder: Path, capsys: pytest.CaptureFi
 def test_thousands_of_command_lines_break_no_promise(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_all(folder, capsys, range(1000, 3000))
+    run_all(folder, capsys, range(1000, 4000))
