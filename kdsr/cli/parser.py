@@ -95,6 +95,9 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=WRITE_FORMATS, help="of the results; default: the input's"
     )
+    parser.add_argument(
+        "--compress", action="store_true", help="PNG as small as it gets; takes much longer"
+    )
     parser.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1-100")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
 

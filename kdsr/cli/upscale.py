@@ -3,6 +3,7 @@
 import argparse
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from einops import rearrange
@@ -21,6 +22,7 @@ from ..upscaling.resized import resizing_bytes, upscale_to
 from .failures import report
 from .inputs import find_inputs, pick_device, tile_of
 from .outputs import IDR_SUFFIXES, check_new, check_output, check_targets, output_path
+from .overlap import overlapped
 from .streams import note, say
 
 
@@ -55,27 +57,44 @@ def upscale(arguments: argparse.Namespace) -> int:
     if idr is not None:
         idr.check_model(model.fingerprint, model.config.n_feats)
     codes = []
+
+    def work(source: Path, picture: DecodedImage) -> _Result:
+        return _upscaled(model, idr, source, picture, targets[source], tile, arguments)
+
+    def write(source: Path, result: _Result) -> str:
+        return _written(source, result, targets[source], arguments)
+
     with tqdm(total=len(inputs), unit="image", disable=None if not single else True) as files:
-        for source, target in targets.items():
-            try:
-                _one(model, idr, source, target, tile, arguments)
-            except Exception as error:  # noqa: BLE001 - one image never ends the batch
-                codes.append(report(error))
+        for _, outcome in overlapped(inputs, read_image, work, write):
+            if isinstance(outcome, str):
+                say(outcome)
+            else:
+                codes.append(report(outcome))
             files.update()
     if not single:
         note(f"{len(inputs) - len(codes)} of {len(inputs)} images upscaled")
     return max(codes, default=0)
 
 
-def _one(
+class _Result(NamedTuple):
+    """An upscaled picture on its way to a file."""
+
+    picture: DecodedImage
+    """What it was made from."""
+    pixels: torch.Tensor
+    """(3 or 4, H, W)."""
+    idr: IDR | None
+
+
+def _upscaled(
     model: KDSR,
     idr: IDR | None,
     source: Path,
+    picture: DecodedImage,
     target: Path,
     tile: int | str | None,
     arguments: argparse.Namespace,
-) -> None:
-    picture = read_image(source)
+) -> _Result:
     check_new(target, overwrite=arguments.overwrite)
     height, width = picture.rgb.shape[-2:]
     full = (height * model.config.scale, width * model.config.scale)
@@ -112,12 +131,23 @@ def _one(
             dtype=arguments.dtype,
             progress=progress,
         )
+    return _Result(picture, pixels[0], idr)
+
+
+def _written(source: Path, result: _Result, target: Path, arguments: argparse.Namespace) -> str:
+    """Writes a result; returns a line about it."""
     write_image(
-        target, pixels[0], picture, quality=arguments.quality, overwrite=arguments.overwrite
+        target,
+        result.pixels,
+        result.picture,
+        quality=arguments.quality,
+        compress=arguments.compress,
+        overwrite=arguments.overwrite,
     )
-    say(f"{source} -> {target} ({pixels.shape[3]} x {pixels.shape[2]} px)")
-    if arguments.save_idr and idr is not None:
-        idr.save(arguments.save_idr, overwrite=arguments.overwrite)
+    if arguments.save_idr and result.idr is not None:
+        result.idr.save(arguments.save_idr, overwrite=arguments.overwrite)
+    height, width = result.pixels.shape[1:]
+    return f"{source} -> {target} ({width} x {height} px)"
 
 
 def _buffer(picture: DecodedImage, size: tuple[int, int], full: tuple[int, int]) -> torch.Tensor:

@@ -86,8 +86,8 @@ def _decode_as(path: Path, order: str) -> tuple[np.ndarray, int]:
         return np.asarray(image), orientation(image)
 
 
-def write_png(path: Path, pixels: np.ndarray, icc: bytes | None) -> None:
-    """Writes (H, W, 1 to 4) uint16 as PNG."""
+def write_png(path: Path, pixels: np.ndarray, icc: bytes | None, level: int = 6) -> None:
+    """Writes (H, W, 1 to 4) uint16 as PNG, compressed by zlib's level 0 to 9."""
     height, width, channels = pixels.shape
     rows = np.ascontiguousarray(pixels, dtype=">u2").view(np.uint8).reshape(height, -1)
     header = struct.pack(">IIBBBBB", width, height, 16, _PNG_COLOR_TYPE[channels], 0, 0, 0)
@@ -96,7 +96,7 @@ def write_png(path: Path, pixels: np.ndarray, icc: bytes | None) -> None:
         _chunk(file, b"IHDR", header)
         if icc:
             _chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
-        packer = zlib.compressobj(6)
+        packer = zlib.compressobj(level)
         for top in range(0, height, _BAND):  # a chunk's length is limited
             _chunk(file, b"IDAT", packer.compress(_filtered(rows, top, top + _BAND)))
         _chunk(file, b"IDAT", packer.flush())

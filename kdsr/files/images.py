@@ -29,6 +29,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """EXIF orientation -> what sets it upright."""
+_FAST, _SMALL = 1, 9  # of zlib, for PNG
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,13 @@ def check_format(path: Path, *, transparent: bool, size: tuple[int, int]) -> Non
 
 
 def write_image(
-    path: Path, pixels: Tensor, like: DecodedImage, *, quality: int = 95, overwrite: bool = True
+    path: Path,
+    pixels: Tensor,
+    like: DecodedImage,
+    *,
+    quality: int = 95,
+    compress: bool = False,
+    overwrite: bool = True,
 ) -> None:
     """Writes an image, whole or not at all, in the kind that `like` was read from.
 
@@ -153,6 +160,8 @@ def write_image(
         pixels: (3 or 4, H, W), float in [0, 1], or uint8.
         like: Gives depth, greyness and colour profile.
         quality: Of JPEG and WebP, 1-100.
+        compress: PNG as small as it gets. Otherwise it is about a fifth larger, and written in a
+            thirtieth of the time: less than the network takes.
         overwrite: Whether a file that exists is replaced.
 
     Raises:
@@ -161,11 +170,11 @@ def write_image(
         OutOfMemoryError: If encoding takes more memory than there is.
     """
     with explaining_shortage(f"to write {path}", "close other programs, or choose a smaller size"):
-        _write(path, pixels, like, quality, overwrite=overwrite)
+        _write(path, pixels, like, quality, _SMALL if compress else _FAST, overwrite=overwrite)
 
 
 def _write(
-    path: Path, pixels: Tensor, like: DecodedImage, quality: int, *, overwrite: bool
+    path: Path, pixels: Tensor, like: DecodedImage, quality: int, level: int, *, overwrite: bool
 ) -> None:
     height, width = pixels.shape[1:]
     check_format(path, transparent=pixels.shape[0] == 4, size=(height, width))
@@ -177,11 +186,12 @@ def _write(
     array = _to_array(pixels, deep)
     try:
         with writing(path, overwrite=overwrite) as temporary:
-            if deep:
-                write = write_png if suffix == ".png" else write_tiff
-                write(temporary, array, like.icc)
+            if deep and suffix == ".png":
+                write_png(temporary, array, like.icc, level)
+            elif deep:
+                write_tiff(temporary, array, like.icc)
             else:
-                _save_8_bit(temporary, array, suffix, like.icc, quality)
+                _save_8_bit(temporary, array, suffix, like.icc, quality, level)
     except OSError as error:
         if is_out_of_memory(error):
             raise
@@ -208,7 +218,7 @@ def _to_array(pixels: Tensor, deep: bool) -> np.ndarray:
 
 
 def _save_8_bit(
-    path: Path, array: np.ndarray, suffix: str, icc: bytes | None, quality: int
+    path: Path, array: np.ndarray, suffix: str, icc: bytes | None, quality: int, level: int
 ) -> None:
     image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
     kind = {".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}.get(
@@ -219,6 +229,8 @@ def _save_8_bit(
         options["quality"] = quality
     if kind == "JPEG":
         options["subsampling"] = 0
+    if kind == "PNG":
+        options["compress_level"] = level
     if kind == "TIFF":
         options["compression"] = "tiff_deflate"
     with io.BufferedWriter(_PythonFile(str(path), "wb")) as file:
