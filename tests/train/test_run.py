@@ -287,7 +287,7 @@ def test_a_teacher_of_another_size_is_refused(
         capsys, recipe, "--stage", "student", "--n_blocks", "3", "--teacher_checkpoint", teacher,
         "--out", str(tmp_path / "second"),
     )  # fmt: skip
-    assert "use the same size and scale for both stages" in error
+    assert "all stages use the same size and scale" in error
 
 
 def test_check_data_reports_and_says_by_its_exit_code(

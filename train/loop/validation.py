@@ -79,7 +79,8 @@ def validation_sets(
         held_out_pairs: Pairs kept out of training, where there are pairs.
     """
     scale = options.scale
-    asked = options.validate_on or ((OWN, PAIRS) if held_out_pairs else (OWN,))
+    asked = options.validate_on or (OWN, PAIRS)
+    asked = (asked,) if isinstance(asked, str) else asked
     own = options.degradation.build(scale)
     sets: dict[str, DegradedSet | PairSet] = {
         folder.name: DegradedSet(

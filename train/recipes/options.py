@@ -11,7 +11,7 @@ from kdsr.network.config import PRESETS, KDSRConfig
 from kdsr.tiles.precision import multiplies_bf16
 from train.degradation.pipelines import DegradationOptions
 from train.recipes.numbers import MEASURES, is_number
-from train.recipes.sitting import SittingOptions, outside
+from train.recipes.sitting import PAIRS, SittingOptions, outside
 from train.recipes.stages import StageOptions
 
 
@@ -110,6 +110,10 @@ class TrainOptions(SittingOptions):
         if self.clip <= 0:
             problems.append(f"clip must be more than 0, got {self.clip}")
         problems += self._problems_of_best()
+        if PAIRS in (self.validate_on or ()) and (self.lq is None or not self.hold_out):
+            problems.append(
+                "validate_on pairs needs some: name them with --lq, hold some out with --hold_out"
+            )
         if self.patience and self.best is None:
             problems.append("patience waits for a better `best`: name that too, psnr_y, say")
         if self.batch % self.accumulate:

@@ -61,9 +61,10 @@ class SittingOptions:
     """Steps between log lines."""
     validate: tuple[Path, ...] = ()
     """Folders of GT images, such as Set5; never trained on."""
-    validate_on: tuple[MeasuredOn, ...] | None = None
-    """What held-out images are measured on: draws of the run's `own` pipeline or of another, or the
-    held-out `pairs`. By default its own draws, and pairs where there are some (see `hold_out`)."""
+    validate_on: MeasuredOn | tuple[MeasuredOn, ...] | None = None
+    """What held-out images are measured on, one or several: draws of the run's `own` pipeline or of
+    another, or the held-out `pairs`. By default its own draws, and pairs where there are some (see
+    `hold_out`)."""
     validate_every: int = 2000
     """Steps between validations."""
     preview_every: int = 2000

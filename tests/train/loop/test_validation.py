@@ -44,6 +44,8 @@ def names(options: TrainOptions) -> list[str]:
 def test_what_is_measured_on_can_be_chosen(tmp_path: Path) -> None:
     assert names(options_of(tmp_path)) == ["held_out", "pairs"]
     assert names(options_of(tmp_path, "--validate_on", "[pairs]")) == ["pairs"]
+    assert names(options_of(tmp_path, "--validate_on", "pairs")) == ["pairs"]
+    assert names(options_of(tmp_path, "--validate_on", "realworld")) == ["held_out_realworld"]
     asked = options_of(tmp_path, "--validate_on", "[realworld, own]", "--validate", f"[{PHOTOS}]")
     assert names(asked) == ["photos", "held_out_realworld", "held_out"]
     assert names(options_of(tmp_path, "--lq", "null")) == ["held_out"]
