@@ -63,6 +63,7 @@ class Loop:
         while self.step < self.stage.options.steps and not self.best.exhausted:
             if (reason := self._stop_reason()) is not None:
                 self._save()
+                self._say_which()
                 return reason
             losses, norm = self.learn()
             bad_in_a_row = 0 if math.isfinite(norm) else bad_in_a_row + 1
@@ -132,6 +133,9 @@ class Loop:
             if self.step > self.stage.options.warmup:
                 check_alive(alive, self.options.min_spread)
         self.accelerator.wait_for_everyone()
+        if self.accelerator.num_processes > 1:  # only the first one has measured
+            waited = torch.tensor(self.best.waited, device=self.accelerator.device)
+            self.best.waited = int(broadcast(waited))  # pyright: ignore[reportArgumentType]
 
     def _say_which(self) -> None:
         """Names the weights that are exported, where they were chosen."""

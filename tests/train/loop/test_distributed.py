@@ -67,6 +67,21 @@ def test_two_processes_follow_the_loss_curve_of_one_with_the_doubled_batch(tmp_p
             assert torch.allclose(one[key], two[key], rtol=1e-3, atol=1e-4), (name, key)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_two_processes_stop_waiting_for_better_weights_in_the_same_step(tmp_path: Path) -> None:
+    """Only the first one measures; another that went on alone would wait for it for ever."""
+    changes = {
+        "batch": 4, "stages": ["control"], "from_teacher": False, "hold_out": 2, "ema": 0.0,
+        "validate_every": 1, "best": "psnr_y", "patience": 1, "clip": 1e9,
+        "student": {"steps": 60, "warmup": 0, "lr": 0.5},
+    }  # fmt: skip
+    run_on_two(tiny_recipe(tmp_path, **changes), port=29583)
+    assert 1 < len(curve(tmp_path)) < 60
+    _, metadata = read_tensors(tmp_path / "run" / "control.safetensors")
+    assert int(metadata["steps"]) == len(curve(tmp_path)) - 1
+
+
 def test_a_batch_that_cannot_be_shared_equally_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
