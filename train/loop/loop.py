@@ -133,9 +133,7 @@ class Loop:
             if self.step > self.stage.options.warmup:
                 check_alive(alive, self.options.min_spread)
         self.accelerator.wait_for_everyone()
-        if self.accelerator.num_processes > 1:  # only the first one has measured
-            waited = torch.tensor(self.best.waited, device=self.accelerator.device)
-            self.best.waited = int(broadcast(waited))  # pyright: ignore[reportArgumentType]
+        self.best.waited = int(self._of_the_first(self.best.waited))
 
     def _say_which(self) -> None:
         """Names the weights that are exported, where they were chosen."""
@@ -157,10 +155,15 @@ class Loop:
     def _stop_reason(self) -> str | None:
         """Why to stop; all processes follow the first one, as their clocks may differ."""
         reason = self.session.stop()
+        stopping = self._of_the_first(reason is not None)
+        return (reason or "the first process stopped") if stopping else None
+
+    def _of_the_first(self, number: float) -> float:
+        """A number that only the first process knows, for all of them."""
         if self.accelerator.num_processes == 1:
-            return reason
-        wanted = broadcast(torch.tensor(float(reason is not None), device=self.accelerator.device))
-        return (reason or "the first process stopped") if float(wanted) else None
+            return number
+        shared: Any = broadcast(torch.tensor(float(number), device=self.accelerator.device))
+        return float(shared)
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
