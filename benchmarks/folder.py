@@ -26,7 +26,7 @@ from tools.arguments import parser_of
 from train.data.images import find_images
 
 Step = Callable[..., object]
-Way = Callable[[Sequence[Path], Step, Step, Step], Iterator[object]]
+Way = Callable[[Sequence[Path], Step, Step, Step], Iterator[tuple[Path, object]]]
 _PILLOW = 6  # its own level of zlib
 
 
