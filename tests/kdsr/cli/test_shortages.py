@@ -1,9 +1,6 @@
 """Memory that runs out for real, at many sizes: the right picture, or one sentence and no file."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +12,10 @@ from kdsr import IDR, KDSR, KDSRConfig
 from kdsr.cli import main
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny
-from tests.support.limits import with_memory
-from tests.support.places import ROOT
+from tests.support.limits import limited_command
 
-pytestmark = [
-    pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="limits of Linux"),
-    pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
-]
-_FRESH = "KDSR_TEST_IN_FRESH_PROCESS"
+pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="limits of Linux")
+Command = Callable[[int, list[str]], tuple[int, str]]
 MIB = 1 << 20
 RUNS = {
     "upscale": ["upscale", "a.png", "-o", "o.png"],
@@ -38,15 +31,6 @@ RUNS = {
 SIZES = {"a.png": (3, np.uint8), "alpha.png": (4, np.uint8), "deep.png": (1, np.uint16)}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Threads do not survive a fork."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -58,17 +42,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def try_with(folder: Path, run: str, room: int) -> int:
-    """Runs a command in so much memory; checks what it says and leaves; returns its code."""
+@pytest.fixture
+def command(folder: Path) -> Iterator[Command]:
+    with limited_command(folder) as run:
+        yield run
+
+
+def try_with(command: Command, folder: Path, run: str, room: int) -> tuple[int, str]:
+    """Runs a command in so much memory; checks what it says and leaves."""
     before = set(folder.iterdir())
     model = [] if RUNS[run][0] == "convert" else ["--model", "m.safetensors"]
     arguments = RUNS[run] + model
-    said = folder.parent / "said.txt"
-    code = with_memory(room, lambda: main(arguments), said)
-    text = said.read_text()
-    assert code in (0, 2), (room, code, text)
-    errors = [line for line in text.splitlines() if line.startswith("kdsr: error: ")]
-    assert "Traceback" not in text or "--verbose" in arguments
+    code, said = command(room, arguments)
+    assert code in (0, 2), (room, code, said)
+    errors = [line for line in said.splitlines() if line.startswith("kdsr: error: ")]
+    assert "Traceback" not in said or "--verbose" in arguments
     new = set(folder.iterdir()) - before
     if code == 2:
         assert errors, room
@@ -77,7 +65,7 @@ def try_with(folder: Path, run: str, room: int) -> int:
     else:
         assert not errors
         assert len(new) == 1
-    return code
+    return code, said
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -85,34 +73,17 @@ def pixels(path: Path) -> np.ndarray:
         return np.asarray(image).astype(int)
 
 
-def in_fresh_process(request: pytest.FixtureRequest) -> bool:
-    """Whether this is one; otherwise runs the test in one.
-
-    What other tests freed and the allocator kept is memory that no limit takes away.
-    """
-    if _FRESH in os.environ:
-        return True
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", request.node.nodeid]
-    environment = os.environ | {_FRESH: "1"}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
-    return False
-
-
 def test_too_little_memory_gives_smaller_tiles_or_one_sentence(
-    folder: Path, request: pytest.FixtureRequest
+    folder: Path, command: Command
 ) -> None:
-    if not in_fresh_process(request):
-        return
     Image.effect_mandelbrot((800, 600), (-2, -1, 1, 1), 50).save("large.png")
-    assert try_with(folder, "one pass", 900 * MIB) == 0
+    assert try_with(command, folder, "one pass", 900 * MIB)[0] == 0
     (folder / "o.safetensors").rename(folder / "enough.safetensors")
     codes, said = [], ""
     while 0 not in codes:  # one pass takes about 250 MB
-        codes.append(try_with(folder, "one pass", (1 + 40 * len(codes)) * MIB))
-        said += (folder.parent / "said.txt").read_text()
+        code, words = try_with(command, folder, "one pass", (1 + 40 * len(codes)) * MIB)
+        codes.append(code)
+        said += words
     assert codes[0] == 2, "one megabyte was enough: nothing was tested"
     assert "going on with single tiles" in said
     few, enough = (IDR.load(folder / f"{name}.safetensors") for name in ("o", "enough"))
@@ -122,11 +93,13 @@ def test_too_little_memory_gives_smaller_tiles_or_one_sentence(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("run", [run for run in RUNS if run != "one pass"])
-def test_whatever_runs_out_of_memory_says_so_in_one_sentence(folder: Path, run: str) -> None:
+def test_whatever_runs_out_of_memory_says_so_in_one_sentence(
+    folder: Path, command: Command, run: str
+) -> None:
     codes = []
     # With less than one megabyte Python itself breaks, in words that no program can change.
     for room in [*range(MIB, 5 * MIB, MIB // 2), *range(5 * MIB, 60 * MIB, 5 * MIB), 900 * MIB]:
-        codes.append(try_with(folder, run, room))
+        codes.append(try_with(command, folder, run, room)[0])
         for path in folder.glob("o.*"):
             path.unlink()
     assert 2 in codes
