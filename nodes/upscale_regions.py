@@ -21,8 +21,8 @@ from .types import IDRType, LoadedModel, schema
 
 MASKS, MAP = "masks", "map"
 FEATHER = 16
-_MAP_COST = 4
-"""Every cell fades into its neighbours: its box is two cells wide and high."""
+_MAP_COST = 3
+"""Passes over the image, for the progress bar: 1.5 to 4 were measured with the default cells."""
 PLACES = (1, 2, 3)
 """Regions that can be painted; the rest is one more."""
 
