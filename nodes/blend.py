@@ -7,7 +7,8 @@ from ..kdsr.idr import BLEND_RANGE, IDR
 from ..kdsr.meaning.references import NAMES, references
 from .types import IDRType, LoadedModel, ModelType, schema
 
-CONNECTED = "idr_b"
+NO_PRESET = "none"
+_OLD_NO_PRESET = "idr_b"  # what workflows of earlier versions hold
 
 
 class BlendIDR(io.ComfyNode):
@@ -36,15 +37,15 @@ class BlendIDR(io.ComfyNode):
                 IDRType.Input(
                     "idr_b",
                     optional=True,
-                    tooltip="The result at weight 1, unless a preset is chosen.",
+                    tooltip="The result at weight 1; not with a preset.",
                 ),
                 io.Combo.Input(
                     "preset",
-                    options=[CONNECTED, *NAMES],
-                    default=CONNECTED,
+                    options=[NO_PRESET, *NAMES],
+                    default=NO_PRESET,
                     optional=True,
-                    tooltip="Instead of idr_b, an average of photographs that were degraded in a "
-                    "known way; needs model.",
+                    tooltip="Instead of connecting idr_b: the average of photographs that were "
+                    "degraded in a known way; needs model.",
                 ),
                 ModelType.Input(
                     "model", optional=True, tooltip="For presets: the model that made idr_a."
@@ -54,15 +55,27 @@ class BlendIDR(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, preset: str | None = None) -> bool | str:
+        known = [NO_PRESET, *NAMES]
+        if preset is None or preset in (*known, _OLD_NO_PRESET):  # None: known when it runs
+            return True
+        return f"no preset {str(preset)[:80]!r}; choose one of {', '.join(known)}"
+
+    @classmethod
     def execute(
         cls,
         idr_a: IDR,
         weight: float,
         idr_b: IDR | None = None,
-        preset: str = CONNECTED,
+        preset: str = NO_PRESET,
         model: LoadedModel | None = None,
     ) -> io.NodeOutput:
-        if preset != CONNECTED:
+        if preset not in (NO_PRESET, _OLD_NO_PRESET):
+            if idr_b is not None:
+                raise IDRError(
+                    f"idr_b is connected and the preset {preset!r} is chosen: disconnect idr_b, or "
+                    f"set the preset to {NO_PRESET}"
+                )
             if model is None:
                 raise IDRError(f"the preset {preset!r} needs a model: connect the one of idr_a")
             idr_b = references(model.kdsr)[preset]

@@ -30,8 +30,9 @@ class LoadKDSR(io.ComfyNode):
                     "precision",
                     options=PRECISIONS,
                     default="auto",
-                    tooltip="auto: the fastest that stays within 1/255 of fp32 on this device. "
-                    "fp16 needs a CUDA GPU.",
+                    tooltip="auto: the fastest on this device: fp16 on CUDA, bf16 on CPUs that "
+                    "have it, else fp32. Measured for bf16: 99.99% of the values within 1/255 of "
+                    "fp32, 2.3/255 at most. fp16 needs a CUDA GPU.",
                 ),
                 io.String.Input(
                     "hub_id",

@@ -706,6 +706,16 @@ def test_blending_with_a_known_degradation(host: Host, model, calibrated) -> Non
         host.run("KDSR_BlendIDR", idr_a=idr, weight=1, preset="clean", model=model)
     with pytest.raises(RuntimeError, match="connect idr_b, or choose a preset"):
         host.run("KDSR_BlendIDR", idr_a=idr, weight=1)
+    with pytest.raises(RuntimeError, match="idr_b is connected and the preset 'clean' is chosen"):
+        host.run("KDSR_BlendIDR", idr_a=idr, idr_b=idr, weight=1, preset="clean", model=calibrated)
+
+
+def test_workflows_that_call_no_preset_idr_b_still_run(host: Host, model) -> None:
+    idr = host.run("KDSR_EstimateIDR", model=model, image=image())
+    assert host.check("KDSR_BlendIDR", preset="idr_b") is True
+    out = host.run("KDSR_BlendIDR", idr_a=idr, idr_b=idr, weight=0.5, preset="idr_b")
+    close(out.idr, idr.idr)
+    assert "no preset 'bright'" in host.check("KDSR_BlendIDR", preset="bright")
 
 
 @pytest.mark.parametrize("node_id", ["KDSR_Upscale", "KDSR_TileUpscale"])
