@@ -12,6 +12,7 @@ from torch import Tensor
 from .atomic import writing
 from .errors import IDRError, printable
 from .floats import float_problem, is_finite
+from .memory import explaining_shortage
 from .reading import read_safetensors, reading
 
 FORMAT = "kdsr-idr-1"
@@ -158,7 +159,10 @@ class IDR:
         metadata |= {"format": FORMAT, "fingerprint": self.fingerprint}
         names = ("idr", "idr_full", "structure")
         tensors = {name: getattr(self, name).contiguous() for name in names}
-        with writing(Path(path), overwrite=overwrite) as temporary:
+        with (
+            explaining_shortage(f"to write {path}"),
+            writing(Path(path), overwrite=overwrite) as temporary,
+        ):
             temporary.write_bytes(serialized(tensors, metadata))
 
     @classmethod

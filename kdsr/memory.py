@@ -19,6 +19,7 @@ _SIGNS = (
     "could not execute a primitive",
     "coder error -9",  # Pillow, where it does not translate its own codes
     "can't start new thread",
+    "pyobject pointer is null",  # safetensors, whose panics are no `Exception`
     "unexpected pos",  # PyTorch's archive writer, into a buffer that cannot grow
 )
 _CGROUPS = (  # limit, use, and the line of memory.stat with what would be given up for others
@@ -60,7 +61,7 @@ def explaining_shortage(task: str, remedy: str = "close other programs") -> Iter
     """
     try:
         yield
-    except Exception as error:
+    except BaseException as error:
         if isinstance(error, KDSRError) or not is_out_of_memory(error):
             raise
         _log.debug("memory ran out", exc_info=True)

@@ -38,7 +38,9 @@ def reading(path: Path, kind: type[KDSRError], damaged: str) -> Iterator[None]:
         yield
     except KDSRError as error:
         raise kind(f"{path}: {error}") from None
-    except Exception as error:  # noqa: BLE001 - that is what this function is for
+    except BaseException as error:  # that is what this function is for
+        if not isinstance(error, Exception) and not is_out_of_memory(error):
+            raise
         raise kind(f"{path}: {_reason(error, damaged)}") from None
 
 
@@ -50,7 +52,7 @@ def _check_file(path: Path) -> None:
             raise KDSRError("the file is empty (0 bytes)")
 
 
-def _reason(error: Exception, damaged: str) -> str:
+def _reason(error: BaseException, damaged: str) -> str:
     if is_out_of_memory(error):
         return (
             "there is not enough memory to read it; close other programs, or get the file again if "

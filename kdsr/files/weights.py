@@ -126,7 +126,10 @@ def save_checkpoint(
     if model.calibration is not None:  # small, and its errors matter: always in float32
         state |= model.calibration.tensors()
         described |= model.calibration.metadata()
-    with writing(Path(path), overwrite=overwrite) as temporary:
+    with (
+        explaining_shortage(f"to write {path}"),
+        writing(Path(path), overwrite=overwrite) as temporary,
+    ):
         temporary.write_bytes(serialized(state, described))
 
 
@@ -156,7 +159,9 @@ def convert(
         return model
     state = to_official(model.state_dict(), model.role)
     packed = io.BytesIO()
-    torch.save({"params": state, "params_ema": state} if target.suffix == ".pth" else state, packed)
+    content = {"params": state, "params_ema": state} if target.suffix == ".pth" else state
+    with explaining_shortage(f"to write {target}"):
+        torch.save(content, packed)
     with writing(target, overwrite=overwrite) as temporary:
         temporary.write_bytes(packed.getbuffer())
     return model

@@ -23,9 +23,11 @@ SHORTAGES = [
     OSError("encoder error -9 when writing image file"),
     ImportError("libtorch_cpu.so: failed to map segment from shared object"),
     OutOfMemoryError("already said"),
+    type("PanicException", (BaseException,), {})("PyObject pointer is null"),
 ]
 OTHERS = [
     RuntimeError("shapes do not match"),
+    KeyboardInterrupt(),
     OSError(errno.ENOSPC, "No space left on device"),
     FileNotFoundError(errno.ENOENT, "No such file", "out of memory.png"),
     ImportError("cannot allocate memory in static TLS block"),
@@ -35,7 +37,7 @@ OTHERS = [
 
 @pytest.mark.parametrize("error", SHORTAGES, ids=repr)
 def test_every_librarys_words_for_a_shortage_are_known_and_become_one_sentence(
-    error: Exception,
+    error: BaseException,
 ) -> None:
     assert is_out_of_memory(error)
     with pytest.raises(OutOfMemoryError) as caught, explaining_shortage("to do it", "buy some"):
@@ -45,7 +47,7 @@ def test_every_librarys_words_for_a_shortage_are_known_and_become_one_sentence(
 
 
 @pytest.mark.parametrize("error", OTHERS, ids=repr)
-def test_other_errors_are_not_taken_for_a_shortage(error: Exception) -> None:
+def test_other_errors_are_not_taken_for_a_shortage(error: BaseException) -> None:
     assert not is_out_of_memory(error)
     with pytest.raises(type(error)) as caught, explaining_shortage("to do it"):
         raise error
