@@ -6,13 +6,13 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save as serialized
 from torch import Tensor
 
 from .atomic import writing
 from .errors import IDRError, printable
 from .floats import float_problem, is_finite
 from .memory import explaining_shortage
+from .packing import write_safetensors
 from .reading import read_safetensors, reading
 
 FORMAT = "kdsr-idr-1"
@@ -163,7 +163,7 @@ class IDR:
             explaining_shortage(f"to write {path}"),
             writing(Path(path), overwrite=overwrite) as temporary,
         ):
-            temporary.write_bytes(serialized(tensors, metadata))
+            write_safetensors(temporary, tensors, metadata)
 
     @classmethod
     def load(cls, path: str | Path) -> "IDR":

@@ -14,7 +14,7 @@ OPTIONAL = {"av", "onnx", "onnxscript", "spandrel"}
 FOR_TYPE_CHECKERS = {"typing_extensions"}
 
 LIBRARY = (
-    ("errors", "memory", "hushing", "atomic", "reading"),
+    ("errors", "memory", "hushing", "atomic", "packing", "reading"),
     ("options", "floats", "idr"),
     ("network",),
     ("tiles",),

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save as serialized
 from torch import Tensor
 
 from ..atomic import writing
 from ..errors import CheckpointError
 from ..network.baked import BakedKDSR
 from ..network.config import KDSRConfig
+from ..packing import write_safetensors
 from .tensors import as_weights
 from .weights import check_keys
 
@@ -49,7 +49,7 @@ def save_baked(
         for key, tensor in baked.state_dict().items()
     }
     with writing(Path(path), overwrite=overwrite) as temporary:
-        temporary.write_bytes(serialized(state, described))
+        write_safetensors(temporary, state, described)
 
 
 def build_baked(state: dict[str, Tensor]) -> BakedKDSR:

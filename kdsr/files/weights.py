@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 
 import torch
-from safetensors.torch import save as serialized
 from torch import Tensor
 
 from ..atomic import writing
@@ -14,6 +13,7 @@ from ..model import KDSR
 from ..network.calibration import KEY, PREFIX, Calibration
 from ..network.inferred import infer_config, infer_role
 from ..network.models import Teacher as KDSRTeacher
+from ..packing import write_safetensors
 from ..reading import reading
 from .official_names import from_official, is_official, to_official
 from .tensors import as_weights, read_tensors
@@ -130,7 +130,7 @@ def save_checkpoint(
         explaining_shortage(f"to write {path}"),
         writing(Path(path), overwrite=overwrite) as temporary,
     ):
-        temporary.write_bytes(serialized(state, described))
+        write_safetensors(temporary, state, described)
 
 
 def convert(
