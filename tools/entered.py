@@ -1,10 +1,11 @@
 """Which functions each test enters, so that a changed one costs its own tests only."""
 
 import ast
+import itertools
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -82,6 +83,29 @@ class Chosen:
         """Keeps and sorts them."""
         rank = {test: place for place, test in enumerate(self.tests)}
         items[:] = sorted((i for i in items if i.nodeid in rank), key=lambda i: rank[i.nodeid])
+
+
+@dataclass(frozen=True)
+class InsteadOfTests:
+    """A pytest plugin that does something else with the tests that were collected."""
+
+    work: Callable[[pytest.Session], None]
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Takes the place of pytest's own loop."""
+        self.work(session)
+        return True
+
+
+def passes(session: pytest.Session, tests: list[str]) -> bool:
+    """Whether tests that were collected pass, in the given order, until one does not."""
+    named = {item.nodeid: item for item in session.items}
+    items = [named[test] for test in tests]
+    for item, following in itertools.zip_longest(items, items[1:]):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.testsfailed:
+            return False
+    return True
 
 
 def first_line(function: ast.FunctionDef) -> int:

@@ -3,33 +3,32 @@
     nice -n 19 python -m tools.mutate kdsr/tiles kdsr/files --count 60 --log mutants.jsonl
 
 The sample is `--count` mutants of each folder, the same in every run. Nothing on disk is changed:
-each mutant lives in a process of its own that imports it instead of the file, and that runs the
-tests which enter the changed function, the fastest first. The log gets one line of JSON a mutant; a
+each mutant lives in a process of its own, which runs the tests that enter the changed function, the
+fastest first, until one fails. The log gets one line of JSON a mutant; a
 second call with the same log skips those it has, and `--again` repeats the ones that survived,
 after tests were added. Mutants in `tests/equivalent_mutants.json` do what the code does, for the
 reason given there.
 """
 
 import argparse
-import ast
-import importlib.abc
-import importlib.machinery
-import importlib.util
+import importlib
 import json
 import os
 import pickle
 import random
-import resource
-import signal
 import sys
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType
 
-from tools.entered import Chosen, Recorder
+import pytest
+
+from tools.changed import change_imports, functions_in, new_codes
+from tools.children import in_a_process
+from tools.entered import Chosen, InsteadOfTests, Recorder, passes
 from tools.mutants import Mutant, mutants_of
 
 ROOT = Path(__file__).parents[1]
@@ -55,117 +54,78 @@ _PRELOADED = (
 )  # fmt: skip
 
 
-class _Loader(importlib.abc.InspectLoader):
-    """Gives a module the mutant's code."""
+@dataclass(frozen=True)
+class Run:
+    """Mutants of a folder, and where to write what becomes of them."""
 
-    def __init__(self, mutant: Mutant) -> None:
-        self.mutant = mutant
+    folder: str
+    mutants: list[Mutant]
+    log: Path
 
-    def get_source(self, fullname: str) -> str:
-        del fullname
-        return ast.unparse(self.mutant.tree)
+    def run(self) -> None:
+        """Runs them: first those in functions, as tests are then imported only once."""
+        with tempfile.TemporaryDirectory() as temporary:
+            pickled = Path(temporary) / "recorder"
+            outcome, _ = in_a_process(lambda: self._in_functions(pickled), 100_000)
+            if outcome != "survived":
+                raise SystemExit(f"the tests fail without a mutant: {' '.join(TESTS[self.folder])}")
+            recorder, left = pickle.loads(pickled.read_bytes())
+        for mutant in self.mutants:
+            if mutant.name in left:
+                self._try(mutant, recorder, lambda tests, m=mutant: _with_import(m, tests))
 
-    def get_code(self, fullname: str) -> CodeType:
-        del fullname
-        return compile(self.mutant.tree, str(self.mutant.path), "exec")
+    def _in_functions(self, pickled: Path) -> bool:
+        recorder = Recorder(ROOT / self.folder)
 
-    def exec_module(self, module: ModuleType) -> None:
-        module.__file__ = str(self.mutant.path)
-        exec(self.get_code(module.__name__), vars(module))
+        def record(session: pytest.Session) -> bool:
+            passed = passes(session, [item.nodeid for item in session.items])
+            pickled.write_bytes(pickle.dumps(recorder))
+            return passed
 
+        def work(session: pytest.Session) -> None:
+            if in_a_process(lambda: record(session), 600)[0] != "survived":
+                raise pytest.UsageError("fails without a mutant")
+            known = pickle.loads(pickled.read_bytes())
+            session.config.pluginmanager.unregister(recorder)
+            functions = functions_in(ROOT / self.folder)
+            left = set()
+            for mutant in self.mutants:
+                if codes := new_codes(functions, mutant):
+                    self._try(mutant, known, lambda tests, c=codes: _with_codes(c, session, tests))
+                else:
+                    left.add(mutant.name)
+            pickled.write_bytes(pickle.dumps((known, left)))
 
-class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the mutant before the file."""
+        return _pytest(TESTS[self.folder], [recorder, InsteadOfTests(work)])
 
-    def __init__(self, mutant: Mutant) -> None:
-        parts = mutant.path.relative_to(ROOT).with_suffix("").parts
-        self.name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        self.mutant = mutant
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        del path, target
-        if fullname != self.name:
-            return None
-        package = self.mutant.path.name == "__init__.py"
-        origin = str(self.mutant.path)
-        return importlib.util.spec_from_file_location(
-            fullname, origin, loader=_Loader(self.mutant),
-            submodule_search_locations=[str(self.mutant.path.parent)] if package else None,
-        )  # fmt: skip
-
-
-def in_a_process(work: Callable[[], bool], limit: float) -> tuple[str, float]:
-    """Does something in a process of its own that prints nothing.
-
-    Args:
-        work: Says whether all was well.
-        limit: Seconds of processor time, and ten times as many of waiting, until it is stopped.
-
-    Returns:
-        "survived", "killed" (also by what `work` raises) or "timeout"; and seconds.
-    """
-    start = time.monotonic()
-    child = os.fork()
-    if child == 0:
-        os.setsid()
-        resource.setrlimit(resource.RLIMIT_CPU, (round(limit), round(limit)))
-        quiet = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):
-            os.dup2(quiet, stream)
-        passed = False
-        try:
-            passed = work()
-        finally:
-            os._exit(not passed)
-    outcome = "timeout"
-    done = 0
-    while not done and time.monotonic() - start < 10 * limit:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done and os.waitstatus_to_exitcode(status) != -signal.SIGXCPU:
-            outcome = "survived" if status == 0 else "killed"
-        time.sleep(0.02)
-    if not done:
-        os.killpg(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-    return outcome, time.monotonic() - start
+    def _try(self, mutant: Mutant, recorder: Recorder, work: Callable[[list[str]], bool]) -> None:
+        tests = [t for t in recorder.tests_of(mutant.function) if recorder.seconds[t] <= _LONGEST]
+        limit = 20 + 4 * sum(recorder.seconds[test] for test in tests)
+        outcome, seconds = in_a_process(lambda: work(tests), limit) if tests else ("survived", 0.0)
+        line = {
+            "outcome": outcome, "seconds": round(seconds, 1), "line": mutant.line,
+            "name": mutant.name,
+        }  # fmt: skip
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
 
-def _pytest(tests: list[str], plugin: object) -> bool:
-    import pytest
-
-    return pytest.main([*_OPTIONS, *tests], [plugin]) == 0
-
-
-def record(folder: str) -> Recorder:
-    """Runs the tests of a folder without a mutant."""
-
-    def work() -> bool:
-        recorder = Recorder(ROOT / folder)
-        passed = _pytest(TESTS[folder], recorder)
-        pickled.write_bytes(pickle.dumps(recorder))
-        return passed
-
-    with tempfile.TemporaryDirectory() as temporary:
-        pickled = Path(temporary) / "recorder"
-        outcome, _ = in_a_process(work, 600)
-        if outcome != "survived":
-            raise SystemExit(f"the tests fail without a mutant: {' '.join(TESTS[folder])}")
-        return pickle.loads(pickled.read_bytes())
+def _pytest(tests: list[str], plugins: list[object]) -> bool:
+    scratch = os.environ["HYPOTHESIS_STORAGE_DIRECTORY"]
+    return pytest.main([*_OPTIONS, f"--basetemp={scratch}/tests", *tests], plugins) == 0
 
 
-def run_tests(mutant: Mutant, recorder: Recorder) -> tuple[str, float]:
-    """What the tests that enter a mutant say to it; as `in_a_process`."""
-    tests = [t for t in recorder.tests_of(mutant.function) if recorder.seconds[t] <= _LONGEST]
-    if not tests:
-        return "survived", 0.0
+def _with_codes(
+    codes: list[tuple[FunctionType, CodeType]], session: pytest.Session, tests: list[str]
+) -> bool:
+    for function, code in codes:
+        function.__code__ = code
+    return passes(session, tests)
 
-    def work() -> bool:
-        sys.meta_path.insert(0, _Finder(mutant))
-        return _pytest(sorted({test.partition("::")[0] for test in tests}), Chosen(tests))
 
-    return in_a_process(work, 20 + 4 * sum(recorder.seconds[test] for test in tests))
+def _with_import(mutant: Mutant, tests: list[str]) -> bool:
+    change_imports(ROOT, mutant)
+    return _pytest(sorted({test.partition("::")[0] for test in tests}), [Chosen(tests)])
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -183,10 +143,8 @@ def main(argv: list[str] | None = None) -> int:
     survivors = 0
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = scratch
-        sys.dont_write_bytecode, sys.pycache_prefix = (
-            False,
-            scratch,
-        )  # compiled once, not per mutant
+        # Files are compiled once, not for each mutant.
+        sys.dont_write_bytecode, sys.pycache_prefix = False, scratch
         for folder in arguments.folders:
             files = sorted((ROOT / folder).rglob("*.py"))
             mutants = [mutant for file in files for mutant in mutants_of(file, ROOT)]
@@ -197,7 +155,8 @@ def main(argv: list[str] | None = None) -> int:
                 m for m in sample if done.get(m.name) == repeated and m.name not in equivalent
             ]
             print(f"{folder}: {len(mutants)} mutants, {len(chosen)} to run", flush=True)
-            _run(folder, sorted(chosen, key=lambda m: m.name), arguments.log)
+            if chosen:
+                Run(folder, sorted(chosen, key=lambda m: m.name), arguments.log).run()
             done = _logged(arguments.log)
             counts = Counter(
                 "equivalent" if m.name in equivalent else done.get(m.name, "not run")
@@ -208,19 +167,6 @@ def main(argv: list[str] | None = None) -> int:
             )
             survivors += counts["survived"]
     return int(survivors > 0)
-
-
-def _run(folder: str, mutants: list[Mutant], log: Path) -> None:
-    recorder = record(folder) if mutants else None
-    for mutant in mutants:
-        assert recorder is not None
-        outcome, seconds = run_tests(mutant, recorder)
-        line = {
-            "outcome": outcome, "seconds": round(seconds, 1), "line": mutant.line,
-            "name": mutant.name,
-        }  # fmt: skip
-        with log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
 
 
 def _logged(log: Path) -> dict[str, str]:
