@@ -1,10 +1,7 @@
-import json
 from pathlib import Path
 
-from tests.support.places import ROOT
 from tools.entered import Recorder
 from tools.mutants import Mutant, mutants_of
-from tools.mutate import EQUIVALENT
 
 SOURCE = """
 LIMIT = 2.0
@@ -52,9 +49,3 @@ def test_a_mutant_knows_its_function_which_says_what_tests_it_needs(tmp_path: Pa
     recorder.prepared = {"t.py": set()}
     assert recorder.tests_of((path, 4)) == ["t.py::quick", "t.py::slow"]
     assert recorder.tests_of(None) == ["t.py::other", "t.py::quick", "t.py::slow"]
-
-
-def test_what_is_listed_as_equivalent_is_a_mutant_of_the_code_as_it_is() -> None:
-    listed = set(json.loads(EQUIVALENT.read_text(encoding="utf-8")))
-    files = {name.partition(" ")[0] for name in listed}
-    assert listed <= {mutant.name for file in files for mutant in mutants_of(ROOT / file, ROOT)}

@@ -26,10 +26,14 @@ def test_torch_export_keeps_batch_height_and_width_free(baked: BakedKDSR) -> Non
         torch.testing.assert_close(program.module()(lq), baked(lq))
 
 
-def test_the_onnx_file_equals_the_baked_network(baked: BakedKDSR, tmp_path: Path) -> None:
+def test_the_onnx_file_equals_the_baked_network(
+    baked: BakedKDSR, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     path = tmp_path / "m.onnx"
+    path.write_bytes(b"what was here before is replaced")
     export_onnx(baked, path)
+    assert capsys.readouterr().out == ""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     assert session.get_modelmeta().custom_metadata_map["halo"] == str(baked.halo)
     for b, h, w in SIZES:
