@@ -12,6 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from kdsr.meaning.report import WIDTH
 from tests.support import comfy_server
 from tests.support.clips import frames_of
 from tests.support.comfy_workflows import FOLDER, NAMES, read, shown, to_api
@@ -43,11 +44,11 @@ def opened(file: Path) -> Image.Image:
 
 
 def square(file: Path) -> Image.Image:
-    """The middle of a photograph, the top of a tall figure."""
+    """The middle of a photograph, the top of a figure."""
     with opened(file) as image:
-        tall = image.height > 1.2 * image.width
-        part = image.width if tall else min(DETAIL, *image.size)
-        left, top = (image.width - part) // 2, 0 if tall else (image.height - part) // 2
+        figure = image.width == WIDTH
+        part = min(*image.size) if figure else min(DETAIL, *image.size)
+        left, top = (image.width - part) // 2, 0 if figure else (image.height - part) // 2
         box = (left, top, left + part, top + part)
         return image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC, box)
 

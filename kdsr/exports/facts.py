@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..meaning.readings import LEAST_STRUCTURE, QUANTITIES, tells_jpeg
+from ..meaning.readings import LEAST_STRUCTURE, QUANTITIES, reliable_errors, tells_jpeg
 from ..meaning.references import CLEAN, references
 from ..meaning.strength import STRENGTHS
 from ..network.baked import BakedKDSR
@@ -101,7 +101,7 @@ def estimator_facts(model: Student) -> dict[str, Any]:
         facts["outputs"]["readings"] = f"(1, {len(READINGS)}): what the IDR says, as in readings"
         facts["readings"] = READINGS
         facts["least_structure"] = LEAST_STRUCTURE
-        facts["reliable_errors"] = model.calibration.naive.tolist()
+        facts["reliable_errors"] = reliable_errors(model.calibration).tolist()
         facts["tells_jpeg"] = tells_jpeg(model.calibration)
     return facts
 

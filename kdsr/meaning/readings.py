@@ -174,7 +174,7 @@ def _reading(
     enough: bool,
 ) -> Reading:
     """What can be told reliably, of one vector."""
-    limits = (_RELIABLE * calibration.naive).tolist()
+    limits = reliable_errors(calibration).tolist()
     found = {
         name: Measured(value, error, _DIGITS[name]) if enough and error <= limit else None
         for name, value, error, limit in zip(QUANTITIES, values, errors, limits, strict=True)
@@ -189,6 +189,11 @@ def _reading(
         excess=excess,
         enough=enough,
     )
+
+
+def reliable_errors(calibration: Calibration) -> Tensor:
+    """(4,): readings of `QUANTITIES` with larger errors are not worth showing."""
+    return _RELIABLE * calibration.naive
 
 
 def tells_jpeg(calibration: Calibration) -> bool:
