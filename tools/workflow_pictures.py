@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from kdsr.meaning.report import WIDTH
+from kdsr.meaning.figure.panel import CARD, WIDTH
 from tests.support import comfy_server
 from tests.support.clips import frames_of
 from tests.support.comfy_workflows import FOLDER, NAMES, read, shown, to_api
@@ -44,11 +44,12 @@ def opened(file: Path) -> Image.Image:
 
 
 def square(file: Path) -> Image.Image:
-    """The middle of a photograph, the top of a figure."""
+    """The middle of a photograph, all of a figure."""
     with opened(file) as image:
-        figure = image.width == WIDTH
-        part = min(*image.size) if figure else min(DETAIL, *image.size)
-        left, top = (image.width - part) // 2, 0 if figure else (image.height - part) // 2
+        if image.width == WIDTH:
+            return ImageOps.pad(image.convert("RGB"), (SIDE, SIDE), color=CARD)
+        part = min(DETAIL, *image.size)
+        left, top = (image.width - part) // 2, (image.height - part) // 2
         box = (left, top, left + part, top + part)
         return image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC, box)
 
