@@ -176,6 +176,7 @@ def calibrate_file(
         DataError: If there are no photographs to fit on.
         IDRError: If there is nothing to keep.
     """
+    model = load_student(path)
     if not len(photographs):
         raise DataError(
             f"all {len(held_out)} photographs are held out, none is left to fit on; hold out fewer"
@@ -184,7 +185,6 @@ def calibrate_file(
     if len(held_out) < wanted:
         photographs, more = photographs.split(wanted - len(held_out))
         held_out = replace(held_out, index=held_out.index + more.index)
-    model = load_student(path)
     crops, checked = CropSampler(photographs, SEED), CropSampler(held_out, SEED)
     if readings_only:
         made = with_readings(calibration_of(model), model, crops, checked, samples)
