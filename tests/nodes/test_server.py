@@ -190,7 +190,6 @@ def test_mistakes_are_named_before_anything_runs(comfy: ComfyServer) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"size_by": "depth"}, "depth"),
         ({"size_by": "width", "size": 99999}, "bigger than max of 65536"),
         ({"size_by": "fit into", "size": 99, "fit_height": 3}, "smaller than min of 16"),
     ],
