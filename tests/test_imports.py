@@ -24,6 +24,7 @@ LIBRARY = (
     ("model",),
     ("blending",),
     ("exports",),
+    ("demo",),
     ("files",),
     ("spandrel",),
     ("video",),

@@ -52,6 +52,10 @@ def run(command: str, arguments: "argparse.Namespace") -> int:
         from .bake import bake
 
         return bake(arguments)
+    if command == "demo":
+        from .demo import demo
+
+        return demo(arguments)
     from . import models
 
     return getattr(models, command.replace("-", "_"))(arguments)

@@ -15,6 +15,7 @@ _MODEL_HELP = (
     "a name from `kdsr models`, a .safetensors, .pt or .pth file, or "
     f"hf://owner/repo/file.safetensors[@revision] (default: {DEFAULT_MODEL})"
 )
+_DEMO_PORT = 8765
 
 
 class _Parser(argparse.ArgumentParser):
@@ -50,6 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     blend.add_argument("-o", "--output", type=_path, required=True, help="ends in .safetensors")
     blend.add_argument("--overwrite", action="store_true")
     _add_bake(commands.add_parser("bake", help="write networks for other programs"))
+    _add_demo(commands.add_parser("demo", help="write a web page that upscales in the browser"))
     for command in commands.choices.values():
         command.add_argument(
             "--verbose", action="store_true", help="say all there is to say, tracebacks included"
@@ -135,13 +137,32 @@ def _add_bake(parser: argparse.ArgumentParser) -> None:
         "told: estimate once, then upscale tile by tile",
     )
     parser.add_argument("--model", default=DEFAULT_MODEL, help=_MODEL_HELP)
+    _add_export_dtype(parser)
+    parser.add_argument("--overwrite", action="store_true")
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="for the page and its networks (ONNX)")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help=_MODEL_HELP)
+    _add_export_dtype(parser)
+    parser.add_argument(
+        "--serve",
+        type=int,
+        nargs="?",
+        const=_DEMO_PORT,
+        metavar="PORT",
+        help=f"then serve it to this machine (default: {_DEMO_PORT}; 0: any free port)",
+    )
+    parser.add_argument("--overwrite", action="store_true")
+
+
+def _add_export_dtype(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype",
         choices=EXPORT_DTYPE_NAMES,
         default=EXPORT_DTYPE_NAMES[0],
         help="of weights and inner computation; images stay in fp32 (default: %(default)s)",
     )
-    parser.add_argument("--overwrite", action="store_true")
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:

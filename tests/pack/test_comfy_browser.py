@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.comfy_browser import NOT_FOUND, Frontend, as_json, found_chromium, frontend
+from tests.support.chromium import NOT_FOUND, found_chromium
+from tests.support.comfy_browser import Frontend, as_json, frontend
 from tests.support.comfy_server import ComfyServer
 from tests.support.comfy_workflows import NAMES, read, shown, title, to_api
 

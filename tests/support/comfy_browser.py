@@ -2,39 +2,17 @@
 
 import base64
 import json
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.chromium import chromium
 from tests.support.comfy_server import ComfyServer
 
-NOT_FOUND = (
-    "no Chromium found: install chromium and chromedriver (Debian: apt-get install chromium "
-    "chromium-driver) and `pip install selenium`"
-)
-# Without these, Chromium asks its maker's servers at every start.
-_FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--hide-scrollbars",
-)  # fmt: skip
 RUN_BUTTON = "[data-testid=queue-button], .comfyui-queue-button .p-splitbutton-button"
 _QUIET = {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False}
-
-
-def found_chromium() -> tuple[str, str] | None:
-    """Chromium and its driver, or None."""
-    try:
-        import selenium  # noqa: F401
-    except ImportError:
-        return None
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    return (browser, driver) if browser and driver else None
 
 
 class Frontend:
@@ -228,24 +206,10 @@ def frontend(
     server: ComfyServer, width: int = 1700, height: int = 1000, **settings: Any
 ) -> Iterator[Frontend]:
     """Starts Chromium for a server; `settings` are ComfyUI's, with _ for the dots in names."""
-    found = found_chromium()
-    assert found, NOT_FOUND
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
     named = {f"Comfy.{name.replace('_', '.')}": value for name, value in settings.items()}
     server.post("/settings", {**_QUIET, **named})
-    options = webdriver.ChromeOptions()
-    options.binary_location = found[0]
-    with tempfile.TemporaryDirectory() as profile:
-        for flag in (*_FLAGS, f"--window-size={width},{height}", f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        driver = webdriver.Chrome(options=options, service=Service(found[1]))
-        try:
-            driver.set_script_timeout(60)
-            yield Frontend(driver, server)
-        finally:
-            driver.quit()
+    with chromium(width, height) as driver:
+        yield Frontend(driver, server)
 
 
 def as_json(prompt: dict[str, Any]) -> dict[str, Any]:

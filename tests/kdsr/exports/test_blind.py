@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,14 @@ from kdsr.exports.blind import export_blind, export_pair, pair_paths
 from kdsr.exports.networks import StreamedEstimator
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for
-from tests.support.onnx_web import NOT_FOUND, found_node, run_node
+from tests.support.node import (
+    NO_RUNTIME,
+    NOT_FOUND,
+    found_node,
+    found_runtime,
+    link_runtime,
+    run_node,
+)
 from tests.support.places import ROOT
 
 EXAMPLES = ROOT / "docs/onnx"
@@ -271,7 +279,11 @@ def test_the_python_example_makes_the_same_picture(model: KDSR, example: Path) -
 def test_the_javascript_example_makes_the_same_picture(model: KDSR, example: Path) -> None:
     if found_node() is None:
         pytest.skip(NOT_FOUND)
+    if found_runtime() is None:
+        pytest.skip(NO_RUNTIME)
+    link_runtime(example)
+    # Modules are looked for beside the script, not where Node was started.
+    script = Path(shutil.copy(EXAMPLES / "upscale.mjs", example))
     for strength in ([], ["0.5"]):
-        arguments = ("tiny", "photo.ppm", "large.ppm", *strength)
-        run_node(EXAMPLES / "upscale.mjs", *arguments, folder=example)
+        run_node(script, "tiny", "photo.ppm", "large.ppm", *strength)
         same_picture(example / "large.ppm", expected(model, example, *map(float, strength)))

@@ -1,0 +1,56 @@
+"""The folder that a web server needs: the page and the two networks."""
+
+import shutil
+from pathlib import Path
+
+import torch
+
+from ..atomic import writing
+from ..exports.blind import export_pair, pair_paths
+from ..network.models import Student
+
+PAGE = Path(__file__).parent / "page"
+RUNTIME = "onnxruntime-web@1.30.0"
+"""The npm package that computes in the browser; the page's worker names it too."""
+
+
+def demo_files(folder: Path) -> list[Path]:
+    """Everything that `write_demo` writes into a folder."""
+    return [folder / source.name for source in _sources()] + list(_networks(folder))
+
+
+def write_demo(
+    model: Student,
+    folder: Path,
+    *,
+    dtype: torch.dtype = torch.float32,
+    overwrite: bool = True,
+) -> None:
+    """Writes a page for any web server; onnxruntime-web has to be put beside it, see `has_runtime`.
+
+    Args:
+        model: On the CPU.
+        folder: Made if it is missing; each file is written whole or not at all.
+        dtype: See `kdsr.exports.blind.export_pair`.
+        overwrite: Whether files that exist are replaced.
+
+    Raises:
+        ConfigError: If onnx or onnxscript is not installed.
+    """
+    export_pair(model, folder / "model.onnx", dtype=dtype, overwrite=overwrite)
+    for source in _sources():
+        with writing(folder / source.name, overwrite=overwrite) as temporary:
+            shutil.copyfile(source, temporary)
+
+
+def has_runtime(folder: Path) -> bool:
+    """Whether onnxruntime-web lies where the page looks for it."""
+    return (folder / "node_modules/onnxruntime-web/dist/ort.webgpu.min.mjs").is_file()
+
+
+def _sources() -> list[Path]:
+    return sorted(path for path in PAGE.iterdir() if path.suffix in (".html", ".css", ".js"))
+
+
+def _networks(folder: Path) -> tuple[Path, Path, Path]:
+    return pair_paths(folder / "model.onnx")

@@ -1,0 +1,44 @@
+"""Node.js, and onnxruntime-web as somebody's web page would use it."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from kdsr.demo.folder import RUNTIME
+from tests.support.places import ROOT
+
+NOT_FOUND = "no Node.js found: install Node.js 18 or newer"
+NO_RUNTIME = (
+    f"no onnxruntime-web found: run `npm install --prefix ~/.cache/kdsr {RUNTIME}` (of Node.js)"
+)
+
+
+def found_node() -> str | None:
+    """The program node, or None."""
+    return shutil.which("node")
+
+
+def found_runtime() -> Path | None:
+    """A node_modules folder that holds onnxruntime-web, or None."""
+    homes = (ROOT, Path.home() / ".cache/kdsr")
+    folders = [home / "node_modules" for home in homes]
+    return next((f for f in folders if (f / "onnxruntime-web/package.json").is_file()), None)
+
+
+def link_runtime(folder: Path) -> None:
+    """Puts onnxruntime-web where scripts and pages in a folder look for it."""
+    modules = found_runtime()
+    assert modules, NO_RUNTIME
+    (folder / "node_modules").symlink_to(modules, target_is_directory=True)
+
+
+def run_node(script: Path, *arguments: object) -> str:
+    """Runs a script in its folder; returns what it printed."""
+    node = found_node()
+    assert node, NOT_FOUND
+    done = subprocess.run(
+        [node, script, *map(str, arguments)],
+        check=False, cwd=script.parent, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
