@@ -2,7 +2,7 @@
 
 import torch
 
-from kdsr import KDSR
+from kdsr import KDSR, KDSRConfig
 from kdsr.meaning.references import NAMES
 from kdsr.network.calibration import Calibration
 
@@ -32,3 +32,11 @@ def calibration_for(model: KDSR, **changes: object) -> Calibration:
         "quantiles": torch.linspace(0, 10, 101),
     }
     return Calibration(**{**values, **changes})
+
+
+def small_calibrated() -> KDSR:
+    """Random weights, calibrated; small because every layer takes time to export."""
+    torch.manual_seed(3)
+    model = KDSR(KDSRConfig(4, n_feats=8, n_blocks=2, n_resblocks=1)).freeze()
+    model.calibration = calibration_for(model)
+    return model

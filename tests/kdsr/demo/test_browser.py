@@ -12,6 +12,7 @@ from PIL import Image
 from kdsr import KDSR, read, with_strength
 from kdsr.demo.folder import write_demo
 from kdsr.files.images import read_image
+from tests.support.calibrated import small_calibrated
 from tests.support.chromium import NOT_FOUND, WEBGPU_BY_CPU, found_chromium
 from tests.support.demo_page import DemoPage, demo_page
 from tests.support.node import NO_RUNTIME, found_runtime, link_runtime
@@ -26,12 +27,17 @@ PICTURE = SAMPLES / "lake.png"  # larger than one tile on WASM
 
 
 @pytest.fixture(scope="module")
-def site(bundled: KDSR, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model() -> KDSR:
+    return small_calibrated()
+
+
+@pytest.fixture(scope="module")
+def site(model: KDSR, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the page."""
     for package in ("onnx", "onnxscript"):
         pytest.importorskip(package)
     folder = tmp_path_factory.mktemp("site")
-    write_demo(bundled, folder)
+    write_demo(model, folder)
     link_runtime(folder)
     return folder
 
@@ -53,18 +59,18 @@ def same_picture(found: np.ndarray, model: KDSR, path: Path, strength: float = 1
     assert (found == expected).mean() > 0.999
 
 
-def test_a_picture_becomes_what_the_library_makes_of_it(page: DemoPage, bundled: KDSR) -> None:
-    same_picture(page.result(), bundled, PICTURE)
+def test_a_picture_becomes_what_the_library_makes_of_it(page: DemoPage, model: KDSR) -> None:
+    same_picture(page.result(), model, PICTURE)
     assert page.status.startswith("300 x 250 to 1200 x 1000 pixels in ")
-    words = read(bundled, bundled.estimate(read_image(PICTURE).rgb, dtype="fp32"))[0].words
+    words = read(model, model.estimate(read_image(PICTURE).rgb, dtype="fp32"))[0].words
     assert page.reading == f"The estimate says: {words}."
 
 
-def test_strength_is_the_librarys(page: DemoPage, bundled: KDSR) -> None:
+def test_strength_is_the_librarys(page: DemoPage, model: KDSR) -> None:
     page.set_strength(0.25)
-    same_picture(page.result(), bundled, PICTURE, strength=0.25)
+    same_picture(page.result(), model, PICTURE, strength=0.25)
     page.set_strength(1)
-    same_picture(page.result(), bundled, PICTURE)
+    same_picture(page.result(), model, PICTURE)
 
 
 def test_the_line_parts_before_and_after(page: DemoPage) -> None:
@@ -117,7 +123,7 @@ def test_what_is_no_picture_is_refused_in_words(page: DemoPage, tmp_path: Path) 
         page.drop(tmp_path / "long.png")
 
 
-def test_webgpu_makes_the_same_picture(site: Path, bundled: KDSR, tmp_path: Path) -> None:
+def test_webgpu_makes_the_same_picture(site: Path, model: KDSR, tmp_path: Path) -> None:
     small = tmp_path / "small.png"
     with Image.open(SAMPLES / "example.png") as image:
         image.crop((60, 20, 92, 44)).save(small)
@@ -132,7 +138,7 @@ def test_webgpu_makes_the_same_picture(site: Path, bundled: KDSR, tmp_path: Path
         page.load("webgpu")
         assert "WebGPU" in page.status
         page.drop(small)
-        same_picture(page.result(), bundled, small)
+        same_picture(page.result(), model, small)
 
 
 def test_the_page_says_how_to_get_its_runtime(site: Path, tmp_path: Path) -> None:

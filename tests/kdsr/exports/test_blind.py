@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from kdsr import KDSR, ConfigError, KDSRConfig, read, with_strength
+from kdsr import KDSR, ConfigError, read, with_strength
 from kdsr.exports.blind import export_blind, export_pair, pair_paths
 from kdsr.exports.networks import StreamedEstimator
 from tests.conftest import make_tiny
-from tests.support.calibrated import calibration_for
+from tests.support.calibrated import small_calibrated
 from tests.support.node import (
     NO_RUNTIME,
     NOT_FOUND,
@@ -35,11 +35,7 @@ LEAST = 5
 
 @pytest.fixture(scope="module")
 def model() -> KDSR:
-    """Random weights, calibrated, small because every layer takes time to export."""
-    torch.manual_seed(3)
-    model = KDSR(KDSRConfig(4, n_feats=8, n_blocks=2, n_resblocks=1)).freeze()
-    model.calibration = calibration_for(model)
-    return model
+    return small_calibrated()
 
 
 @pytest.fixture(scope="module")
