@@ -1,7 +1,6 @@
 """`kdsr demo`."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from ..demo.folder import RUNTIME, demo_files, has_runtime, write_demo
@@ -10,6 +9,7 @@ from ..errors import ConfigError
 from ..files.loading import load
 from ..tiles.precision import DTYPES
 from .outputs import check_new
+from .streams import say
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -18,18 +18,15 @@ def demo(arguments: argparse.Namespace) -> int:
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; name a folder")
     if all(path.exists() for path in demo_files(folder)) and not arguments.overwrite:
-        sys.stdout.write(f"{folder} holds the page already; --overwrite makes it anew\n")
+        say(f"{folder} holds the page already; --overwrite makes it anew")
     else:
         _write(folder, arguments)
     if not has_runtime(folder):
-        sys.stdout.write(
-            f"onnxruntime-web is missing there: npm install --prefix {folder} {RUNTIME}\n"
-        )
+        say(f"onnxruntime-web is missing there: npm install --prefix {folder} {RUNTIME}")
     if arguments.serve is None:
         return 0
     with make_server(folder, arguments.serve) as server:
-        sys.stdout.write(f"serving http://{ADDRESS}:{server.server_port}/ until Ctrl-C\n")
-        sys.stdout.flush()
+        say(f"serving http://{ADDRESS}:{server.server_port}/ until Ctrl-C")
         server.serve_forever()
     return 0
 
@@ -39,4 +36,4 @@ def _write(folder: Path, arguments: argparse.Namespace) -> None:
         check_new(path, overwrite=arguments.overwrite)
     model, dtype = load(arguments.model), DTYPES[arguments.dtype]
     write_demo(model, folder, dtype=dtype, overwrite=arguments.overwrite)
-    sys.stdout.write(f"saved a page for any web server in {folder}\n")
+    say(f"saved a page for any web server in {folder}")

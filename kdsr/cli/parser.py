@@ -142,7 +142,7 @@ def _add_bake(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="for the page and its networks (ONNX)")
+    parser.add_argument("folder", type=_path, help="for the page and its networks (ONNX)")
     parser.add_argument("--model", default=DEFAULT_MODEL, help=_MODEL_HELP)
     _add_export_dtype(parser)
     parser.add_argument(
