@@ -1,6 +1,7 @@
 """How much memory a device has, and doing less at a time when it runs out."""
 
 import logging
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -26,7 +27,15 @@ def free_memory(device: torch.device) -> int:
     if device.type == "mps":
         return max(0, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
     free = free_host_memory()
-    return _ASSUMED_FREE if free is None else free
+    return _guessed_free() if free is None else free
+
+
+def _guessed_free() -> int:
+    """Half of the machine's memory, or a modest number where even that is not said."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (OSError, ValueError, AttributeError):
+        return _ASSUMED_FREE
 
 
 def release_memory(device: torch.device) -> None:

@@ -30,6 +30,7 @@ def upscale(
     if isinstance(idr, Regions) and len(idr.parts) > 1:
         return upscale_regions(model, lq, idr, **keywords)
     if isinstance(idr, Regions):
+        check_images(lq)
         idr.check_size(lq)
         idr = idr.idr  # nothing to blend: tile by tile into the result
     return upscale_tiled(model, lq, idr, **keywords)

@@ -76,6 +76,29 @@ def test_what_cannot_fit_is_refused_with_both_numbers(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
+    ("text", "free"),
+    [
+        ("MemTotal:  999 kB\nMemFree:  5 kB\nMemAvailable:  123 kB\nSwapFree: 7 kB\n", 123 * 1024),
+        ("MemTotal:  999 kB\n", None),
+        (None, None),
+    ],
+)
+def test_the_machines_free_memory_is_what_it_calls_available(
+    monkeypatch: pytest.MonkeyPatch, text: str | None, free: int | None
+) -> None:
+    def read(path: Path, *_: object, **__: object) -> str:
+        if text is None or path != Path("/proc/meminfo"):
+            raise FileNotFoundError
+        return text
+
+    monkeypatch.setattr(Path, "read_text", read)
+    monkeypatch.setattr(memory, "_address_space", lambda: None)
+    assert free_host_memory() == free
+    if free is not None:
+        assert free_host_memory(swap=True) == free + 7 * 1024
+
+
+@pytest.mark.parametrize(
     ("files", "free"),
     [
         (

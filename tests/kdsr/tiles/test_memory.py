@@ -1,4 +1,3 @@
-import io
 import os
 
 import pytest
@@ -61,27 +60,22 @@ def test_free_memory_is_a_plausible_number_of_bytes() -> None:
     assert 1 << 20 < free_memory(CPU) < 1 << 50
 
 
-def meminfo(monkeypatch: pytest.MonkeyPatch, text: str | None) -> None:
-    """What the system says of its memory; None for nothing."""
-
-    def opened(*_: object, **__: object) -> io.StringIO:
-        if text is None:
-            raise FileNotFoundError
-        return io.StringIO(text)
-
-    monkeypatch.setattr(kdsr.tiles.memory, "open", opened, raising=False)
+def system_says(monkeypatch: pytest.MonkeyPatch, free: int | None) -> None:
+    monkeypatch.setattr(kdsr.tiles.memory, "free_host_memory", lambda: free)
 
 
-def test_free_memory_is_what_the_system_calls_available(monkeypatch: pytest.MonkeyPatch) -> None:
-    meminfo(monkeypatch, "MemTotal:  999 kB\nMemFree:  5 kB\nMemAvailable:  123 kB\n")
-    assert free_memory(CPU) == 123 * 1024
+def test_free_memory_is_what_the_system_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    system_says(monkeypatch, 123)
+    assert free_memory(CPU) == 123
+    system_says(monkeypatch, 0)
+    assert free_memory(CPU) == 0, "none is not the same as not said"
 
 
 @pytest.mark.skipif(not hasattr(os, "sysconf"), reason="a POSIX interface")
 def test_half_of_all_memory_counts_where_the_system_does_not_say_what_is_free(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    meminfo(monkeypatch, "MemTotal:  999 kB\n")
+    system_says(monkeypatch, None)
     sizes = {"SC_PHYS_PAGES": 1001, "SC_PAGE_SIZE": 4096}
     monkeypatch.setattr(os, "sysconf", sizes.__getitem__)
     assert free_memory(CPU) == 1001 * 4096 // 2
@@ -90,7 +84,8 @@ def test_half_of_all_memory_counts_where_the_system_does_not_say_what_is_free(
 def test_four_gib_are_assumed_of_a_system_that_says_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    meminfo(monkeypatch, None)
+    system_says(monkeypatch, None)
+    monkeypatch.delattr(os, "sysconf", raising=False)
     assert free_memory(CPU) == 4 * 1024**3
 
 
