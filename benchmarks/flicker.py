@@ -20,7 +20,7 @@ from train.data.images import load_image
 from train.measuring.metrics import luma
 from train.measuring.protocols import fixed
 
-_SIDE, _SMOOTHING = 384, 0.8
+SIDE, _SMOOTHING = 384, 0.8
 
 
 def main() -> None:
@@ -33,10 +33,9 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=10.0)
     arguments = parser.parse_args()
     model = kdsr.load(arguments.model)
-    gt = load_image(arguments.image)[:, :, :_SIDE, :_SIDE]
+    gt = load_image(arguments.image)[:, :, :SIDE, :SIDE]
     numbers = {"blur": arguments.blur, "noise": arguments.noise}
-    scale = model.config.scale
-    film = torch.cat([fixed(scale, seed=i, **numbers)(gt) for i in range(arguments.frames)])
+    film = noisy_film(gt, arguments.frames, model.config.scale, numbers)
     own = model.estimate(film, dtype="fp32")
     ways = {
         "per frame": own,
@@ -49,11 +48,20 @@ def main() -> None:
     for name, idr in ways.items():
         frames = luma(model.upscale(film, idr, dtype="fp32"))
         step = (frames[1:] - frames[:-1]).abs().mean()
-        print(f"| {name} | {step:.3f} | {_pulsing(frames):.3%} | {_turns(idr):.3f} |", flush=True)
+        print(f"| {name} | {step:.3f} | {pulsing(frames):.3%} | {_turns(idr):.3f} |", flush=True)
 
 
-def _pulsing(frames: Tensor) -> float:
-    """Standard deviation of the frames' mean gradient, as a share of it."""
+def noisy_film(gt: Tensor, frames: int, scale: int, numbers: dict[str, float]) -> Tensor:
+    """A still scene, (1, 3, sH, sW), whose noise changes: (frames, 3, H, W)."""
+    return torch.cat([fixed(scale, seed=i, **numbers)(gt) for i in range(frames)])
+
+
+def pulsing(frames: Tensor) -> float:
+    """Standard deviation of the frames' mean gradient, as a share of it.
+
+    Args:
+        frames: Luma, (N, 1, H, W).
+    """
     sharpness = frames.diff(dim=-1).abs().mean((1, 2, 3)) + frames.diff(dim=-2).abs().mean(
         (1, 2, 3)
     )

@@ -45,7 +45,18 @@ def test_requirements_are_those_of_the_package_without_torch() -> None:
     assert not [line for line in package + manager if "==" in line or "<" in line]
 
 
-@pytest.mark.parametrize("folder", ["kdsr", "nodes", "web", "workflows", "locales", "samples"])
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "kdsr",
+        "nodes",
+        "web",
+        "workflows",
+        "subgraphs",
+        "locales",
+        "samples",
+    ],
+)
 def test_nothing_that_users_need_is_kept_out_of_the_archive(folder: str) -> None:
     assert f"{folder}/" not in lines(".comfyignore")
 

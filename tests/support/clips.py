@@ -1,5 +1,6 @@
 """A small film with sound, cut from a photograph of the pack: a slow pan under changing noise."""
 
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,24 +16,36 @@ NOISE = 6  # of 255
 
 def write_clip(path: Path, frames: int, width: int = 64, height: int = 48) -> Path:
     """Writes `frames` frames of H.264 and a tone of AAC as long as they are."""
-    import av
+    return write_frames(path, _pan(frames, width, height))
 
+
+def _pan(frames: int, width: int, height: int) -> Iterator[np.ndarray]:
     with Image.open(ROOT / "samples/photos/cityscape.jpg") as photo:
         pixels = np.asarray(photo.convert("RGB"), dtype=np.float32)
     rng = np.random.default_rng(0)
+    for index in range(frames):
+        left = 100 + index % 100
+        crop = pixels[100 : 100 + height, left : left + width]
+        yield (crop + rng.normal(0, NOISE, crop.shape)).clip(0, 255).astype(np.uint8)
+
+
+def write_frames(path: Path, frames: Iterable[np.ndarray], crf: int = 12) -> Path:
+    """Writes (H, W, 3) uint8 pictures as H.264, and a tone of AAC as long as they are."""
+    import av
+
     with av.open(str(path), "w") as output:
-        video = output.add_stream("h264", rate=RATE, options={"crf": "12"})
-        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        video = output.add_stream("h264", rate=RATE, options={"crf": f"{crf}"})
         audio = output.add_stream("aac", rate=SAMPLES, layout="stereo")
-        for index in range(frames):
-            left = 100 + index % 100
-            crop = pixels[100 : 100 + height, left : left + width]
-            noisy = (crop + rng.normal(0, NOISE, crop.shape)).clip(0, 255).astype(np.uint8)
-            frame = av.VideoFrame.from_ndarray(noisy, "rgb24")
-            frame.pts, frame.time_base = index, 1 / RATE
+        count = 0
+        for pixels in frames:
+            if not count:
+                video.height, video.width, video.pix_fmt = *pixels.shape[:2], "yuv420p"
+            frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+            frame.pts, frame.time_base = count, 1 / RATE
             output.mux(video.encode(frame))
+            count += 1
         output.mux(video.encode(None))
-        seconds = np.arange(round(frames / RATE * SAMPLES)) / SAMPLES
+        seconds = np.arange(round(count / RATE * SAMPLES)) / SAMPLES
         tone = np.stack([np.sin(2764 * seconds), np.sin(1382 * seconds)]).astype(np.float32) / 2
         for first in range(0, tone.shape[1], SAMPLES):
             part = np.ascontiguousarray(tone[:, first : first + SAMPLES])

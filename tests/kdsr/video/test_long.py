@@ -1,0 +1,72 @@
+"""300 frames with sound: memory, sound and calm are what docs/idr.md says they are."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.flicker import noisy_film, pulsing
+from benchmarks.video import decoded_luma, upscaled_apart
+from kdsr.options import DEFAULT_MODEL
+from kdsr.video.upscaling import LOCKED, PER_FRAME, SMOOTHED
+from tests.support.clips import RATE, frames_of, sound_packets, write_frames
+from tests.support.places import PHOTOS
+from train.data.images import load_image
+
+pytest.importorskip("av", reason="PyAV is not installed: python -m pip install av")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
+]
+
+SHORT, LONG = 60, 300
+SIDE = 128  # of the ground truth
+
+Upscaled = Callable[[int, str], tuple[Path, Path, float]]
+
+
+@pytest.fixture(scope="module")
+def upscaled(tmp_path_factory: pytest.TempPathFactory) -> Upscaled:
+    """Upscales so many frames of a still scene once; gives both files, and the peak in MiB."""
+    folder = tmp_path_factory.mktemp("long")
+    gt = load_image(PHOTOS / "cityscape.jpg")[..., :SIDE, :SIDE]
+    film = noisy_film(gt, LONG, 4, {"blur": 1.5, "noise": 10})
+    pictures = film.movedim(1, -1).mul(255).round().to(torch.uint8).numpy()
+    peaks: dict[Path, float] = {}
+
+    def run(frames: int, look: str) -> tuple[Path, Path, float]:
+        clip, out = folder / f"{frames}.mp4", folder / f"{frames} {look}.mp4"
+        if not clip.exists():
+            write_frames(clip, pictures[:frames], crf=0)
+        if out not in peaks:
+            peaks[out], _ = upscaled_apart(DEFAULT_MODEL, clip, out, look)
+        return clip, out, peaks[out]
+
+    return run
+
+
+def test_five_times_the_frames_take_no_more_memory(upscaled: Upscaled) -> None:
+    more = upscaled(LONG, SMOOTHED)[2] - upscaled(SHORT, SMOOTHED)[2]
+    frame = SIDE * SIDE * 3 / 2**20  # MiB of one of the 240 more, in 8 bits
+    assert more < 60 * frame, f"{more:.1f} MiB more, {more / frame:.0f} frames"
+
+
+def test_the_sound_comes_out_bit_by_bit_and_every_frame_at_its_rate(upscaled: Upscaled) -> None:
+    clip, out, _ = upscaled(LONG, SMOOTHED)
+    packets = sound_packets(clip)
+    assert len(packets) > 400
+    assert sound_packets(out) == packets
+    rate, frames = frames_of(out)
+    assert (rate, frames.shape) == (RATE, (LONG, SIDE, SIDE, 3))
+
+
+def test_smoothed_is_as_calm_as_locked_and_calmer_than_per_frame(upscaled: Upscaled) -> None:
+    calm = {
+        look: pulsing(decoded_luma(upscaled(LONG, look)[1]))
+        for look in (SMOOTHED, LOCKED, PER_FRAME)
+    }
+    assert calm[SMOOTHED] < 1.1 * calm[LOCKED], calm
+    assert calm[SMOOTHED] < 0.8 * calm[PER_FRAME], calm
