@@ -19,6 +19,7 @@ from ..tiles.windows import CancelledFn, ProgressFn
 from ..upscaling.resized import upscale_to
 from ..upscaling.sizes import OutputSize
 from .film import Film, Frame, Reading
+from .vectors import Vectors
 from .writing import VideoWriter
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def _look(
     keywords: VideoKeywords,
 ) -> IDR:
     """The first pass: the IDR of each frame, of which nothing but the vectors is kept."""
-    found = []
+    found = Vectors()
     for item in reading:
         if isinstance(item, Frame):
             found.append(estimate(model, item.lq, progress=steps.within, **keywords))
@@ -170,7 +171,7 @@ def _look(
     if not found:
         raise VideoError(_NO_FRAMES)
     steps.count(len(found))
-    idr = IDR.cat(found)
+    idr = found.joined()
     if options.look == LOCKED:
         return idr.mean()
     return smooth(idr, options.smoothing, options.scene_cut)
