@@ -23,7 +23,7 @@ class Vectors:
 
     def append(self, idr: IDR) -> None:
         """Takes the IDR of one frame."""
-        row = torch.cat([idr.idr, idr.idr_full], dim=1)
+        row = torch.cat([idr.idr, idr.idr_full, idr.structure[:, None]], dim=1)
         if self._first is None:
             self._first = idr
         if self._count == len(self._rows):
@@ -36,7 +36,11 @@ class Vectors:
         assert self._first is not None
         rows, split = self._rows[: self._count], self._first.n_feats
         return IDR(
-            rows[:, :split], rows[:, split:], self._first.fingerprint, self._first.provenance
+            rows[:, :split],
+            rows[:, split:-1],
+            self._first.fingerprint,
+            self._first.provenance,
+            rows[:, -1],
         )
 
 

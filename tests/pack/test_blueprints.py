@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.comfy_browser import NOT_FOUND, Frontend, found_chromium, frontend
+from tests.support.chromium import NOT_FOUND, found_chromium
+from tests.support.comfy_browser import Frontend, frontend
 from tests.support.comfy_host import Host, declared_inputs
 from tests.support.comfy_server import ComfyServer
 from tests.support.places import ROOT
