@@ -8,6 +8,7 @@ in any case; what the IDR adds is seen in the pulsing of the frames' sharpness.
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,7 +52,7 @@ def main() -> None:
         print(f"| {name} | {step:.3f} | {pulsing(frames):.3%} | {_turns(idr):.3f} |", flush=True)
 
 
-def noisy_film(gt: Tensor, frames: int, scale: int, numbers: dict[str, float]) -> Tensor:
+def noisy_film(gt: Tensor, frames: int, scale: int, numbers: dict[str, Any]) -> Tensor:
     """A still scene, (1, 3, sH, sW), whose noise changes: (frames, 3, H, W)."""
     return torch.cat([fixed(scale, seed=i, **numbers)(gt) for i in range(frames)])
 
