@@ -22,7 +22,7 @@ from tests.conftest import make_tiny
 from tests.support.hub_server import COMMIT, HubServer, serving
 
 # The client leaves sockets to the garbage collector where a download ends early.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 FILE = "x4/tiny.safetensors"
 
 
