@@ -19,6 +19,10 @@ ProgressFn = Callable[[int, int], None]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TRIES = 4
+_BROKEN = {"ChunkedEncodingError", "ReadError"}
+# Names of errors after which a download goes on when it is called again: clients before 1.0 do not
+# do so by themselves; later ones share their connections, and close them under a download when
+# another one, given up but not over, meets an error.
 _ASK = 0.2  # seconds between two questions whether to go on
 
 
@@ -141,8 +145,7 @@ def _fetch(wanted: HubFile, progress: ProgressFn | None, *, offline: bool) -> Pa
         try:
             return Path(hf_hub_download(wanted.repo, wanted.file, **options))
         except Exception as error:  # noqa: PERF203
-            # Clients before 1.0 go on from where a connection broke, but only when called again.
-            if type(error).__name__ != "ChunkedEncodingError" or attempt == _TRIES:
+            if type(error).__name__ not in _BROKEN or attempt == _TRIES:
                 raise
     raise AssertionError("unreachable")
 

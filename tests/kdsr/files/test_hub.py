@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants, file_download, utils
+from huggingface_hub import constants, file_download
 
 import kdsr
 from kdsr import HubError
@@ -46,7 +46,6 @@ def hub(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         yield server
         # Here, where they are expected, and not in somebody else's test.
-        getattr(utils, "close_session", lambda: None)()
         gc.collect()
 
 
