@@ -3,7 +3,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kdsr import ConfigError
-from kdsr.upscaling.sizes import OutputSize, parse_size
+from kdsr.upscaling.sizes import LARGEST_SIDE, OutputSize, parse_size
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,8 @@ def test_what_is_no_size_is_refused_with_the_forms_there_are(text: str) -> None:
 
 @given(height=st.integers(1, 9000), width=st.integers(1, 9000), side=st.integers(17, 9000))
 def test_a_width_is_met_exactly_and_no_side_vanishes(height: int, width: int, side: int) -> None:
-    assume(side <= 16 * width and side * height <= 16 * width * max(height, width))
+    largest = min(16 * max(height, width), LARGEST_SIDE)
+    assume(max(side, round(side * height / width)) <= largest)
     result = parse_size(f"{side}x").resolve(height, width)
     assert result[1] == side
     assert result[0] >= 1
