@@ -158,7 +158,7 @@ def test_every_other_node_runs(comfy: ComfyServer, bundled) -> None:
     entry = comfy.run(prompt)
     plots = [i for i in entry["outputs"]["8"]["images"] if i["type"] == "temp"]
     with Image.open(comfy.base / "temp" / plots[0]["filename"]) as plot:
-        assert plot.width == 960
+        assert 0.8 < plot.width / plot.height < 1.4, "to be read inside a node"
     assert "cosine similarity" in entry["outputs"]["12"]["text"][0]
 
     lq = read(comfy.input / first)
