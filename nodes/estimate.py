@@ -7,6 +7,7 @@ from ..kdsr.estimation.frames import CUT_ANGLE, smooth
 from ..kdsr.options import WRAPS
 from . import runtime
 from .images import Picture
+from .inputs import smoothing_inputs
 from .running import estimate, estimating_cost
 from .types import ADVANCED, IDRType, LoadedModel, ModelType, schema
 
@@ -35,25 +36,7 @@ class EstimateIDR(io.ComfyNode):
                     "for one look over a film roll. smoothed over frames: for video, without "
                     "flicker; starts afresh at scene cuts.",
                 ),
-                io.Float.Input(
-                    "smoothing",
-                    default=0.8,
-                    min=0.0,
-                    max=0.99,
-                    step=0.01,
-                    tooltip="smoothed over frames only: how much the neighbouring frames count. 0 "
-                    "is no smoothing, 0.9 averages over about 20 frames.",
-                ),
-                io.Float.Input(
-                    "scene_cut",
-                    default=CUT_ANGLE,
-                    min=0.0,
-                    max=180.0,
-                    step=0.5,
-                    tooltip="smoothed over frames only: a frame whose IDR turns by more than this "
-                    "many degrees against its scene starts a new scene. 180 is never.",
-                    **ADVANCED,
-                ),
+                *smoothing_inputs(SMOOTHED, 0.8, CUT_ANGLE),
                 io.Combo.Input(
                     "wrap",
                     options=list(WRAPS),

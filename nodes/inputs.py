@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ..kdsr.meaning.strength import STRENGTHS
 from ..kdsr.options import WRAPS
 from .sizes import size_inputs
-from .types import IDRType, ModelType
+from .types import ADVANCED, IDRType, ModelType
 
 
 def common_inputs() -> list[Any]:
@@ -34,6 +34,42 @@ def wrap_input(**options: Any) -> Any:
         "x, y or both.",
         **options,
     )
+
+
+def smoothing_inputs(
+    applies: str, smoothing: float, scene_cut: float, *, optional: bool = False
+) -> list[Any]:
+    """How IDRs are smoothed over frames; see `kdsr.estimation.frames.smooth`.
+
+    Args:
+        applies: The mode that needs them.
+        smoothing: Default.
+        scene_cut: Default, degrees.
+        optional: As all that follows an optional input.
+    """
+    return [
+        io.Float.Input(
+            "smoothing",
+            default=smoothing,
+            min=0.0,
+            max=0.99,
+            step=0.01,
+            optional=optional,
+            tooltip=f"{applies} only: how much the neighbouring frames count. 0 is no smoothing, "
+            "0.9 averages over about 20 frames.",
+        ),
+        io.Float.Input(
+            "scene_cut",
+            default=scene_cut,
+            min=0.0,
+            max=180.0,
+            step=0.5,
+            optional=optional,
+            tooltip=f"{applies} only: a frame whose IDR turns by more than this many degrees "
+            "against its scene starts a new scene. 180 is never.",
+            **ADVANCED,
+        ),
+    ]
 
 
 IDR_INPUT = IDRType.Input(

@@ -10,10 +10,10 @@ from ..kdsr.idr import IDR
 from ..kdsr.video.film import Film
 from ..kdsr.video.images import Images, Waveform
 from ..kdsr.video.reading import VideoFile
-from ..kdsr.video.upscaling import LARGEST_CRF, LOOKS, VideoOptions, upscale_video
+from ..kdsr.video.upscaling import LARGEST_CRF, LOOKS, SMOOTHED, VideoOptions, upscale_video
 from . import runtime
 from .images import Picture
-from .inputs import STRENGTH_INPUT
+from .inputs import STRENGTH_INPUT, smoothing_inputs
 from .previews import thin
 from .running import call
 from .sizes import FIT_HEIGHT, output_size, size_inputs
@@ -50,26 +50,8 @@ class UpscaleVideo(io.ComfyNode):
                     "no flicker, and afresh at scene cuts. locked: one for the whole video. per "
                     "frame: its own; takes one pass instead of two, but may flicker.",
                 ),
-                io.Float.Input(
-                    "smoothing",
-                    default=_DEFAULTS.smoothing,
-                    min=0.0,
-                    max=0.99,
-                    step=0.01,
-                    optional=True,
-                    tooltip="smoothed only: how much the neighbouring frames count. 0 is no "
-                    "smoothing, 0.9 averages over about 20 frames.",
-                ),
-                io.Float.Input(
-                    "scene_cut",
-                    default=_DEFAULTS.scene_cut,
-                    min=0.0,
-                    max=180.0,
-                    step=0.5,
-                    optional=True,
-                    tooltip="smoothed only: a frame whose IDR turns by more than this many degrees "
-                    "against its scene starts a new scene. 180 is never.",
-                    **ADVANCED,
+                *smoothing_inputs(
+                    SMOOTHED, _DEFAULTS.smoothing, _DEFAULTS.scene_cut, optional=True
                 ),
                 io.Int.Input(
                     "crf",

@@ -26,6 +26,7 @@ from train.measuring.calibration import calibrate, describe, trained_on
 from train.measuring.protocols import fixed
 
 CPU = torch.device("cpu")
+GENERAL = GeneralDegradation(GeneralOptions(), 4)
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +77,8 @@ def test_most_truths_lie_inside_the_stated_errors(
     calibrated: KDSR, photographs: ImageCache
 ) -> None:
     gt = CropSampler(photographs, 9).batch(3, range(96), 224, CPU)
-    general = GeneralDegradation(GeneralOptions(), 4)
-    drawn = general.sample(123, 0, range(96))
-    lq = labelled.degrade(general, gt, drawn)
+    drawn = GENERAL.sample(123, 0, range(96))
+    lq = labelled.degrade(GENERAL, gt, drawn)
     readings = kdsr.read(calibrated, calibrated.estimate(lq, dtype="fp32"))
     errors = [
         (abs(reading.noise.value - float(truth)), reading.noise.error)
@@ -95,8 +95,7 @@ def test_the_training_lies_inside_and_other_things_outside(
     calibrated: KDSR, photographs: ImageCache
 ) -> None:
     gt = CropSampler(photographs, 7).batch(2, range(16), 224, CPU)
-    general = GeneralDegradation(GeneralOptions(), 4)
-    usual = calibrated.estimate(general.apply(gt, general.sample(4, 0, range(16))), dtype="fp32")
+    usual = calibrated.estimate(GENERAL.apply(gt, GENERAL.sample(4, 0, range(16))), dtype="fp32")
     assert sum(reading.inside for reading in kdsr.read(calibrated, usual)) >= 15
     strange = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     readings = kdsr.read(calibrated, calibrated.estimate(strange, dtype="fp32"))
