@@ -275,7 +275,7 @@ def test_a_result_that_may_not_fit_is_tried_after_a_warning(
     caplog.clear()
     monkeypatch.setattr(runtime, "free_memory", lambda: 3 * 40 * 48 * 4)
     host.run("KDSR_Upscale", model=model, image=image())
-    assert caplog.text == ""
+    assert "may not fit" not in caplog.text
 
 
 def test_a_result_that_no_memory_holds_is_refused_before_any_work(

@@ -113,11 +113,7 @@ def test_the_gan_stage_needs_no_teacher_where_nothing_is_distilled(tmp_path: Pat
 
 @pytest.mark.parametrize(
     "kind",
-    [
-        "general",
-        pytest.param("classic", marks=pytest.mark.slow),
-        pytest.param("realworld", marks=pytest.mark.slow),
-    ],
+    [pytest.param(kind, marks=pytest.mark.slow) for kind in ("general", "classic", "realworld")],
 )
 def test_a_run_killed_at_random_steps_ends_as_if_nothing_had_happened(
     tmp_path: Path, kind: str

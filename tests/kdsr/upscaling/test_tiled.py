@@ -49,15 +49,17 @@ def test_progress_shows_within_a_photo_on_a_cpu(tiny: KDSR) -> None:
 def test_tiled_equals_untiled_within_one_grey_level_in_bf16(
     bundled: KDSR, photo: torch.Tensor
 ) -> None:
-    idr = bundled.estimate(photo)
-    whole, tiled = (bundled.upscale(photo, idr, tile=tile, dtype="bf16") for tile in (None, 40))
+    lq = photo[..., :100, :130]  # without bf16 instructions it takes twenty times as long
+    idr = bundled.estimate(lq)
+    whole, tiled = (bundled.upscale(lq, idr, tile=tile, dtype="bf16") for tile in (None, 40))
     assert (whole - tiled).abs().max() <= 1 / 255
 
 
 def test_bf16_stays_within_one_grey_level_of_fp32_for_999_values_in_1000(
     bundled: KDSR, photo: torch.Tensor
 ) -> None:
-    exact, fast = (bundled.upscale(photo, dtype=dtype) for dtype in ("fp32", "bf16"))
+    lq = photo[..., :100, :130]
+    exact, fast = (bundled.upscale(lq, dtype=dtype) for dtype in ("fp32", "bf16"))
     assert ((exact - fast).abs() <= 1 / 255).double().mean() >= 0.999
 
 
