@@ -43,6 +43,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno == errno.ENOMEM
     text = str(error).lower()
+    if isinstance(error, SystemError):  # C code that failed to allocate even its own exception
+        return "without" in text and "exception" in text
     if isinstance(error, ImportError):  # libraries "cannot allocate memory in static TLS", too
         return "failed to map segment" in text
     return any(sign in text for sign in _SIGNS)

@@ -23,10 +23,13 @@ SHORTAGES = [
     OSError("encoder error -9 when writing image file"),
     ImportError("libtorch_cpu.so: failed to map segment from shared object"),
     OutOfMemoryError("already said"),
+    SystemError("error return without exception set"),
+    SystemError("<built-in> returned NULL without setting an exception"),
     type("PanicException", (BaseException,), {})("PyObject pointer is null"),
 ]
 OTHERS = [
     RuntimeError("shapes do not match"),
+    SystemError("bad argument to internal function"),
     KeyboardInterrupt(),
     OSError(errno.ENOSPC, "No space left on device"),
     FileNotFoundError(errno.ENOENT, "No such file", "out of memory.png"),

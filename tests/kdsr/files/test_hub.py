@@ -2,14 +2,16 @@
 
 import gc
 import hashlib
+import inspect
 import json
+import socket
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants, file_download
+from huggingface_hub import constants, file_download, hf_hub_download
 
 import kdsr
 from kdsr import HubError
@@ -24,6 +26,7 @@ from tests.support.hub_server import COMMIT, HubServer, serving
 # The client leaves sockets to the garbage collector where a download ends early.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 FILE = "x4/tiny.safetensors"
+REPORTS = "tqdm_class" in inspect.signature(hf_hub_download).parameters  # not in older clients
 
 
 @pytest.fixture(scope="module")
@@ -208,15 +211,16 @@ def test_offline_works_with_a_cache_and_explains_itself_without(
 def test_a_download_stops_within_a_second_while_the_client_waits_for_the_network(
     hub: HubServer, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # tried again for 20 s
-    started = time.monotonic()
-    with pytest.raises(Cancelled):
-        resolve(
-            "tiny",
-            entries=[entry(content)],
-            cancelled=lambda: time.monotonic() > started + 0.5,
-        )
-    assert 0.5 < time.monotonic() - started < 2
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the call and never answers
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        started = time.monotonic()
+        with pytest.raises(Cancelled):
+            resolve(
+                "tiny",
+                entries=[entry(content)],
+                cancelled=lambda: time.monotonic() > started + 0.5,
+            )
+        assert 0.5 < time.monotonic() - started < 2
 
 
 def test_a_download_that_may_be_cancelled_is_the_same(hub: HubServer, content: bytes) -> None:
@@ -228,7 +232,7 @@ def test_a_download_that_may_be_cancelled_is_the_same(hub: HubServer, content: b
         cancelled=lambda: False,
     )
     assert path.read_bytes() == content
-    assert seen[-1] == (len(content), len(content))
+    assert seen[-1:] == ([(len(content), len(content))] if REPORTS else [])
     with pytest.raises(HubError, match="no such file"):
         resolve(f"hf://someone/models/none{FILE}", cancelled=lambda: False)
 
@@ -264,12 +268,7 @@ def test_a_file_put_there_by_hand_is_used_if_it_is_the_right_one(
 def test_progress_is_reported(hub: HubServer, content: bytes) -> None:
     seen: list[tuple[int, int]] = []
     resolve("tiny", progress=lambda *step: seen.append(step), entries=[entry(content)])
-    import inspect
-
-    from huggingface_hub import hf_hub_download
-
-    if "tqdm_class" in inspect.signature(hf_hub_download).parameters:
-        assert seen[-1] == (len(content), len(content))
+    assert seen[-1:] == ([(len(content), len(content))] if REPORTS else [])
 
 
 @pytest.mark.parametrize(
