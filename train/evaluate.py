@@ -3,9 +3,9 @@
     python train/evaluate.py --model kdsr-s-x4 --set Set5 --protocol gaussian8 [--out DIR]
     python train/evaluate.py --model kdsr-s-x4 --set GT --lq LQ --protocol pairs
 
-PSNR and SSIM on luma, `scale` pixels shaved, LQ and SR rounded to 8 bit, bicubic upscaling beside
-it; LPIPS too when its weights are given. `--idr` replaces each image's IDR by the set's mean or by
-that of the opposite degradation: what the IDR is worth.
+PSNR and SSIM on luma, `scale` pixels shaved, LQ and SR rounded to 8 bit, bicubic upscaling (at x1
+the input) beside it; LPIPS too when its weights are given. `--idr` replaces each image's IDR by the
+set's mean or by that of the opposite degradation: what the IDR is worth.
 """
 
 import argparse
@@ -23,6 +23,7 @@ import kdsr
 from kdsr import KDSR, KDSRError
 from kdsr.atomic import writing
 from kdsr.errors import ConfigError
+from train.cards.facts import plain_name
 from train.errors import DataError
 from train.measuring.evaluation import IDRS, evaluate_model, to_csv, to_markdown
 from train.measuring.lpips import load_lpips
@@ -88,7 +89,7 @@ def _evaluate(arguments: argparse.Namespace) -> str:
         lpips=lpips,
         track=functools.partial(track, description="images", console=Console(stderr=True)),
     )
-    table = to_markdown(rows)
+    table = to_markdown(rows, plain_name(scale))
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
         name = f"{Path(arguments.model).stem}-{arguments.set.name}-{arguments.protocol}"

@@ -8,7 +8,6 @@ import torch
 
 from ..atomic import writing
 from ..network.models import Student
-from ..network.tail import Tail
 from .facts import blind_facts, estimator_facts, network_facts, seen_size
 from .networks import BlindKDSR, SteeredKDSR, StreamedEstimator
 from .onnx_file import Traced, free_sides, write_onnx
@@ -33,7 +32,9 @@ def export_blind(
         ConfigError: If onnx or onnxscript is not installed.
     """
     image = {"lq": torch.zeros(1, 3, 16, 20)}
-    traced = Traced(BlindKDSR(model, dtype), image, (free_sides(Tail.kernel_side),), ["sr"])
+    traced = Traced(
+        BlindKDSR(model, dtype), image, (free_sides(model.network.tail.kernel_side),), ["sr"]
+    )
     write_onnx(traced, path, blind_facts(model), overwrite=overwrite)
 
 
@@ -96,7 +97,7 @@ def _traced_estimator(model: Student, dtype: torch.dtype) -> Traced:
 
 def _traced_network(model: Student, dtype: torch.dtype) -> Traced:
     inputs = {"lq": torch.zeros(2, 3, 16, 20), "idr": torch.zeros(1, model.config.n_feats)}
-    free = _free_batch(Tail.kernel_side)
+    free = _free_batch(model.network.tail.kernel_side)
     return Traced(SteeredKDSR(model, dtype), inputs, (free, None), ["sr"])
 
 

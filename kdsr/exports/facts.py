@@ -7,7 +7,6 @@ from ..meaning.references import CLEAN, references
 from ..meaning.strength import STRENGTHS
 from ..network.baked import BakedKDSR
 from ..network.models import Student
-from ..network.tail import Tail
 
 _RANGE = "RGB in [0, 1]; results may overshoot, so clamp them"
 _PADDING = (
@@ -34,7 +33,7 @@ def baked_facts(baked: BakedKDSR) -> dict[str, Any]:
         "kind": "baked",
         "scale": baked.scale,
         "halo": baked.halo,
-        "smallest_side": Tail.kernel_side,
+        "smallest_side": baked.tail.kernel_side,
         "range": _RANGE,
         "padding": _PADDING,
         "tiles": _TILES,
@@ -47,7 +46,7 @@ def blind_facts(model: Student) -> dict[str, Any]:
     """Of the whole student."""
     return _model_facts(model, "blind") | {
         "scale": model.config.scale,
-        "smallest_side": Tail.kernel_side,
+        "smallest_side": model.network.tail.kernel_side,
         "range": _RANGE,
         "padding": _PADDING,
         "tiles": "do not cut: the estimate is of the whole image; export two files for tiles",
@@ -61,7 +60,7 @@ def network_facts(model: Student) -> dict[str, Any]:
     facts = _model_facts(model, "network") | {
         "scale": model.config.scale,
         "halo": model.network.halo,
-        "smallest_side": Tail.kernel_side,
+        "smallest_side": model.network.tail.kernel_side,
         "range": _RANGE,
         "padding": _PADDING,
         "tiles": _TILES,

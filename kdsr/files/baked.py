@@ -22,7 +22,7 @@ KEYS = (
     "depthwise.0.weight",
     "convs.0.weight",
     "fuse.weight",
-    "tail.up.0.weight",
+    "tail.out.weight",
     "composed.weight",
 )
 """Names that every such file has, and all of them together no other."""

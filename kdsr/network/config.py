@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from ..errors import ConfigError
 
-SCALES = (2, 3, 4)
+SCALES = (1, 2, 3, 4)
+"""Upscaling factors; 1 cleans a picture and leaves its size."""
 LARGEST = {"n_feats": 1024, "n_blocks": 256, "n_resblocks": 256}
 """Several times of what anyone trains; beyond that a file is damaged or a number mistyped."""
 
@@ -27,7 +28,7 @@ class KDSRConfig:
     """
 
     scale: int = 4
-    """Upscaling factor: 2, 3 or 4."""
+    """Upscaling factor: 2, 3 or 4; 1 to clean without enlarging."""
     n_feats: int = 64
     """Feature channels C; the IDR has C entries, the distilled IDR 4C."""
     n_blocks: int = 53

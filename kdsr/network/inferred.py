@@ -7,6 +7,8 @@ from torch import Tensor
 from ..errors import CheckpointError
 from .config import KDSRConfig
 
+_TAIL = "network.tail"
+
 
 def infer_config(state: Mapping[str, Tensor]) -> KDSRConfig:
     """Reads the configuration off the tensors' names and shapes.
@@ -14,14 +16,16 @@ def infer_config(state: Mapping[str, Tensor]) -> KDSRConfig:
     Raises:
         CheckpointError: If the tensors that tell are not there.
     """
-    head, out = state.get("network.head.weight"), state.get("network.tail.up.0.weight")
-    if head is None or out is None or 0 in head.shape or head.ndim != 4 or out.ndim != 4:
+    enlarges = any(key.startswith(f"{_TAIL}.up.") for key in state)
+    head = state.get("network.head.weight")
+    tail = state.get(f"{_TAIL}.up.0.weight" if enlarges else f"{_TAIL}.out.weight")
+    if head is None or tail is None or 0 in head.shape or head.ndim != 4 or tail.ndim != 4:
         found = ", ".join(list(state)[:3]) or "no tensors"
         raise CheckpointError(f"this is not a KDSR model (its first tensors: {found})")
     n_feats = head.shape[0]
-    step = round((out.shape[0] / n_feats) ** 0.5)
+    step = round((tail.shape[0] / n_feats) ** 0.5) if enlarges else 1
     return KDSRConfig(
-        scale=4 if "network.tail.up.1.weight" in state else step,
+        scale=4 if f"{_TAIL}.up.1.weight" in state else step,
         n_feats=n_feats,
         n_blocks=_count_blocks(state, "network.blocks."),
         n_resblocks=_count_blocks(state, "estimator.blocks."),

@@ -5,6 +5,9 @@ linear map, and away from the image border that map is a single 5x5 convolution 
 followed by one pixel shuffle (`compose`). Zero padding between the tail's layers makes the two
 outermost LQ pixels differ; there the official tail is run on thin strips, so that the result
 equals the official network everywhere.
+
+Deviation: the paper has no x1. There the tail is the convolution to RGB alone, which needs none of
+this: it is composed of itself, and exact up to the border.
 """
 
 from dataclasses import dataclass
@@ -20,20 +23,20 @@ class Tail(nn.Module):
 
     Args:
         n_feats: Feature channels C.
-        scale: 2 or 3 (one shuffle), or 4 (two shuffles of 2).
+        scale: 1 (no shuffle), 2 or 3 (one), or 4 (two shuffles of 2).
     """
-
-    reach = 2
-    """LQ pixels that one output pixel sees on each side, and that the padding between layers spoils
-    at each edge: two convolutions at LQ and 2x LQ and one at 4x LQ reach less than that."""
-    kernel_side = 2 * reach + 1
-    """Of the composed convolution. Images with a shorter side, LQ pixels, go through the tail
-    itself."""
 
     def __init__(self, n_feats: int, scale: int) -> None:
         super().__init__()
-        steps = (2, 2) if scale == 4 else (scale,)
+        steps = {1: (), 4: (2, 2)}.get(scale, (scale,))
         self.steps = steps
+        self.reach = 2 if steps else 1
+        """LQ pixels that one output pixel sees on each side, and, where there are several layers,
+        that the padding between them spoils at each edge: two convolutions at LQ and 2x LQ and one
+        at 4x LQ reach less than two."""
+        self.kernel_side = 2 * self.reach + 1
+        """Of the composed convolution. Images with a shorter side, LQ pixels, go through the tail
+        itself."""
         self.n_feats = n_feats
         self.scale = scale
         self.up = nn.ModuleList(
@@ -132,6 +135,8 @@ def run_composed(tail: Tail, composed: ComposedTail, x: Tensor) -> Tensor:
     Returns:
         Images, (B, 3, sH, sW).
     """
+    if not tail.steps:
+        return composed.interior(x)
     h, w = x.shape[-2:]
     if min(h, w) < tail.kernel_side:
         return tail(x)

@@ -25,7 +25,6 @@ from ..network.config import KDSRConfig
 OURS = (
     "network.head.weight",
     "network.blocks.0.predictor.hidden.weight",
-    "network.tail.up.0.weight",
     "network.tail.out.weight",
     "estimator.head.weight",
     "estimator.compress.weight",
@@ -34,7 +33,6 @@ OURS = (
 OFFICIAL = (
     "G.head.0.weight",
     "G.body.0.body.0.da_conv1.kernel.0.weight",
-    "G.tail.0.0.weight",
     "G.tail.1.weight",
 )
 """Keys that every official checkpoint has, beside those of its estimator."""

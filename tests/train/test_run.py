@@ -79,6 +79,35 @@ def test_all_runs_the_chain_and_leaves_everything_it_should(tmp_path: Path) -> N
         assert grid.size == (5 * 32, 4 * 32 + 14)  # LQ, bicubic, teacher, student, GT
 
 
+@pytest.mark.parametrize("recipe", ["general", "realworld"])
+def test_a_model_that_cleans_without_enlarging_is_trained_like_the_others(
+    tmp_path: Path, recipe: str
+) -> None:
+    changes = {"hold_out": 2, "validate_every": 3, "preview_every": 3, "calibration": 64}
+    tiny = tiny_recipe(tmp_path, patch=16, degradation={"kind": recipe}, **changes)
+    assert main([tiny, "--scale", "1", "--show", "3"]) == 0
+    assert main([tiny, "--scale", "1"]) == 0
+    run = tmp_path / "run"
+    measured = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    last = [line for line in measured if "psnr_y_held_out" in line][-1]
+    assert 15 < last["input_psnr_y_held_out"] < 50
+    assert not any("bicubic" in name for name in last)
+    with Image.open(run / "previews" / "student-00000006.png") as grid:
+        assert grid.size == (4 * 16, 4 * 16 + 14)  # LQ, teacher, student, GT
+    model = kdsr.load(run / "kdsr-s-x1.safetensors")
+    assert (model.config.scale, model.calibration is None) == (1, False)
+    card = (run / "kdsr-s-x1.md").read_text()
+    assert "image restoration" in card
+    assert "| set | kdsr-s-x1 | input |" in card
+
+
+def test_a_patch_smaller_than_a_kernel_is_refused_at_x1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([tiny_recipe(tmp_path, patch=8), "--scale", "1"]) == 2
+    assert "patch must be at least 16, got 8" in capsys.readouterr().err
+
+
 def test_the_stages_without_distillation_and_against_a_discriminator_run(tmp_path: Path) -> None:
     recipe = tiny_recipe(
         tmp_path, stages=["teacher", "student", "control", "gan"], patch=16,

@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from .facts import PAPER, ModelFacts
+from .facts import PAPER, ModelFacts, plain_name
 
 PROTOCOL = "inputs degraded like the training data"
 
@@ -12,10 +12,10 @@ PROTOCOL = "inputs degraded like the training data"
 def card(facts: ModelFacts) -> str:
     """The card of a model as it comes from the trainer, Markdown with YAML before it."""
     config, metadata = facts.config, facts.metadata
-    rows = "\n".join(f"| {s.images} | {s.psnr:.2f} | {s.bicubic:.2f} |" for s in facts.scores)
+    rows = "\n".join(f"| {s.images} | {s.psnr:.2f} | {s.plain:.2f} |" for s in facts.scores)
     measured = (
         f"PSNR on luma in dB, on {PROTOCOL}:\n\n"
-        f"| set | {facts.name} | bicubic |\n|---|---|---|\n{rows}\n"
+        f"| set | {facts.name} | {plain_name(config.scale)} |\n|---|---|---|\n{rows}\n"
         if rows
         else "Nothing was measured during training (`--validate FOLDER` does).\n"
     )
@@ -53,7 +53,7 @@ or, in ComfyUI, put the file into `models/kdsr` and choose it in Load KDSR.
 def _front_matter(facts: ModelFacts) -> dict[str, Any]:
     results = [
         {
-            "task": {"type": "image-to-image", "name": f"x{facts.config.scale} super-resolution"},
+            "task": {"type": "image-to-image", "name": _task(facts.config.scale)},
             "dataset": {"type": score.images, "name": f"{score.images}, {PROTOCOL}"},
             "metrics": [
                 {"type": "psnr", "name": "PSNR on luma, dB", "value": round(score.psnr, 2)}
@@ -68,6 +68,10 @@ def _front_matter(facts: ModelFacts) -> dict[str, Any]:
         "tags": ["super-resolution", "blind-super-resolution", "kdsr", "comfyui"],
         **({"model-index": [{"name": facts.name, "results": results}]} if results else {}),
     }
+
+
+def _task(scale: int) -> str:
+    return "image restoration" if scale == 1 else f"x{scale} super-resolution"
 
 
 def with_thumbnail(text: str, url: str) -> str:

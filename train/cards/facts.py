@@ -18,6 +18,11 @@ _NEEDED = {
 }  # fmt: skip
 
 
+def plain_name(scale: int) -> str:
+    """What a result is measured beside: bicubic interpolation, which at x1 is the input itself."""
+    return "input" if scale == 1 else "bicubic"
+
+
 @dataclass(frozen=True)
 class Score:
     """One measurement during training, on inputs degraded like the training data."""
@@ -26,8 +31,8 @@ class Score:
     """Name of the set."""
     psnr: float
     """Of the model, on luma, dB."""
-    bicubic: float
-    """Of bicubic interpolation on the same inputs."""
+    plain: float
+    """Of what `plain_name` says, on the same inputs."""
 
 
 @dataclass(frozen=True)
@@ -114,4 +119,5 @@ class ModelFacts:
         """What was measured during training, by set."""
         metrics = json.loads(self.metadata.get("metrics", "{}"))
         sets = sorted(key.removeprefix("psnr_y_") for key in metrics if key.startswith("psnr_y_"))
-        return [Score(n, metrics[f"psnr_y_{n}"], metrics[f"bicubic_psnr_y_{n}"]) for n in sets]
+        plain = f"{plain_name(self.config.scale)}_psnr_y"
+        return [Score(n, metrics[f"psnr_y_{n}"], metrics[f"{plain}_{n}"]) for n in sets]

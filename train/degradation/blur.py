@@ -8,6 +8,15 @@ from train.degradation.ragged import extend
 from train.degradation.resize import resize_bicubic, resize_matrix
 
 
+def blur_beside_x4(scale: int) -> float:
+    """How wide blur is at a scale, in GT pixels, for every pixel of it at x4.
+
+    In proportion: LQ images are blurred alike. At x1, where no downscaling blurs beside it and
+    photographs are out of focus by more than a pixel, it is as wide as at x2.
+    """
+    return max(scale, 2) / 4
+
+
 def blur(images: Tensor, kernels: Tensor, sizes: tuple[Tensor, Tensor] | None = None) -> Tensor:
     """Correlates each image with its kernel, borders mirrored without the edge pixel.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from kdsr.errors import ConfigError
-from train.degradation.blur import blur, blur_and_downscale
+from train.degradation.blur import blur, blur_and_downscale, blur_beside_x4
 from train.degradation.draws import noise_seeds, uniforms
 from train.degradation.jpeg import jpeg
 from train.degradation.kernels import gaussian_kernels
@@ -25,7 +25,7 @@ class GeneralOptions:
     """Ranges of the general degradations."""
 
     max_sigma: float = 3.8
-    """Widest blur, GT pixels at x4; in proportion at other scales."""
+    """Widest blur, GT pixels at x4; in proportion at x2 and x3, and at x1 as wide as at x2."""
     min_sigma: float = 0.2
     """Narrowest blur, GT pixels."""
     sharp: float = 0.12
@@ -45,7 +45,7 @@ class GeneralOptions:
     compressed: float = 0.55
     """Share of samples with JPEG."""
     resampling: Resampling = field(default_factory=Resampling)
-    """Other ways to the LQ size than antialiased bicubic."""
+    """Other ways to the LQ size than antialiased bicubic, where that is smaller."""
     more: MoreOptions = field(default_factory=MoreOptions)
     """What else is done, between noise and JPEG."""
 
@@ -107,7 +107,7 @@ class GeneralDegradation:
 
     Args:
         options: Ranges.
-        scale: Downscaling factor.
+        scale: Downscaling factor; at 1 nothing is downscaled.
     """
 
     def __init__(self, options: GeneralOptions, scale: int) -> None:
@@ -117,7 +117,7 @@ class GeneralDegradation:
         """Draws the parameters of the given samples of a step."""
         o = self.options
         u = uniforms(seed, step, samples, 10).T
-        high = max(o.min_sigma, o.max_sigma * self.scale / 4)
+        high = max(o.min_sigma, o.max_sigma * blur_beside_x4(self.scale))
         first, second = (o.min_sigma + (high - o.min_sigma) * u[i] for i in (0, 1))
         blurred = (u[2] >= o.sharp).float()
         second = second.where(u[3] >= o.isotropic, first)
@@ -130,7 +130,7 @@ class GeneralDegradation:
             quality=(o.min_quality + (o.max_quality - o.min_quality) * u[8]).round()
             * (u[9] < o.compressed),
             seeds=noise_seeds(seed, step, samples),
-            resampled=o.resampling.sample(seed, step, samples),
+            resampled=o.resampling.sample(seed, step, samples) if self.scale > 1 else (),
             more=o.more.sample(seed, step, samples),
         )
 

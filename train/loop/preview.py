@@ -17,6 +17,8 @@ _TITLE = 14  # pixels
 def save_preview(path: Path, lq: Tensor, gt: Tensor, pictures: dict[str, Tensor]) -> None:
     """Writes a PNG grid: a row per sample; LQ, bicubic, each picture, GT as titled columns.
 
+    At x1 there is no bicubic one: it would be the LQ.
+
     Args:
         path: Of the PNG; its folder is made.
         lq: (B, 3, H, W) in [0, 1].
@@ -24,9 +26,10 @@ def save_preview(path: Path, lq: Tensor, gt: Tensor, pictures: dict[str, Tensor]
         pictures: By name, each like `gt`.
     """
     size = (gt.shape[2], gt.shape[3])
+    lq, larger = lq.float().cpu(), lq.shape != gt.shape
     columns = {
-        "LQ": F.interpolate(lq.float().cpu(), size=size, mode="nearest"),
-        "bicubic": resize_bicubic(lq.float().cpu(), size),
+        "LQ": F.interpolate(lq, size=size, mode="nearest"),
+        **({"bicubic": resize_bicubic(lq, size)} if larger else {}),
         **{name: picture.float().cpu() for name, picture in pictures.items()},
         "GT": gt.float().cpu(),
     }

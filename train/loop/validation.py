@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from train.cards.facts import plain_name
 from train.data.cache import ImageCache
 from train.data.crops import as_batch
 from train.data.images import find_images, read_rgb
@@ -118,11 +119,11 @@ class Validation:
         measures: dict[str, Measure],
     ) -> None:
         self.sets, self.scale, self.device, self.measures = sets, scale, device, measures
-        self.bicubic: dict[str, float] = {}
+        self.plain: dict[str, float] = {}
 
     @torch.no_grad()
     def measure(self, stage: Stage, model: nn.Module) -> dict[str, float]:
-        """Means over each set: PSNR-Y in dB, of bicubic upscaling too, L1, and the measures."""
+        """Means over each set: PSNR-Y in dB, of `plain_name` too, L1, and the measures."""
         numbers = {}
         for name, chosen in self.sets.items():
             sums, count, plain = {}, 0, 0.0
@@ -134,13 +135,13 @@ class Validation:
                     **{key: measure(sr, gt) for key, measure in self.measures.items()},
                 }
                 sums = {key: sums.get(key, 0.0) + score for key, score in scores.items()}
-                if name not in self.bicubic:
+                if name not in self.plain:
                     upscaled = resize_bicubic(lq, (gt.shape[2], gt.shape[3]))
                     plain += psnr_y(upscaled, gt, self.scale).item()
                 count += 1
-            self.bicubic.setdefault(name, plain / count)
+            self.plain.setdefault(name, plain / count)
             numbers |= {f"{key}_{name}": total / count for key, total in sums.items()}
-            numbers[f"bicubic_psnr_y_{name}"] = self.bicubic[name]
+            numbers[f"{plain_name(self.scale)}_psnr_y_{name}"] = self.plain[name]
         return numbers
 
 

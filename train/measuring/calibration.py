@@ -19,6 +19,7 @@ from kdsr.network.calibration import QUANTITIES, Calibration
 from kdsr.network.models import calibration_of
 from train.data.cache import ImageCache
 from train.data.crops import CropSampler
+from train.degradation.blur import blur_beside_x4
 from train.degradation.general import GeneralDegradation, GeneralOptions
 from train.degradation.pipelines import Degradation, DegradationOptions
 from train.errors import DataError
@@ -42,7 +43,7 @@ REFERENCES: dict[str, dict[str, Any]] = {
     "medium JPEG": {"quality": 60.0},
     "heavy JPEG": {"quality": 40.0},
 }
-"""Degradations by name; blur in GT px at x4, in proportion at other scales."""
+"""Degradations by name; blur in GT px at x4 (see `blur_beside_x4`)."""
 _CHECKED = 60  # photographs that errors are stated on: fewer do not speak for others
 
 
@@ -105,9 +106,9 @@ def _vectors(
 
 def _references(model: KDSR, crops: CropSampler, count: int) -> Tensor:
     """D' of the same crops under each reference's degradation, (N, count or a few more, 4C)."""
-    groups = []
+    groups, wider = [], blur_beside_x4(model.config.scale)
     for numbers in REFERENCES.values():
-        in_px = {k: v * model.config.scale / 4 if k == "blur" else v for k, v in numbers.items()}
+        in_px = {k: v * wider if k == "blur" else v for k, v in numbers.items()}
         degrade = fixed(model.config.scale, seed=SEED, **in_px)
         steps = range(-(-count // BATCH))
         groups.append(

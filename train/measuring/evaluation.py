@@ -27,7 +27,7 @@ class Row:
         case: The degradation.
         psnr: dB, on luma.
         ssim: On luma.
-        bicubic_psnr: Of bicubic upscaling.
+        bicubic_psnr: Of bicubic upscaling; at x1, here and below, of the input as it is.
         bicubic_ssim: Of bicubic upscaling.
         lpips: None without weights for it.
         bicubic_lpips: Of bicubic upscaling.
@@ -114,9 +114,15 @@ def _cases(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(row.case for row in rows))
 
 
-def to_markdown(rows: Sequence[Row]) -> str:
-    """A table of the averages."""
-    columns = {key: title for key, title in _TITLES.items() if key in rows[0].numbers()}
+def to_markdown(rows: Sequence[Row], plain: str = "bicubic") -> str:
+    """A table of the averages.
+
+    Args:
+        rows: Of a model on a set.
+        plain: What stands beside it; see `train.cards.facts.plain_name`.
+    """
+    measured = rows[0].numbers()
+    columns = {k: t.replace("bicubic", plain) for k, t in _TITLES.items() if k in measured}
     lines = [f"| degradation | {' | '.join(columns.values())} |", "|---" * (len(columns) + 1) + "|"]
     for name, row in averages(rows).items():
         numbers = (f"{row.numbers()[key]:.{2 if 'psnr' in key else 4}f}" for key in columns)

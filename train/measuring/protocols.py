@@ -11,7 +11,7 @@ from kdsr.errors import ConfigError
 from train.degradation.classic import ClassicDegradation, ClassicOptions, ClassicParameters
 from train.degradation.general import GeneralDegradation, GeneralOptions, GeneralParameters
 
-_GAUSSIAN8 = {
+_GAUSSIAN8 = {  # the paper has no x1
     2: [0.9 + 0.1 * i for i in range(8)],
     3: [1.35 + 0.15 * i for i in range(8)],
     4: [1.8 + 0.2 * i for i in range(8)],
@@ -49,12 +49,12 @@ def protocol(name: str, scale: int) -> list[Case]:
         name: "gaussian8" (isotropic blur, the paper's Table 1); "aniso9" (DASR's nine kernels,
             noise 0, 5, 10); "aniso9-kdsr" (the kernels of KDSR's Table 2, noise 0, 10, 20);
             "general" (four fixed draws per image of the general pipeline).
-        scale: 2, 3 or 4; the anisotropic ones are for 4.
+        scale: 1 to 4; the anisotropic ones are for 4, and the only one for 1 is "general".
 
     Raises:
         ConfigError: If there is no such protocol at this scale.
     """
-    if name == "gaussian8":
+    if name == "gaussian8" and scale in _GAUSSIAN8:
         return [_classic(f"sigma {sigma:.2f}", scale, sigma, sigma) for sigma in _GAUSSIAN8[scale]]
     if name in ("aniso9", "aniso9-kdsr") and scale == 4:
         kernels, noises = (
@@ -68,8 +68,8 @@ def protocol(name: str, scale: int) -> list[Case]:
     if name == "general":
         return [_general(draw, scale) for draw in range(_GENERAL_DRAWS)]
     raise ConfigError(
-        f"no protocol {name!r} at x{scale}; choose gaussian8, general or, at x4, aniso9 or "
-        "aniso9-kdsr"
+        f"no protocol {name!r} at x{scale}; choose general, gaussian8 (x2 to x4) or, at x4, "
+        "aniso9 or aniso9-kdsr"
     )
 
 

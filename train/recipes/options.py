@@ -25,7 +25,7 @@ class TrainOptions(SittingOptions):
     size: Literal["s", "m", "l", "gan"] = "s"
     """Preset of the network."""
     scale: int = 4
-    """Upscaling factor: 2, 3 or 4."""
+    """Upscaling factor: 2, 3 or 4; 1 for a model that cleans without enlarging."""
     n_feats: int | None = None
     """Feature channels, where the preset's do not fit."""
     n_blocks: int | None = None
@@ -102,7 +102,8 @@ class TrainOptions(SittingOptions):
             problems.append(str(error))
         problems += self.sitting_problems()
         problems += outside(self, ("batch", "discriminator_feats", "pair_uses", "pool_size"), 1)
-        problems += outside(self, ("patch", "final_patch"), 8)
+        # Degradations mirror GT patches by half of a kernel of 21 pixels.
+        problems += outside(self, ("patch", "final_patch"), 16 if self.scale == 1 else 8)
         problems += outside(self, ("final_share", "patterns", "lq_share"), 0, 1)
         problems += outside(self, ("hold_out", "patience"), 0)
         if not 0 <= self.ema < 1:

@@ -9,6 +9,7 @@ import kdsr
 from kdsr import CheckpointError
 from kdsr.files.baked import FORMAT, KEYS, build_baked, save_baked
 from kdsr.network.baked import BakedKDSR
+from kdsr.network.config import SCALES
 from tests.conftest import make_tiny
 
 
@@ -17,7 +18,7 @@ def bake(scale: int = 4) -> BakedKDSR:
     return model.bake(model.estimate(torch.rand(1, 3, 12, 10)))
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("scale", SCALES)
 def test_a_saved_network_comes_back_as_it_was(tmp_path: Path, scale: int) -> None:
     baked, path = bake(scale), tmp_path / "baked.safetensors"
     save_baked(baked, path, {"name": "mine"})

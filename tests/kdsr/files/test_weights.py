@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from kdsr import KDSR, PRESETS, CheckpointError, ConfigError, KDSRConfig, KDSRTeacher
 from kdsr.files.weights import convert, load_checkpoint, load_student, save_checkpoint
+from kdsr.network.config import SCALES
 from kdsr.network.fingerprint import fingerprint
 from kdsr.network.inferred import infer_config
 from tests.conftest import make_tiny
@@ -22,7 +23,7 @@ OFFICIAL = sorted(GOLDEN.glob("*.pt*"))
 
 @settings(max_examples=20, deadline=None)
 @given(
-    scale=st.sampled_from([2, 3, 4]),
+    scale=st.sampled_from(SCALES),
     n_feats=st.integers(1, 12),
     n_blocks=st.integers(1, 5),
     n_resblocks=st.integers(1, 4),
@@ -47,7 +48,7 @@ def test_any_configuration_is_inferred_from_its_tensors(
 
 
 @pytest.mark.parametrize("name", PRESETS)
-@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("scale", SCALES)
 def test_every_preset_is_inferred(name: str, scale: int) -> None:
     config = KDSRConfig.preset(name, scale)
     with torch.device("meta"):

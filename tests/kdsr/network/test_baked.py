@@ -3,10 +3,11 @@ import torch
 
 from kdsr import KDSR, IDRError
 from kdsr.network.baked import BakedKDSR
+from kdsr.network.config import SCALES
 from tests.conftest import make_tiny
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("size", [(1, 1), (3, 8), (17, 13)])
 def test_a_baked_network_equals_the_model(scale: int, size: tuple[int, int]) -> None:
     model = make_tiny(scale)

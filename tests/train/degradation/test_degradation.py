@@ -23,6 +23,7 @@ from train.degradation.noise import add_gaussian_noise, add_poisson_noise
 from train.degradation.pipelines import Degradation, DegradationOptions
 from train.degradation.realworld import RealWorldOptions
 from train.degradation.realworld_draws import OrderOptions
+from train.degradation.resampling import Resampling
 from train.degradation.resize import resize_bicubic
 from train.measuring.protocols import fixed
 
@@ -85,7 +86,7 @@ def test_the_classic_pipeline_matches_the_official_code(
     assert difference.sum() <= 1
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
 def test_the_folded_isotropic_path_equals_blur_then_downscale(photos: Tensor, scale: int) -> None:
     sigma = torch.tensor([0.2, 1.0, 2.5, 4.0])
     images = photos[:, :, : 120 // scale * scale, : 108 // scale * scale]
@@ -184,9 +185,9 @@ def test_sinc_kernels_ring_and_sum_to_one() -> None:
 KINDS = DegradationOptions.kinds()
 
 
-def pipeline(kind: str) -> Degradation:
+def pipeline(kind: str, scale: int = 4) -> Degradation:
     classic = ClassicOptions(anisotropic=True, max_noise=25)
-    return DegradationOptions(kind=kind, classic=classic).build(4)
+    return DegradationOptions(kind=kind, classic=classic).build(scale)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -206,7 +207,7 @@ def test_a_sample_depends_on_seed_step_and_number_alone(photos: Tensor, kind: st
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
 def test_lq_images_are_scale_times_smaller_and_on_the_8_bit_grid(
     photos: Tensor, kind: str, scale: int
 ) -> None:
@@ -254,6 +255,19 @@ def test_drawn_shares_and_ranges_are_those_of_the_options() -> None:
     assert drawn.noise.max() <= 20
     compressed = drawn.quality[drawn.quality > 0]
     assert 35 <= compressed.min() < compressed.max() <= 95
+
+
+def test_at_x1_a_photograph_without_damage_stays_as_it_is_and_blur_is_that_of_x2(
+    photos: Tensor,
+) -> None:
+    assert torch.equal(fixed(1)(photos), photos)
+    alone, beside = (pipeline("general", scale).sample(0, 0, range(500)) for scale in (1, 2))
+    assert torch.equal(alone.sigma_long, beside.sigma_long)
+    assert 1.8 < alone.sigma_long.max() <= 1.9
+    sharper = (photos - fixed(1, blur=1.0)(photos)).abs().mean()
+    assert sharper < (photos - fixed(1, blur=1.9)(photos)).abs().mean()
+    resampled = GeneralOptions(resampling=Resampling(share=1)).build(1).sample(0, 0, range(4))
+    assert resampled.resampled == ()
 
 
 def test_a_named_degradation_does_what_its_name_says(photos: Tensor) -> None:
