@@ -1,4 +1,4 @@
-"""Measures a model by the paper's protocol (Sec. 4.2).
+"""Measures a model by the paper's protocol (Sec. 4.2) and by others.
 
     python train/evaluate.py --model kdsr-s-x4 --set Set5 --protocol gaussian8 [--out DIR]
     python train/evaluate.py --model kdsr-s-x4 --set GT --lq LQ --protocol pairs
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--protocol",
         default="gaussian8",
-        choices=("gaussian8", "aniso9", "aniso9-kdsr", "general", "pairs"),
+        choices=("gaussian8", "iso4", "aniso9", "aniso9-kdsr", "general", "pairs"),
     )
     parser.add_argument("--lq", type=Path, help="folder of LQ images, for pairs")
     parser.add_argument(

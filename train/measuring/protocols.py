@@ -16,6 +16,8 @@ _GAUSSIAN8 = {  # the paper has no x1
     3: [1.35 + 0.15 * i for i in range(8)],
     4: [1.8 + 0.2 * i for i in range(8)],
 }
+# Width 0 is bicubic downscaling alone.
+_DASR_WIDTHS = {2: [0, 0.6, 1.2, 1.8], 3: [0, 0.8, 1.6, 2.4], 4: [0, 1.2, 2.4, 3.6]}
 _DASR_KERNELS = [
     (2, 0.2, 0), (2, 1, 10), (3.5, 1.5, 30), (3.5, 2, 45), (3.5, 2, 90),
     (4, 1.5, 120), (4, 2, 135), (4, 3, 165), (4, 4, 180),
@@ -46,9 +48,10 @@ def protocol(name: str, scale: int) -> list[Case]:
     """The cases of a protocol.
 
     Args:
-        name: "gaussian8" (isotropic blur, the paper's Table 1); "aniso9" (DASR's nine kernels,
-            noise 0, 5, 10); "aniso9-kdsr" (the kernels of KDSR's Table 2, noise 0, 10, 20);
-            "general" (four fixed draws per image of the general pipeline).
+        name: "gaussian8" (isotropic blur, the paper's Table 1); "iso4" (isotropic blur of DASR's
+            four widths, its Table 2, in which most later papers report); "aniso9" (DASR's nine
+            kernels, noise 0, 5, 10); "aniso9-kdsr" (the kernels of KDSR's Table 2, noise 0, 10,
+            20); "general" (four fixed draws per image of the general pipeline).
         scale: 1 to 4; the anisotropic ones are for 4, and the only one for 1 is "general".
 
     Raises:
@@ -56,6 +59,8 @@ def protocol(name: str, scale: int) -> list[Case]:
     """
     if name == "gaussian8" and scale in _GAUSSIAN8:
         return [_classic(f"sigma {sigma:.2f}", scale, sigma, sigma) for sigma in _GAUSSIAN8[scale]]
+    if name == "iso4" and scale in _DASR_WIDTHS:
+        return [_classic(f"width {width:g}", scale, width, width) for width in _DASR_WIDTHS[scale]]
     if name in ("aniso9", "aniso9-kdsr") and scale == 4:
         kernels, noises = (
             (_DASR_KERNELS, (0, 5, 10)) if name == "aniso9" else (_KDSR_KERNELS, (0, 10, 20))
@@ -68,7 +73,7 @@ def protocol(name: str, scale: int) -> list[Case]:
     if name == "general":
         return [_general(draw, scale) for draw in range(_GENERAL_DRAWS)]
     raise ConfigError(
-        f"no protocol {name!r} at x{scale}; choose general, gaussian8 (x2 to x4) or, at x4, "
+        f"no protocol {name!r} at x{scale}; choose general, gaussian8 or iso4 (x2 to x4) or, at x4, "
         "aniso9 or aniso9-kdsr"
     )
 

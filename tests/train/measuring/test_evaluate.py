@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from kdsr import KDSR
@@ -39,8 +40,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("name", "scale", "count"),
     [
-        ("gaussian8", 2, 8), ("gaussian8", 3, 8), ("gaussian8", 4, 8), ("aniso9", 4, 27),
-        ("aniso9-kdsr", 4, 27), ("general", 4, 4),
+        ("gaussian8", 2, 8), ("gaussian8", 3, 8), ("gaussian8", 4, 8), ("iso4", 2, 4),
+        ("iso4", 3, 4), ("iso4", 4, 4), ("aniso9", 4, 27), ("aniso9-kdsr", 4, 27),
+        ("general", 4, 4),
     ],
 )  # fmt: skip
 def test_protocols_have_their_published_number_of_cases(name: str, scale: int, count: int) -> None:
@@ -51,6 +53,30 @@ def test_protocols_have_their_published_number_of_cases(name: str, scale: int, c
 def test_gaussian8_uses_the_papers_sigmas() -> None:
     names = [case.name for case in protocol("gaussian8", 4)]
     assert names == [f"sigma {s:.2f}" for s in (1.8, 2.0, 2.2, 2.4, 2.6, 2.8, 3.0, 3.2)]
+
+
+@pytest.mark.parametrize(
+    ("scale", "widths"),
+    [(2, (0, 0.6, 1.2, 1.8)), (3, (0, 0.8, 1.6, 2.4)), (4, (0, 1.2, 2.4, 3.6))],
+)
+def test_iso4_is_dasrs_blur_then_bicubic_then_eight_bit(
+    scale: int, widths: tuple[float, ...]
+) -> None:
+    gt = torch.rand(1, 3, 12 * scale, 15 * scale, generator=torch.Generator().manual_seed(0))
+    cases = protocol("iso4", scale)
+    assert [case.name for case in cases] == [f"width {width:g}" for width in widths]
+    for case, width in zip(cases, widths, strict=True):
+        blurred = gt
+        if width:
+            y, x = np.mgrid[-10:11, -10:11]
+            kernel = np.exp(-(x**2 + y**2) / (2 * width**2))
+            kernel = torch.from_numpy(kernel / kernel.sum()).float().expand(3, 1, 21, 21)
+            padded = F.pad(gt, (10, 10, 10, 10), mode="reflect")
+            blurred = F.conv2d(padded, kernel, groups=3)
+        expected = (resize_bicubic(blurred, (12, 15)) * 255).round().clamp(0, 255)
+        difference = (case.degrade(gt, 0) * 255 - expected).abs()
+        assert difference.max() < 1.01, "one step, where a sum lies on the edge of two"
+        assert (difference > 0.5).float().mean() < 0.01
 
 
 def test_rows_measure_what_the_model_makes(tiny: KDSR, folder: Path) -> None:
