@@ -3,16 +3,21 @@
 import os
 import resource
 import signal
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 
-def in_a_process(work: Callable[[], bool], limit: float) -> tuple[str, float]:
-    """Does something in a process of its own that prints nothing.
+def in_a_process(
+    work: Callable[[], bool], limit: float, output: Path = Path(os.devnull)
+) -> tuple[str, float]:
+    """Does something in a process of its own.
 
     Args:
         work: Says whether all was well.
         limit: Seconds of processor time, and ten times as many of waiting, until it is stopped.
+        output: File for all that it prints.
 
     Returns:
         "survived", "killed" (also by what `work` raises) or "timeout"; and seconds.
@@ -22,13 +27,15 @@ def in_a_process(work: Callable[[], bool], limit: float) -> tuple[str, float]:
     if child == 0:
         os.setsid()
         resource.setrlimit(resource.RLIMIT_CPU, (round(limit), round(limit)))
-        quiet = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):
-            os.dup2(quiet, stream)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        printed = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        for stream in (1, 2):
+            os.dup2(printed, stream)
         passed = False
         try:
             passed = work()
         finally:
+            sys.stdout.flush()
             os._exit(not passed)
     outcome = "timeout"
     done = 0

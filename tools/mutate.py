@@ -2,20 +2,20 @@
 
     nice -n 19 python -m tools.mutate kdsr/tiles kdsr/files --count 60 --log mutants.jsonl
 
-The sample is `--count` mutants of each folder, the same in every run. Nothing on disk is changed:
-each mutant lives in a process of its own, which runs the tests that enter the changed function, the
-fastest first, until one fails. The log gets one line of JSON a mutant; a
-second call with the same log skips those it has, and `--again` repeats the ones that survived,
-after tests were added. Mutants in `tests/equivalent_mutants.json` do what the code does, for the
-reason given there.
+The sample is `--count` mutants of each folder, the same in every run: where code was changed, only
+its own mutants are others. Nothing on disk is changed: each mutant lives in a process of its own,
+which runs the tests that enter the changed function, the fastest first, until one fails. The log
+gets one line of JSON a mutant; a second call with the same log skips those it has, and `--again`
+repeats the ones that survived, after tests were added. Mutants in `tests/equivalent_mutants.json`
+do what the code does, for the reason given there. Leave the tree alone while it runs.
 """
 
 import argparse
+import hashlib
 import importlib
 import json
 import os
 import pickle
-import random
 import sys
 import tempfile
 from collections import Counter
@@ -42,8 +42,8 @@ TESTS = {
 """Folders and the tests that are to notice."""
 EQUIVALENT = ROOT / "tests" / "equivalent_mutants.json"
 """Name -> why no test can tell it from the code."""
-_SEED = 0
 _LONGEST = 15.0  # seconds of processor time; tests that take longer are left out
+_RECORDING = 1800.0  # seconds of processor time for all tests of a folder, once
 _SLOW = "in_bf16 or test_bf16 or overfits"
 """Tests that are left out: parts of names."""
 _OPTIONS = ("-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "-k", f"not ({_SLOW})")
@@ -65,10 +65,13 @@ class Run:
     def run(self) -> None:
         """Runs them: first those in functions, as tests are then imported only once."""
         with tempfile.TemporaryDirectory() as temporary:
-            pickled = Path(temporary) / "recorder"
-            outcome, _ = in_a_process(lambda: self._in_functions(pickled), 100_000)
+            pickled, printed = Path(temporary) / "recorder", Path(temporary) / "printed"
+            outcome, _ = in_a_process(lambda: self._in_functions(pickled), 100_000, printed)
             if outcome != "survived":
-                raise SystemExit(f"the tests fail without a mutant: {' '.join(TESTS[self.folder])}")
+                said = printed.read_text(encoding="utf-8", errors="replace")
+                raise SystemExit(
+                    f"{said}\nthe tests fail without a mutant: {' '.join(TESTS[self.folder])}"
+                )
             recorder, left = pickle.loads(pickled.read_bytes())
         for mutant in self.mutants:
             if mutant.name in left:
@@ -79,12 +82,18 @@ class Run:
 
         def record(session: pytest.Session) -> bool:
             passed = passes(session, [item.nodeid for item in session.items])
+            if not passed:
+                reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+                reporter.summary_errors()
+                reporter.summary_failures()
             pickled.write_bytes(pickle.dumps(recorder))
             return passed
 
         def work(session: pytest.Session) -> None:
-            if in_a_process(lambda: record(session), 600)[0] != "survived":
-                raise pytest.UsageError("fails without a mutant")
+            printed = pickled.with_name("printed")
+            outcome, seconds = in_a_process(lambda: record(session), _RECORDING, printed)
+            if outcome != "survived":
+                raise pytest.UsageError(f"without a mutant: {outcome} after {seconds:.0f} s")
             known = pickle.loads(pickled.read_bytes())
             session.config.pluginmanager.unregister(recorder)
             functions = functions_in(ROOT / self.folder)
@@ -148,7 +157,7 @@ def main(argv: list[str] | None = None) -> int:
         for folder in arguments.folders:
             files = sorted((ROOT / folder).rglob("*.py"))
             mutants = [mutant for file in files for mutant in mutants_of(file, ROOT)]
-            sample = random.Random(_SEED).sample(mutants, min(arguments.count, len(mutants)))
+            sample = sorted(mutants, key=_draw)[: arguments.count]
             repeated = "survived" if arguments.again else None
             done = _logged(arguments.log)
             chosen = [
@@ -170,6 +179,11 @@ def main(argv: list[str] | None = None) -> int:
             )
             survivors += counts["survived"]
     return int(survivors > 0)
+
+
+def _draw(mutant: Mutant) -> str:
+    """A random number that follows from the name: changes elsewhere leave the sample as it is."""
+    return hashlib.sha256(mutant.name.encode()).hexdigest()
 
 
 def _logged(log: Path) -> dict[str, str]:
