@@ -73,8 +73,8 @@ def protocol(name: str, scale: int) -> list[Case]:
     if name == "general":
         return [_general(draw, scale) for draw in range(_GENERAL_DRAWS)]
     raise ConfigError(
-        f"no protocol {name!r} at x{scale}; choose general, gaussian8 or iso4 (x2 to x4) or, at x4, "
-        "aniso9 or aniso9-kdsr"
+        f"no protocol {name!r} at x{scale}; choose general, gaussian8 or iso4 (x2 to x4) or, "
+        "at x4, aniso9 or aniso9-kdsr"
     )
 
 
