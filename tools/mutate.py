@@ -84,6 +84,7 @@ class Run:
             passed = passes(session, [item.nodeid for item in session.items])
             if not passed:
                 reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+                assert reporter is not None
                 reporter.summary_errors()
                 reporter.summary_failures()
             pickled.write_bytes(pickle.dumps(recorder))
