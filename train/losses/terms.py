@@ -31,6 +31,24 @@ def colour_loss(sr: Tensor, gt: Tensor, scale: int, side: int = 8) -> Tensor:
     return F.l1_loss(ours, true)
 
 
+def shifted(images: Tensor, step: int, most: int) -> Tensor:
+    """Images (B, 3, H, W) moved round by 0 to `most` - 1 px down and right, by step.
+
+    Networks that look at an image with a stride have gradients with its period: where it always
+    meets the same pixels, what is trained with them grows a faint grid. Moving what they see from
+    step to step spreads that evenly. All most**2 shifts come once in so many steps.
+
+    Args:
+        images: What leaves at one side comes back at the other.
+        step: Counted from 0.
+        most: A power of two, for the order of the shifts; 0 leaves images alone.
+    """
+    if most < 2:
+        return images
+    down, right = divmod(step * 101 % most**2, most)  # 101 is odd: every shift, near ones apart
+    return images.roll((down, right), (2, 3))
+
+
 def kd_loss(student: Tensor, teacher: Tensor, temperature: float = TEMPERATURE) -> Tensor:
     """KL divergence of the softmax of two `idr_full` (B, 4C), averaged over the batch (Eq. 5).
 

@@ -34,6 +34,10 @@ class StageOptions:
     colour_weight: float = 0.0
     """Weight of the colour loss (gan): keeps mean colours where they are and grids out, which the
     perceptual and the adversarial loss do not."""
+    shift: int = 0
+    """Pixels up to which both move an image before they look at it, otherwise in every step (gan):
+    a power of two, 16 with SqueezeNet or `unshuffled`, whose strides leave a grid else; 0 for as
+    published."""
 
     def problems(self, stage: str) -> list[str]:
         """What is wrong with these options, in words."""
@@ -44,6 +48,8 @@ class StageOptions:
         ]
         if not 0 <= self.estimator_lr <= 1:
             found.append(f"{stage}.estimator_lr must be 0 to 1, got {self.estimator_lr}")
+        if self.shift < 0 or self.shift & (self.shift - 1):
+            found.append(f"{stage}.shift must be 0 or a power of two, got {self.shift}")
         if self.steps < 1:
             found.append(f"{stage}.steps must be at least 1, got {self.steps}")
         if self.warmup < 0:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from kdsr import KDSRConfig, KDSRTeacher
 from train.losses.perceptual import PerceptualLoss
-from train.losses.terms import colour_loss, l1_loss, vanilla_gan_loss
+from train.losses.terms import colour_loss, l1_loss, shifted, vanilla_gan_loss
 from train.recipes.stages import StageOptions
 from train.stages.distillation import Batch, Forward, StudentStage
 
@@ -53,24 +53,31 @@ class GANStage(StudentStage):
             return self._judge(forward, batch)
         sr, idr_full = self._run(forward, batch)
         batch.sr = sr.detach()
+        seen = self._shifted(sr, batch)
         losses = {"l1": self.options.l1_weight * l1_loss(sr, batch.gt)}
         losses |= self._distil(idr_full, batch)
         if self.perceptual is not None and self.options.perceptual_weight > 0:
-            losses["perceptual"] = self.options.perceptual_weight * self.perceptual(sr, batch.gt)
+            losses["perceptual"] = self.options.perceptual_weight * self.perceptual(
+                seen, self._shifted(batch.gt, batch)
+            )
         if self.options.colour_weight > 0:
             colour = colour_loss(sr, batch.gt, self.model.config.scale)
             losses["colour"] = self.options.colour_weight * colour
         if self.options.gan_weight > 0:
             # Called bare, not as wrapped for several devices: it is not its turn to learn.
-            verdict = self.discriminator(sr)
+            verdict = self.discriminator(seen)
             losses["gan"] = self.options.gan_weight * vanilla_gan_loss(verdict, real=True)
         return losses
+
+    def _shifted(self, images: Tensor, batch: Batch) -> Tensor:
+        return shifted(images, batch.step, self.options.shift)
 
     def _judge(self, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
         assert batch.sr is not None, "the model's turn comes first"
         # One pass for both, as spectral norm changes with every pass. There is no batch norm
         # that would mix the two.
-        verdicts: Tensor = forward["discriminator"](torch.cat((batch.gt, batch.sr)))  # pyright: ignore[reportAssignmentType]
+        both = self._shifted(torch.cat((batch.gt, batch.sr)), batch)
+        verdicts: Tensor = forward["discriminator"](both)  # pyright: ignore[reportAssignmentType]
         real, fake = verdicts.chunk(2)
         return {
             "real": vanilla_gan_loss(real, real=True),

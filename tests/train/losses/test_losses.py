@@ -13,7 +13,7 @@ from tests.support.places import GOLDEN
 from train.losses.discriminator import UNetDiscriminator
 from train.losses.feature_networks import SQUEEZENET, VGG19
 from train.losses.perceptual import PerceptualLoss, load_perceptual
-from train.losses.terms import colour_loss, kd_loss, l1_loss, vanilla_gan_loss
+from train.losses.terms import colour_loss, kd_loss, l1_loss, shifted, vanilla_gan_loss
 from train.losses.unshuffled_discriminator import UnshuffledDiscriminator
 
 
@@ -53,12 +53,33 @@ def test_the_colour_loss_sees_a_shift_of_the_mean_and_a_grid_but_no_texture() ->
     gt = torch.full((2, 3, 64, 96), 0.5)
     texture = gt + 0.2 * torch.tensor([1.0, -1.0]).repeat_interleave(4).repeat(12)
     assert colour_loss(texture, gt, scale=4) < 1e-6
-    shifted = gt + torch.tensor([0.01, 0.0, -0.02]).view(3, 1, 1)
-    torch.testing.assert_close(colour_loss(shifted, gt, scale=4), torch.tensor(0.01))
+    tinted = gt + torch.tensor([0.01, 0.0, -0.02]).view(3, 1, 1)
+    torch.testing.assert_close(colour_loss(tinted, gt, scale=4), torch.tensor(0.01))
     grid = gt.clone()
     grid[..., ::4] += 0.03
     grid[..., 1::4] -= 0.03
     torch.testing.assert_close(colour_loss(grid, gt, scale=4), torch.tensor(0.015))
+
+
+def test_a_network_with_a_stride_pulls_at_a_grid_unless_what_it_sees_is_shifted() -> None:
+    kernel = torch.randn(1, 3, 3, 3, generator=torch.Generator().manual_seed(0))
+
+    def pull(most: int) -> Tensor:
+        """Mean gradient at each of the 4 x 4 places, of a flat image over 16 steps."""
+        image = torch.full((1, 3, 16, 16), 0.5, requires_grad=True)
+        for step in range(16):
+            F.conv2d(shifted(image, step, most), kernel, stride=4).sum().backward()
+        assert image.grad is not None
+        return F.pixel_unshuffle(image.grad, 4).mean((2, 3)).view(3, 16)
+
+    assert pull(0).std(1).min() > 0.1
+    assert pull(4).std(1).max() < 1e-5
+
+
+def test_every_shift_comes_once() -> None:
+    image = torch.arange(8 * 8).view(1, 1, 8, 8)
+    assert len({int(shifted(image, step, 8)[0, 0, 0, 0]) for step in range(64)}) == 64
+    assert shifted(image, 3, 0) is image
 
 
 def test_the_adversarial_loss_is_low_for_the_right_verdict() -> None:

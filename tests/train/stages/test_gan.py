@@ -1,0 +1,48 @@
+"""What the adversarial stage shows to whom."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from kdsr import KDSRConfig
+from train.losses.terms import shifted
+from train.recipes.stages import StageOptions
+from train.stages.distillation import Batch
+from train.stages.gan import GANStage
+
+
+class _Seen(nn.Module):
+    """Keeps what it is called with; stands for the perceptual loss or the discriminator."""
+
+    def __init__(self, answer: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.answer, self.calls = answer, []
+
+    def forward(self, *images: Tensor) -> Tensor:
+        self.calls.append(images)
+        return self.answer(*images)
+
+
+@pytest.mark.parametrize("shift", [0, 8])
+def test_perceptual_network_and_discriminator_see_images_shifted_alike(shift: int) -> None:
+    judge = _Seen(lambda images: images.mean(1, keepdim=True))
+    perceptual = _Seen(lambda sr, gt: (sr - gt).abs().mean())
+    options = StageOptions(perceptual_weight=1.0, gan_weight=0.1, shift=shift)
+    stage = GANStage(
+        KDSRConfig(4, 8, 1, 1), options, composed=True, teacher=None,
+        discriminator=judge, perceptual=perceptual,  # pyright: ignore[reportArgumentType]
+    )  # fmt: skip
+    batch = Batch(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32), step=5)
+    losses = stage.losses("model", {"model": stage.model}, batch)
+    stage.losses("discriminator", {"discriminator": judge}, batch)
+    assert batch.sr is not None
+    sr, gt = (shifted(images, 5, shift) for images in (batch.sr, batch.gt))
+    assert [torch.equal(a, b) for a, b in zip(perceptual.calls[0], (sr, gt), strict=True)] == [
+        True
+    ] * 2
+    torch.testing.assert_close(judge.calls[0][0], sr)
+    torch.testing.assert_close(judge.calls[1][0], torch.cat((gt, sr)))
+    assert losses["perceptual"].requires_grad
+    assert torch.equal(losses["l1"], (batch.sr - batch.gt).abs().mean())
