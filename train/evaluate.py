@@ -4,18 +4,27 @@
     python train/evaluate.py --model kdsr-s-x4 --set GT --lq LQ --protocol pairs
 
 PSNR and SSIM on luma, `scale` pixels shaved, LQ and SR rounded to 8 bit, bicubic upscaling (at x1
-the input) beside it; LPIPS too when its weights are given. `--idr` replaces each image's IDR by the
-set's mean or by that of the opposite degradation: what the IDR is worth.
+the input) beside it; how far the mean colour moves, in steps of 1/255; the distance of SqueezeNet's
+or VGG19's features and LPIPS where their weights are given, and five more numbers that follow the
+eye where piq is installed (`pip install piq`, which needs torchvision). `--idr` replaces each
+image's IDR by the set's mean or by that of the opposite degradation: what the IDR is worth.
+
+Other programs are measured by the same numbers:
+
+    python train/evaluate.py --save_pairs DIR --set PHOTOS --protocol realworld
+    OTHER PROGRAM: DIR/lq -> DIR/sr, same names, .png
+    python train/evaluate.py --sr DIR/sr --set DIR/gt --lq DIR/lq --protocol pairs
 """
 
 import argparse
 import functools
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-
+import torch
 from rich.console import Console
 from rich.progress import track
 
@@ -25,24 +34,36 @@ from kdsr.atomic import writing
 from kdsr.errors import ConfigError
 from train.cards.facts import plain_name
 from train.errors import DataError
-from train.measuring.evaluation import IDRS, evaluate_model, to_csv, to_markdown
+from train.measuring.evaluation import IDRS, Row, evaluate_model, measure, to_csv, to_markdown
 from train.measuring.lpips import load_lpips
-from train.measuring.pairs import degraded_pairs, real_pairs
+from train.measuring.pairs import Pair, degraded_pairs, made_images, real_pairs, save_pairs
+from train.measuring.perceptual import PIQ, Measure, perceptual_measures
 from train.measuring.protocols import protocol
+
+PROTOCOLS = ("gaussian8", "iso4", "aniso9", "aniso9-kdsr", "general", "realworld", "pairs")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns the exit code."""
+    try:
+        sys.stdout.write(_evaluate(_parser().parse_args(argv)))
+    except (KDSRError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", required=True, help="a name, path or hf:// address")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", help="a name, path or hf:// address")
+    what.add_argument("--sr", type=Path, help="folder of what another program made of --lq")
+    what.add_argument("--save_pairs", type=Path, help="only write the pairs, into this folder")
+    parser.add_argument("--scale", type=int, default=4, help="where no model says it")
     parser.add_argument("--set", required=True, type=Path, help="folder of GT images")
-    parser.add_argument(
-        "--protocol",
-        default="gaussian8",
-        choices=("gaussian8", "iso4", "aniso9", "aniso9-kdsr", "general", "pairs"),
-    )
+    parser.add_argument("--protocol", default="gaussian8", choices=PROTOCOLS)
     parser.add_argument("--lq", type=Path, help="folder of LQ images, for pairs")
     parser.add_argument(
         "--hold_out",
@@ -51,6 +72,9 @@ def main(argv: list[str] | None = None) -> int:
         help="only the images of --set that a training with this --hold_out left aside",
     )
     parser.add_argument("--idr", choices=IDRS, default="own")
+    parser.add_argument(
+        "--perceptual", type=Path, help="weights of SqueezeNet v1.1 (.npz) or VGG19"
+    )
     parser.add_argument(
         "--lpips",
         nargs=2,
@@ -61,43 +85,65 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--dtype", default="fp32", choices=("auto", "fp32", "fp16", "bf16"))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, help="folder for the CSV and Markdown files")
-    arguments = parser.parse_args(argv)
-    try:
-        sys.stdout.write(_evaluate(arguments))
-    except (KDSRError, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-    return 0
+    return parser
 
 
 def _evaluate(arguments: argparse.Namespace) -> str:
-    lpips = load_lpips(*arguments.lpips) if arguments.lpips else None
-    model = _on_device(kdsr.load(arguments.model), arguments.device)
-    scale = model.config.scale
+    """What is printed."""
+    if arguments.save_pairs:
+        count = save_pairs(_pairs(arguments, arguments.scale), arguments.save_pairs)
+        return f"{count} pairs in {arguments.save_pairs}\n"
+    measures = _measures(arguments)
+    progress = functools.partial(track, description="images", console=Console(stderr=True))
+    if arguments.sr:
+        if arguments.protocol != "pairs":
+            raise DataError("--sr is measured with --protocol pairs; see --save_pairs")
+        name, scale, pairs = arguments.sr.name, arguments.scale, _pairs(arguments, arguments.scale)
+        rows = measure(made_images(progress(pairs), arguments.sr), scale, measures)
+    else:
+        model = _on_device(kdsr.load(arguments.model), arguments.device)
+        name, scale = Path(arguments.model).stem, model.config.scale
+        rows = evaluate_model(
+            model,
+            _pairs(arguments, scale),
+            idr=arguments.idr,
+            dtype=arguments.dtype,
+            measures=measures,
+            track=progress,
+        )
+    table = to_markdown(rows, plain_name(scale))
+    if arguments.out:
+        _save(arguments, name, rows, table)
+    return table
+
+
+def _pairs(arguments: argparse.Namespace, scale: int) -> list[Pair]:
     if arguments.protocol == "pairs":
         if arguments.lq is None:
             raise DataError("the protocol pairs needs --lq FOLDER")
-        pairs = list(real_pairs(arguments.set, arguments.lq, scale))
-    else:
-        cases = protocol(arguments.protocol, scale)
-        pairs = list(degraded_pairs(arguments.set, cases, scale, arguments.hold_out))
-    rows = evaluate_model(
-        model,
-        pairs,
-        idr=arguments.idr,
-        dtype=arguments.dtype,
-        lpips=lpips,
-        track=functools.partial(track, description="images", console=Console(stderr=True)),
-    )
-    table = to_markdown(rows, plain_name(scale))
-    if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        name = f"{Path(arguments.model).stem}-{arguments.set.name}-{arguments.protocol}"
-        name += "" if arguments.idr == "own" else f"-{arguments.idr}"
-        for suffix, text in ((".csv", to_csv(rows)), (".md", table)):
-            with writing(arguments.out / (name + suffix)) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-    return table
+        return list(real_pairs(arguments.set, arguments.lq, scale))
+    cases = protocol(arguments.protocol, scale)
+    return list(degraded_pairs(arguments.set, cases, scale, arguments.hold_out))
+
+
+def _measures(arguments: argparse.Namespace) -> dict[str, Measure]:
+    """What is measured beside PSNR and SSIM."""
+    measures = perceptual_measures(arguments.perceptual, torch.device("cpu"))
+    if PIQ[0] not in measures:
+        sys.stderr.write(f"without piq: {', '.join(PIQ)} are left out\n")
+    if arguments.lpips:
+        lpips = load_lpips(*arguments.lpips)
+        measures["lpips"] = lambda sr, gt: lpips(sr, gt).item()
+    return measures
+
+
+def _save(arguments: argparse.Namespace, name: str, rows: Sequence[Row], table: str) -> None:
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    name = f"{name}-{arguments.set.name}-{arguments.protocol}"
+    name += "" if arguments.idr == "own" else f"-{arguments.idr}"
+    for suffix, text in ((".csv", to_csv(rows)), (".md", table)):
+        with writing(arguments.out / (name + suffix)) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def _on_device(model: KDSR, device: str) -> KDSR:

@@ -1,21 +1,25 @@
-"""How close a model comes to the GT of pairs: PSNR, SSIM, and LPIPS where it is given."""
+"""How close images come to the GT of pairs, whether a model made them or another program did."""
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from kdsr import IDR, KDSR
 from train.degradation.resize import resize_bicubic
-from train.measuring.lpips import LPIPS
-from train.measuring.metrics import psnr_y, ssim_y
+from train.measuring.metrics import colour_shift, psnr_y, ssim_y
 from train.measuring.pairs import Pair
+from train.measuring.perceptual import Measure
 
 IDRS = ("own", "mean", "wrong")
 _TITLES = {
-    "psnr": "PSNR-Y", "ssim": "SSIM-Y", "lpips": "LPIPS", "bicubic_psnr": "bicubic PSNR-Y",
-    "bicubic_ssim": "bicubic SSIM-Y", "bicubic_lpips": "bicubic LPIPS",
+    "psnr": "PSNR-Y", "ssim": "SSIM-Y", "colour": "colour", "lpips": "LPIPS",
+    "squeezenet": "SqueezeNet", "vgg19": "VGG19", "haarpsi": "HaarPSI", "mdsi": "MDSI",
+    "dss": "DSS", "vsi": "VSI", "gmsd": "GMSD",
 }  # fmt: skip
+_TWO_DIGITS = ("psnr", "colour", "squeezenet", "vgg19")
 
 
 @dataclass(frozen=True)
@@ -25,26 +29,34 @@ class Row:
     Attributes:
         image: Its file name.
         case: The degradation.
-        psnr: dB, on luma.
-        ssim: On luma.
-        bicubic_psnr: Of bicubic upscaling; at x1, here and below, of the input as it is.
-        bicubic_ssim: Of bicubic upscaling.
-        lpips: None without weights for it.
-        bicubic_lpips: Of bicubic upscaling.
+        numbers: What was measured, by name: `psnr` (dB, on luma), `ssim` (on luma), `colour` (see
+            `colour_shift`), and what else was asked for; each with `bicubic_` before it of bicubic
+            upscaling, at x1 of the input as it is.
     """
 
     image: str
     case: str
-    psnr: float
-    ssim: float
-    bicubic_psnr: float
-    bicubic_ssim: float
-    lpips: float | None = None
-    bicubic_lpips: float | None = None
+    numbers: Mapping[str, float]
 
-    def numbers(self) -> dict[str, float]:
-        """What was measured, by name."""
-        return {k: v for k, v in vars(self).items() if isinstance(v, float)}
+    @property
+    def psnr(self) -> float:
+        """Of what was made."""
+        return self.numbers["psnr"]
+
+    @property
+    def ssim(self) -> float:
+        """Of what was made."""
+        return self.numbers["ssim"]
+
+    @property
+    def bicubic_psnr(self) -> float:
+        """Of bicubic upscaling."""
+        return self.numbers["bicubic_psnr"]
+
+    @property
+    def bicubic_ssim(self) -> float:
+        """Of bicubic upscaling."""
+        return self.numbers["bicubic_ssim"]
 
 
 def evaluate_model(
@@ -53,7 +65,7 @@ def evaluate_model(
     *,
     idr: str = "own",
     dtype: str = "fp32",
-    lpips: LPIPS | None = None,
+    measures: Mapping[str, Measure] | None = None,
     track: Callable[[Sequence[Pair]], Iterable[Pair]] = iter,
 ) -> list[Row]:
     """Upscales and measures every pair.
@@ -64,21 +76,40 @@ def evaluate_model(
         idr: "own"; "mean", the mean of all pairs' IDRs; or "wrong", the IDR of the same image under
             the case at the other end of the protocol.
         dtype: As in `model.upscale`.
-        lpips: To measure LPIPS with, on the CPU.
+        measures: See `measure`.
         track: Iterates over the pairs, and may show how far that has come.
     """
     idrs = choose_idrs(model, pairs, idr, dtype)
-    scale, rows = model.config.scale, []
-    for pair, chosen in zip(track(pairs), idrs, strict=True):
-        sr = model.upscale(pair.lq, chosen, dtype=dtype)
+
+    def made() -> Iterator[tuple[Pair, Tensor]]:
+        for pair, chosen in zip(track(pairs), idrs, strict=True):
+            yield pair, model.upscale(pair.lq, chosen, dtype=dtype)
+
+    return measure(made(), model.config.scale, measures)
+
+
+def measure(
+    made: Iterable[tuple[Pair, Tensor]], scale: int, measures: Mapping[str, Measure] | None = None
+) -> list[Row]:
+    """Measures images, and bicubic upscaling beside them.
+
+    Args:
+        made: Pairs and what was made of their LQ, (1, 3, sH, sW) in [0, 1].
+        scale: Of both; PSNR and SSIM leave so many pixels out at the border.
+        measures: By name, what is measured beside PSNR, SSIM and the shift of colour.
+    """
+    everything: dict[str, Measure] = {
+        "psnr": lambda sr, gt: psnr_y(sr, gt, scale).item(),
+        "ssim": lambda sr, gt: ssim_y(sr, gt, scale).item(),
+        **(measures or {}),
+    }
+    rows = []
+    for pair, sr in made:
         plain = resize_bicubic(pair.lq, (pair.gt.shape[2], pair.gt.shape[3]))
-        row: dict[str, float] = {}
-        for prefix, images in (("", sr), ("bicubic_", plain)):
-            row[f"{prefix}psnr"] = psnr_y(images, pair.gt, scale).item()
-            row[f"{prefix}ssim"] = ssim_y(images, pair.gt, scale).item()
-            if lpips is not None:
-                row[f"{prefix}lpips"] = lpips(images, pair.gt).item()
-        rows.append(Row(pair.image, pair.case, **row))
+        numbers = {name: function(sr, pair.gt) for name, function in everything.items()}
+        numbers["colour"] = colour_shift(sr, pair.lq).item()
+        numbers |= {f"bicubic_{name}": f(plain, pair.gt) for name, f in everything.items()}
+        rows.append(Row(pair.image, pair.case, numbers))
     return rows
 
 
@@ -103,9 +134,9 @@ def averages(rows: Sequence[Row]) -> dict[str, Row]:
 
     def mean(name: str, group: list[Row]) -> Row:
         numbers = {
-            key: sum(row.numbers()[key] for row in group) / len(group) for key in group[0].numbers()
+            key: sum(row.numbers[key] for row in group) / len(group) for key in group[0].numbers
         }
-        return Row("mean", name, **numbers)
+        return Row("mean", name, numbers)
 
     return {name: mean(name, group) for name, group in groups.items()}
 
@@ -121,20 +152,31 @@ def to_markdown(rows: Sequence[Row], plain: str = "bicubic") -> str:
         rows: Of a model on a set.
         plain: What stands beside it; see `train.cards.facts.plain_name`.
     """
-    measured = rows[0].numbers()
-    columns = {k: t.replace("bicubic", plain) for k, t in _TITLES.items() if k in measured}
-    lines = [f"| degradation | {' | '.join(columns.values())} |", "|---" * (len(columns) + 1) + "|"]
+    keys = list(rows[0].numbers)
+    lines = [
+        f"| degradation | {' | '.join(_title(key, plain) for key in keys)} |",
+        "|---" * (len(keys) + 1) + "|",
+    ]
     for name, row in averages(rows).items():
-        numbers = (f"{row.numbers()[key]:.{2 if 'psnr' in key else 4}f}" for key in columns)
+        numbers = (f"{row.numbers[key]:.{_digits(key)}f}" for key in keys)
         lines.append(f"| {name} | {' | '.join(numbers)} |")
     return "\n".join(lines) + "\n"
+
+
+def _title(key: str, plain: str) -> str:
+    own = key.removeprefix("bicubic_")
+    return _TITLES[own] if own == key else f"{plain} {_TITLES[own]}"
+
+
+def _digits(key: str) -> int:
+    return 2 if key.removeprefix("bicubic_") in _TWO_DIGITS else 4
 
 
 def to_csv(rows: Sequence[Row]) -> str:
     """One line per image and degradation."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["image", "case", *rows[0].numbers()])
+    writer.writerow(["image", "case", *rows[0].numbers])
     for row in rows:
-        writer.writerow([row.image, row.case, *(f"{x:.4f}" for x in row.numbers().values())])
+        writer.writerow([row.image, row.case, *(f"{x:.4f}" for x in row.numbers.values())])
     return buffer.getvalue()

@@ -34,6 +34,19 @@ def psnr_y(sr: Tensor, gt: Tensor, shave: int) -> Tensor:
     return 10 * torch.log10(255**2 / mse)
 
 
+def colour_shift(sr: Tensor, lq: Tensor) -> Tensor:
+    """How far the mean colour of an image has moved from its input's.
+
+    Args:
+        sr: RGB in [0, 1], (B, 3, sH, sW).
+        lq: What it was made of, (B, 3, H, W).
+
+    Returns:
+        Of the channel that moved most, in steps of 1/255, (B,).
+    """
+    return 255 * (sr.double().mean((2, 3)) - lq.double().mean((2, 3))).abs().amax(1)
+
+
 def ssim_y(sr: Tensor, gt: Tensor, shave: int) -> Tensor:
     """SSIM on luma.
 

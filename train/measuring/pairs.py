@@ -1,12 +1,15 @@
 """What a model is measured on: degraded images and their ground truth."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from einops import rearrange
+from PIL import Image
 from torch import Tensor
 
+from kdsr.atomic import writing
 from train.data.images import find_images, held_out_names, load_image
 from train.errors import DataError
 from train.measuring.protocols import Case
@@ -63,3 +66,43 @@ def real_pairs(gt_folder: Path, lq_folder: Path, scale: int) -> Iterator[Pair]:
                 f"expected a factor of {scale}"
             )
         yield Pair(path.name, "pair", lq, gt)
+
+
+def save_pairs(pairs: Iterable[Pair], folder: Path) -> int:
+    """Writes pairs as `folder`/gt and `folder`/lq, for other programs to work on.
+
+    Args:
+        pairs: Rounded to 8 bit.
+        folder: Made where it is missing; files in it are replaced.
+
+    Returns:
+        How many there were.
+    """
+    count = 0
+    for count, pair in enumerate(pairs, 1):  # noqa: B007 - it is returned
+        name = f"{Path(pair.image).stem}-{pair.case.replace(' ', '-')}.png"
+        for kind, image in (("gt", pair.gt), ("lq", pair.lq)):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            pixels = (image[0] * 255).round().clamp(0, 255).byte()
+            with writing(folder / kind / name) as temporary:
+                Image.fromarray(rearrange(pixels, "c h w -> h w c").numpy()).save(temporary, "PNG")
+    return count
+
+
+def made_images(pairs: Iterable[Pair], folder: Path) -> Iterator[tuple[Pair, Tensor]]:
+    """Pairs, and what another program made of their LQ: the files of the same names.
+
+    Raises:
+        DataError: If one is missing or is not of the GT's size.
+    """
+    for pair in pairs:
+        path = folder / pair.image
+        if not path.is_file():
+            raise DataError(f"{pair.image} is missing in {folder}")
+        image = load_image(path)
+        if image.shape != pair.gt.shape:
+            raise DataError(
+                f"{path} is {image.shape[3]}x{image.shape[2]}, expected "
+                f"{pair.gt.shape[3]}x{pair.gt.shape[2]} as its GT is"
+            )
+        yield pair, image

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from train.losses.perceptual import load_perceptual
 
+PIQ = ("haarpsi", "mdsi", "dss", "vsi", "gmsd")
+"""What is taken of piq: Reisenhofer et al. 2018, Nafchi et al. 2016, Balanov et al. 2015, Zhang et
+al. 2014, Xue et al. 2013."""
 Measure = Callable[[Tensor, Tensor], float]
 """Of SR and GT, RGB (1, 3, H, W) in [0, 1]."""
 
@@ -23,8 +26,8 @@ def perceptual_measures(weights: Path | None, device: torch.device) -> dict[str,
         device: Where images are.
 
     Returns:
-        By name; with `piq` installed also `haarpsi` (Reisenhofer et al. 2018) and `mdsi` (Nafchi
-        et al. 2016), which need no weights.
+        By name; with `piq` installed also HaarPSI, MDSI, DSS, VSI and GMSD, which need no weights.
+        HaarPSI, DSS and VSI are 1 for equal images; the others are distances, 0 for these.
     """
     found: dict[str, Measure] = {}
     if weights is not None:
@@ -33,7 +36,7 @@ def perceptual_measures(weights: Path | None, device: torch.device) -> dict[str,
         found[name] = lambda sr, gt: distance(sr.clamp(0, 1), gt).item()
     if importlib.util.find_spec("piq") is not None:
         piq = importlib.import_module("piq")
-        for name in ("haarpsi", "mdsi"):
+        for name in PIQ:
             found[name] = _by_piq(getattr(piq, name))
     return found
 

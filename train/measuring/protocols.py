@@ -10,6 +10,8 @@ from torch import Tensor
 from kdsr.errors import ConfigError
 from train.degradation.classic import ClassicDegradation, ClassicOptions, ClassicParameters
 from train.degradation.general import GeneralDegradation, GeneralOptions, GeneralParameters
+from train.degradation.pipelines import Degradation
+from train.degradation.realworld import RealWorldDegradation, RealWorldOptions
 
 _GAUSSIAN8 = {  # the paper has no x1
     2: [0.9 + 0.1 * i for i in range(8)],
@@ -28,7 +30,7 @@ _KDSR_KERNELS = [
     (3.5, 1.5, 20), (4, 1, 40), (3.5, 2.5, 60), (4, 4, 0),
 ]  # fmt: skip
 _SEED = 20_230_501
-_GENERAL_DRAWS = 4  # mixed degradations for each image
+_DRAWS = 4  # mixed degradations for each image
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ def protocol(name: str, scale: int) -> list[Case]:
         name: "gaussian8" (isotropic blur, the paper's Table 1); "iso4" (isotropic blur of DASR's
             four widths, its Table 2, in which most later papers report); "aniso9" (DASR's nine
             kernels, noise 0, 5, 10); "aniso9-kdsr" (the kernels of KDSR's Table 2, noise 0, 10,
-            20); "general" (four fixed draws per image of the general pipeline).
-        scale: 1 to 4; the anisotropic ones are for 4, and the only one for 1 is "general".
+            20); "general" and "realworld" (four fixed draws per image of these pipelines).
+        scale: 1 to 4; the anisotropic ones are for 4; for 1 there are "general" and "realworld".
 
     Raises:
         ConfigError: If there is no such protocol at this scale.
@@ -71,10 +73,14 @@ def protocol(name: str, scale: int) -> list[Case]:
             for i, (a, b, angle) in enumerate(kernels, 1)
         ]
     if name == "general":
-        return [_general(draw, scale) for draw in range(_GENERAL_DRAWS)]
+        pipeline = GeneralDegradation(GeneralOptions(), scale)
+        return [_draw(pipeline, draw) for draw in range(_DRAWS)]
+    if name == "realworld":
+        pipeline = RealWorldDegradation(RealWorldOptions(), scale)
+        return [_draw(pipeline, draw) for draw in range(_DRAWS)]
     raise ConfigError(
-        f"no protocol {name!r} at x{scale}; choose general, gaussian8 or iso4 (x2 to x4) or, "
-        "at x4, aniso9 or aniso9-kdsr"
+        f"no protocol {name!r} at x{scale}; choose general, realworld, gaussian8 or iso4 (x2 "
+        "to x4) or, at x4, aniso9 or aniso9-kdsr"
     )
 
 
@@ -92,9 +98,7 @@ def _classic(
     return Case(name, degrade)
 
 
-def _general(draw: int, scale: int) -> Case:
-    pipeline = GeneralDegradation(GeneralOptions(), scale)
-
+def _draw(pipeline: Degradation, draw: int) -> Case:
     def degrade(gt: Tensor, index: int) -> Tensor:
         return pipeline.apply(gt, pipeline.sample(_SEED, draw, [index]))
 

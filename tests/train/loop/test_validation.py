@@ -14,7 +14,7 @@ from train.degradation.resize import resize_bicubic
 from train.loop.training_data import open_data
 from train.loop.validation import PairSet, Validation, validation_sets
 from train.measuring.metrics import psnr_y
-from train.measuring.perceptual import perceptual_measures
+from train.measuring.perceptual import PIQ, perceptual_measures
 from train.recipes.options import TrainOptions
 from train.recipes.reading import read_options
 
@@ -109,10 +109,11 @@ def test_piq_is_asked_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> 
     fake = types.ModuleType("piq")
     fake.__spec__ = types.SimpleNamespace()  # pyright: ignore[reportAttributeAccessIssue]
     fake.haarpsi = lambda sr, gt: (sr - gt).abs().max()  # pyright: ignore[reportAttributeAccessIssue]
-    fake.mdsi = lambda sr, gt: (sr * 0).sum()  # pyright: ignore[reportAttributeAccessIssue]
+    for name in PIQ[1:]:
+        setattr(fake, name, lambda sr, gt: (sr * 0).sum())
     monkeypatch.setitem(sys.modules, "piq", fake)
     measures = perceptual_measures(None, CPU)
-    assert list(measures) == ["haarpsi", "mdsi"]
+    assert list(measures) == list(PIQ)
     gt = torch.full((1, 3, 8, 8), 0.9)
     assert measures["haarpsi"](gt + 1, gt) == pytest.approx(0.1), "SR is clamped first"
 

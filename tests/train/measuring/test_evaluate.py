@@ -23,7 +23,7 @@ from train.measuring.evaluation import (
     to_markdown,
 )
 from train.measuring.lpips import LPIPS
-from train.measuring.metrics import psnr_y
+from train.measuring.metrics import colour_shift, psnr_y
 from train.measuring.pairs import degraded_pairs, real_pairs
 from train.measuring.protocols import protocol
 
@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("gaussian8", 2, 8), ("gaussian8", 3, 8), ("gaussian8", 4, 8), ("iso4", 2, 4),
         ("iso4", 3, 4), ("iso4", 4, 4), ("aniso9", 4, 27), ("aniso9-kdsr", 4, 27),
-        ("general", 4, 4),
+        ("general", 4, 4), ("realworld", 4, 4), ("realworld", 2, 4),
     ],
 )  # fmt: skip
 def test_protocols_have_their_published_number_of_cases(name: str, scale: int, count: int) -> None:
@@ -115,7 +115,9 @@ def test_the_command_writes_a_table_and_a_row_per_image(folder: Path, tmp_path: 
     with (tmp_path / "out" / f"{stem}.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * 4
-    assert {"image", "case", "psnr", "ssim", "bicubic_psnr", "bicubic_ssim"} == set(rows[0])
+    assert list(rows[0]) == [
+        "image", "case", "psnr", "ssim", "colour", "bicubic_psnr", "bicubic_ssim",
+    ]  # fmt: skip
 
 
 def test_only_what_a_training_held_out_is_measured(tmp_path: Path) -> None:
@@ -146,17 +148,48 @@ def test_real_pairs_are_matched_by_name_and_size(
     assert "needs --lq" in capsys.readouterr().err
 
 
-def test_lpips_is_measured_when_weights_are_given(tiny: KDSR, folder: Path) -> None:
+def test_what_else_is_asked_for_is_measured_of_both(tiny: KDSR, folder: Path) -> None:
     lpips = LPIPS(alexnet_state(), heads_state())
     pairs = list(degraded_pairs(folder, protocol("gaussian8", 4)[:1], 4))[:1]
-    rows = evaluate_model(tiny, pairs, lpips=lpips)
+    rows = evaluate_model(tiny, pairs, measures={"lpips": lambda sr, gt: lpips(sr, gt).item()})
     expected = lpips(resize_bicubic(pairs[0].lq, (80, 96)), pairs[0].gt).item()
-    assert rows[0].bicubic_lpips == pytest.approx(expected)
-    assert "LPIPS | bicubic PSNR-Y" in to_markdown(rows)
-    assert to_csv(rows).startswith(
-        "image,case,psnr,ssim,bicubic_psnr,bicubic_ssim,lpips,bicubic_lp"
-    )
+    assert rows[0].numbers["bicubic_lpips"] == pytest.approx(expected)
+    assert "LPIPS | colour | bicubic PSNR-Y" in to_markdown(rows)
+    assert to_csv(rows).startswith("image,case,psnr,ssim,lpips,colour,bicubic_psnr,bicubic_ssim,bi")
     assert "LPIPS" not in to_markdown(evaluate_model(tiny, pairs))
+
+
+def test_the_shift_of_colour_is_that_of_the_channel_that_moved_most() -> None:
+    lq = torch.rand(2, 3, 8, 8)
+    moved = lq.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    moved = moved + torch.tensor([0.001, -0.01, 0.002]).view(3, 1, 1)
+    assert colour_shift(moved, lq).tolist() == pytest.approx([2.55, 2.55], abs=1e-4)
+
+
+def test_other_programs_are_measured_on_the_same_pairs(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--set", str(folder), "--protocol", "realworld"]
+    assert main(["--save_pairs", str(tmp_path), *arguments]) == 0
+    assert capsys.readouterr().out == f"8 pairs in {tmp_path}\n"
+    (tmp_path / "sr").mkdir()
+    for path in (tmp_path / "lq").iterdir():
+        with Image.open(path) as image:
+            image.resize((96, 80), Image.Resampling.NEAREST).save(tmp_path / "sr" / path.name)
+    pairs = ["--set", str(tmp_path / "gt"), "--lq", str(tmp_path / "lq"), "--protocol", "pairs"]
+    assert main(["--sr", str(tmp_path / "sr"), *pairs]) == 0
+    nearest = capsys.readouterr().out.splitlines()[-1].split("|")[2:]
+    assert main(["--model", "kdsr-s-x4", *arguments]) == 0
+    drawn = capsys.readouterr().out.splitlines()[-1].split("|")[2:]
+    # Bicubic: of the files and of the pairs that they were written from.
+    assert [float(x) for x in nearest[3:5]] == pytest.approx([float(x) for x in drawn[3:5]])
+    assert float(nearest[0]) < float(nearest[3])
+    assert float(nearest[2]) < 0.01, "repeating pixels moves no colour"
+    next((tmp_path / "sr").iterdir()).unlink()
+    assert main(["--sr", str(tmp_path / "sr"), *pairs]) == 2
+    assert "is missing in" in capsys.readouterr().err
+    assert main(["--sr", str(tmp_path / "sr"), *arguments]) == 2
+    assert "--save_pairs" in capsys.readouterr().err
 
 
 def test_a_device_that_is_not_there_is_explained(
