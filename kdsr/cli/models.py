@@ -43,7 +43,7 @@ def models(_: argparse.Namespace) -> int:
     """Lists the catalog."""
     for entry in list_models():
         place = "bundled" if entry.bundled else f"hf://{entry.hub_id}"
-        say(f"{entry.name}  x{entry.scale}  {place}  {entry.licence}")
+        say(f"{entry.name}  x{entry.scale}  {entry.purpose}  ({place}, {entry.licence})")
         say(f"    {entry.degradations}")
     return 0
 

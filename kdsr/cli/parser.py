@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import NoReturn
 
 from .. import __version__
-from ..errors import printable
+from ..errors import ConfigError, printable
 from ..files.image_formats import WRITE_FORMATS
 from ..options import DEFAULT_MODEL, DTYPE_NAMES, EXPORT_DTYPE_NAMES, MAP_CELLS, WRAPS
 from ..upscaling.sizes import OutputSize, parse_size
 
-_MODEL_HELP = (
+_MODELS_HELP = (
     "a name from `kdsr models`, a .safetensors, .pt or .pth file, or "
-    f"hf://owner/repo/file.safetensors[@revision] (default: {DEFAULT_MODEL})"
+    "hf://owner/repo/file.safetensors[@revision]"
 )
+_MODEL_HELP = f"{_MODELS_HELP} (default: {DEFAULT_MODEL})"
 _DEMO_PORT = 8765
 
 
@@ -62,12 +63,25 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_upscale(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", nargs="+", type=_name, help="files, folders or globs")
     parser.add_argument("-o", "--output", type=_path, help="file (for one input) or folder")
-    _add_running(parser)
     parser.add_argument(
+        "--model",
+        help=f"{_MODELS_HELP}; default: the bundled one that fits the size, {DEFAULT_MODEL} "
+        "without a size or with --idr",
+    )
+    _add_running(parser)
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
         "--size",
         type=_size,
         help="2x (factor, up to 16), 3840x (width), x2160 (height), 3840x2160 (box to fit into) or "
         "12MP; default: the model's factor",
+    )
+    group.add_argument(
+        "--scale",
+        type=_factor,
+        dest="size",
+        metavar="FACTOR",
+        help="the same as --size FACTORx; 1 cleans and leaves the size",
     )
     parser.add_argument(
         "--overlap",
@@ -107,6 +121,7 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
 def _add_estimate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", nargs="+", type=_name, help="files, folders or globs")
     parser.add_argument("-o", "--output", type=_path, help="IDR file: one row for each image")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help=_MODEL_HELP)
     _add_running(parser)
     parser.add_argument("--mean", action="store_true", help="save the average of all instead")
     parser.add_argument("--overwrite", action="store_true")
@@ -116,6 +131,7 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", type=_path, help="an image, or an IDR file")
     parser.add_argument("-o", "--output", type=_path, help="PNG file for the figure")
     parser.add_argument("--other", type=_path, help="an image or IDR file to compare with")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help=_MODEL_HELP)
     _add_running(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
 
@@ -166,7 +182,6 @@ def _add_export_dtype(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default=DEFAULT_MODEL, help=_MODEL_HELP)
     parser.add_argument(
         "--tile", type=_number_or("auto", "none"), default="auto", help="LQ pixels, auto or none"
     )
@@ -204,6 +219,17 @@ def _number_or(*words: str) -> Callable[[str], int | str]:
             ) from None
 
     return parse
+
+
+def _factor(text: str) -> OutputSize:
+    try:
+        factor = float(text.lower().strip("x"))  # x2 and 2x are what people write, too
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a factor such as 2, got {text!r}") from None
+    try:
+        return OutputSize(factor=factor)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _size(text: str) -> OutputSize:

@@ -9,20 +9,18 @@ import torch
 from einops import rearrange
 from tqdm import tqdm
 
-from ..errors import ConfigError, printable
-from ..estimation.maps import idr_map
+from ..errors import ConfigError
 from ..files.images import DecodedImage, check_format, read_image, write_image
-from ..files.loading import load
 from ..idr import IDR
-from ..meaning.strength import check_strength, with_strength
+from ..meaning.strength import check_strength
 from ..memory import check_room, explaining_shortage
-from ..model import KDSR
-from ..options import LARGEST_MAP, WRAPS, UpscaleOptions
-from ..upscaling.resized import resizing_bytes, upscale_to
+from ..options import LARGEST_MAP, UpscaleOptions
+from ..upscaling.resized import resizing_bytes
 from .failures import report
-from .inputs import find_inputs, pick_device, tile_of
+from .inputs import find_inputs, tile_of
 from .outputs import IDR_SUFFIXES, check_new, check_output, check_targets, output_path
 from .overlap import overlapped
+from .passes import Models, Step, run_steps
 from .streams import note, say
 
 
@@ -52,14 +50,12 @@ def upscale(arguments: argparse.Namespace) -> int:
     if arguments.save_idr:
         read = (*inputs, *read)
         check_output(arguments.save_idr, IDR_SUFFIXES, "IDRs", read, overwrite=arguments.overwrite)
-    model = load(arguments.model).to(pick_device(arguments.device))
     idr = IDR.load(arguments.idr) if arguments.idr else None
-    if idr is not None:
-        idr.check_model(model.fingerprint, model.config.n_feats)
+    models = Models(arguments, idr)
     codes = []
 
     def work(source: Path, picture: DecodedImage) -> _Result:
-        return _upscaled(model, idr, source, picture, targets[source], tile, arguments)
+        return _upscaled(models, idr, source, picture, targets[source], arguments)
 
     def write(source: Path, result: _Result) -> str:
         return _written(source, result, targets[source], arguments)
@@ -87,51 +83,20 @@ class _Result(NamedTuple):
 
 
 def _upscaled(
-    model: KDSR,
+    models: Models,
     idr: IDR | None,
     source: Path,
     picture: DecodedImage,
     target: Path,
-    tile: int | str | None,
     arguments: argparse.Namespace,
 ) -> _Result:
     check_new(target, overwrite=arguments.overwrite)
     height, width = picture.rgb.shape[-2:]
-    full = (height * model.config.scale, width * model.config.scale)
-    size = arguments.size.resolve(height, width) if arguments.size else full
-    check_format(target, transparent=picture.alpha is not None, size=size)
-    buffer = _buffer(picture, size, full)
-    wrap = WRAPS[arguments.wrap]
-    if arguments.map:
-        steering = idr_map(
-            model, picture.rgb, cells=arguments.map, wrap=wrap, dtype=arguments.dtype
-        )
-    else:
-        if idr is None:
-            idr = model.estimate(
-                picture.rgb, wrap=wrap, dtype=arguments.dtype, provenance={"image": source.name}
-            )
-        steering = idr
-    with tqdm(desc=printable(source.name), unit="tile", disable=None, leave=False) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        pixels = upscale_to(
-            model,
-            picture.rgb,
-            with_strength(model, steering, arguments.strength),
-            size,
-            alpha=picture.alpha,
-            out=buffer,
-            tile=tile,
-            overlap=arguments.overlap,
-            wrap=wrap,
-            dtype=arguments.dtype,
-            progress=progress,
-        )
-    return _Result(picture, pixels[0], idr)
+    steps = models.steps((height, width), arguments.size)
+    check_format(target, transparent=picture.alpha is not None, size=steps[-1].size)
+    buffer = _buffer(picture, steps[-1])
+    kept = run_steps(steps, source, picture, idr, buffer, arguments)
+    return _Result(picture, buffer[0], kept)
 
 
 def _written(source: Path, result: _Result, target: Path, arguments: argparse.Namespace) -> str:
@@ -150,18 +115,18 @@ def _written(source: Path, result: _Result, target: Path, arguments: argparse.Na
     return f"{source} -> {target} ({width} x {height} px)"
 
 
-def _buffer(picture: DecodedImage, size: tuple[int, int], full: tuple[int, int]) -> torch.Tensor:
+def _buffer(picture: DecodedImage, last: Step) -> torch.Tensor:
     """A result buffer, a quarter of float32 where the result will have 8 bits anyway.
 
     Its memory is laid out as image files want it, (H, W, C), so that nothing is copied. What the
     work takes besides is asked for, too, before there is any work.
     """
-    height, width = size
+    height, width = last.size
     shape = (1, height, width, 3 if picture.alpha is None else 4)
     dtype = torch.float32 if picture.deep else torch.uint8
     needed = math.prod(shape) * dtype.itemsize
-    if size != full or picture.alpha is not None:
-        needed += resizing_bytes(full, size)
+    if last.size != last.full or picture.alpha is not None:
+        needed += resizing_bytes(last.full, last.size)
     check_room(needed, f"a result of {width} x {height} px")
     with explaining_shortage("for the result", "close other programs, or choose a smaller --size"):
         buffer = torch.empty(shape, dtype=dtype)

@@ -29,7 +29,9 @@ class CatalogEntry:
     licence: str
     """Of the weights."""
     scale: int
-    """Upscaling factor."""
+    """Upscaling factor; 1 cleans and leaves the size."""
+    purpose: str
+    """What it is for, in a few words."""
     degradations: str
     """What it was trained on, in words."""
 

@@ -256,7 +256,7 @@ def test_info_and_models_say_what_there_is(capsys: pytest.CaptureFixture[str]) -
     assert "student" in shown
     assert "638,115" in shown
     assert main(["models"]) == 0
-    assert "kdsr-s-x4  x4  bundled" in capsys.readouterr().out
+    assert "kdsr-s-x4  x4  photographs  (bundled, Apache-2.0)\n" in capsys.readouterr().out
 
 
 def test_info_escapes_what_could_steer_the_terminal(
@@ -400,12 +400,12 @@ def test_ctrl_c_in_the_command_leaves_nothing_half_written(folder: Path, weights
     script = """
 import sys
 from pathlib import Path
-import kdsr.cli.upscale
-compute = kdsr.cli.upscale.upscale_to
+import kdsr.cli.passes
+compute = kdsr.cli.passes.upscale_to
 def started(*arguments, **keywords):
     Path("started").touch()
     return compute(*arguments, **keywords)
-kdsr.cli.upscale.upscale_to = started
+kdsr.cli.passes.upscale_to = started
 sys.exit(kdsr.cli.main(["upscale", "a.png", "-o", "out/b.png", "--tile", "8"]))
 """
     process = subprocess.Popen(

@@ -56,7 +56,7 @@ def entry(content: bytes, **changes: object) -> CatalogEntry:
     values: dict = {
         "name": "tiny", "repo": "someone/models", "file": FILE, "revision": COMMIT,
         "sha256": hashlib.sha256(content).hexdigest(), "licence": "Apache-2.0", "scale": 4,
-        "degradations": "none",
+        "purpose": "tests", "degradations": "none",
     }  # fmt: skip
     return CatalogEntry(**{**values, **changes})
 
@@ -310,6 +310,7 @@ def test_an_unknown_name_lists_the_names_there_are() -> None:
 def test_the_catalog_lists_only_what_exists(model: CatalogEntry) -> None:
     assert model.licence
     assert model.degradations
+    assert model.purpose
     if model.bundled:
         data = (WEIGHTS / model.file).read_bytes()
         assert hashlib.sha256(data).hexdigest() == model.sha256

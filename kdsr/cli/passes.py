@@ -1,0 +1,154 @@
+"""The passes of `kdsr upscale`: by the model that is named, or by those that fit the size."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+from tqdm import tqdm
+
+from ..errors import printable
+from ..estimation.maps import idr_map
+from ..estimation.regions import Regions
+from ..files.catalog import list_models
+from ..files.choosing import models_by_factor
+from ..files.images import DecodedImage
+from ..files.loading import load
+from ..idr import IDR
+from ..meaning.strength import with_strength
+from ..model import KDSR
+from ..options import DEFAULT_MODEL, WRAPS
+from ..upscaling.passes import plan_passes
+from ..upscaling.resized import upscale_to
+from ..upscaling.sizes import OutputSize
+from .inputs import pick_device, tile_of
+
+
+@dataclass(frozen=True)
+class Step:
+    """One pass over a picture."""
+
+    model: KDSR
+    """On the device to run on."""
+    size: tuple[int, int]
+    """(height, width) of its result."""
+    full: tuple[int, int]
+    """What the network makes, before it is resized to that."""
+
+
+class Models:
+    """Loads each model that is needed once.
+
+    Args:
+        arguments: Of the command.
+        idr: That was read for it, or None. It fits one model alone: then nothing is chosen.
+
+    Raises:
+        IDRError: If the IDR is another model's.
+    """
+
+    def __init__(self, arguments: argparse.Namespace, idr: IDR | None) -> None:
+        self._device = pick_device(arguments.device)
+        self._loaded: dict[int, KDSR] = {}
+        self._names: dict[int, str] = {}
+        if arguments.model is None and arguments.size is not None and idr is None:
+            found = models_by_factor(list_models())
+            self._names = {factor: entry.name for factor, entry in found.items()}
+            return
+        model = load(arguments.model or DEFAULT_MODEL).to(self._device)
+        if idr is not None:
+            idr.check_model(model.fingerprint, model.config.n_feats)
+        self._loaded = {model.config.scale: model}
+
+    def steps(self, source: tuple[int, int], wish: OutputSize | None) -> list[Step]:
+        """The passes that make a picture of (height, width) as large as is wished.
+
+        Raises:
+            ConfigError: If the size is out of range, or no two passes lead to it.
+        """
+        factors = self._names or self._loaded
+        own = next(iter(factors))
+        target = wish.resolve(*source) if wish else (source[0] * own, source[1] * own)
+        steps, before = [], source
+        for one in plan_passes(source, target, factors):
+            full = (before[0] * one.factor, before[1] * one.factor)
+            steps.append(Step(self._model(one.factor), one.size, full))
+            before = one.size
+        return steps
+
+    def _model(self, factor: int) -> KDSR:
+        if factor not in self._loaded:
+            self._loaded[factor] = load(self._names[factor]).to(self._device)
+        return self._loaded[factor]
+
+
+def run_steps(
+    steps: list[Step],
+    source: Path,
+    picture: DecodedImage,
+    idr: IDR | None,
+    out: Tensor,
+    arguments: argparse.Namespace,
+) -> IDR | None:
+    """Upscales a picture into `out`; a second pass estimates anew, of what the first has made.
+
+    Returns:
+        The IDR of the picture; None with `--map`, which makes many.
+    """
+    rgb, alpha, kept = picture.rgb, picture.alpha, None
+    for number, step in enumerate(steps, 1):
+        steering = idr if number == 1 else None
+        if steering is None:
+            steering = _estimated(step.model, rgb, source, arguments, by_map=number == 1)
+        if number == 1 and isinstance(steering, IDR):
+            kept = steering
+        which = f", pass {number} of {len(steps)}" if len(steps) > 1 else ""
+        made = _run(
+            step,
+            (rgb, alpha),
+            with_strength(step.model, steering, arguments.strength),
+            out if number == len(steps) else None,
+            f"{printable(source.name)}{which}",
+            arguments,
+        )
+        rgb, alpha = made[:, :3], made[:, 3:] if made.shape[1] > 3 else None
+    return kept
+
+
+def _estimated(
+    model: KDSR, rgb: Tensor, source: Path, arguments: argparse.Namespace, *, by_map: bool
+) -> IDR | Regions:
+    wrap, dtype = WRAPS[arguments.wrap], arguments.dtype
+    if arguments.map and by_map:
+        return idr_map(model, rgb, cells=arguments.map, wrap=wrap, dtype=dtype)
+    return model.estimate(rgb, wrap=wrap, dtype=dtype, provenance={"image": source.name})
+
+
+def _run(
+    step: Step,
+    picture: tuple[Tensor, Tensor | None],
+    steering: IDR | Regions,
+    out: Tensor | None,
+    title: str,
+    arguments: argparse.Namespace,
+) -> Tensor:
+    """One pass over (colours, opacity); returns (1, 3 or 4, *step.size)."""
+    with tqdm(desc=title, unit="tile", disable=None, leave=False) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return upscale_to(
+            step.model,
+            picture[0],
+            steering,
+            step.size,
+            alpha=picture[1],
+            out=out,
+            tile=tile_of(arguments),
+            overlap=arguments.overlap,
+            wrap=WRAPS[arguments.wrap],
+            dtype=arguments.dtype,
+            progress=progress,
+        )
