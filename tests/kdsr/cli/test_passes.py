@@ -92,13 +92,13 @@ def test_transparency_goes_through_both_passes(models: dict[int, KDSR]) -> None:
     save("a.png", channels=4)
     assert upscale("a.png", "-o", "b.png", "--scale", "8") == 0
     assert upscale("a.png", "-o", "c.png", "--scale", "1") == 0
-    large, alone = (read_image(Path(name)) for name in ("b.png", "c.png"))
-    assert large.alpha is not None
-    assert alone.alpha is not None
-    assert large.alpha.shape == (1, 1, 72, 96)
-    assert torch.equal(alone.alpha, read_image(Path("a.png")).alpha)
-    small = torch.nn.functional.avg_pool2d(large.alpha, 8)
-    assert (small - alone.alpha).abs().mean() < 0.1
+    before, large, alone = (read_image(Path(f"{name}.png")).alpha for name in "abc")
+    assert before is not None
+    assert large is not None
+    assert alone is not None
+    assert torch.equal(alone, before)
+    assert large.shape == (1, 1, 72, 96)
+    assert (torch.nn.functional.avg_pool2d(large, 8) - before).abs().mean() < 0.1
 
 
 def test_pictures_of_one_run_each_get_the_model_that_fits_them(
