@@ -44,6 +44,10 @@ class VideoError(KDSRError):
     """A video that cannot be read, or written."""
 
 
+class ClusterError(KDSRError):
+    """A cluster that cannot be reached, or whose workers cannot do the work."""
+
+
 class IDRError(KDSRError):
     """An IDR that does not fit the model, the batch or the file format."""
 

@@ -10,7 +10,7 @@ from tests.support.places import ROOT
 
 STDLIB = set(sys.stdlib_module_names)
 CORE = {"torch", "numpy", "safetensors", "einops", "PIL", "huggingface_hub", "tqdm"}
-OPTIONAL = {"av", "onnx", "onnxscript", "spandrel"}
+OPTIONAL = {"av", "onnx", "onnxscript", "ray", "spandrel"}
 FOR_TYPE_CHECKERS = {"typing_extensions"}
 
 LIBRARY = (
@@ -28,6 +28,7 @@ LIBRARY = (
     ("files",),
     ("spandrel",),
     ("video",),
+    ("cluster",),
     ("__init__",),
     ("cli", "__main__"),
 )

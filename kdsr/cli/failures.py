@@ -2,8 +2,10 @@
 
 import logging
 import os
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from ..errors import KDSRError
 from ..memory import is_out_of_memory
@@ -15,6 +17,20 @@ VERBOSE = "KDSR_VERBOSE"
 _log = logging.getLogger(__name__)
 
 
+class Failure(NamedTuple):
+    """What is to be said of an error; unlike some errors it can go from machine to machine."""
+
+    code: int
+    line: str
+    details: str
+    """The traceback."""
+
+
+def explained(error: Exception) -> Failure:
+    """What `report` would say."""
+    return Failure(*_said(error), "".join(traceback.format_exception(error)))
+
+
 def report(error: Exception) -> int:
     """Says in one line what went wrong.
 
@@ -22,24 +38,36 @@ def report(error: Exception) -> int:
         The exit code: 2 for what the user can mend, 1 for a mistake in this program.
     """
     _log.debug("%s", type(error).__name__, exc_info=error)
+    code, line = _said(error)
+    complain(line)
+    return code
+
+
+def report_failure(failure: Failure, about: str) -> int:
+    """Says what went wrong elsewhere; see `report`.
+
+    Args:
+        failure: From `explained`.
+        about: What it is about, if the line itself does not say so.
+    """
+    _log.debug("%s", failure.details)
+    complain(failure.line if about in failure.line else f"{about}: {failure.line}")
+    return failure.code
+
+
+def _said(error: Exception) -> tuple[int, str]:
+    """The exit code and the line."""
     if isinstance(error, KDSRError):
-        complain(str(error))
-    elif is_out_of_memory(error):
-        complain(
-            "not enough memory; close other programs, or take a smaller image, --size or --tile"
-        )
-    elif isinstance(error, OSError):
-        where = (
-            f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-        )
-        complain(f"{where}{error.strerror or _first_line(error)}")
-    else:
-        complain(
-            f"a mistake in kdsr ({type(error).__name__}: {_first_line(error)}); please report it "
-            "with what --verbose says"
-        )
-        return 1
-    return 2
+        return 2, str(error)
+    if is_out_of_memory(error):
+        remedy = "close other programs, or take a smaller image, --size or --tile"
+        return 2, f"not enough memory; {remedy}"
+    if isinstance(error, OSError):
+        named = isinstance(error.filename, str | bytes)
+        where = f"{os.fsdecode(error.filename)}: " if named else ""
+        return 2, f"{where}{error.strerror or _first_line(error)}"
+    wrong = f"a mistake in kdsr ({type(error).__name__}: {_first_line(error)})"
+    return 1, f"{wrong}; please report it with what --verbose says"
 
 
 @contextmanager

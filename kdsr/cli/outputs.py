@@ -1,7 +1,7 @@
 """Where results go: one plan, checked before anything is computed."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..errors import ConfigError
@@ -95,6 +95,29 @@ def check_new(path: Path, *, overwrite: bool) -> None:
         raise ConfigError(f"{path} is a folder; name a file")
     if path.exists() and not overwrite:
         raise ConfigError(f"{path} exists; add --overwrite to replace it")
+
+
+def unfinished(targets: Mapping[Path, Path]) -> dict[Path, Path]:
+    """Those whose result does not exist yet; a result is whole or not there.
+
+    Each folder of results is listed once: asking for every file takes long on shared storage.
+
+    Args:
+        targets: Input -> result.
+    """
+    there = {folder: _names(folder) for folder in {target.parent for target in targets.values()}}
+    return {
+        source: target
+        for source, target in targets.items()
+        if target.name not in there[target.parent]
+    }
+
+
+def _names(folder: Path) -> set[str]:
+    if not folder.is_dir():
+        return set()
+    with os.scandir(folder) as entries:
+        return {entry.name for entry in entries}
 
 
 def _check_suffix(path: Path, suffixes: tuple[str, ...], holds: str, more: str = "") -> None:

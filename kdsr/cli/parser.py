@@ -92,6 +92,11 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--idr", type=_path, help="use this IDR instead of estimating one")
     group.add_argument(
+        "--one-idr",
+        action="store_true",
+        help="one look for a roll: estimate all images first, and use their average for each",
+    )
+    group.add_argument(
         "--map",
         type=int,
         nargs="?",
@@ -106,7 +111,9 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         help="0 takes the image for clean, 1 is as estimated, up to 1.25 restores more than that",
     )
-    parser.add_argument("--save-idr", type=_path, help="save the IDR of a single input")
+    parser.add_argument(
+        "--save-idr", type=_path, help="save the IDR of a single input, or of --one-idr"
+    )
     parser.add_argument("--suffix", default="-kdsr", help="added to the names of results")
     parser.add_argument(
         "--format", choices=WRITE_FORMATS, help="of the results; default: the input's"
@@ -116,6 +123,13 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1-100")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    parser.add_argument(
+        "--cluster",
+        type=_name,
+        metavar="ADDRESS",
+        help="share the files among many workers, by Ray: auto for all GPUs (or cores) of this "
+        "machine, or HOST:PORT of a cluster; results that exist are taken for finished",
+    )
 
 
 def _add_estimate(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,8 @@
 
 import argparse
 import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,29 +16,56 @@ from ..files.images import DecodedImage, check_format, read_image, write_image
 from ..idr import IDR
 from ..meaning.strength import check_strength
 from ..memory import check_room, explaining_shortage
-from ..options import LARGEST_MAP, UpscaleOptions
+from ..options import LARGEST_MAP, WRAPS, UpscaleOptions
 from ..upscaling.resized import resizing_bytes
-from .failures import report
+from .failures import explained, report
 from .inputs import find_inputs, tile_of
+from .one_idr import OneIDR
 from .outputs import IDR_SUFFIXES, check_new, check_output, check_targets, output_path
 from .overlap import overlapped
 from .passes import Models, Step, run_steps
 from .streams import note, say
 
 
+Errand = tuple[Path, Path]
+"""A file, and where its result goes."""
+
+
 def upscale(arguments: argparse.Namespace) -> int:
     """Upscales every input; one that fails does not stop the others."""
-    tile = tile_of(arguments)
-    UpscaleOptions(tile=tile, overlap=arguments.overlap)  # wrong values fail before any work
+    inputs = find_inputs(arguments.input)
+    targets = checked(arguments, inputs)
+    single = len(inputs) == 1
+    idr = IDR.load(arguments.idr) if arguments.idr else None
+    desk = Desk(arguments, Models(arguments, idr))
+    if arguments.one_idr:
+        idr = _one_idr(desk, inputs)
+    codes = []
+    with tqdm(total=len(inputs), unit="image", disable=None if not single else True) as files:
+        for _, outcome in desk.upscaled(list(targets.items()), idr):
+            if isinstance(outcome, str):
+                say(outcome)
+            else:
+                codes.append(report(outcome))
+            files.update()
+    if not single:
+        note(f"{len(inputs) - len(codes)} of {len(inputs)} images upscaled")
+    return max(codes, default=0)
+
+
+def checked(arguments: argparse.Namespace, inputs: Sequence[Path]) -> dict[Path, Path]:
+    """Where the result of each input goes; wrong options fail here, before any work."""
+    UpscaleOptions(tile=tile_of(arguments), overlap=arguments.overlap)
     if not 1 <= arguments.quality <= 100:
         raise ConfigError(f"--quality must be 1 to 100, got {arguments.quality}")
     check_strength(arguments.strength)
     if arguments.map is not None and not 1 <= arguments.map <= LARGEST_MAP:
         raise ConfigError(f"--map must be 1 to {LARGEST_MAP} cells, got {arguments.map}")
-    inputs = find_inputs(arguments.input)
     single = len(inputs) == 1
-    if arguments.save_idr and not single:
-        raise ConfigError("--save-idr is for one input; use `kdsr estimate` for several")
+    if arguments.save_idr and not (single or arguments.one_idr):
+        raise ConfigError(
+            "--save-idr is for one input, or for --one-idr; use `kdsr estimate` for several"
+        )
     if arguments.save_idr and arguments.map:
         raise ConfigError("--save-idr keeps one IDR, --map makes many; leave one of them out")
     targets = {
@@ -49,27 +78,58 @@ def upscale(arguments: argparse.Namespace) -> int:
     check_targets(targets, read)
     if arguments.save_idr:
         read = (*inputs, *read)
-        check_output(arguments.save_idr, IDR_SUFFIXES, "IDRs", read, overwrite=arguments.overwrite)
-    idr = IDR.load(arguments.idr) if arguments.idr else None
-    models = Models(arguments, idr)
-    codes = []
+        goes_on = arguments.cluster and arguments.one_idr  # with the IDR of a run that was stopped
+        replace = arguments.overwrite or goes_on
+        check_output(arguments.save_idr, IDR_SUFFIXES, "IDRs", read, overwrite=replace)
+    return targets
 
-    def work(source: Path, picture: DecodedImage) -> _Result:
-        return _upscaled(models, idr, source, picture, targets[source], arguments)
 
-    def write(source: Path, result: _Result) -> str:
-        return _written(source, result, targets[source], arguments)
-
-    with tqdm(total=len(inputs), unit="image", disable=None if not single else True) as files:
-        for _, outcome in overlapped(inputs, read_image, work, write):
-            if isinstance(outcome, str):
-                say(outcome)
-            else:
-                codes.append(report(outcome))
+def _one_idr(desk: "Desk", inputs: Sequence[Path]) -> IDR:
+    gathered = OneIDR(len(inputs))
+    with tqdm(total=len(inputs), desc="estimating", unit="image", disable=None) as files:
+        for _, outcome in desk.estimated(inputs):
+            gathered.take(outcome if isinstance(outcome, IDR) else explained(outcome))
             files.update()
-    if not single:
-        note(f"{len(inputs) - len(codes)} of {len(inputs)} images upscaled")
-    return max(codes, default=0)
+    return gathered.result(desk.arguments)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Models and what was asked of them: does the same with a file here and on any machine."""
+
+    arguments: argparse.Namespace
+    models: Models
+
+    def estimated(self, sources: Sequence[Path]) -> Iterator[tuple[Path, IDR | Exception]]:
+        """The IDR of each file by the model for all of them, or why it has none."""
+        model, arguments = self.models.only, self.arguments
+
+        def work(source: Path, picture: DecodedImage) -> IDR:
+            return model.estimate(
+                picture.rgb,
+                tile=tile_of(arguments),
+                wrap=WRAPS[arguments.wrap],
+                dtype=arguments.dtype,
+                provenance={"image": source.name},
+            )
+
+        return overlapped(sources, read_image, work, lambda _, idr: idr)
+
+    def upscaled(
+        self, errands: Sequence[Errand], idr: IDR | None = None
+    ) -> Iterator[tuple[Errand, str | Exception]]:
+        """Upscales files; yields a line about each, or why there is no result.
+
+        Args:
+            errands: The files and where their results go.
+            idr: For all of them, in place of each one's own.
+        """
+        return overlapped(
+            errands,
+            lambda errand: read_image(errand[0]),
+            lambda errand, picture: _upscaled(self, idr, errand, picture),
+            lambda errand, result: _written(self.arguments, errand, result),
+        )
 
 
 class _Result(NamedTuple):
@@ -82,25 +142,20 @@ class _Result(NamedTuple):
     idr: IDR | None
 
 
-def _upscaled(
-    models: Models,
-    idr: IDR | None,
-    source: Path,
-    picture: DecodedImage,
-    target: Path,
-    arguments: argparse.Namespace,
-) -> _Result:
-    check_new(target, overwrite=arguments.overwrite)
+def _upscaled(desk: Desk, idr: IDR | None, errand: Errand, picture: DecodedImage) -> _Result:
+    source, target = errand
+    check_new(target, overwrite=desk.arguments.overwrite)
     height, width = picture.rgb.shape[-2:]
-    steps = models.steps((height, width), arguments.size)
+    steps = desk.models.steps((height, width), desk.arguments.size)
     check_format(target, transparent=picture.alpha is not None, size=steps[-1].size)
     buffer = _buffer(picture, steps[-1])
-    kept = run_steps(steps, source, picture, idr, buffer, arguments)
+    kept = run_steps(steps, source, picture, idr, buffer, desk.arguments)
     return _Result(picture, buffer[0], kept)
 
 
-def _written(source: Path, result: _Result, target: Path, arguments: argparse.Namespace) -> str:
+def _written(arguments: argparse.Namespace, errand: Errand, result: _Result) -> str:
     """Writes a result; returns a line about it."""
+    source, target = errand
     write_image(
         target,
         result.pixels,
@@ -109,7 +164,7 @@ def _written(source: Path, result: _Result, target: Path, arguments: argparse.Na
         compress=arguments.compress,
         overwrite=arguments.overwrite,
     )
-    if arguments.save_idr and result.idr is not None:
+    if arguments.save_idr and result.idr is not None and not arguments.one_idr:
         result.idr.save(arguments.save_idr, overwrite=arguments.overwrite)
     height, width = result.pixels.shape[1:]
     return f"{source} -> {target} ({width} x {height} px)"
