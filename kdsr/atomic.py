@@ -19,6 +19,7 @@ _DAY = 86_400  # seconds
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 _unfinished: dict[Path, list[Path]] = {}  # part -> folders made for it, the deepest first
+_swept: set[Path] = set()  # folders
 
 
 @contextmanager
@@ -27,8 +28,8 @@ def writing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
 
     On any error, an interrupt included, the temporary file is removed, with the folders that were
     made for it, and `path` is as it was. What a killed process left behind is removed by the next
-    one that writes into that folder. Write with Python's own files: libraries that write by
-    themselves report a full disk in words of their own, or abort.
+    process, when it first writes into that folder. Write with Python's own files: libraries that
+    write by themselves report a full disk in words of their own, or abort.
 
     Args:
         path: The file; missing folders are made. A link stays a link to the file that is written.
@@ -45,7 +46,9 @@ def writing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     _unfinished[part] = made
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        sweep(target.parent)
+        if target.parent not in _swept:  # once: listing a folder of a million files takes a second
+            _swept.add(target.parent)
+            sweep(target.parent)
         # Nobody may read a private file's new content meanwhile; a new file follows the umask.
         part.touch(0o600 if target.exists() else 0o666, exist_ok=False)
         mode = (target if target.exists() else part).stat().st_mode
@@ -73,7 +76,7 @@ def abandon() -> None:
 def sweep(folder: Path, *, below: bool = False) -> None:
     """Removes the parts that processes of this machine left behind when they were killed.
 
-    `writing` does that for the folder it writes into.
+    `writing` does that, once in a process, for each folder it writes into.
 
     Args:
         folder: Where to look; need not exist.

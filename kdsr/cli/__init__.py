@@ -36,6 +36,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(command: str, arguments: "argparse.Namespace") -> int:
     """Imports what one command needs (PyTorch takes a moment) and runs it."""
+    if command == "upscale" and arguments.cluster:
+        from .cluster import upscale_on_cluster
+
+        return upscale_on_cluster(arguments)
     if command == "upscale":
         from .upscale import upscale
 

@@ -1,57 +1,62 @@
 """`kdsr upscale --cluster`: the same work, by many workers."""
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
+from ..atomic import sweep
 from ..cluster.crew import Crew, crew
 from ..errors import ClusterError
-from ..files.loading import load
 from ..idr import IDR
 from .failures import Failure, explained, report_failure
+from .inputs import find_inputs
 from .one_idr import OneIDR
 from .outputs import unfinished
+from .passes import Models
 from .streams import note, say
-from .upscale import Desk, read_idr
+from .upscale import Desk, Errand, checked
 
 
-def upscale_on_cluster(arguments: argparse.Namespace, targets: Mapping[Path, Path]) -> int:
-    """Upscales every input whose result is not there yet; says in the end which ones failed.
-
-    Args:
-        arguments: Of the command, checked; see `anywhere`.
-        targets: Input -> result.
-    """
-    model = load(arguments.model)  # a wrong model or IDR fails before there is a cluster
-    idr = read_idr(arguments.idr, model)
+def upscale_on_cluster(arguments: argparse.Namespace) -> int:
+    """Upscales every input whose result is not there yet; says in the end which ones failed."""
+    arguments, inputs = _anywhere(arguments, find_inputs(arguments.input))
+    targets = checked(arguments, inputs)
     left = targets if arguments.overwrite else unfinished(targets)
     if len(left) < len(targets):
         there = len(targets) - len(left)
         note(f"{there} of {len(targets)} results are there; --overwrite makes them anew")
     if not left:
         return 0
-    if (
-        arguments.one_idr
-        and not arguments.overwrite
-        and arguments.save_idr
-        and arguments.save_idr.is_file()
-    ):
-        idr = read_idr(arguments.save_idr, model)  # by a run that was stopped
-    opener = partial(_opened, arguments, len(targets) == 1, model.fingerprint)
+    idr = _read_idr(arguments)
+    models = Models(_on(arguments, "cpu"), idr)  # what is wrong with them is wrong everywhere
+    opener = partial(_opened, arguments, idr, models.identity())
     with crew(arguments.cluster, arguments.device, opener) as workers:
         if arguments.one_idr and idr is None:
-            idr = _one_idr(workers, list(targets), arguments)
-        failures = _upscale(workers, left, idr, overwrite=arguments.overwrite)
+            idr = _one_idr(workers, inputs, arguments)
+        failures = _upscale(workers, list(left.items()), idr, overwrite=arguments.overwrite)
+    for folder in {target.parent for target in left.values()}:
+        sweep(folder)  # after workers that died here as the last to write there
     codes = [report_failure(failures[source], str(source)) for source in sorted(failures)]
     note(f"{len(targets) - len(failures)} of {len(targets)} images upscaled")
     return max(codes, default=0)
 
 
-def anywhere(
+def _read_idr(arguments: argparse.Namespace) -> IDR | None:
+    """The IDR for all images that is known before any work."""
+    if arguments.idr:
+        return IDR.load(arguments.idr)
+    kept = arguments.save_idr if arguments.one_idr and not arguments.overwrite else None
+    return IDR.load(kept) if kept and kept.is_file() else None  # by a run that was stopped
+
+
+def _on(arguments: argparse.Namespace, device: str) -> argparse.Namespace:
+    return argparse.Namespace(**{**vars(arguments), "device": device})
+
+
+def _anywhere(
     arguments: argparse.Namespace, inputs: Iterable[Path]
 ) -> tuple[argparse.Namespace, list[Path]]:
     """The same arguments and inputs with names that do not depend on the folder one is in."""
@@ -59,24 +64,20 @@ def anywhere(
     for name in ("output", "idr", "save_idr"):
         if getattr(arguments, name) is not None:
             setattr(changed, name, getattr(arguments, name).absolute())
-    if Path(arguments.model).is_file():
+    if arguments.model and Path(arguments.model).is_file():
         changed.model = str(Path(arguments.model).absolute())
     return changed, list(dict.fromkeys(path.absolute() for path in inputs))
 
 
 def _upscale(
-    workers: Crew[Desk],
-    targets: Mapping[Path, Path],
-    idr: IDR | None,
-    *,
-    overwrite: bool,
+    workers: Crew[Desk], errands: Sequence[Errand], idr: IDR | None, *, overwrite: bool
 ) -> dict[Path, Failure]:
-    """Upscales into new files; returns what failed."""
+    """The work itself; returns what failed."""
     failures: dict[Path, Failure] = {}
-    with tqdm(total=len(targets), unit="image", disable=None) as files:
+    with tqdm(total=len(errands), unit="image", disable=None) as files:
 
-        def report(source: Path, outcome: str | Failure | ClusterError) -> None:
-            target = targets[source]
+        def report(errand: Errand, outcome: str | Failure | ClusterError) -> None:
+            source, target = errand
             if isinstance(outcome, str):
                 say(outcome)
             elif not overwrite and target.exists():  # by a worker that died before it could say so
@@ -86,7 +87,7 @@ def _upscale(
                 files.set_postfix(failed=len(failures))
             files.update()
 
-        workers.run(partial(_upscaled, idr=idr), list(targets), report)
+        workers.run(partial(_upscaled, idr=idr), errands, report)
     return failures
 
 
@@ -110,14 +111,16 @@ def _failure(outcome: Failure | ClusterError) -> Failure:
 # What follows runs in the workers.
 
 
-def _opened(arguments: argparse.Namespace, single: bool, fingerprint: str, device: str) -> Desk:
-    desk = Desk.opened(arguments, torch.device(device), single=single)
-    if desk.model.fingerprint != fingerprint:
+def _opened(
+    arguments: argparse.Namespace, idr: IDR | None, expected: dict[int, str], device: str
+) -> Desk:
+    models = Models(_on(arguments, device), idr)
+    if models.identity() != expected:
         raise ClusterError(
-            f"{arguments.model} is another model there (fingerprint {desk.model.fingerprint}, here "
-            f"{fingerprint}); install the same kdsr on every machine, or name a file that all see"
+            f"there are other models (by factor: {models.identity()}) than here ({expected}); "
+            "install the same kdsr on every machine, or name a file that all of them see"
         )
-    return desk
+    return Desk(arguments, models)
 
 
 def _estimated(desk: Desk, sources: Sequence[Path]) -> Iterator[tuple[Path, IDR | Failure]]:
@@ -126,7 +129,7 @@ def _estimated(desk: Desk, sources: Sequence[Path]) -> Iterator[tuple[Path, IDR 
 
 
 def _upscaled(
-    desk: Desk, sources: Sequence[Path], idr: IDR | None
-) -> Iterator[tuple[Path, str | Failure]]:
-    for source, outcome in desk.upscaled(sources, idr):
-        yield source, outcome if isinstance(outcome, str) else explained(outcome)
+    desk: Desk, errands: Sequence[Errand], idr: IDR | None
+) -> Iterator[tuple[Errand, str | Failure]]:
+    for errand, outcome in desk.upscaled(errands, idr):
+        yield errand, outcome if isinstance(outcome, str) else explained(outcome)

@@ -41,7 +41,8 @@ class Models:
 
     Args:
         arguments: Of the command.
-        idr: That was read for it, or None. It fits one model alone: then nothing is chosen.
+        idr: That was read for it, or None. One for all images fits one model alone: then nothing
+            is chosen.
 
     Raises:
         IDRError: If the IDR is another model's.
@@ -51,7 +52,8 @@ class Models:
         self._device = pick_device(arguments.device)
         self._loaded: dict[int, KDSR] = {}
         self._names: dict[int, str] = {}
-        if arguments.model is None and arguments.size is not None and idr is None:
+        for_all = idr is not None or arguments.one_idr
+        if arguments.model is None and arguments.size is not None and not for_all:
             found = models_by_factor(list_models())
             self._names = {factor: entry.name for factor, entry in found.items()}
             return
@@ -59,6 +61,16 @@ class Models:
         if idr is not None:
             idr.check_model(model.fingerprint, model.config.n_feats)
         self._loaded = {model.config.scale: model}
+
+    @property
+    def only(self) -> KDSR:
+        """The one model, where nothing is chosen."""
+        (model,) = self._loaded.values()
+        return model
+
+    def identity(self) -> dict[int, str]:
+        """Factor -> name or, where nothing is chosen, fingerprint."""
+        return self._names or {self.only.config.scale: self.only.fingerprint}
 
     def steps(self, source: tuple[int, int], wish: OutputSize | None) -> list[Step]:
         """The passes that make a picture of (height, width) as large as is wished.

@@ -26,7 +26,6 @@ from .overlap import overlapped
 from .passes import Models, Step, run_steps
 from .streams import note, say
 
-
 Errand = tuple[Path, Path]
 """A file, and where its result goes."""
 

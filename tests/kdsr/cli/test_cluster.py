@@ -1,0 +1,190 @@
+"""`--cluster` as far as it needs no cluster; tests/kdsr/cluster/test_ray.py has the rest."""
+
+import contextlib
+import os
+import pickle
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import kdsr.cli.cluster
+from kdsr import IDR
+from kdsr.cli import main
+from kdsr.cli.failures import Failure
+from kdsr.errors import ClusterError
+from kdsr.files.weights import save_checkpoint
+from tests.conftest import make_tiny
+from tests.support.calibrated import calibration_for
+from tests.support.places import ROOT
+
+MODEL = ["--model", "m.safetensors", "--dtype", "fp32"]
+
+
+class Here:
+    """A crew of one, in this process; what goes to a worker and back is pickled all the same."""
+
+    def __init__(self, opener: Callable[[str], Any]) -> None:
+        self.desk = pickle.loads(pickle.dumps(opener))("cpu")
+
+    def run(self, step: Callable, items: Sequence[Any], report: Callable[[Any, Any], None]) -> None:
+        step, items = pickle.loads(pickle.dumps((step, items)))
+        for item, outcome in step(self.desk, items):
+            report(*pickle.loads(pickle.dumps((item, outcome))))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """m.safetensors, pictures and one that is none in in/; workers run in this process."""
+
+    @contextlib.contextmanager
+    def crew(address: str, device: str, opener: Callable[[str], Any]) -> Iterator[Here]:
+        assert (address, device) == ("auto", "auto")
+        before = Path.cwd()
+        workers = Here(opener)
+        os.chdir("/")  # names must mean the same anywhere
+        try:
+            yield workers
+        finally:
+            os.chdir(before)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(kdsr.cli.cluster, "crew", crew)
+    model = make_tiny()
+    model.calibration = calibration_for(model)
+    save_checkpoint(model, tmp_path / "m.safetensors")
+    (tmp_path / "in").mkdir()
+    for seed, name in enumerate("abc"):
+        values = np.random.default_rng(seed).integers(0, 256, (14 + seed, 17, 3)).astype(np.uint8)
+        Image.fromarray(values).save(tmp_path / "in" / f"{name}.png")
+    (tmp_path / "in" / "bad.png").write_text("no picture")
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--size", "2x", "--format", "jpg", "--quality", "80", "--suffix", "_x"],
+        ["--wrap", "both", "--overlap", "fast", "--tile", "16", "--map", "2"],
+        ["--one-idr"],
+        ["--scale", "1.5", "--strength", "0.4"],
+    ],
+)
+def test_results_equal_those_of_the_plain_command(folder: Path, options: list[str]) -> None:
+    assert main(["upscale", "in", *MODEL, *options, "-o", "plain"]) == 2
+    assert main(["upscale", "in", *MODEL, *options, "-o", "shared", "--cluster", "auto"]) == 2
+    assert len(contents(folder / "plain")) == 3
+    assert contents(folder / "shared") == contents(folder / "plain")
+
+
+def test_failures_are_told_in_the_end_with_their_reasons(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "auto"]) == 2
+    said = capsys.readouterr()
+    assert [line.partition(" -> ")[0] for line in said.out.splitlines()] == [
+        str(folder / "in" / f"{name}.png") for name in "abc"
+    ]
+    failed, summary = said.err.splitlines()[-2:]
+    assert failed.startswith(f"kdsr: error: {folder / 'in' / 'bad.png'}: not an image that can be")
+    assert summary == "kdsr: 3 of 4 images upscaled"
+
+
+def test_results_that_exist_are_taken_for_finished_unless_told_otherwise(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ["upscale", "in", *MODEL, "-o", "out", "--cluster", "auto"]
+    main(run)
+    first = contents(folder / "out")
+    (folder / "out" / "a-kdsr.png").unlink()
+    (folder / "out" / "b-kdsr.png").write_text("as it was left")
+    (folder / "in" / "bad.png").unlink()
+    capsys.readouterr()
+    assert main(run) == 0
+    said = capsys.readouterr()
+    assert "2 of 3 results are there" in said.err
+    assert len(said.out.splitlines()) == 1
+    assert contents(folder / "out") == {**first, "b-kdsr.png": b"as it was left"}
+    assert main([*run, "--overwrite"]) == 0
+    assert contents(folder / "out") == first
+    assert main(run) == 0
+    assert "3 of 3 results are there" in capsys.readouterr().err
+
+
+def test_a_stopped_run_with_one_idr_goes_on_with_the_one_it_saved(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["--one-idr", "--save-idr", "one.safetensors", "--cluster", "auto"]
+    run = ["upscale", "in", *MODEL, "-o", "out", *options]
+    main(run)
+    first = contents(folder / "out")
+    (folder / "out" / "a-kdsr.png").unlink()
+    monkeypatch.setattr(kdsr.cli.cluster, "_one_idr", lambda *_: pytest.fail("estimated again"))
+    assert main(run) == 2
+    assert contents(folder / "out") == first
+    assert IDR.load("one.safetensors").provenance["images"] == "3"
+
+
+def test_a_result_that_a_dead_worker_left_counts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "in" / "bad.png").unlink()
+
+    def lost(
+        here: Here, step: Callable, items: list[Any], report: Callable[[Any, Any], None]
+    ) -> None:
+        (a, _), (b, outcome), (c, _) = step(here.desk, items)
+        report(a, Failure(2, "a-kdsr.png exists", ""))  # as told by the second worker
+        report(b, outcome)
+        c[1].unlink()
+        report(c, ClusterError("its worker died, 3 times in a row"))
+
+    monkeypatch.setattr(Here, "run", lost)
+    assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "auto"]) == 2
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 2
+    assert f"{folder / 'in' / 'c.png'}: its worker died, 3 times in a row" in said.err
+    assert "2 of 3 images upscaled" in said.err
+
+
+def test_another_model_on_a_workers_machine_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init = Here.__init__
+
+    def elsewhere(here: Here, opener: Callable[[str], Any]) -> None:
+        save_checkpoint(make_tiny(seed=1), folder / "m.safetensors")
+        init(here, opener)
+
+    monkeypatch.setattr(Here, "__init__", elsewhere)
+    assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "auto"]) == 2
+    assert "there are other models" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["ray://head:10001", "head", "Auto"])
+def test_addresses_that_are_none_are_refused(
+    tmp_path: Path, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ["upscale", str(ROOT / "samples" / "example.png"), "-o", str(tmp_path / "o.png")]
+    assert main([*run, "--cluster", address]) == 2
+    assert "--cluster expects auto or HOST:PORT" in capsys.readouterr().err
+
+
+def test_without_ray_the_error_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    run = ["upscale", str(ROOT / "samples" / "example.png"), "-o", str(tmp_path / "o.png")]
+    assert main([*run, "--cluster", "auto"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert 'pip install "kdsr[cluster]"' in line
+    assert list(tmp_path.iterdir()) == []

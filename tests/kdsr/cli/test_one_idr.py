@@ -1,0 +1,73 @@
+"""`--one-idr`: one look for a roll."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from kdsr import IDR
+from kdsr.cli import main
+from kdsr.files.weights import save_checkpoint
+from tests.conftest import make_tiny
+
+MODEL = ["--model", "m.safetensors", "--dtype", "fp32"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """m.safetensors, and three pictures in roll/."""
+    monkeypatch.chdir(tmp_path)
+    save_checkpoint(make_tiny(), tmp_path / "m.safetensors")
+    (tmp_path / "roll").mkdir()
+    for seed, name in enumerate("abc"):
+        values = np.random.default_rng(seed).integers(0, 256, (14 + seed, 17, 3)).astype(np.uint8)
+        Image.fromarray(values).save(tmp_path / "roll" / f"{name}.png")
+    return tmp_path
+
+
+def test_the_roll_has_the_idr_that_estimate_averages_and_every_picture_uses_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ["upscale", "roll", *MODEL, "--one-idr", "--save-idr", "one.safetensors", "-o", "out"]
+    assert main(run) == 0
+    assert "one IDR for all, from 3 of 3 images" in capsys.readouterr().err
+    assert main(["estimate", "roll", *MODEL, "--mean", "-o", "mean.safetensors"]) == 0
+    one, mean = IDR.load("one.safetensors"), IDR.load("mean.safetensors")
+    torch.testing.assert_close(one.idr, mean.idr, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(one.idr_full, mean.idr_full, rtol=1e-6, atol=1e-9)
+    assert torch.equal(one.structure, mean.structure)
+    assert main(["upscale", "roll", *MODEL, "--idr", "one.safetensors", "-o", "given"]) == 0
+    assert main(["upscale", "roll", *MODEL, "-o", "own"]) == 0
+    for path in (folder / "out").iterdir():
+        assert path.read_bytes() == (folder / "given" / path.name).read_bytes()
+        assert path.read_bytes() != (folder / "own" / path.name).read_bytes()
+
+
+def test_an_image_that_cannot_be_read_is_left_out_and_told_once(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "roll" / "bad.png").write_text("no picture")
+    assert main(["upscale", "roll", *MODEL, "--one-idr", "-o", "out"]) == 2
+    errors = capsys.readouterr().err
+    assert "from 3 of 4 images" in errors
+    assert errors.count("bad.png: not an image") == 1
+    assert len(list((folder / "out").iterdir())) == 3
+
+
+def test_a_roll_of_which_nothing_can_be_read_is_one_error(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("x.png", "y.png"):
+        (folder / name).write_text("no picture")
+    assert main(["upscale", "x.png", "y.png", *MODEL, "--one-idr", "-o", "out"]) == 2
+    assert "no image has an IDR; of the first: x.png: not an image" in capsys.readouterr().err
+    assert not (folder / "out").exists()
+
+
+def test_it_goes_with_no_other_idr(capsys: pytest.CaptureFixture[str]) -> None:
+    for other in (["--idr", "a.safetensors"], ["--map"]):
+        with pytest.raises(SystemExit):
+            main(["upscale", "a.png", "--one-idr", *other])
+        assert "not allowed with argument --one-idr" in capsys.readouterr().err
