@@ -46,7 +46,7 @@ _LONGEST = 15.0  # seconds of processor time; tests that take longer are left ou
 _RECORDING = 1800.0  # seconds of processor time for all tests of a folder, once
 _SLOW = "in_bf16 or test_bf16 or overfits"
 """Tests that are left out: parts of names."""
-_OPTIONS = ("-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "-k", f"not ({_SLOW})")
+_OPTIONS = ("-x", "-q", "--assert=plain", "--timeout=0", "-p", "no:cacheprovider", "-k", f"not ({_SLOW})")
 _PRELOADED = (
     "torch", "numpy", "PIL.Image", "safetensors.torch", "einops", "pytest", "hypothesis",
     "huggingface_hub.file_download", "accelerate", "jsonargparse", "torch.utils.tensorboard",

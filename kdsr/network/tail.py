@@ -2,9 +2,9 @@
 
 The official tail has no activation: convolutions and pixel shuffles only. It is therefore one
 linear map, and away from the image border that map is a single 5x5 convolution at LQ resolution
-followed by one pixel shuffle (`compose`). Zero padding between the tail's layers makes the two
-outermost LQ pixels differ; there the official tail is run on thin strips, so that the result
-equals the official network everywhere.
+followed by one pixel shuffle (`compose`). Zero padding between the tail's layers makes the outermost
+pixels differ, three at x4, one at x2 and x3; there the official tail is run on thin strips, so that
+the result equals the official network everywhere.
 
 Deviation: the paper has no x1. There the tail is the convolution to RGB alone, which needs none of
 this: it is composed of itself, and exact up to the border.
@@ -31,9 +31,12 @@ class Tail(nn.Module):
         steps = {1: (), 4: (2, 2)}.get(scale, (scale,))
         self.steps = steps
         self.reach = 2 if steps else 1
-        """LQ pixels that one output pixel sees on each side, and, where there are several layers,
-        that the padding between them spoils at each edge: two convolutions at LQ and 2x LQ and one
-        at 4x LQ reach less than two."""
+        """LQ pixels that one output pixel sees on each side: two convolutions at LQ and 2x LQ and
+        one at 4x LQ reach less than two."""
+        self.spoilt = 0
+        """Output pixels at each edge that the padding between the layers changes."""
+        for step in (*steps[1:], 1) if steps else ():
+            self.spoilt = (self.spoilt + 1) * step
         self.kernel_side = 2 * self.reach + 1
         """Of the composed convolution. Images with a shorter side, LQ pixels, go through the tail
         itself."""
@@ -51,25 +54,34 @@ class Tail(nn.Module):
         return self.out(x)
 
     def edge(self, x: Tensor, dim: int, *, far: bool) -> Tensor:
-        """The output over the outer two LQ rows (dim=2) or columns (dim=3) of `x`, exactly.
+        """The outer `spoilt` rows (dim=2) or columns (dim=3) of the output for `x`, exactly.
 
-        Runs on a strip of four and drops, after every layer, the rows that the strip's artificial
-        inner edge has spoilt.
+        Runs on a strip of three, and every layer on no more rows than the next one needs.
 
         Args:
-            x: Features, (B, C, H, W), at least four pixels along `dim`.
+            x: Features, (B, C, H, W), at least three pixels along `dim`.
             dim: 2 for the top and bottom edge, 3 for the left and right one.
             far: False for the top / left edge, True for the bottom / right one.
         """
-        x = _outer(x, dim, 2 * self.reach, far=far)
+        needed = [self.spoilt]  # of what each layer makes, from the last to the first
+        for step in reversed(self.steps):
+            needed.append(-(-(needed[-1] + 1) // step))
+        x = _outer(x, dim, needed.pop() + 1, far=far)
         for conv, step in zip(self.up, self.steps, strict=True):
-            valid = (x.shape[dim] - 1) * step
-            x = _outer(F.pixel_shuffle(conv(x), step), dim, valid, far=far)
-        return _outer(self.out(x), dim, self.reach * self.scale, far=far)
+            x = F.pixel_shuffle(_outer_convolution(conv, x, dim, far=far), step)
+            x = _outer(x, dim, needed.pop() + 1, far=far)
+        return _outer_convolution(self.out, x, dim, far=far)
 
 
 def _outer(x: Tensor, dim: int, length: int, *, far: bool) -> Tensor:
     return x.narrow(dim, x.shape[dim] - length if far else 0, length)
+
+
+def _outer_convolution(conv: nn.Module, x: Tensor, dim: int, *, far: bool) -> Tensor:
+    """Pads a strip at its outer edge alone: it comes out one row shorter, and all rows right."""
+    along = (0, 1) if far else (1, 0)
+    padded = F.pad(x, (1, 1, *along) if dim == 2 else (*along, 1, 1))
+    return F.conv2d(padded, conv.weight, conv.bias)  # pyright: ignore[reportArgumentType]
 
 
 @dataclass(frozen=True)
@@ -141,7 +153,7 @@ def run_composed(tail: Tail, composed: ComposedTail, x: Tensor) -> Tensor:
     if min(h, w) < tail.kernel_side:
         return tail(x)
     y = composed.interior(x)
-    inner = slice(tail.reach * tail.scale, -tail.reach * tail.scale)
+    inner = slice(tail.spoilt, -tail.spoilt)
     left, right = (tail.edge(x, 3, far=far)[:, :, inner] for far in (False, True))
     middle = torch.cat((left, y[:, :, inner, inner], right), dim=3)
     return torch.cat((tail.edge(x, 2, far=False), middle, tail.edge(x, 2, far=True)), dim=2)
