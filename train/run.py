@@ -14,11 +14,15 @@ several GPUs or machines.
 """
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+# Read when torch is imported: threads that wait for others sleep. Beside another busy process a
+# step takes several times as long if they spin.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 from accelerate import Accelerator
@@ -30,6 +34,7 @@ from train.loop.export import export_model
 from train.loop.freed_memory import keep_freed_memory
 from train.loop.loop import make_loop
 from train.loop.session import open_session
+from train.loop.threads import use_threads
 from train.measuring.calibration import calibrate_file, describe
 from train.recipes.options import TrainOptions
 from train.recipes.reading import make_parser, read_options, write_options
@@ -101,8 +106,7 @@ def show(options: TrainOptions, count: int) -> int:
 
 def train(options: TrainOptions) -> int:
     """Runs the stages that the options ask for, one after the other."""
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    use_threads(options.threads)
     keep_freed_memory()
     options = options.settled(_device(options))
     accelerator = _accelerator(options)

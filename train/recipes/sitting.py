@@ -54,7 +54,7 @@ class SittingOptions:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train."""
     threads: int = 0
-    """CPU threads; 0 leaves PyTorch's choice."""
+    """CPU threads; 0 for OMP_NUM_THREADS, or one for each core where that is not set."""
     cache: Path = Path("~/.cache/kdsr/data")
     """Where decoded photographs are kept."""
     log_every: int = 50
