@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import importlib
 import json
+import math
 import os
 import pickle
 import sys
@@ -46,7 +47,9 @@ _LONGEST = 15.0  # seconds of processor time; tests that take longer are left ou
 _RECORDING = 1800.0  # seconds of processor time for all tests of a folder, once
 _SLOW = "in_bf16 or test_bf16 or overfits"
 """Tests that are left out: parts of names."""
-_OPTIONS = ("-x", "-q", "--assert=plain", "--timeout=0", "-p", "no:cacheprovider", "-k", f"not ({_SLOW})")
+_OPTIONS = (
+    "-x", "-q", "--assert=plain", "--timeout=0", "-p", "no:cacheprovider", "-k", f"not ({_SLOW})"
+)  # fmt: skip
 _PRELOADED = (
     "torch", "numpy", "PIL.Image", "safetensors.torch", "einops", "pytest", "hypothesis",
     "huggingface_hub.file_download", "accelerate", "jsonargparse", "torch.utils.tensorboard",
@@ -61,6 +64,10 @@ class Run:
     folder: str
     mutants: list[Mutant]
     log: Path
+    seconds: float
+    """Processor time of the tests of one mutant: those beyond it are left out."""
+    tests: list[str]
+    """Files and folders of them."""
 
     def run(self) -> None:
         """Runs them: first those in functions, as tests are then imported only once."""
@@ -69,9 +76,7 @@ class Run:
             outcome, _ = in_a_process(lambda: self._in_functions(pickled), 100_000, printed)
             if outcome != "survived":
                 said = printed.read_text(encoding="utf-8", errors="replace")
-                raise SystemExit(
-                    f"{said}\nthe tests fail without a mutant: {' '.join(TESTS[self.folder])}"
-                )
+                raise SystemExit(f"{said}\nthe tests fail without a mutant: {' '.join(self.tests)}")
             recorder, left = pickle.loads(pickled.read_bytes())
         for mutant in self.mutants:
             if mutant.name in left:
@@ -106,10 +111,14 @@ class Run:
                     left.add(mutant.name)
             pickled.write_bytes(pickle.dumps((known, left)))
 
-        return _pytest(TESTS[self.folder], [recorder, InsteadOfTests(work)])
+        return _pytest(self.tests, [recorder, InsteadOfTests(work)])
 
     def _try(self, mutant: Mutant, recorder: Recorder, work: Callable[[list[str]], bool]) -> None:
-        tests = [t for t in recorder.tests_of(mutant.function) if recorder.seconds[t] <= _LONGEST]
+        tests, room = [], self.seconds
+        for test in recorder.tests_of(mutant.function):
+            room -= recorder.seconds[test]
+            if recorder.seconds[test] <= _LONGEST and (room >= 0 or not tests):
+                tests.append(test)
         limit = 20 + 4 * sum(recorder.seconds[test] for test in tests)
         outcome, seconds = in_a_process(lambda: work(tests), limit) if tests else ("survived", 0.0)
         line = {
@@ -145,6 +154,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=70, help="mutants of each folder")
     parser.add_argument("--log", type=Path, default=Path("mutants.jsonl"))
     parser.add_argument("--again", action="store_true", help="repeat the survivors in the log")
+    parser.add_argument(
+        "--seconds", type=float, default=math.inf, help="of tests for each mutant, fastest first"
+    )
+    parser.add_argument("--tests", nargs="+", help="instead of all that are about the folder")
     arguments = parser.parse_args(argv)
     os.chdir(ROOT)
     for module in _PRELOADED:
@@ -159,21 +172,25 @@ def main(argv: list[str] | None = None) -> int:
             files = sorted((ROOT / folder).rglob("*.py"))
             mutants = [mutant for file in files for mutant in mutants_of(file, ROOT)]
             sample = sorted(mutants, key=_draw)[: arguments.count]
-            repeated = "survived" if arguments.again else None
             done = _logged(arguments.log)
-            chosen = [
-                m for m in sample if done.get(m.name) == repeated and m.name not in equivalent
-            ]
+            if arguments.again:
+                chosen = [m for m in mutants if done.get(m.name) == "survived"]
+            else:
+                chosen = [m for m in sample if m.name not in done]
+            chosen = [mutant for mutant in chosen if mutant.name not in equivalent]
             print(f"{folder}: {len(mutants)} mutants, {len(chosen)} to run", flush=True)
             gone = {name for name in equivalent if name.startswith(f"{folder}/")}
             for name in sorted(gone - {mutant.name for mutant in mutants}):
                 print(f"no mutant any more, remove it from {EQUIVALENT.name}: {name}")
             if chosen:
-                Run(folder, sorted(chosen, key=lambda m: m.name), arguments.log).run()
-            done = _logged(arguments.log)
+                chosen.sort(key=lambda mutant: mutant.name)
+                tests = arguments.tests or TESTS[folder]
+                Run(folder, chosen, arguments.log, arguments.seconds, tests).run()
+            done = {mutant.name: "not run" for mutant in sample} | _logged(arguments.log)
             counts = Counter(
-                "equivalent" if m.name in equivalent else done.get(m.name, "not run")
-                for m in sample
+                "equivalent" if mutant.name in equivalent else done[mutant.name]
+                for mutant in mutants
+                if mutant.name in done
             )
             print(
                 f"{folder}:", ", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items()))
