@@ -1,6 +1,8 @@
 """Which functions each test enters, so that a changed one costs its own tests only."""
 
 import ast
+import functools
+import gc
 import itertools
 import sys
 import threading
@@ -36,6 +38,7 @@ class Recorder:
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None]:
         """Notes what fixtures enter."""
         file = item.nodeid.partition("::")[0]
+        _forget_results()
         yield from self._noting(self.prepared.setdefault(file, set()))
 
     @pytest.hookimpl(wrapper=True)
@@ -95,6 +98,13 @@ class InsteadOfTests:
         """Takes the place of pytest's own loop."""
         self.work(session)
         return True
+
+
+def _forget_results() -> None:
+    """Or only the first test that asks for a result would be seen to enter what makes it."""
+    for kept in gc.get_objects():
+        if isinstance(kept, functools._lru_cache_wrapper):
+            kept.cache_clear()
 
 
 def passes(session: pytest.Session, tests: list[str]) -> bool:

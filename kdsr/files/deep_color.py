@@ -86,7 +86,7 @@ def _decode_as(path: Path, order: str) -> tuple[np.ndarray, int]:
         return np.asarray(image), orientation(image)
 
 
-def write_png(path: Path, pixels: np.ndarray, icc: bytes | None, level: int = 6) -> None:
+def write_png(path: Path, pixels: np.ndarray, icc: bytes | None, level: int) -> None:
     """Writes (H, W, 1 to 4) uint16 as PNG, compressed by zlib's level 0 to 9."""
     height, width, channels = pixels.shape
     rows = np.ascontiguousarray(pixels, dtype=">u2").view(np.uint8).reshape(height, -1)

@@ -2,9 +2,9 @@
 
 The official tail has no activation: convolutions and pixel shuffles only. It is therefore one
 linear map, and away from the image border that map is a single 5x5 convolution at LQ resolution
-followed by one pixel shuffle (`compose`). Zero padding between the tail's layers makes the outermost
-pixels differ, three at x4, one at x2 and x3; there the official tail is run on thin strips, so that
-the result equals the official network everywhere.
+followed by one pixel shuffle (`compose`). Zero padding between the tail's layers makes the
+outermost pixels differ, three at x4, one at x2 and x3; there the official tail is run on thin
+strips, so that the result equals the official network everywhere.
 
 Deviation: the paper has no x1. There the tail is the convolution to RGB alone, which needs none of
 this: it is composed of itself, and exact up to the border.

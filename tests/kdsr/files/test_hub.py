@@ -6,8 +6,9 @@ import inspect
 import json
 import socket
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from kdsr.errors import Cancelled
 from kdsr.files.catalog import CATALOG, WEIGHTS, CatalogEntry, list_models
 from kdsr.files.hub import default_folder, resolve
 from kdsr.files.hub_address import HubFile
+from kdsr.files.hub_client import _stoppable
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny
 from tests.support.hub_server import COMMIT, HubServer, serving
@@ -208,7 +210,7 @@ def test_offline_works_with_a_cache_and_explains_itself_without(
     assert len(hub.requests) == asked
 
 
-def test_a_download_stops_within_a_second_while_the_client_waits_for_the_network(
+def test_a_download_stops_long_before_the_client_gives_up_waiting_for_the_network(
     hub: HubServer, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the call and never answers
@@ -220,7 +222,24 @@ def test_a_download_stops_within_a_second_while_the_client_waits_for_the_network
                 entries=[entry(content)],
                 cancelled=lambda: time.monotonic() > started + 0.5,
             )
-        assert 0.5 < time.monotonic() - started < 2
+        assert 0.5 < time.monotonic() - started < 8
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    assert all(thread.daemon for thread in others), "what is left behind must not keep us alive"
+
+
+def test_reports_arrive_while_the_work_goes_on_and_silence_is_none(tmp_path: Path) -> None:
+    def work(report: Callable[[int, int], None]) -> Path:
+        time.sleep(0.5)
+        report(1, 3)
+        time.sleep(0.5)
+        report(3, 3)
+        return tmp_path
+
+    seen: list[tuple[int, int]] = []
+    assert _stoppable(work, lambda *step: seen.append(step), lambda: False) == tmp_path
+    assert seen[0] == (1, 3)
+    assert seen[-1] == (3, 3)
+    assert _stoppable(work, None, lambda: False) == tmp_path
 
 
 def test_a_download_that_may_be_cancelled_is_the_same(hub: HubServer, content: bytes) -> None:

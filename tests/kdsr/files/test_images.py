@@ -78,15 +78,16 @@ def test_deep_files_say_of_themselves_what_other_programs_say(tmp_path: Path) ->
     assert ours[:33] == theirs[:33], "signature and header"
     with Image.open(tmp_path / "ours.tif") as image:
         tags = getattr(image, "tag_v2")  # noqa: B009 - not in Pillow's types
-        kinds = {tag: tags.tagtype[tag] for tag in (256, 258, 259, 262, 273, 277, 279)}
-        assert kinds == {256: 4, 258: 3, 259: 3, 262: 3, 273: 4, 277: 3, 279: 4}
+        kinds = {tag: tags.tagtype[tag] for tag in (256, 258, 259, 262, 273, 277, 279, 284)}
+        assert kinds == {256: 4, 258: 3, 259: 3, 262: 3, 273: 4, 277: 3, 279: 4, 284: 3}
         assert np.array_equal(np.asarray(image), ramp)
 
 
 def test_a_tiff_beyond_4_gib_is_refused_and_nothing_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kdsr.files.deep_color, "_TIFF_LIMIT", 5000)
+    # The pixels alone, 60 x 70 x 6 bytes of noise, would fit; the directory is counted too.
+    monkeypatch.setattr(kdsr.files.deep_color, "_TIFF_LIMIT", 27_000)
     values = torch.from_numpy(pixels(3, 60, 70, deep=True).astype(np.float32) / 65535)
     with pytest.raises(ImageError, match="larger than 4 GiB; use --format png"):
         write_image(tmp_path / "a.tif", values, DecodedImage(values[None], deep=True))
@@ -142,6 +143,24 @@ def test_palette_with_transparency_becomes_rgba(tmp_path: Path) -> None:
     assert picture.alpha is not None
     assert picture.alpha[0, 0, 0].tolist() == [1, 0, 1, 1]
     assert picture.rgb[0, :, 0, 0].tolist() == [1, 0, 0]
+
+
+def test_transparency_that_no_pixel_has_is_none(tmp_path: Path) -> None:
+    image = Image.fromarray(pixels(6, 5, 3)).convert("P", palette=Image.Palette.ADAPTIVE, colors=8)
+    image.save(tmp_path / "a.png", transparency=200)
+    with Image.open(tmp_path / "a.png") as saved:
+        assert "transparency" in saved.info
+    assert read_image(tmp_path / "a.png").alpha is None
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_png_is_packed_tighter_when_asked(tmp_path: Path, deep: bool) -> None:
+    values = torch.from_numpy(pixels(3, 8, 40)).repeat(1, 9, 3) / 255
+    for name, compress in (("fast", False), ("small", True)):
+        like = DecodedImage(values[None], deep=deep)
+        write_image(tmp_path / f"{name}.png", values, like, compress=compress)
+    fast, small = ((tmp_path / f"{name}.png").stat().st_size for name in ("fast", "small"))
+    assert small < fast
 
 
 def test_cmyk_becomes_rgb(tmp_path: Path) -> None:

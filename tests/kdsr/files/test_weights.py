@@ -59,7 +59,9 @@ def test_every_preset_is_inferred(name: str, scale: int) -> None:
 
 @pytest.mark.parametrize("path", OFFICIAL, ids=lambda p: p.stem)
 def test_conversion_there_and_back_is_bit_for_bit(path: Path, tmp_path: Path) -> None:
-    convert(path, tmp_path / "a.safetensors")
+    (tmp_path / "a.safetensors").write_bytes(b"of before")
+    model = convert(path, tmp_path / "a.safetensors")
+    assert not any(parameter.requires_grad for parameter in model.parameters())
     convert(tmp_path / "a.safetensors", tmp_path / f"b{path.suffix}")
     before, after = (torch.load(p, weights_only=True) for p in (path, tmp_path / f"b{path.suffix}"))
     if path.suffix == ".pth":

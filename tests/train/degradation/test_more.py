@@ -112,6 +112,8 @@ def test_banding_leaves_so_many_levels_each_the_nearest(levels: int) -> None:
 
 def test_grain_is_strong_in_middle_tones_and_correlated_by_its_size() -> None:
     grain = Grained(20.0, 0.8, coloured=False, seed=5)
+    middle = torch.full((1, 3, 30, 40), 0.5)
+    torch.testing.assert_close(grain.apply(middle), middle + 20 / 255 * grain.field(30, 40))
     spread = {}
     for tone in (0.0, 0.1, 0.5, 1.0):
         made = grain.apply(torch.full((1, 3, 200, 200), tone)) - tone
@@ -163,6 +165,11 @@ def test_codecs_are_the_real_ones(kind: str, saved: dict[str, object]) -> None:
     assert losses[1] > 1.5 * losses[0] > 0
 
 
+def test_both_ends_of_a_range_of_qualities_are_drawn_and_nothing_beyond() -> None:
+    codecs, rng = Codecs(min_quality=40, max_quality=41), np.random.default_rng(0)
+    assert {codecs.sample(rng).quality for _ in range(60)} == {40, 41}
+
+
 def test_a_pillow_without_a_codec_is_told_before_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("train.degradation.codecs.features.check", lambda name: name != "avif")
     Codecs()
@@ -177,12 +184,14 @@ def test_a_pillow_without_a_codec_is_told_before_a_run(monkeypatch: pytest.Monke
         lambda: Sharpening(share=2), lambda: Grain(min_size=0), lambda: Banding(max_levels=300),
         lambda: Interlacing(combed=-1), lambda: ChromaSubsampling(replicated=2),
         lambda: Codecs(min_quality=95), lambda: Codecs(formats=()), lambda: Resampling(kernels=()),
-        lambda: MoreOptions(order=("grain", "grain")),
+        lambda: MoreOptions(order=("grain", "grain")), lambda: GeneralOptions(min_sigma=0),
+        lambda: GeneralOptions(max_noise=256),
     ],
 )  # fmt: skip
 def test_ranges_that_are_none_are_refused(wrong: object) -> None:
     with pytest.raises(ConfigError):
         wrong()  # pyright: ignore[reportCallIssue]
+    GeneralOptions(max_noise=255)
 
 
 ALL = MoreOptions(

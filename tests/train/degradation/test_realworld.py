@@ -8,9 +8,11 @@ from torch import Tensor
 
 from train.degradation.blur import blur
 from train.degradation.draws import hashed_normals, hashed_uniforms
+from train.degradation.mixed_kernels import sinc_kernels
 from train.degradation.noise import add_gaussian_noise, add_poisson_noise
 from train.degradation.ragged import MODES, extend, resize_ragged
 from train.degradation.realworld import RealWorldDegradation, RealWorldOptions
+from train.degradation.realworld_draws import OrderOptions, draw_round
 
 CPU = torch.device("cpu")
 
@@ -162,6 +164,24 @@ def test_published_parameters_are_the_default_and_are_drawn_in_their_shares() ->
     assert sharp.float().mean() == pytest.approx(0.2, abs=0.04)
     assert (drawn.final[:, 10, 10] == 1).float().mean() == pytest.approx(0.2, abs=0.04)
     assert drawn.jpeg_first.float().mean() == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize(("size", "lowest"), [(7, 3), (11, 3), (13, 5), (21, 5)])
+def test_sinc_filters_cut_off_from_a_published_frequency_on(size: int, lowest: int) -> None:
+    u = torch.zeros(17, 2)
+    u[5], u[8, 1] = (size - 7) / 16, 0.5
+    drawn = draw_round(OrderOptions(sinc_probability=1.0), u, [0, 1])
+    low = math.pi / lowest
+    expected = sinc_kernels(torch.tensor([low, (low + math.pi) / 2]), torch.full((2,), size))
+    torch.testing.assert_close(drawn.kernels, expected)
+
+
+def test_a_draw_that_rounds_up_to_one_is_the_last_shape() -> None:
+    u = torch.rand(17, 2, generator=torch.Generator().manual_seed(0))
+    u[:, 1] = u[:, 0]
+    u[0] = torch.tensor([0.99, 1.0])
+    one, other = draw_round(OrderOptions(sinc_probability=0.0), u, [0, 1]).kernels
+    assert torch.equal(one, other)
 
 
 @pytest.mark.gpu
