@@ -79,9 +79,10 @@ def _outer(x: Tensor, dim: int, length: int, *, far: bool) -> Tensor:
 
 def _outer_convolution(conv: nn.Module, x: Tensor, dim: int, *, far: bool) -> Tensor:
     """Pads a strip at its outer edge alone: it comes out one row shorter, and all rows right."""
+    assert isinstance(conv, nn.Conv2d)
     along = (0, 1) if far else (1, 0)
     padded = F.pad(x, (1, 1, *along) if dim == 2 else (*along, 1, 1))
-    return F.conv2d(padded, conv.weight, conv.bias)  # pyright: ignore[reportArgumentType]
+    return F.conv2d(padded, conv.weight, conv.bias)
 
 
 @dataclass(frozen=True)
