@@ -147,7 +147,7 @@ def _upscaled(desk: Desk, idr: IDR | None, errand: Errand, picture: DecodedImage
     height, width = picture.rgb.shape[-2:]
     steps = desk.models.steps((height, width), desk.arguments.size)
     check_format(target, transparent=picture.alpha is not None, size=steps[-1].size)
-    buffer = _buffer(picture, steps[-1])
+    buffer = _buffer(picture, steps)
     kept = run_steps(steps, source, picture, idr, buffer, desk.arguments)
     return _Result(picture, buffer[0], kept)
 
@@ -169,18 +169,21 @@ def _written(arguments: argparse.Namespace, errand: Errand, result: _Result) -> 
     return f"{source} -> {target} ({width} x {height} px)"
 
 
-def _buffer(picture: DecodedImage, last: Step) -> torch.Tensor:
+def _buffer(picture: DecodedImage, steps: list[Step]) -> torch.Tensor:
     """A result buffer, a quarter of float32 where the result will have 8 bits anyway.
 
     Its memory is laid out as image files want it, (H, W, C), so that nothing is copied. What the
     work takes besides is asked for, too, before there is any work.
     """
-    height, width = last.size
+    height, width = steps[-1].size
     shape = (1, height, width, 3 if picture.alpha is None else 4)
     dtype = torch.float32 if picture.deep else torch.uint8
     needed = math.prod(shape) * dtype.itemsize
-    if last.size != last.full or picture.alpha is not None:
-        needed += resizing_bytes(last.full, last.size)
+    for step in steps:
+        if step is not steps[-1]:  # what the next pass looks at
+            needed += math.prod((shape[-1], *step.size)) * torch.float32.itemsize
+        if step.size != step.full or picture.alpha is not None:
+            needed += resizing_bytes(step.full, step.size)
     check_room(needed, f"a result of {width} x {height} px")
     with explaining_shortage("for the result", "close other programs, or choose a smaller --size"):
         buffer = torch.empty(shape, dtype=dtype)
