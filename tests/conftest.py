@@ -35,6 +35,12 @@ def tiny() -> KDSR:
     return make_tiny()
 
 
+@pytest.fixture(scope="session", params=[4, 1], ids=["x4", "x1"])
+def either(request: pytest.FixtureRequest) -> KDSR:
+    """Like `tiny`, and then one that leaves the size: its tail is another."""
+    return make_tiny(request.param)
+
+
 def make_tiny(scale: int = 4, seed: int = 0) -> KDSR:
     torch.manual_seed(seed)
     return KDSR(KDSRConfig(scale, n_feats=8, n_blocks=3, n_resblocks=2)).freeze()

@@ -496,6 +496,7 @@ def test_progress_is_told_tile_by_tile_with_a_preview(host: Host, model, monkeyp
     [
         ("KDSR_Upscale", {"size_by": "factor", "size": 2}),
         ("KDSR_Upscale", {"size_by": "factor", "size": 6}),
+        ("KDSR_Upscale", {"scale": 1}),
         ("KDSR_UpscaleRegions", {"regions": "map", "cells": 1}),
         ("KDSR_UpscaleRegions", {"feather": 4}),
         ("KDSR_UpscaleRegions", {"feather": 4, "size_by": "width", "size": 100}),
@@ -513,8 +514,12 @@ def test_previews_grow_into_the_result(
     told = []
     monkeypatch.setattr(utils, "PROGRESS_BAR_HOOK", lambda *told_, **_: told.append(told_[:3]))
     images = image(1, 64, 64)
+    options = {**options}
     if "feather" in options:
         options |= {"mask_1": left_half(64, 64)}
+    if scale := options.pop("scale", None):
+        save_checkpoint(make_tiny(scale), host.models / "alone.safetensors")
+        model = host.run("KDSR_Load", model="alone.safetensors", precision="fp32")
     result = host.run(node_id, model=model, image=images, **options)
     previews = [
         torch.from_numpy(np.asarray(preview[1]) / np.float32(255))

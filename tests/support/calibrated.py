@@ -34,9 +34,9 @@ def calibration_for(model: KDSR, **changes: object) -> Calibration:
     return Calibration(**{**values, **changes})
 
 
-def small_calibrated() -> KDSR:
+def small_calibrated(scale: int = 4) -> KDSR:
     """Random weights, calibrated; small because every layer takes time to export."""
     torch.manual_seed(3)
-    model = KDSR(KDSRConfig(4, n_feats=8, n_blocks=2, n_resblocks=1)).freeze()
+    model = KDSR(KDSRConfig(scale, n_feats=8, n_blocks=2, n_resblocks=1)).freeze()
     model.calibration = calibration_for(model)
     return model

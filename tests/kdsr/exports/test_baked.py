@@ -9,9 +9,9 @@ from kdsr.network.baked import BakedKDSR
 
 
 @pytest.fixture(scope="module")
-def baked(tiny: KDSR) -> BakedKDSR:
+def baked(either: KDSR) -> BakedKDSR:
     torch.manual_seed(0)
-    return tiny.bake(tiny.estimate(torch.rand(1, 3, 16, 16)))
+    return either.bake(either.estimate(torch.rand(1, 3, 16, 16)))
 
 
 SIZES = [(1, 5, 5), (1, 6, 9), (3, 40, 33)]

@@ -106,6 +106,18 @@ def test_the_whole_student_in_one_file_equals_pytorch(
     close(whole(lq=lq)["sr"], model(lq)[0])
 
 
+def test_a_student_that_cleans_without_enlarging_equals_pytorch_too(tmp_path: Path) -> None:
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package)
+    model = small_calibrated(scale=1)
+    export_blind(model, tmp_path / "alone.onnx")
+    session = Session(tmp_path / "alone.onnx")
+    assert (session.facts["scale"], session.facts["smallest_side"]) == ("1", "3")
+    for sides in ((3, 3), (17, 9)):
+        lq = picture(*sides)
+        close(session(lq=lq)["sr"], model(lq)[0])
+
+
 @pytest.mark.parametrize("sides", SIDES)
 def test_the_two_files_equal_pytorch(
     model: KDSR, estimator: Session, network: Session, sides: tuple[int, int]

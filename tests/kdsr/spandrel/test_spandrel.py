@@ -18,6 +18,7 @@ import torch
 import kdsr
 import kdsr.spandrel
 from kdsr.files.baked import save_baked
+from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny
 from tests.support.comfy_server import comfy_python
 from tests.support.places import GOLDEN, ROOT
@@ -65,9 +66,11 @@ def test_installing_twice_adds_the_architecture_once(ask: Callable[..., Any]) ->
 
 
 def test_spandrel_loads_ours_and_official_files_and_says_what_teachers_lack(
-    ask: Callable[..., Any],
+    ask: Callable[..., Any], tmp_path: Path
 ) -> None:
-    loaded = ask("load", BUNDLED, *STUDENTS, TEACHER)
+    alone = str(tmp_path / "alone_x1.safetensors")
+    save_checkpoint(make_tiny(1), alone)
+    loaded = ask("load", BUNDLED, alone, *STUDENTS, TEACHER)
     assert "needs the ground truth" in loaded.pop(TEACHER)["error"]
     assert loaded[BUNDLED]["tags"] == ["32nf", "16nb", "4rb"]
     for path, model in loaded.items():

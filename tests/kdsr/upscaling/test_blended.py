@@ -29,23 +29,25 @@ def two(model) -> IDR:
     return IDR(idr, full, model.fingerprint)
 
 
-def test_the_same_idr_everywhere_changes_nothing(tiny, lq) -> None:
-    idr = tiny.estimate(lq)
+def test_the_same_idr_everywhere_changes_nothing(either, lq) -> None:
+    idr = either.estimate(lq)
     weights = torch.rand(3, 1, 40, 56)
     weights[1, :, 10:30, :20] = 0
     regions = Regions.of_weights(IDR.cat([idr] * 3), weights)
     torch.testing.assert_close(
-        tiny.upscale(lq, regions, **EXACT), tiny.upscale(lq, idr, **EXACT), atol=2e-6, rtol=0
+        either.upscale(lq, regions, **EXACT), either.upscale(lq, idr, **EXACT), atol=2e-6, rtol=0
     )
 
 
-def test_regions_are_the_blend_of_whole_images(tiny, lq) -> None:
-    idr = two(tiny)
+def test_regions_are_the_blend_of_whole_images(either, lq) -> None:
+    idr = two(either)
     weights = feathered(with_rest(left_half()), 6)
-    whole = tiny.upscale(lq.expand(2, -1, -1, -1), idr, **EXACT)
-    large = torch.nn.functional.interpolate(weights, scale_factor=4, mode="bilinear")
+    whole = either.upscale(lq.expand(2, -1, -1, -1), idr, **EXACT)
+    large = torch.nn.functional.interpolate(
+        weights, scale_factor=either.config.scale, mode="bilinear"
+    )
     expected = (whole * large).sum(0, keepdim=True)
-    got = tiny.upscale(lq, Regions.of_weights(idr, weights), **EXACT)
+    got = either.upscale(lq, Regions.of_weights(idr, weights), **EXACT)
     torch.testing.assert_close(got, expected, atol=2e-6, rtol=0)
     assert (whole[0] - whole[1]).abs().max() > 1e-3
 
@@ -73,17 +75,20 @@ def test_each_region_is_estimated_from_its_own_pixels(tiny, lq) -> None:
     torch.testing.assert_close(regions.idr.idr, IDR.cat(expected).idr)
 
 
-def test_regions_keep_a_texture_seamless(tiny) -> None:
+def test_regions_keep_a_texture_seamless(either) -> None:
     lq = torch.rand(1, 3, 24, 24)
-    idr = two(tiny)
+    idr = two(either)
     weights = with_rest(left_half(24, 24))
     rolled = torch.roll(lq, 12, -1), torch.roll(weights, 12, -1)
     options = {**EXACT, "wrap": (True, True)}
-    a = tiny.upscale(lq, Regions.of_weights(idr, weights), **options)
-    b = tiny.upscale(rolled[0], Regions.of_weights(idr, rolled[1]), **options)
+    a = either.upscale(lq, Regions.of_weights(idr, weights), **options)
+    b = either.upscale(rolled[0], Regions.of_weights(idr, rolled[1]), **options)
     # Weights are interpolated, not wrapped, so the image's edge itself is left out.
-    inner = slice(8, 40)
-    torch.testing.assert_close(torch.roll(a, 48, -1)[..., inner], b[..., inner], atol=2e-6, rtol=0)
+    s = either.config.scale
+    inner = slice(2 * s, 10 * s)
+    torch.testing.assert_close(
+        torch.roll(a, 12 * s, -1)[..., inner], b[..., inner], atol=2e-6, rtol=0
+    )
 
 
 def test_frames_sizes_and_integers(tiny, lq) -> None:
