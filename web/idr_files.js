@@ -55,7 +55,7 @@ function addUpload(node) {
   const button = node.addWidget("button", "upload", null, () => choose(node))
   button.serialize = false
   button.options.serialize = false
-  words("kdsr", "upload").then((text) => (button.label = text))
+  button.label = words("kdsr", "upload")
   node.onDragOver = (event) => event.dataTransfer.types.includes("Files")
   node.onDragDrop = (event) => {
     const file = [...event.dataTransfer.files].find((file) => file.name.endsWith(SUFFIX))

@@ -2,7 +2,9 @@
 
 # ruff: noqa: F811 - fixtures
 
+import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ import pytest
 import torch
 
 from tests.conftest import make_tiny
-from tests.pack.test_comfy_browser import canvas, page  # noqa: F401
+from tests.pack.test_comfy_browser import VUE_SINCE, canvas, page  # noqa: F401
 from tests.support.comfy_browser import Frontend
+from tests.support.comfy_server import PACK
+from tests.support.comfy_workflows import NAMES, read
 
 pytestmark = pytest.mark.comfy
 
@@ -66,3 +70,90 @@ def test_save_idr_fills_in_dates_and_fields_of_other_nodes(page: Frontend) -> No
     queued = next(n for n in page.prompt().values() if n["class_type"] == "KDSR_SaveIDR")
     assert queued["inputs"]["filename_prefix"] == f"a/{time.strftime('%Y-%m-%d')}_auto"
     assert widget(page, "filename_prefix").startswith("a/%date")
+
+
+LANGUAGES = sorted(path.name for path in (PACK / "locales").iterdir() if path.name != "en")
+
+
+@pytest.fixture(params=LANGUAGES)
+def translated(request: pytest.FixtureRequest, page: Frontend) -> Iterator[tuple[Frontend, str]]:
+    """The page in another language, with that language."""
+    page.server.post("/settings", {"Comfy.Locale": request.param})
+    page.load()
+    yield page, request.param
+    page.server.post("/settings", {"Comfy.Locale": "en"})
+    page.load()
+
+
+def test_templates_speak_the_language_of_the_page(translated: tuple[Frontend, str]) -> None:
+    page, language = translated
+    nodes, main = (
+        json.loads((PACK / "locales" / language / f"{file}.json").read_text(encoding="utf-8"))
+        for file in ("nodeDefs", "main")
+    )
+    page.open_template(NAMES[0])
+    titles, note = page.driver.execute_script(
+        "return [app.graph.nodes.map(n => n.title),"
+        " app.graph.nodes.find(n => n.type === 'MarkdownNote').widgets[0].value]"
+    )
+    assert {nodes[id_]["display_name"] for id_ in ("KDSR_Load", "KDSR_Upscale")} <= set(titles)
+    assert main["kdsr"]["titles"]["Before {'|'} after"].replace("{'|'}", "|") in titles
+    assert note == main["kdsr"]["notes"]["01"]
+
+
+def test_choices_are_shown_translated_and_saved_in_english(
+    translated: tuple[Frontend, str],
+) -> None:
+    page, language = translated
+    if page.server.version < VUE_SINCE:
+        pytest.skip(f"the page of ComfyUI {page.server.version} shows choices as they are saved")
+    path = PACK / "locales" / language / "nodeDefs.json"
+    labels = json.loads(path.read_text(encoding="utf-8"))["KDSR_Upscale"]["inputs"]["wrap"]
+    page.use_vue_nodes(True)
+    only(page, "KDSR_Upscale")
+    shown = page.driver.execute_script("return document.querySelector('[data-node-id]').innerText")
+    assert labels["options"]["none"] in shown.split("\n")
+    assert widget(page, "wrap") == "none"
+    page.use_vue_nodes(False)
+    drawn = "return app.graph.nodes[0].widgets.find(w => w.name === 'wrap')._displayValue"
+    assert page.driver.execute_script(drawn) == labels["options"]["none"]
+    queued = page.prompt()["1"]["inputs"]
+    assert (queued["size_by"], queued["wrap"]) == ("model factor", "none")
+
+
+def test_notes_that_a_person_changed_stay_as_they_are(page: Frontend) -> None:
+    workflow = read(NAMES[0])
+    (note,) = (n for n in workflow["nodes"] if n["type"] == "MarkdownNote")
+    note["widgets_values"] = ["Mine."]
+    page.server.post("/settings", {"Comfy.Locale": "ja"})
+    page.load()
+    page.driver.execute_async_script(
+        "const [flow, done] = arguments; app.loadGraphData(flow).then(() => done())", workflow
+    )
+    kept = page.driver.execute_script(
+        "return app.graph.nodes.filter(n => n.type === 'MarkdownNote').map(n => n.widgets[0].value)"
+    )
+    page.server.post("/settings", {"Comfy.Locale": "en"})
+    page.load()
+    assert kept == ["Mine."]
+
+
+def test_our_types_have_colours_that_outlive_another_palette(page: Frontend) -> None:
+    page.load()
+    for palette in ("dark", "light"):
+        page.driver.execute_async_script(
+            "app.extensionManager.setting.set('Comfy.ColorPalette', arguments[0])"
+            ".then(() => setTimeout(arguments[1], 1000))",
+            palette,
+        )
+        found = page.driver.execute_script(
+            """
+            const css = getComputedStyle(document.documentElement)
+            return ['KDSR_MODEL', 'KDSR_IDR'].map(type => [
+                LGraphCanvas.link_type_colors[type],
+                app.canvas.default_connection_color_byType[type],
+                css.getPropertyValue(`--color-datatype-${type}`).trim(),
+            ])
+            """
+        )
+        assert found == [["#d9985f"] * 3, ["#e86fa8"] * 3], palette

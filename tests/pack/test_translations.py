@@ -1,7 +1,8 @@
-"""Translations and help pages cover every node, input and output."""
+"""Texts in five languages and help pages in two cover every node, input and output."""
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,23 @@ import pytest
 from PIL import Image
 
 from tests.support.comfy_host import PACK, Host, declared_inputs
+from tests.support.comfy_workflows import NAMES, read
 
-LANGUAGES = ["en", "zh"]
+SCRIPTS = {
+    "ja": (r"[\u3040-\u30ff]|^[^\u3001\u3002]*[\u4e00-\u9fff]", "cp932"),  # kana; Han if short
+    "ko": (r"[\uac00-\ud7a3]", "cp949"),
+    "zh": (r"[\u4e00-\u9fff]", "gb2312"),
+    "zh-TW": (r"[\u4e00-\u9fff]", "big5"),
+}
+"""What a text of a language has, and an encoding that has its characters and not its neighbour's.
+
+The names are those that ComfyUI's page looks for.
+"""
+LANGUAGES = ["en", *SCRIPTS]
 DOCS = PACK / "web" / "docs"
 FILES = {("KDSR_Load", "model"), ("KDSR_LoadIDR", "file")}  # named by people, not translated
+SAME = re.compile(r"(KDSR )?idr( [\dab])?|crf|[xy]|(fp|bf)\d\d", re.IGNORECASE)
+"""Texts that are the same in every language."""
 
 
 def locale(language: str, file: str = "nodeDefs") -> dict[str, Any]:
@@ -20,48 +34,13 @@ def locale(language: str, file: str = "nodeDefs") -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def test_locales_have_the_same_files_and_keys() -> None:
-    folders = sorted(path.name for path in (PACK / "locales").iterdir())
-    assert folders == LANGUAGES
-    for file in ("main", "nodeDefs"):
-        english, chinese = (keys(locale(language, file)) for language in LANGUAGES)
-        assert english == chinese
-
-
-def keys(value: Any) -> Any:
-    return {k: keys(v) for k, v in value.items()} if isinstance(value, dict) else None
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_locales_cover_every_node_input_option_and_output(host: Host, language: str) -> None:
-    translated = locale(language)
-    assert list(translated) == host.nodes
-    for node_id in host.nodes:
-        node, words = host.node(node_id), translated[node_id]
-        info = node.GET_SCHEMA().get_v1_info(node)
-        assert words["display_name"]
-        assert words["description"]
-        inputs = declared_inputs(host, node_id)
-        assert list(words["inputs"]) == list(inputs)
-        assert sorted(words["outputs"]) == [str(i) for i in range(len(info.output))]
-        for name, entry in {**words["inputs"], **words["outputs"]}.items():
-            assert entry["name"]
-            assert entry["tooltip"], (node_id, name)
-        for name, spec in inputs.items():
-            if spec[0] == "COMBO" and (node_id, name) not in FILES:
-                assert list(words["inputs"][name]["options"]) == list(spec[1]["options"])
-
-
-def test_english_locale_says_what_the_nodes_say(host: Host) -> None:
-    for node_id, words in locale("en").items():
-        node = host.node(node_id)
-        info = node.GET_SCHEMA().get_v1_info(node)
-        assert words["display_name"] == info.display_name
-        assert words["description"] == info.description
-        for name, spec in declared_inputs(host, node_id).items():
-            assert plain(words["inputs"][name]["tooltip"]) == spec[1]["tooltip"]
-        for index, tooltip in enumerate(info.output_tooltips):
-            assert words["outputs"][str(index)]["tooltip"] == tooltip
+def texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text with where it is."""
+    if isinstance(value, str):
+        yield path, value
+    else:
+        for key, part in value.items():
+            yield from texts(part, f"{path} > {key}" if path else key)
 
 
 def plain(message: str) -> str:
@@ -69,18 +48,114 @@ def plain(message: str) -> str:
     return re.sub(r"\{'(.)'\}", r"\1", message)
 
 
+def expected(host: Host) -> dict[str, Any]:
+    """The English texts of nodeDefs.json, from the nodes; names that are free to choose as None."""
+    return {node_id: _expected_of(host, node_id) for node_id in host.nodes}
+
+
+def _expected_of(host: Host, node_id: str) -> dict[str, Any]:
+    node = host.node(node_id)
+    info = node.GET_SCHEMA().get_v1_info(node)
+    inputs: dict[str, Any] = {}
+    for name, (kind, options) in declared_inputs(host, node_id).items():
+        inputs[name] = {"name": None, "tooltip": options["tooltip"]}
+        if kind == "COMBO" and (node_id, name) not in FILES:
+            inputs[name]["options"] = {choice: choice for choice in options["options"]}
+    outputs = {str(i): {"name": None, "tooltip": t} for i, t in enumerate(info.output_tooltips)}
+    return {
+        "display_name": info.display_name,
+        "description": info.description,
+        "inputs": inputs,
+        "outputs": outputs,
+    }
+
+
+def errands(file: str, want: Any, have: Any, path: str = "") -> Iterator[str]:
+    """What to do so that a file has the texts that are wanted, in their order."""
+    for key, part in want.items():
+        place = f"{path} > {key}" if path else key
+        if key not in have:
+            body = "a translation" if not isinstance(part, dict) else f"an entry with {list(part)}"
+            yield f"{file}: add {place}: {body} of {json.dumps(part, ensure_ascii=False)}"
+        elif isinstance(part, dict):
+            yield from errands(file, part, have[key], place)
+        elif not have[key]:
+            yield f"{file}: {place} is empty"
+    extra = [key for key in have if key not in want]
+    yield from (f"{file}: remove {f'{path} > ' * bool(path)}{key}: nothing has it" for key in extra)
+    if not extra and list(have) != [key for key in want if key in have]:
+        yield f"{file}: put what is in {path or 'the file'} into the order {list(want)}"
+
+
+def test_there_is_a_folder_for_every_language() -> None:
+    folders = sorted(path.name for path in (PACK / "locales").iterdir())
+    assert folders == sorted(LANGUAGES)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_locales_cover_every_node_input_option_and_output(host: Host, language: str) -> None:
+    file = f"locales/{language}/nodeDefs.json"
+    assert "\n".join(errands(file, expected(host), locale(language))) == ""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_locales_have_the_other_texts_of_the_english_one(language: str) -> None:
+    file = f"locales/{language}/main.json"
+    assert "\n".join(errands(file, locale("en", "main"), locale(language, "main"))) == ""
+
+
+def test_english_locale_says_what_the_nodes_say(host: Host) -> None:
+    english, said = dict(texts(locale("en"))), dict(texts(_without_names(expected(host))))
+    assert {path: plain(english[path]) for path in said} == said
+
+
+def _without_names(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_names(part) for key, part in value.items() if part is not None}
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_locales_escape_what_vue_i18n_would_take_for_syntax(language: str) -> None:
     for file in ("main", "nodeDefs"):
-        for text in re.findall(r'"((?:[^"\\]|\\.)*)"', json.dumps(locale(language, file))):
-            assert not set("@|{}") & set(re.sub(r"\{'(.)'\}", "", text)), text
+        for path, text in texts(locale(language, file)):
+            assert not set("@|{}") & set(re.sub(r"\{'(.)'\}", "", text)), path
 
 
-def test_chinese_locale_is_chinese() -> None:
-    for node_id, words in locale("zh").items():
-        texts = [words["display_name"], words["description"]]
-        texts += [entry["tooltip"] for entry in words["inputs"].values()]
-        assert all(re.search(r"[\u4e00-\u9fff]", text) for text in texts), node_id
+@pytest.mark.parametrize("language", SCRIPTS)
+def test_no_text_is_left_in_another_language(language: str) -> None:
+    script, encoding = SCRIPTS[language]
+    for file in ("main", "nodeDefs"):
+        english = dict(texts(locale("en", file)))
+        for path, text in texts(locale(language, file)):
+            where = f"locales/{language}/{file}.json: {path}: {text!r}"
+            if not SAME.fullmatch(english[path]):
+                assert re.search(script, text), f"{where} is not translated"
+            try:
+                text.encode(encoding)
+            except UnicodeEncodeError as error:
+                pytest.fail(f"{where} has {text[error.start]!r}, which {language} has not")
+
+
+@pytest.mark.parametrize("language", SCRIPTS)
+def test_tooltips_call_the_choices_what_they_are_called(language: str) -> None:
+    for node_id, node in locale(language).items():
+        for name, entry in node["inputs"].items():
+            english = locale("en")[node_id]["inputs"][name]
+            for choice, label in entry.get("options", {}).items():
+                if f"{choice}: " in english["tooltip"] and not SAME.fullmatch(choice):
+                    assert re.search(rf"{re.escape(label)}[：:]", entry["tooltip"]), (name, label)
+
+
+def test_the_page_finds_every_note_and_title_of_the_templates() -> None:
+    nodes = [node for name in NAMES for node in read(name)["nodes"]]
+    notes = {name[:2]: n["widgets_values"][0] for name in NAMES for n in read(name)["nodes"]
+             if n["type"] == "MarkdownNote"}  # fmt: skip
+    english = locale("en", "main")["kdsr"]
+    assert english["notes"] == notes
+    titles = {node["title"] for node in nodes if "title" in node}
+    assert {plain(text) for text in english["titles"].values()} == titles
+    assert all(key == text for key, text in english["titles"].items())
 
 
 # ---- help pages
