@@ -2,7 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import runtime
+from . import models, runtime
 from .bake import BakeUpscaleModel
 from .blend import BlendIDR
 from .compare import Compare
@@ -24,6 +24,7 @@ class KDSRExtension(ComfyExtension):
         # Not in on_load: ComfyUI 0.3.64 does not call it.
         runtime.register_model_folder()
         runtime.extend_stock_loader()
+        runtime.answer_get("/kdsr/facts", models.facts)
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """Every node of the pack."""

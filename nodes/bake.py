@@ -6,10 +6,11 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..kdsr.errors import IDRError, ImageError
+from ..kdsr.errors import IDRError
 from ..kdsr.files.baked import save_baked
 from ..kdsr.idr import IDR
 from ..kdsr.network.baked import BakedKDSR
+from ..kdsr.spandrel.rgb import check_rgb
 from ..kdsr.tiles.precision import pick_dtype
 from . import runtime
 from .types import IDRType, LoadedModel, ModelType, schema
@@ -93,11 +94,7 @@ class BakedUpscaler:
     @torch.inference_mode()
     def __call__(self, image: Tensor) -> Tensor:
         """Maps RGB in [0, 1], (B, 3, H, W), to RGB clamped to [0, 1], (B, 3, sH, sW)."""
-        if image.ndim != 4 or image.shape[1] != 3:
-            raise ImageError(
-                f"expected RGB images as (batch, 3, height, width), got {tuple(image.shape)}; "
-                "put Split Image with Alpha before this node, and Join Image with Alpha after it"
-            )
+        check_rgb(image)
         if self.device != image.device:  # ComfyUI may leave plain layers behind to save memory
             self.to(image.device)
         return self.model(image).clamp(0, 1)

@@ -64,6 +64,5 @@ class LoadKDSR(io.ComfyNode):
         if precision == "fp16" and not runtime.has_cuda():
             raise ConfigError("fp16 needs a CUDA GPU; choose auto or bf16")
         loaded = models.load(model, hub_id, precision)
-        parameters = sum(p.numel() for p in loaded.kdsr.parameters())
-        runtime.show_text(cls, f"x{loaded.kdsr.config.scale}, {parameters / 1e6:.1f} M parameters")
+        runtime.show_text(cls, models.describe(loaded.kdsr))
         return io.NodeOutput(loaded)

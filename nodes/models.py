@@ -1,14 +1,16 @@
 """Which models Load KDSR offers, and which file a choice means."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import torch
 
-from ..kdsr.errors import HubError
-from ..kdsr.files.catalog import CatalogEntry, list_models
+from ..kdsr.errors import HubError, KDSRError
+from ..kdsr.files.catalog import WEIGHTS, CatalogEntry, list_models
 from ..kdsr.files.hub import resolve
 from ..kdsr.files.loading import DEFAULT_MODEL
 from ..kdsr.files.loading import load as load_model
+from ..kdsr.model import KDSR
 from . import runtime
 from .types import LoadedModel
 
@@ -52,6 +54,30 @@ def load(model: str, hub_id: str | None, precision: str) -> LoadedModel:
     path = _find(model, (hub_id or "").strip())
     with torch.inference_mode(False):  # weights that nodes of other packs may use outside it, too
         return runtime.manage(load_model(path), precision)
+
+
+def facts(model: str = "", **_: str) -> str:
+    """Scale and size of a choice, as Load KDSR shows them; empty if its file is not here or broken.
+
+    Never downloads. Takes and ignores whatever else a page may ask with.
+    """
+    entry = _entry(model)
+    path = WEIGHTS / entry.file if entry and entry.bundled else runtime.model_path(model)
+    try:
+        return _facts_of(path, path.stat().st_mtime_ns) if path else ""
+    except (KDSRError, OSError):  # said when it runs
+        return ""
+
+
+@lru_cache(maxsize=256)
+def _facts_of(path: Path, _changed: int) -> str:
+    return describe(load_model(path))
+
+
+def describe(kdsr: KDSR) -> str:
+    """A model in a line."""
+    parameters = sum(parameter.numel() for parameter in kdsr.parameters())
+    return f"x{kdsr.config.scale}, {parameters / 1e6:.1f} M parameters"
 
 
 def _find(model: str, address: str) -> Path:

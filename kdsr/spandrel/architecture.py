@@ -21,6 +21,7 @@ from ..files.weights import infer_config
 from ..model import KDSR
 from ..network.calibration import PREFIX
 from ..network.config import KDSRConfig
+from .rgb import run_on_rgb
 
 OURS = (
     "network.head.weight",
@@ -108,6 +109,7 @@ class KDSRArch(Architecture):
             input_channels=3,
             output_channels=3,
             tiling=ModelTiling.INTERNAL,
+            call_fn=run_on_rgb,
         )
         model.kdsr.freeze()  # loaded by now: what follows from the weights is computed once
         return descriptor

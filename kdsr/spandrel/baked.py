@@ -11,6 +11,7 @@ from spandrel.util import KeyCondition  # pyright: ignore[reportMissingImports]
 from torch import Tensor
 
 from ..files.baked import KEYS, build_baked
+from .rgb import run_on_rgb
 
 
 class BakedArch(Architecture):
@@ -37,4 +38,5 @@ class BakedArch(Architecture):
             scale=model.scale,
             input_channels=3,
             output_channels=3,
+            call_fn=run_on_rgb,
         )

@@ -28,10 +28,12 @@ from .memory import (
     upscaling_memory,
 )
 from .progress import Progress, cancelled
+from .routes import answer_get
 from .shown import preview_images, show_text, to_image, warn
 
 __all__ = [
     "Progress",
+    "answer_get",
     "cancelled",
     "empty_result",
     "estimating_memory",

@@ -71,6 +71,16 @@ def test_a_choice_that_is_not_there_is_found_before_running(host: Host) -> None:
             host.run("KDSR_Load", model=model)
 
 
+def test_facts_of_a_choice_are_told_before_it_runs(host: Host, tiny_file: str) -> None:
+    facts = host.module("nodes.models").facts
+    assert facts(model="kdsr-s-x4") == "x4, 0.6 M parameters"
+    assert facts(model=tiny_file, rand="0.5") == "x4, 0.0 M parameters"
+    (host.models / "broken.safetensors").write_bytes(b"no weights")
+    for model in ("gone.safetensors", "broken.safetensors", "../x.pth", ""):
+        assert facts(model=model) == "", model
+    assert facts() == ""
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="fp16 is fine on CUDA")
 def test_fp16_needs_cuda(host: Host) -> None:
     with pytest.raises(RuntimeError, match="fp16 needs a CUDA GPU; choose auto or bf16"):

@@ -39,6 +39,15 @@ def test_the_stock_nodes_give_the_librarys_result(comfy: ComfyServer, bundled: K
     assert_equal_to_8_bits(read(comfy.saved(entry)[0]), expected)
 
 
+def test_alpha_is_refused_in_a_sentence_that_says_what_to_do(comfy: ComfyServer) -> None:
+    prompt = stock_prompt(photo_file(comfy, 20, 24), "kdsr-s-x4.safetensors")
+    prompt["5"] = node("JoinImageWithAlpha", image=["2", 0], alpha=["2", 1])
+    prompt["3"]["inputs"]["image"] = ["5", 0]
+    error = comfy.messages(comfy.wait(comfy.queue(prompt)))["execution_error"]
+    assert error["node_id"] == "3"
+    assert "take the alpha off before: in ComfyUI put Split Image" in error["exception_message"]
+
+
 def test_a_saved_baked_model_loads_and_gives_what_was_baked(
     comfy: ComfyServer, bundled: KDSR
 ) -> None:

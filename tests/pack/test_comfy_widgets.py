@@ -61,6 +61,22 @@ def test_load_idr_uploads_a_file_and_chooses_it(canvas: Frontend, tmp_path: Path
     assert saved == [mine.name]
 
 
+FACTS = "return app.graph.nodes[0].widgets.find(w => w.name === '$$node-text-preview')?.value"
+
+
+def test_load_kdsr_says_what_is_chosen_whether_it_ran_or_not(canvas: Frontend) -> None:
+    only(canvas, "KDSR_Load")
+    canvas.wait_for(f"{FACTS} === 'x4, 0.6 M parameters'")
+    canvas.driver.execute_script(
+        """
+        const address = app.graph.nodes[0].widgets.find(w => w.name === 'hub_id')
+        address.value = 'owner/repo/file.safetensors'
+        address.callback(address.value)
+        """
+    )
+    canvas.wait_for(f"{FACTS} === ''")  # nothing is known of a file that is elsewhere
+
+
 def test_save_idr_fills_in_dates_and_fields_of_other_nodes(page: Frontend) -> None:
     page.load()
     only(page, "KDSR_SaveIDR", "KDSR_Load")
@@ -75,67 +91,59 @@ def test_save_idr_fills_in_dates_and_fields_of_other_nodes(page: Frontend) -> No
 LANGUAGES = sorted(path.name for path in (PACK / "locales").iterdir() if path.name != "en")
 
 
-@pytest.fixture(params=LANGUAGES)
-def translated(request: pytest.FixtureRequest, page: Frontend) -> Iterator[tuple[Frontend, str]]:
-    """The page in another language, with that language."""
+@pytest.fixture(scope="module", params=LANGUAGES)
+def translated(request: pytest.FixtureRequest, page: Frontend) -> Iterator[tuple[Frontend, Any]]:
+    """The page in another language, with its texts by the names of their files."""
     page.server.post("/settings", {"Comfy.Locale": request.param})
     page.load()
-    yield page, request.param
+    files = (PACK / "locales" / request.param).glob("*.json")
+    yield page, {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
     page.server.post("/settings", {"Comfy.Locale": "en"})
-    page.load()
+    page.driver.get("about:blank")  # whoever is next loads it anew
 
 
-def test_templates_speak_the_language_of_the_page(translated: tuple[Frontend, str]) -> None:
-    page, language = translated
-    nodes, main = (
-        json.loads((PACK / "locales" / language / f"{file}.json").read_text(encoding="utf-8"))
-        for file in ("nodeDefs", "main")
-    )
+def test_templates_speak_the_language_of_the_page(translated: tuple[Frontend, Any]) -> None:
+    page, texts = translated
     page.open_template(NAMES[0])
     titles, note = page.driver.execute_script(
         "return [app.graph.nodes.map(n => n.title),"
         " app.graph.nodes.find(n => n.type === 'MarkdownNote').widgets[0].value]"
     )
+    nodes, ours = texts["nodeDefs"], texts["main"]["kdsr"]
     assert {nodes[id_]["display_name"] for id_ in ("KDSR_Load", "KDSR_Upscale")} <= set(titles)
-    assert main["kdsr"]["titles"]["Before {'|'} after"].replace("{'|'}", "|") in titles
-    assert note == main["kdsr"]["notes"]["01"]
+    assert ours["titles"]["Before {'|'} after"].replace("{'|'}", "|") in titles
+    assert note == ours["notes"]["01"]
 
 
-def test_choices_are_shown_translated_and_saved_in_english(
-    translated: tuple[Frontend, str],
-) -> None:
-    page, language = translated
-    if page.server.version < VUE_SINCE:
-        pytest.skip(f"the page of ComfyUI {page.server.version} shows choices as they are saved")
-    path = PACK / "locales" / language / "nodeDefs.json"
-    labels = json.loads(path.read_text(encoding="utf-8"))["KDSR_Upscale"]["inputs"]["wrap"]
-    page.use_vue_nodes(True)
-    only(page, "KDSR_Upscale")
-    shown = page.driver.execute_script("return document.querySelector('[data-node-id]').innerText")
-    assert labels["options"]["none"] in shown.split("\n")
-    assert widget(page, "wrap") == "none"
-    page.use_vue_nodes(False)
-    drawn = "return app.graph.nodes[0].widgets.find(w => w.name === 'wrap')._displayValue"
-    assert page.driver.execute_script(drawn) == labels["options"]["none"]
-    queued = page.prompt()["1"]["inputs"]
-    assert (queued["size_by"], queued["wrap"]) == ("model factor", "none")
-
-
-def test_notes_that_a_person_changed_stay_as_they_are(page: Frontend) -> None:
+def test_notes_that_a_person_changed_stay_as_they_are(translated: tuple[Frontend, Any]) -> None:
+    page, _ = translated
     workflow = read(NAMES[0])
     (note,) = (n for n in workflow["nodes"] if n["type"] == "MarkdownNote")
     note["widgets_values"] = ["Mine."]
-    page.server.post("/settings", {"Comfy.Locale": "ja"})
-    page.load()
     page.driver.execute_async_script(
         "const [flow, done] = arguments; app.loadGraphData(flow).then(() => done())", workflow
     )
     kept = page.driver.execute_script(
         "return app.graph.nodes.filter(n => n.type === 'MarkdownNote').map(n => n.widgets[0].value)"
     )
-    page.server.post("/settings", {"Comfy.Locale": "en"})
-    page.load()
     assert kept == ["Mine."]
+
+
+def test_choices_are_shown_translated_and_saved_in_english(
+    translated: tuple[Frontend, Any],
+) -> None:
+    page, texts = translated
+    if page.server.version < VUE_SINCE:
+        pytest.skip(f"the page of ComfyUI {page.server.version} shows choices as they are saved")
+    label = texts["nodeDefs"]["KDSR_Upscale"]["inputs"]["size_by"]["options"]["model factor"]
+    page.use_vue_nodes(True)
+    only(page, "KDSR_Upscale")
+    shown = page.driver.execute_script("return document.querySelector('[data-node-id]').innerText")
+    assert label in shown.split("\n")
+    page.use_vue_nodes(False)
+    drawn = "return app.graph.nodes[0].widgets.find(w => w.name === 'size_by')._displayValue"
+    assert page.driver.execute_script(drawn) == label
+    assert page.prompt()["1"]["inputs"]["size_by"] == "model factor"
 
 
 def test_our_types_have_colours_that_outlive_another_palette(page: Frontend) -> None:

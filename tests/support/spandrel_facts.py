@@ -62,7 +62,16 @@ def baked(paths: list[str]) -> dict[str, Any]:
         "scale": model.scale,
         "tiling": model.tiling.name,
         "differences": [float(difference.abs().max()) for difference in off],
+        "refusal": _refusal_of_rgba(model),
     }
+
+
+def _refusal_of_rgba(model: Any) -> str:
+    try:
+        model(torch.rand(1, 4, 8, 8))
+    except kdsr.KDSRError as error:
+        return str(error)
+    return "accepted"
 
 
 def load(paths: list[str]) -> dict[str, Any]:
@@ -91,6 +100,7 @@ def _load(path: Path) -> dict[str, Any]:
         "difference_of_module": float((alone - expected).abs().max()),
         "difference_in_half": float((half.float() - expected).abs().max()),
         "half_stays_half": half.dtype == torch.float16,
+        "refusal": _refusal_of_rgba(model),
     }
 
 

@@ -83,12 +83,14 @@ def test_spandrel_loads_ours_and_official_files_and_says_what_teachers_lack(
         assert model["difference_of_module"] < 1e-5
         assert model["difference_in_half"] < 1 / 255
         assert model["half_stays_half"]
+        assert "got (1, 4, 8, 8); take the alpha off before" in model["refusal"]
 
 
 def test_spandrel_loads_a_baked_network_as_any_that_tiles(
     ask: Callable[..., Any], tmp_path: Path
 ) -> None:
     model = ask("baked", BUNDLED, str(tmp_path / "baked.safetensors"))
+    assert "got (1, 4, 8, 8); take the alpha off before" in model.pop("refusal")
     exact, half = model.pop("differences")
     assert exact < 1e-5
     assert half < 2 / 255
