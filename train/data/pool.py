@@ -1,12 +1,15 @@
 """Degraded pairs, each used in several steps where degrading is dear."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from train.data.sources import PairSource
 from train.degradation.draws import POOL, generator
+
+Label = Callable[[Tensor, Tensor], Tensor]
+"""Computes something of LQ and GT images, (B, ...)."""
 
 
 class PairPool:
@@ -23,25 +26,32 @@ class PairPool:
         seed: Of the run.
         uses: Steps that a pair is used in, on average.
         depth: Fresh pairs of each sample that are kept to draw from.
+        label: What else is computed once for each pair: the teacher's IDR, say.
     """
 
-    def __init__(self, pairs: PairSource, seed: int, uses: int = 1, depth: int = 8) -> None:
-        self.pairs, self.seed = pairs, seed
+    def __init__(
+        self,
+        pairs: PairSource,
+        seed: int,
+        uses: int = 1,
+        depth: int = 8,
+        label: Label | None = None,
+    ) -> None:
+        self.pairs, self.seed, self.label = pairs, seed, label
         self.uses, self.depth = uses, depth if uses > 1 else 1
-        self._made: dict[tuple[int, int, tuple[int, ...]], tuple[Tensor, Tensor]] = {}
+        self._made: dict[tuple[int, int, tuple[int, ...]], tuple[Tensor, ...]] = {}
 
-    def batch(self, step: int, samples: Sequence[int], size: int) -> tuple[Tensor, Tensor]:
-        """The pairs of a step; see `PairSource.make`."""
+    def batch(self, step: int, samples: Sequence[int], size: int) -> tuple[Tensor, ...]:
+        """The pairs of a step, see `PairSource.make`: LQ, GT, and the label where there is one."""
         group = tuple(samples)
         pairs = []
         for sample in group:
             source = self.source(step, sample)
-            lq, gt = self._group(source, size, group)
             row = self._fresh(source, group).index(sample)
-            pairs.append((lq[row], gt[row]))
+            pairs.append([made[row] for made in self._group(source, size, group)])
         oldest = step + 1 - self.uses * self.depth
         self._made = {key: made for key, made in self._made.items() if key[0] >= oldest}
-        return torch.stack([lq for lq, _ in pairs]), torch.stack([gt for _, gt in pairs])
+        return tuple(torch.stack(column) for column in zip(*pairs, strict=True))
 
     def source(self, step: int, sample: int) -> int:
         """The step, this one or an earlier one, that a sample's pair was made in."""
@@ -59,9 +69,11 @@ class PairPool:
     def _fresh(self, step: int, group: tuple[int, ...]) -> list[int]:
         return [sample for sample in group if self._is_fresh(step, sample)]
 
-    def _group(self, step: int, size: int, group: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    def _group(self, step: int, size: int, group: tuple[int, ...]) -> tuple[Tensor, ...]:
         """What was fresh in a step, made together, so that it is always made in the same way."""
         key = (step, size, group)
         if key not in self._made:
-            self._made[key] = self.pairs.make(step, self._fresh(step, group), size)
+            lq, gt = self.pairs.make(step, self._fresh(step, group), size)
+            labels = () if self.label is None else (self.label(lq, gt),)
+            self._made[key] = (lq, gt, *labels)
         return self._made[key]

@@ -51,7 +51,7 @@ class Loop:
         depth = max(1, options.pool_size // options.batch)
         seed, uses = options.seed, options.pair_uses
         pairs = pair_source(options, session.data.pairs, session.crops, device)
-        self.pool = PairPool(pairs, seed, uses, depth)
+        self.pool = PairPool(pairs, seed, uses, depth, self._target if stage.distils else None)
         self.probe = IDRProbe(session.crops, degradation, seed, size, device)
 
     def run(self) -> str | None:
@@ -103,10 +103,14 @@ class Loop:
     def _batch(self, samples: list[int]) -> Batch:
         """LQ and GT patches of the given samples of this step, on the training device."""
         size = self.options.patch_at(self.stage.name, self.step) * self.options.scale
-        lq, gt = self.pool.batch(self.step, samples, size)
+        lq, gt, *target = self.pool.batch(self.step, samples, size)
         if self.learner.channels_last:
             lq = lq.contiguous(memory_format=torch.channels_last)
-        return Batch(lq, gt, self.step)
+        return Batch(lq, gt, self.step, target=target[0] if target else None)
+
+    def _target(self, lq: Tensor, gt: Tensor) -> Tensor:
+        with self.accelerator.autocast():
+            return self.stage.teacher_idr_full(lq, gt)
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.stage.options.steps

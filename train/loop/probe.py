@@ -61,7 +61,7 @@ class IDRProbe:
             "idr_spread_images": _spread(same),
         }
         if stage.teacher is not None:
-            targets = stage.teacher_idr_full(several).float()
+            targets = stage.teacher_idr_full(several.lq, several.gt).float()
             numbers["idr_cosine"] = _cosine(vectors, targets)
             numbers["idr_cosine_centred"] = _cosine(
                 vectors - vectors.mean(0), targets - targets.mean(0)

@@ -23,12 +23,14 @@ class Batch:
         gt: (B, 3, sH, sW) in [0, 1].
         step: Counted from 0.
         sr: What the model made of it in this step, without gradients; for the parts that follow.
+        target: What `idr_full` is distilled towards, (B, 4C), in stages that distil.
     """
 
     lq: Tensor
     gt: Tensor
     step: int
     sr: Tensor | None = None
+    target: Tensor | None = None
 
 
 class Stage(ABC):
@@ -53,6 +55,11 @@ class Stage(ABC):
     ) -> None:
         self.name, self.model, self.options, self.composed = name, model, options, composed
         self.teacher = teacher.eval().requires_grad_(False) if teacher is not None else None
+
+    @property
+    def distils(self) -> bool:
+        """Whether batches need a `target`."""
+        return self.teacher is not None and self.options.kd_weight > 0
 
     def parts(self) -> dict[str, nn.Module]:
         """What has an optimiser, in the order of their turns in a step; "model" comes first."""
@@ -83,10 +90,10 @@ class Stage(ABC):
         """The distilled vectors (B, 4C) of a batch by `model`."""
 
     @torch.no_grad()
-    def teacher_idr_full(self, batch: Batch) -> Tensor:
-        """What `idr_full` is distilled towards, (B, 4C)."""
+    def teacher_idr_full(self, lq: Tensor, gt: Tensor) -> Tensor:
+        """What `idr_full` is distilled towards, (B, 4C): a `Batch`'s `target`."""
         assert self.teacher is not None
-        return self.teacher.estimate_pair(batch.lq, batch.gt)[1]
+        return self.teacher.estimate_pair(lq, gt)[1]
 
     @torch.no_grad()
     def pictures(self, model: nn.Module, lq: Tensor, gt: Tensor) -> dict[str, Tensor]:
@@ -152,9 +159,10 @@ class StudentStage(Stage):
         return sr, idr_full
 
     def _distil(self, idr_full: Tensor, batch: Batch) -> dict[str, Tensor]:
-        if self.teacher is None or self.options.kd_weight == 0:
+        if not self.distils:
             return {}
-        return {"kd": self.options.kd_weight * kd_loss(idr_full, self.teacher_idr_full(batch))}
+        assert batch.target is not None
+        return {"kd": self.options.kd_weight * kd_loss(idr_full, batch.target)}
 
     def upscale(self, model: nn.Module, lq: Tensor, gt: Tensor) -> Tensor:
         """SR from the LQ image alone."""

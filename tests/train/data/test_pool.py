@@ -6,7 +6,7 @@ import torch
 from tests.support.train_runs import PHOTOS, one_thread  # noqa: F401 - a fixture
 from train.data.cache import open_cache
 from train.data.crops import CropSampler
-from train.data.pool import PairPool
+from train.data.pool import Label, PairPool
 from train.data.sources import SyntheticPairs
 from train.degradation.pipelines import DegradationOptions
 
@@ -19,9 +19,9 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> CropSampler:
     return CropSampler(open_cache(PHOTOS, tmp_path_factory.mktemp("cache")), seed=3)
 
 
-def make(crops: CropSampler, uses: int, depth: int = 4) -> PairPool:
+def make(crops: CropSampler, uses: int, depth: int = 4, label: Label | None = None) -> PairPool:
     general = DegradationOptions(kind="general").build(4)
-    return PairPool(SyntheticPairs(crops, general, 3, CPU), 3, uses, depth)
+    return PairPool(SyntheticPairs(crops, general, 3, CPU), 3, uses, depth, label)
 
 
 def test_without_reuse_every_pair_is_made_for_its_step(crops: CropSampler) -> None:
@@ -56,6 +56,22 @@ def test_a_resumed_run_gets_the_same_pairs(crops: CropSampler) -> None:
         if step in (15, 22, 30, 39):
             actual = resumed.batch(step, SAMPLES, 32 if step < 20 else 48)
             assert all(map(torch.equal, expected, actual)), step
+
+
+def test_labels_are_computed_once_for_each_pair_and_stay_with_it(crops: CropSampler) -> None:
+    seen: list[int] = []
+
+    def label(lq: torch.Tensor, gt: torch.Tensor) -> torch.Tensor:
+        seen.append(len(gt))
+        return torch.stack((lq.mean((1, 2, 3)), gt.mean((1, 2, 3))), dim=1)
+
+    pool = make(crops, uses=3, label=label)
+    for step in range(31):
+        lq, gt, labels = pool.batch(step, SAMPLES, 32)
+        expected = torch.stack((lq.mean((1, 2, 3)), gt.mean((1, 2, 3))), dim=1)
+        torch.testing.assert_close(labels, expected)
+    fresh = {(pool.source(step, s), s) for step in range(31) for s in SAMPLES}
+    assert len(fresh) <= sum(seen) <= len(fresh) + len(SAMPLES) < 31 * len(SAMPLES) / 2
 
 
 def test_no_more_is_kept_than_can_be_drawn(crops: CropSampler) -> None:
