@@ -135,7 +135,7 @@ class PlainStep:
 
 @contextmanager
 def real_step(
-    size: Any, batch: int, patch: int, device: torch.device
+    size: Any, batch: int, patch: int, device: torch.device, precision: str = "bf16"
 ) -> Iterator[Callable[[], object]]:
     """A step of the real loop: crops, degradation, clipping, averaging and all."""
     with tempfile.TemporaryDirectory() as name:
@@ -147,7 +147,7 @@ def real_step(
         )  # fmt: skip
         save_checkpoint(KDSRTeacher(options.network()), folder / "teacher.safetensors")
         session = open_session(
-            options, Accelerator(cpu=device.type == "cpu", mixed_precision="bf16")
+            options, Accelerator(cpu=device.type == "cpu", mixed_precision=precision)
         )
         loop = make_loop(replace(session, log=RunLog(folder, active=False)), "student")
 

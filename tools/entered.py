@@ -104,7 +104,7 @@ class InsteadOfTests:
 def _forget_results() -> None:
     """Or only the first test that asks for a result would be seen to enter what makes it."""
     for kept in gc.get_objects():
-        if isinstance(kept, functools._lru_cache_wrapper) and kept.__module__.startswith(_OURS):
+        if type(kept) is functools._lru_cache_wrapper and kept.__module__.startswith(_OURS):
             kept.cache_clear()
 
 
