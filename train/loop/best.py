@@ -28,8 +28,8 @@ class BestWeights:
     kept: dict[str, Any] = field(default_factory=dict)
     waited: int = 0
 
-    def look(self, step: int, seconds: float, metrics: dict[str, float], model: nn.Module) -> bool:
-        """Keeps the weights if they are better than those before; returns whether they are.
+    def look(self, step: int, seconds: float, metrics: dict[str, float], model: nn.Module) -> None:
+        """Keeps the weights if they are better than those before.
 
         Args:
             step: Steps that were made.
@@ -41,17 +41,16 @@ class BestWeights:
             TrainingError: If the number was not measured.
         """
         if self.wanted is None:
-            return False
+            return
         number = self._number(metrics)
         value, sign = metrics[number], 1 if higher_is_better(number) else -1
         before = sign * self.kept["metrics"][number] if self.kept else -math.inf
         if math.isnan(value) or sign * value <= before:
             self.waited += 1
-            return False
+            return
         self.waited = 0
         weights = copy.deepcopy(model.state_dict())
         self.kept = {"step": step, "seconds": seconds, "metrics": metrics, "model": weights}
-        return True
 
     @property
     def exhausted(self) -> bool:

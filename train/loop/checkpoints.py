@@ -73,7 +73,7 @@ class Checkpoints:
         except OSError:
             if not (self.folder / f"{stem}.json").exists():
                 for shard in shards:
-                    (self.folder / shard["name"]).unlink(missing_ok=True)
+                    (self.folder / shard["name"]).unlink()
             raise
 
     def _rotate(self, step: int) -> None:

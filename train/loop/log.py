@@ -47,9 +47,8 @@ class RunLog:
             folder.mkdir(parents=True, exist_ok=True)
             self.board = SummaryWriter(str(folder / "tensorboard"))
 
-    def __enter__(self) -> "RunLog":
+    def __enter__(self) -> None:
         self.progress.start()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.progress.stop()

@@ -36,7 +36,7 @@ def test_the_highest_psnr_and_the_lowest_distance_are_kept() -> None:
 
 def test_what_is_kept_does_not_change_with_the_model() -> None:
     best, trained = BestWeights("l1_x"), model(1.0)
-    assert best.look(3, 7.5, {"l1_x": 0.5}, trained)
+    best.look(3, 7.5, {"l1_x": 0.5}, trained)
     nn.init.constant_(trained.get_parameter("weight"), 9.0)
     assert (kept(best), best.kept["step"], best.kept["seconds"]) == (1.0, 3, 7.5)
 
@@ -52,6 +52,12 @@ def test_patience_counts_validations_without_a_better_one_through_a_resume() -> 
     assert resumed.exhausted
     assert kept(resumed) == 2.0
     assert not BestWeights("l1_x").exhausted
+
+
+def test_without_a_number_nothing_is_kept() -> None:
+    best = BestWeights(None)
+    best.look(3, 7.5, {"l1_x": 0.5}, model(1.0))
+    assert not best.kept
 
 
 def test_a_measure_means_pairs_then_held_out_images_then_any_set() -> None:
