@@ -26,6 +26,8 @@ def new_result(
 ) -> Tensor:
     """Makes room for a result; more than is free is said in the node, and tried.
 
+    A result beyond the model's factor is allowed, and said, too: saved workflows hold such sizes.
+
     Args:
         node: Whose run it is.
         model: Gives the factor when no size is wanted.
@@ -44,6 +46,12 @@ def new_result(
     scale = model.kdsr.config.scale
     full = (height * scale, width * scale)
     target = (size or OutputSize(factor=scale)).resolve(height, width)
+    if target[0] > full[0] or target[1] > full[1]:
+        runtime.show_text(
+            node,
+            f"x{scale} by the model, from {full[1]} x {full[0]} to {target[1]} x {target[0]} px by "
+            "a bicubic filter, which adds no detail. A second KDSR node behind this one would",
+        )
     shape = (batch, *target, 3 if picture.alpha is None else 4)
     # Beside the result: the last region, which may be the whole image; where it is resized, the
     # image at the network's size and at the result's.

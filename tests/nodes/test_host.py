@@ -288,6 +288,21 @@ def test_a_result_that_may_not_fit_is_tried_after_a_warning(
     assert "may not fit" not in caplog.text
 
 
+@pytest.mark.parametrize("node_id", ["KDSR_Upscale", "KDSR_TileUpscale", "KDSR_UpscaleRegions"])
+def test_a_size_beyond_the_model_says_what_makes_the_rest(
+    host: Host, model, monkeypatch, node_id: str
+) -> None:
+    said = []
+    monkeypatch.setattr(
+        host.module("nodes.runtime"), "show_text", lambda _, text: said.append(text)
+    )
+    host.run(node_id, model=model, image=image(), size_by="factor", size=4)
+    assert not any("bicubic" in text for text in said)
+    result = host.run(node_id, model=model, image=image(), size_by="factor", size=6)
+    assert result.shape == (1, 72, 60, 3)
+    assert any("x4 by the model, from 40 x 48 to 60 x 72 px by a bicubic" in text for text in said)
+
+
 def test_a_result_that_no_memory_holds_is_refused_before_any_work(
     host: Host, model, monkeypatch
 ) -> None:
