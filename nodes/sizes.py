@@ -33,7 +33,8 @@ def size_inputs() -> list[Any]:
             default=MODEL_FACTOR,
             tooltip="What the output size is given by. model factor: the model's own (x4 for an x4 "
             "model). longest side: of width and height the larger. fit into: as large as a box "
-            "holds. Proportions are kept; anything but the model's factor is resized from it.",
+            "holds. Proportions are kept; anything but the model's factor is resized from it, and "
+            "what is larger gains no detail that way: two nodes one after the other do that.",
         ),
         io.Float.Input(
             "size",

@@ -144,6 +144,11 @@ def test_choices_are_shown_translated_and_saved_in_english(
     drawn = "return app.graph.nodes[0].widgets.find(w => w.name === 'size_by')._displayValue"
     assert page.driver.execute_script(drawn) == label
     assert page.prompt()["1"]["inputs"]["size_by"] == "model factor"
+    only(page, "KDSR_Load")
+    drawn = drawn.replace("size_by", "model")
+    purpose = texts["main"]["kdsr"]["models"]["kdsr-s-x4"]
+    assert page.driver.execute_script(drawn) == f"{purpose} (kdsr-s-x4)"
+    assert page.prompt()["1"]["inputs"]["model"] == "kdsr-s-x4"
 
 
 def test_our_types_have_colours_that_outlive_another_palette(page: Frontend) -> None:

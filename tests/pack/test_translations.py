@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from kdsr.files.catalog import list_models
 from tests.support.comfy_host import PACK, Host, declared_inputs
 from tests.support.comfy_workflows import NAMES, read
 
@@ -156,6 +157,13 @@ def test_the_page_finds_every_note_and_title_of_the_templates() -> None:
     titles = {node["title"] for node in nodes if "title" in node}
     assert {plain(text) for text in english["titles"].values()} == titles
     assert all(key == text for key, text in english["titles"].items())
+
+
+def test_every_bundled_model_is_named_by_its_factor_and_purpose() -> None:
+    labels = locale("en", "main")["kdsr"]["models"]
+    bundled = [entry for entry in list_models() if entry.bundled]
+    assert [entry.name for entry in bundled if entry.name not in labels] == []
+    assert all(labels[entry.name].startswith(f"x{entry.scale}: ") for entry in bundled)
 
 
 # ---- help pages
