@@ -101,7 +101,7 @@ class KDSRArch(Architecture):
             model,
             {f"kdsr.{key}": tensor for key, tensor in state.items()},
             architecture=self,
-            purpose="SR",
+            purpose="SR" if config.scale > 1 else "Restoration",
             tags=[f"{config.n_feats}nf", f"{config.n_blocks}nb", f"{config.n_resblocks}rb"],
             supports_half=True,
             supports_bfloat16=True,

@@ -31,7 +31,7 @@ class BakedArch(Architecture):
             model,
             state_dict,
             architecture=self,
-            purpose="SR",
+            purpose="SR" if model.scale > 1 else "Restoration",
             tags=[f"{model.config.n_feats}nf", f"{model.config.n_blocks}nb"],
             supports_half=True,
             supports_bfloat16=True,

@@ -75,7 +75,8 @@ def test_spandrel_loads_ours_and_official_files_and_says_what_teachers_lack(
     assert loaded[BUNDLED]["tags"] == ["32nf", "16nb", "4rb"]
     for path, model in loaded.items():
         assert model["kind"] == "ImageModelDescriptor"
-        assert (model["architecture"], model["purpose"]) == ("KDSR", "SR")
+        purpose = "SR" if path != alone else "Restoration"
+        assert (model["architecture"], model["purpose"]) == ("KDSR", purpose)
         assert f"_x{model['scale']}" in path.replace("-", "_")
         assert model["tiling"] == "INTERNAL"  # one IDR for the whole image, whoever asks
         # Not the same bits: the number of threads is another in that interpreter's two calls.
