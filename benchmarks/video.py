@@ -20,8 +20,9 @@ import kdsr
 from benchmarks.flicker import SIDE, noisy_film, pulsing
 from benchmarks.timing import resident_peak
 from kdsr.options import DEFAULT_MODEL
+from kdsr.video.options import LOOKS, VideoOptions
 from kdsr.video.reading import VideoFile
-from kdsr.video.upscaling import LOOKS, VideoOptions, upscale_video
+from kdsr.video.upscaling import upscale_video
 from tests.support.clips import frames_of, sound_packets, write_frames
 from train.data.images import load_image
 from train.measuring.metrics import luma

@@ -7,10 +7,12 @@ from comfy_api.latest import InputImpl, io
 from torch import Tensor
 
 from ..kdsr.idr import IDR
+from ..kdsr.video.containers import CODECS
 from ..kdsr.video.film import Film
 from ..kdsr.video.images import Images, Waveform
+from ..kdsr.video.options import LOOKS, SMOOTHED, VideoOptions
 from ..kdsr.video.reading import VideoFile
-from ..kdsr.video.upscaling import LARGEST_CRF, LOOKS, SMOOTHED, VideoOptions, upscale_video
+from ..kdsr.video.upscaling import upscale_video
 from . import runtime
 from .images import Picture
 from .inputs import STRENGTH_INPUT, smoothing_inputs
@@ -20,6 +22,7 @@ from .sizes import FIT_HEIGHT, output_size, size_inputs
 from .types import ADVANCED, IDRType, LoadedModel, ModelType, schema
 
 _DEFAULTS = VideoOptions()
+_CODEC = "h264"
 _TICKS = 1_000_000
 """A second: how exactly ComfyUI's floats say where a video is cut."""
 _LARGEST_DIVISOR = 1001
@@ -55,9 +58,9 @@ class UpscaleVideo(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "crf",
-                    default=_DEFAULTS.crf,
+                    default=CODECS[_CODEC].crf,
                     min=0,
-                    max=LARGEST_CRF,
+                    max=CODECS[_CODEC].largest_crf,
                     optional=True,
                     tooltip="Quality of the H.264 video: 0 is lossless, 18 hard to tell from it, "
                     "23 smaller, 51 the worst.",
@@ -91,7 +94,7 @@ class UpscaleVideo(io.ComfyNode):
         mode: str = _DEFAULTS.look,
         smoothing: float = _DEFAULTS.smoothing,
         scene_cut: float = _DEFAULTS.scene_cut,
-        crf: int = _DEFAULTS.crf,
+        crf: int = CODECS[_CODEC].crf,
         idr: IDR | None = None,
         strength: float = 1.0,
     ) -> io.NodeOutput:
@@ -109,7 +112,7 @@ class UpscaleVideo(io.ComfyNode):
             output_size(size_by, size, fit_height),
             idr=idr,
             strength=strength,
-            options=VideoOptions(mode, smoothing, scene_cut, crf),
+            options=VideoOptions(mode, smoothing, scene_cut, _CODEC, crf),
             shown=latest.keep,
             **keywords,
         )

@@ -20,6 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     from ..errors import Cancelled
     from .failures import listening, report
     from .parser import make_parser
+    from .stopping import stopped
     from .streams import note, settle
 
     arguments = make_parser().parse_args(argv)
@@ -27,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
         try:
             code = run(arguments.command, arguments)
         except (KeyboardInterrupt, Cancelled):
-            note("stopped; nothing half-written is left")
+            note(stopped())
             code = 130
         except Exception as error:  # noqa: BLE001 - the last net: whatever it is, it takes one line
             code = report(error)

@@ -12,8 +12,12 @@ from ..files.image_formats import READ_SUFFIXES
 _DEVICES = ("cpu", "cuda", "mps")  # PyTorch names others, but the networks do not run there
 
 
-def find_inputs(patterns: list[str]) -> list[Path]:
+def find_inputs(patterns: list[str], suffixes: tuple[str, ...] = READ_SUFFIXES) -> list[Path]:
     """Files that the arguments name, in order and once each.
+
+    Args:
+        patterns: Files, folders and globs.
+        suffixes: Of the files that are taken from folders.
 
     Raises:
         ImageError: If a folder or glob holds no image. A file that is missing is left for the
@@ -23,10 +27,10 @@ def find_inputs(patterns: list[str]) -> list[Path]:
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in READ_SUFFIXES)
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
             if not inside:
-                kinds = ", ".join(READ_SUFFIXES)
-                raise ImageError(f"{path}: the folder holds no images ({kinds})")
+                kinds = ", ".join(suffixes)
+                raise ImageError(f"{path}: the folder holds no such files ({kinds})")
             found |= dict.fromkeys(inside)
         elif glob.has_magic(pattern) and not path.exists():
             matches = sorted(Path(p) for p in glob.glob(pattern, recursive=True))  # noqa: PTH207

@@ -3,15 +3,36 @@
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import ConfigError
-from ..files.image_formats import WRITE_SUFFIXES
+from ..files import image_formats
+from ..video import containers
 
 IDR_SUFFIXES = (".safetensors",)
 
 
+class Kind(NamedTuple):
+    """What files hold, and which of them are written."""
+
+    holds: str
+    suffixes: tuple[str, ...]
+    usual: str
+    """For inputs of a kind that is not written, BMP for instance."""
+
+
+IMAGES = Kind("images", image_formats.WRITE_SUFFIXES, ".png")
+VIDEOS = Kind("videos", containers.WRITE_SUFFIXES, ".mp4")
+
+
 def output_path(
-    source: Path, output: Path | None, suffix: str, form: str | None, *, single: bool
+    source: Path,
+    output: Path | None,
+    suffix: str,
+    form: str | None,
+    *,
+    single: bool,
+    kind: Kind = IMAGES,
 ) -> Path:
     """Where the result of `source` goes.
 
@@ -19,22 +40,24 @@ def output_path(
         source: The input file.
         output: A file (only for a single input) or a folder, or None for beside the input.
         suffix: Added to the name, unless `output` is a file.
-        form: "png", "jpg", "webp" or "tif", or None for the input's (PNG for BMP).
+        form: A suffix without its dot, for inputs of its kind; or None for the input's.
         single: Whether there is only one input.
+        kind: Of the input.
 
     Raises:
         ConfigError: If several inputs would go into one file, or `output` ends like a file of a
             kind that is not written.
     """
     if output is not None and output.suffix and not output.is_dir():
-        _check_suffix(output, WRITE_SUFFIXES, "images", "; a folder of that name must exist first")
+        more = "; a folder of that name must exist first"
+        _check_suffix(output, kind.suffixes, kind.holds, more)
         if not single:
             raise ConfigError(f"{output} is a file, but there are several inputs: name a folder")
         return output
-    if form is not None:
+    if form is not None and f".{form}" in kind.suffixes:
         ending = f".{form}"
     else:
-        ending = source.suffix if source.suffix.lower() in WRITE_SUFFIXES else ".png"
+        ending = source.suffix if source.suffix.lower() in kind.suffixes else kind.usual
     return (output or source.parent) / f"{source.stem}{suffix}{ending}"
 
 

@@ -7,9 +7,12 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import ConfigError, printable
-from ..files.image_formats import WRITE_FORMATS
+from ..files import image_formats
 from ..options import DEFAULT_MODEL, DTYPE_NAMES, EXPORT_DTYPE_NAMES, MAP_CELLS, WRAPS
 from ..upscaling.sizes import OutputSize, parse_size
+from ..video import containers
+from ..video.containers import CODECS
+from ..video.options import LOOKS, VideoOptions
 
 _MODELS_HELP = (
     "a name from `kdsr models`, a .safetensors, .pt or .pth file, or "
@@ -31,7 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="kdsr", description="Blind super-resolution that looks at your image.")
     parser.add_argument("--version", action="version", version=f"kdsr {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_upscale(commands.add_parser("upscale", help="upscale images"))
+    _add_upscale(commands.add_parser("upscale", help="upscale images and videos"))
     _add_estimate(commands.add_parser("estimate", help="estimate how images were degraded"))
     _add_inspect(commands.add_parser("inspect", help="say and draw what an IDR means"))
     info = commands.add_parser("info", help="say what a model is")
@@ -115,8 +118,12 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         "--save-idr", type=_path, help="save the IDR of a single input, or of --one-idr"
     )
     parser.add_argument("--suffix", default="-kdsr", help="added to the names of results")
+    formats = tuple(dict.fromkeys(image_formats.WRITE_FORMATS + containers.WRITE_FORMATS))
     parser.add_argument(
-        "--format", choices=WRITE_FORMATS, help="of the results; default: the input's"
+        "--format",
+        choices=formats,
+        metavar="FORMAT",
+        help=f"of the results: {', '.join(formats)}; default: the input's",
     )
     parser.add_argument(
         "--compress", action="store_true", help="PNG as small as it gets; takes much longer"
@@ -129,6 +136,46 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="share the files among many workers, by Ray: auto for all GPUs (or cores) of this "
         "machine, or HOST:PORT of a cluster; results that exist are taken for finished",
+    )
+    _add_video(parser)
+
+
+def _add_video(parser: argparse.ArgumentParser) -> None:
+    defaults = VideoOptions()
+    group = parser.add_argument_group(
+        "videos and animations",
+        "MP4, MOV, MKV, WebM, GIF, animated WebP, and more to read; needs PyAV (the extra "
+        '"video"). Sound, subtitles and time stamps are copied; a run that was stopped goes on.',
+    )
+    group.add_argument(
+        "--mode",
+        choices=tuple(look.replace(" ", "-") for look in LOOKS),
+        default=defaults.look,
+        help="which IDR a frame gets: smoothed over its scene, locked (one for all), or per-frame "
+        "(one pass instead of two, but may flicker); default: %(default)s; not used with --idr",
+    )
+    group.add_argument(
+        "--smoothing",
+        type=float,
+        default=defaults.smoothing,
+        metavar="X",
+        help="0 (none) to less than 1; 0.9 averages over 20 frames (default: %(default)s)",
+    )
+    group.add_argument(
+        "--scene-cut",
+        type=float,
+        default=defaults.scene_cut,
+        metavar="DEGREES",
+        help="how far an IDR turns where a scene begins; 180 is never (default: %(default)s)",
+    )
+    group.add_argument(
+        "--codec",
+        choices=tuple(CODECS),
+        help="default: h264, for WebM vp9; of more than 8 bits hevc, for WebM av1",
+    )
+    ranges = (f"{name} {codec.crf}" for name, codec in CODECS.items())
+    group.add_argument(
+        "--crf", type=int, help=f"quality: 0 is the best; default: {', '.join(ranges)}"
     )
 
 

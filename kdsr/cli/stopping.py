@@ -4,10 +4,30 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from types import FrameType
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-STOPPED = "kdsr: stopped; nothing half-written is left\n"
+_remarks: list[str] = []
+
+
+def stopped() -> str:
+    """What is said when the command ends before it is done."""
+    said = "; ".join(("stopped; nothing half-written is left", *_remarks))
+    _remarks.clear()
+    return said
+
+
+@contextlib.contextmanager
+def remarking(remark: str) -> Iterator[None]:
+    """Adds a remark to that, for as long as the block runs or is left by Ctrl-C."""
+    _remarks.append(remark)
+    try:
+        yield
+    except Exception:
+        _remarks.clear()
+        raise
+    _remarks.clear()
 
 
 def exit_on_signals() -> None:
@@ -28,5 +48,5 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     if atomic is not None:
         atomic.abandon()
     with contextlib.suppress(Exception):
-        os.write(2, STOPPED.encode())
+        os.write(2, f"kdsr: {stopped()}\n".encode())
     os._exit(128 + number)

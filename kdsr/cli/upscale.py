@@ -12,44 +12,69 @@ from einops import rearrange
 from tqdm import tqdm
 
 from ..errors import ConfigError
+from ..files import image_formats
 from ..files.images import DecodedImage, check_format, read_image, write_image
 from ..idr import IDR
 from ..meaning.strength import check_strength
 from ..memory import check_room, explaining_shortage
 from ..options import LARGEST_MAP, WRAPS, UpscaleOptions
 from ..upscaling.resized import resizing_bytes
+from ..video import containers
+from ..video.containers import is_video
 from .failures import explained, report
 from .inputs import find_inputs, tile_of
 from .one_idr import OneIDR
-from .outputs import IDR_SUFFIXES, check_new, check_output, check_targets, output_path
+from .outputs import (
+    IDR_SUFFIXES,
+    IMAGES,
+    VIDEOS,
+    check_new,
+    check_output,
+    check_targets,
+    output_path,
+)
 from .overlap import overlapped
 from .passes import Models, Step, run_steps
 from .streams import note, say
+from .video_options import check_for_videos
 
 Errand = tuple[Path, Path]
 """A file, and where its result goes."""
 
 
 def upscale(arguments: argparse.Namespace) -> int:
-    """Upscales every input; one that fails does not stop the others."""
-    inputs = find_inputs(arguments.input)
+    """Upscales every input, the images first; one that fails does not stop the others."""
+    suffixes = tuple(dict.fromkeys(image_formats.READ_SUFFIXES + containers.READ_SUFFIXES))
+    inputs = find_inputs(arguments.input, suffixes)
     targets = checked(arguments, inputs)
-    single = len(inputs) == 1
+    videos = {source: target for source, target in targets.items() if is_video(source)}
+    images = {source: target for source, target in targets.items() if source not in videos}
     idr = IDR.load(arguments.idr) if arguments.idr else None
-    desk = Desk(arguments, Models(arguments, idr))
-    if arguments.one_idr:
-        idr = _one_idr(desk, inputs)
+    models = Models(arguments, idr)
+    codes = _upscale_images(Desk(arguments, models), images, idr)
+    if videos:
+        from .video import upscale_videos
+
+        codes += upscale_videos(models, idr, videos, arguments)
+    if len(inputs) != 1:
+        kinds = [what for what, some in (("images", images), ("videos", videos)) if some]
+        note(f"{len(inputs) - len(codes)} of {len(inputs)} {' and '.join(kinds)} upscaled")
+    return max(codes, default=0)
+
+
+def _upscale_images(desk: "Desk", targets: dict[Path, Path], idr: IDR | None) -> list[int]:
+    """Upscales images; returns the exit code of each that failed."""
     codes = []
-    with tqdm(total=len(inputs), unit="image", disable=None if not single else True) as files:
+    if desk.arguments.one_idr:
+        idr = _one_idr(desk, list(targets))
+    with tqdm(total=len(targets), unit="image", disable=len(targets) < 2 or None) as files:
         for _, outcome in desk.upscaled(list(targets.items()), idr):
             if isinstance(outcome, str):
                 say(outcome)
             else:
                 codes.append(report(outcome))
             files.update()
-    if not single:
-        note(f"{len(inputs) - len(codes)} of {len(inputs)} images upscaled")
-    return max(codes, default=0)
+    return codes
 
 
 def checked(arguments: argparse.Namespace, inputs: Sequence[Path]) -> dict[Path, Path]:
@@ -67,9 +92,16 @@ def checked(arguments: argparse.Namespace, inputs: Sequence[Path]) -> dict[Path,
         )
     if arguments.save_idr and arguments.map:
         raise ConfigError("--save-idr keeps one IDR, --map makes many; leave one of them out")
+    if any(map(is_video, inputs)):
+        check_for_videos(arguments)
     targets = {
         source: output_path(
-            source, arguments.output, arguments.suffix, arguments.format, single=single
+            source,
+            arguments.output,
+            arguments.suffix,
+            arguments.format,
+            single=single,
+            kind=VIDEOS if is_video(source) else IMAGES,
         )
         for source in inputs
     }

@@ -7,10 +7,7 @@ from torch import Tensor
 
 from ..errors import ConfigError
 from ..idr import IDR, degrees_between
-
-CUT_ANGLE = 5.0
-"""Degrees. Frames of one scene that differ by noise and a pan stay below 4 (with JPEG too, 5.3);
-90 to 98% of pairs of scenes lie above it (measured on the bundled model, 80 x 80 px)."""
+from ..options import CUT_ANGLE
 
 
 def smooth(idr: IDR, factor: float, cut_angle: float = CUT_ANGLE) -> IDR:

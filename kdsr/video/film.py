@@ -1,9 +1,10 @@
 """What a video is to the two passes: facts, and frames and packets of sound in order of time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor
@@ -13,8 +14,6 @@ from .colour import Colour
 if TYPE_CHECKING:
     import av
     from av.stream import Stream
-
-_LARGEST_TICKS = 1_000_000  # a second; FFmpeg's time bases are pairs of 32-bit integers
 
 
 @dataclass(frozen=True)
@@ -28,44 +27,45 @@ class Facts:
     """How many, as far as the file says; for showing progress."""
     rate: Fraction
     """Frames a second, on average."""
+    tick: Fraction
+    """Seconds; the unit of the source's time stamps."""
     precision: Fraction
-    """Seconds that a time stamp of the source may be off by."""
+    """Seconds that a time stamp of the source may be off by; 0 where it says them exactly."""
     aspect: Fraction
     """Width of a pixel, as it is shown, over its height."""
     colour: Colour
     metadata: dict[str, str]
-
-    @property
-    def tick(self) -> Fraction:
-        """Seconds; the unit of the result's time stamps, of which a frame takes a whole number."""
-        if self.rate.numerator > _LARGEST_TICKS:
-            return self.precision
-        return Fraction(1, self.rate.numerator * -(-90_000 // self.rate.numerator))
-
-    def ticks(self, time: Fraction, first: Fraction) -> int:
-        """A time stamp in ticks.
-
-        Times that agree with a constant frame rate as well as the source can say it (Matroska
-        counts in milliseconds) are put right, so that the rate stays what it was.
-
-        Args:
-            time: Seconds.
-            first: Of the first frame.
-        """
-        even = first + round((time - first) * self.rate) / self.rate
-        return round((even if abs(even - time) <= self.precision else time) / self.tick)
+    interlaced: bool = False
+    """Its frames are two pictures each, line by line."""
+    plays: int = 0
+    """How often an animation is shown; 0 is without end."""
 
 
 @dataclass(frozen=True)
 class Frame:
     """A picture of a video."""
 
-    lq: Tensor
-    """RGB in [0, 1], (1, 3, H, W)."""
+    decode: Callable[[], Tensor]
+    """Makes (1, 3, H, W), with opacity (1, 4, H, W), in [0, 1]; for what is never looked at, such
+    as frames that a run which goes on has done already, it is not called."""
     time: Fraction
     """Seconds since the beginning, when it is shown."""
     duration: Fraction
     """Seconds that it is shown for."""
+
+    @cached_property
+    def _pixels(self) -> Tensor:
+        return self.decode()
+
+    @property
+    def lq(self) -> Tensor:
+        """RGB in [0, 1], (1, 3, H, W)."""
+        return self._pixels[:, :3]
+
+    @property
+    def alpha(self) -> Tensor | None:
+        """Opacity in [0, 1], (1, 1, H, W)."""
+        return self._pixels[:, 3:] if self._pixels.shape[1] == 4 else None
 
 
 class Reading(Protocol):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from heapq import merge
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,7 @@ class Images:
             width=width,
             frames=count,
             rate=self.rate,
+            tick=1 / self.rate,
             precision=1 / self.rate,
             aspect=Fraction(1),
             colour=Colour.of_images(deep=self.deep),
@@ -127,8 +129,8 @@ class ImagesReading:
     def _frames(self) -> Iterator[tuple[Fraction, Frame]]:
         step = 1 / self.images.rate
         for index, frame in enumerate(self.images.frames):
-            lq = frame[None].to("cpu", torch.float32).clamp(0, 1)
-            yield index * step, Frame(lq, index * step, step)
+            decode = partial(_plain, frame)
+            yield index * step, Frame(decode, index * step, step)
 
     def _packets(self) -> "Iterator[tuple[Fraction, av.Packet]]":
         if self.container is None:
@@ -137,3 +139,7 @@ class ImagesReading:
         for packet in self.container.demux(self.sound[0]):
             if packet.pts is not None and packet.pts * packet.time_base < end:
                 yield packet.pts * packet.time_base, packet
+
+
+def _plain(frame: Tensor) -> Tensor:
+    return frame[None].to("cpu", torch.float32).clamp(0, 1)

@@ -1,11 +1,15 @@
 """PyAV, which `kdsr` does without until there is a video, and what its errors mean."""
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
 from ..errors import VideoError
+
+WRITING = "the upscaled video cannot be written"
+_QUIET = ("SVT_LOG", "1")  # an encoder that talks to the terminal: errors alone
 
 
 def load_av() -> ModuleType:
@@ -19,8 +23,9 @@ def load_av() -> ModuleType:
     except ImportError as error:
         raise VideoError(
             "video needs PyAV, which ComfyUI brings along but this Python does not have "
-            f"({error}); install it with: python -m pip install av"
+            f'({error}); install it with: python -m pip install av (the extra "video" of kdsr)'
         ) from None
+    os.environ.setdefault(*_QUIET)
     return av
 
 

@@ -3,10 +3,11 @@
 import io
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 from ..errors import VideoError
 from .colour import Colour
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from av.stream import Stream
 
 _READING = "the video cannot be read"
+_COARSE = Fraction(1, 1000)
+_EXACT = ("mov,mp4,m4a,3gp,3g2,mj2", "avi")  # what is said there is meant, coarse or not
 _log = logging.getLogger(__name__)
 
 
@@ -40,33 +43,39 @@ class VideoFile:
         """Reads the header and the first frame."""
         av = load_av()
         with self._container() as container:
-            stream = container.streams.video[0]
-            try:
-                frame = next(container.decode(stream))
-            except StopIteration:
-                raise VideoError(f"{_READING}: it has no frames") from None
+            stream = _pictures(container)
+            frame = _first_frame(container, stream)
             context = stream.codec_context
             turned = frame.rotation % 180 != 0
             aspect = Fraction(stream.sample_aspect_ratio or 1)
             tick = stream.time_base or Fraction(1, av.time_base)
             rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
+            rounded = tick >= _COARSE and container.format.name not in _EXACT
             return Facts(
                 height=frame.width if turned else frame.height,
                 width=frame.height if turned else frame.width,
                 frames=self._count(container, rate),
                 rate=rate,
-                precision=tick,
+                tick=tick,
+                precision=tick if rounded else Fraction(0),
                 aspect=1 / aspect if turned else aspect,
                 colour=Colour.of(frame, context),
                 metadata=dict(container.metadata),
+                interlaced=bool(frame.interlaced_frame),
             )
 
     @contextmanager
-    def open(self) -> Iterator["FileReading"]:
-        """Begins to read."""
+    def open(self, *, pictures: bool = True) -> Iterator["FileReading"]:
+        """Begins to read.
+
+        Args:
+            pictures: Or else the other streams alone, which takes no decoding.
+        """
         facts = self.facts()
         with self._container() as container:
-            yield FileReading(container, facts, self.start, self.duration)
+            reading = FileReading(container, facts, self.start, self.duration)
+            reading.pictures = pictures
+            yield reading
 
     @contextmanager
     def _container(self) -> Iterator["InputContainer"]:
@@ -76,16 +85,15 @@ class VideoFile:
         with explained(_READING):
             container = av.open(self.file)
         with container:
-            if not container.streams.video:
-                raise VideoError(f"{_READING}: it has no pictures, only {_kinds(container)}")
+            _pictures(container)
             yield container
 
     def _count(self, container: "InputContainer", rate: Fraction) -> int:
         seconds = Fraction(container.duration or 0, load_av().time_base) - self.start
         if self.duration is not None:
             seconds = min(seconds, self.duration)
-        elif not self.start and container.streams.video[0].frames:
-            return container.streams.video[0].frames
+        elif not self.start and _pictures(container).frames:
+            return _pictures(container).frames
         return max(1, round(seconds * rate))
 
 
@@ -101,7 +109,8 @@ class FileReading:
     ) -> None:
         self.container = container
         self.facts = facts
-        self.video = container.streams.video[0]
+        self.pictures = True
+        self.video = _pictures(container)
         self.video.thread_type = "AUTO"
         # A stream without a context has no decoder, and nothing can be made of it.
         others = (*container.streams.audio, *container.streams.subtitles)
@@ -122,8 +131,10 @@ class FileReading:
         if self.start:
             with explained(_READING):
                 self.container.seek(round(self.start * av.time_base))
-        waiting = {self.video, *self.sound}
-        packets = self.container.demux(*waiting)
+        waiting: set[Stream] = {*self.sound}
+        if self.pictures:
+            waiting.add(self.video)
+        packets = self.container.demux(*waiting) if waiting else iter(())
         while waiting and (packet := self._next(packets)) is not None:
             if packet.stream not in waiting:
                 continue
@@ -183,8 +194,27 @@ class FileReading:
         ticks = getattr(image, "duration", 0)  # later than PyAV 14.2, which ComfyUI 0.3.64 accepts
         duration = ticks * image.time_base if ticks and image.time_base else 1 / facts.rate
         self.expected = time + duration
-        return Frame(facts.colour.to_rgb(image), time - self.zero, duration)
+        return Frame(partial(facts.colour.to_rgb, image), time - self.zero, duration)
 
 
-def _kinds(container: "InputContainer") -> str:
-    return ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+def _pictures(container: "InputContainer") -> "av.VideoStream":
+    """The first video stream that is none: covers of songs are coded as videos of one frame."""
+    import av
+
+    cover = av.stream.Disposition.attached_pic
+    for stream in container.streams.video:
+        if not stream.disposition & cover:
+            return stream
+    kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
+    found = ", ".join(kinds) or "nothing"
+    raise VideoError(f"{_READING}: it has no moving pictures, only {found}")
+
+
+def _first_frame(container: "InputContainer", stream: "av.VideoStream") -> "av.VideoFrame":
+    """The first that can be decoded."""
+    with explained(_READING):
+        for packet in container.demux(stream):
+            with suppress(load_av().error.InvalidDataError):  # reading says how many are damaged
+                if frames := packet.decode():
+                    return cast("av.VideoFrame", frames[0])
+    raise VideoError(f"{_READING}: it has no frames")

@@ -1,77 +1,89 @@
 """Video -> larger video: IDRs of all frames first, then the frames, in the memory of a few."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ..atomic import writing
-from ..errors import ConfigError, IDRError, VideoError
-from ..estimation.frames import CUT_ANGLE, smooth
-from ..estimation.whole import estimate
+from ..errors import VideoError
 from ..idr import IDR
 from ..meaning.strength import with_strength
 from ..network.models import Student
-from ..tiles.windows import CancelledFn, ProgressFn
+from ..tiles.windows import ProgressFn
 from ..upscaling.resized import upscale_to
 from ..upscaling.sizes import OutputSize
-from .film import Film, Frame, Reading
+from ..upscaling.tiled import TileKeywords
+from .containers import MP4
+from .encoding import VideoEncoder, choose
+from .film import Film, Frame
+from .looking import frames_of, look_at, looks_first, settled
+from .options import VideoOptions
 from .vectors import Vectors
 from .writing import VideoWriter
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-SMOOTHED, LOCKED, PER_FRAME = "smoothed", "locked", "per frame"
-LOOKS = (SMOOTHED, LOCKED, PER_FRAME)
-"""Which IDR a frame gets: its own averaged with its neighbours', the film's average, its own."""
-LARGEST_CRF = 51
+NO_FRAMES = "the video has no frames in the part that was asked for"
 _FINENESS = 100  # steps of progress a frame
-_NO_FRAMES = "the video has no frames in the part that was asked for"
 
 FrameFn = Callable[[Tensor], None]
 """Called with each finished frame, (H, W, 3) in [0, 1] or uint8."""
 
 
 @dataclass(frozen=True)
-class VideoOptions:
-    """How a video is looked at and encoded.
+class Upscaler:
+    """Makes the frames of a result, one by one."""
 
-    Raises:
-        ConfigError: Listing every value that is out of range.
-    """
+    model: Student
+    """On the device to run on."""
+    size: tuple[int, int]
+    """(height, width) of the result."""
+    idr: IDR | None
+    """One for all frames, one for each in order, or None: each frame's own."""
+    strength: float = 1.0
+    """See `kdsr.meaning.strength`; applied to each frame's IDR here."""
+    deep: bool = False
+    """Give float in [0, 1], not uint8."""
+    transparent: bool = False
+    """Opacity is kept; otherwise what is seen through is white."""
+    keywords: TileKeywords = field(default_factory=TileKeywords)
 
-    look: str = SMOOTHED
-    """One of `LOOKS`."""
-    smoothing: float = 0.8
-    """0 to less than 1; see `kdsr.estimation.frames.smooth`."""
-    scene_cut: float = CUT_ANGLE
-    """Degrees; see there."""
-    crf: int = 18
-    """Constant rate factor of x264: 0 is lossless, 18 hard to tell from it, 51 the smallest."""
+    def __call__(self, frame: Frame, index: int, progress: ProgressFn | None = None) -> Tensor:
+        """Upscales a frame.
 
-    def __post_init__(self) -> None:
-        problems = []
-        if self.look not in LOOKS:
-            problems.append(f"the look must be one of {', '.join(LOOKS)}, got {self.look!r}")
-        if not 0 <= self.smoothing < 1:
-            problems.append(f"the smoothing must be 0 to less than 1, got {self.smoothing}")
-        if not 0 <= self.scene_cut <= 180:
-            problems.append(f"the scene cut must be 0 to 180 degrees, got {self.scene_cut}")
-        if not 0 <= self.crf <= LARGEST_CRF:
-            problems.append(f"the crf must be 0 to {LARGEST_CRF}, got {self.crf}")
-        if problems:
-            raise ConfigError("; ".join(problems))
+        Args:
+            frame: Of the source.
+            index: Which it is.
+            progress: Called with (tiles done, tiles in all).
 
-
-class VideoKeywords(TypedDict, total=False):
-    """The keyword arguments that both passes take."""
-
-    dtype: str | torch.dtype
-    cancelled: CancelledFn | None
+        Returns:
+            (H, W, 3), with opacity (H, W, 4).
+        """
+        if self.idr is None:
+            own = look_at(self.model, frame, self.keywords)
+        else:
+            own = self.idr[min(index, len(self.idr) - 1)]
+        lq, alpha = frame.lq, frame.alpha
+        if alpha is not None and not self.transparent:
+            lq, alpha = lq * alpha + (1 - alpha), None
+        kind = torch.float32 if self.deep else torch.uint8
+        out = torch.empty(1, *self.size, 3 if alpha is None else 4, dtype=kind)
+        upscale_to(
+            self.model,
+            lq,
+            with_strength(self.model, own, self.strength),
+            self.size,
+            alpha=alpha,
+            out=out.movedim(-1, 1),
+            progress=progress,
+            **self.keywords,
+        )
+        return out[0]
 
 
 def upscale_video(
@@ -85,7 +97,7 @@ def upscale_video(
     options: VideoOptions | None = None,
     progress: ProgressFn | None = None,
     shown: FrameFn | None = None,
-    **keywords: "Unpack[VideoKeywords]",
+    **keywords: "Unpack[TileKeywords]",
 ) -> None:
     """Upscales a video, one frame at a time, and writes it as MP4 with its sound and time stamps.
 
@@ -99,7 +111,7 @@ def upscale_video(
         options: How to look and encode.
         progress: Called with (steps done, steps in all) over both passes.
         shown: Gets each finished frame.
-        **keywords: `dtype` and `cancelled` of `upscale`.
+        **keywords: Of `upscale`.
 
     Raises:
         VideoError: If the video cannot be read or the result not written.
@@ -107,74 +119,48 @@ def upscale_video(
         Cancelled: If `cancelled` said so.
     """
     options = options or VideoOptions()
-    if idr is not None and len(idr) != 1:
-        raise IDRError(
-            f"got {len(idr)} IDRs for the frames of a video; give one for all (Estimate IDR with "
-            "mode one for the batch), or none"
-        )
+    two_passes = looks_first(idr, options)
     facts = film.facts()
     target = even(size or OutputSize(factor=model.config.scale), facts.height, facts.width)
-    two_passes = idr is None and options.look != PER_FRAME
+    clock, encoding = choose(MP4, facts, target, options.codec, options.crf)
+    assert encoding is not None
     steps = _Steps(progress, facts.frames, passes=2 if two_passes else 1)
     if two_passes:
+        found = Vectors()
         with film.open() as reading:
-            idr = _look(model, reading, options, steps, keywords)
-    if idr is not None:
-        idr = with_strength(model, idr, strength)
+            for frame in frames_of(reading):
+                found.append(look_at(model, frame, keywords, steps.within))
+                steps.next()
+        if not found:
+            raise VideoError(NO_FRAMES)
+        steps.count(len(found))
+        idr = settled(found.joined(), options)
+    upscaled = Upscaler(model, target, idr, strength, facts.colour.deep, keywords=keywords)
+    encoder, count = VideoEncoder(encoding), 0
     with (
         writing(Path(path)) as temporary,
         film.open() as reading,
-        VideoWriter(temporary, facts, target, reading.sound, options.crf) as writer,
+        VideoWriter(temporary, MP4, encoding, reading.sound) as writer,
     ):
-        count = 0
         for item in reading:
             if not isinstance(item, Frame):
                 writer.copy(item)
                 continue
-            if idr is None:
-                own = with_strength(model, estimate(model, item.lq, **keywords), strength)
-            else:
-                own = idr[min(count, len(idr) - 1)]
-            out = torch.empty(
-                1, *target, 3, dtype=torch.float32 if facts.colour.deep else torch.uint8
-            )
-            planes = out.movedim(-1, 1)
-            upscale_to(model, item.lq, own, target, out=planes, progress=steps.within, **keywords)
-            writer.write(out[0], item)
+            out = upscaled(item, count, steps.within)
+            writer.write(encoder.encode(out, clock.stamp(item)))
             steps.next()
             if shown is not None:
-                shown(out[0])
+                shown(out)
             count += 1
         if not count:
-            raise VideoError(_NO_FRAMES)
+            raise VideoError(NO_FRAMES)
+        writer.write(encoder.finish())
 
 
 def even(size: OutputSize, height: int, width: int) -> tuple[int, int]:
     """(height, width) of the result: the wish, in the even numbers that 4:2:0 video needs."""
     rows, columns = size.resolve(height, width)
     return max(2, 2 * round(rows / 2)), max(2, 2 * round(columns / 2))
-
-
-def _look(
-    model: Student,
-    reading: Reading,
-    options: VideoOptions,
-    steps: "_Steps",
-    keywords: VideoKeywords,
-) -> IDR:
-    """The first pass: the IDR of each frame, of which nothing but the vectors is kept."""
-    found = Vectors()
-    for item in reading:
-        if isinstance(item, Frame):
-            found.append(estimate(model, item.lq, progress=steps.within, **keywords))
-            steps.next()
-    if not found:
-        raise VideoError(_NO_FRAMES)
-    steps.count(len(found))
-    idr = found.joined()
-    if options.look == LOCKED:
-        return idr.mean()
-    return smooth(idr, options.smoothing, options.scene_cut)
 
 
 class _Steps:

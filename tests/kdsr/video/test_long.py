@@ -10,7 +10,7 @@ import torch
 from benchmarks.flicker import noisy_film, pulsing
 from benchmarks.video import decoded_luma, upscaled_apart
 from kdsr.options import DEFAULT_MODEL
-from kdsr.video.upscaling import LOCKED, PER_FRAME, SMOOTHED
+from kdsr.video.options import LOCKED, PER_FRAME, SMOOTHED
 from tests.support.clips import RATE, frames_of, sound_packets, write_frames
 from tests.support.places import PHOTOS
 from train.data.images import load_image

@@ -13,8 +13,9 @@ from kdsr.errors import ConfigError, IDRError, VideoError
 from kdsr.estimation.frames import smooth
 from kdsr.upscaling.sizes import OutputSize
 from kdsr.video.images import Images, Waveform
+from kdsr.video.options import LOCKED, PER_FRAME, SMOOTHED, VideoOptions
 from kdsr.video.reading import VideoFile
-from kdsr.video.upscaling import LOCKED, PER_FRAME, SMOOTHED, VideoOptions, upscale_video
+from kdsr.video.upscaling import upscale_video
 from tests.support.clips import RATE, frames_of, sound_packets, write_clip
 
 pytest.importorskip("av", reason="PyAV is not installed: python -m pip install av")
@@ -134,7 +135,7 @@ def test_several_idrs_are_refused(tiny: KDSR, clip: Path, tmp_path: Path) -> Non
 
 def test_all_options_out_of_range_are_named_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
-        VideoOptions(look="calm", smoothing=1.0, scene_cut=-1, crf=52)
+        VideoOptions(look="calm", smoothing=1.0, scene_cut=-1, crf=64)
     for word in ("look", "smoothing", "scene cut", "crf"):
         assert f"the {word} must be" in str(caught.value)
 

@@ -1,0 +1,114 @@
+"""`kdsr upscale` for videos and animations."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..errors import KDSRError, printable
+from ..idr import IDR
+from ..upscaling.tiled import TileKeywords
+from ..video.resuming import JOINING, Job, VideoRun, film_of
+from .failures import report
+from .inputs import tile_of
+from .outputs import check_new
+from .passes import Models
+from .stopping import remarking
+from .streams import note, say
+from .video_options import video_options
+
+_GOES_ON = "the same command goes on where it was"
+
+
+def upscale_videos(
+    models: Models,
+    idr: IDR | None,
+    targets: dict[Path, Path],
+    arguments: argparse.Namespace,
+) -> list[int]:
+    """Upscales one video after the other; one that fails does not stop the others.
+
+    Returns:
+        The exit code of each that failed.
+    """
+    codes = []
+    for source, target in targets.items():
+        try:
+            say(_upscaled(models, idr, source, target, arguments))
+        except Exception as error:  # noqa: BLE001 - one video never ends the batch
+            codes.append(report(error))
+    return codes
+
+
+def _upscaled(
+    models: Models, idr: IDR | None, source: Path, target: Path, arguments: argparse.Namespace
+) -> str:
+    """Upscales a video; returns a line about it."""
+    check_new(target, overwrite=arguments.overwrite)
+    with _naming(source):
+        film = film_of(source)
+        facts = film.facts()
+        # One pass, by the model that the first of several would be: what is left is resized.
+        model = models.steps((facts.height, facts.width), arguments.size)[0].model
+        tiles = TileKeywords(
+            tile=tile_of(arguments), overlap=arguments.overlap, dtype=arguments.dtype
+        )
+        options = video_options(arguments)
+        job = Job(
+            model, source, target, arguments.size, idr, arguments.strength, options, tiles
+        )
+        run = VideoRun(job, film, facts)
+        for line in run.remarks():
+            note(f"{source}: {line}")
+        if run.store.resumed:
+            note(f"{source}: going on from what is in {run.store.folder}")
+        with remarking(_GOES_ON), _Bars(source.name) as bars:
+            run.run(bars.tell, overwrite=arguments.overwrite)
+    height, width = run.size
+    return f"{source} -> {target} ({width} x {height} px, {bars.frames} frames)"
+
+
+@contextmanager
+def _naming(source: Path) -> Iterator[None]:
+    """Begins every error's line with the file that it is about."""
+    try:
+        yield
+    except KDSRError as error:
+        if str(error).startswith(printable(str(source))):
+            raise
+        raise type(error)(f"{source}: {error}") from error
+
+
+class _Bars:
+    """A progress bar for each thing that is done: frames, frames a second, time left."""
+
+    def __init__(self, name: str) -> None:
+        self.name = printable(name)
+        self.frames = 0
+        self._bar: tqdm | None = None
+        self._stage = ""
+
+    def tell(self, stage: str, done: int, total: int) -> None:
+        """See `kdsr.video.resuming.TellFn`."""
+        self.frames = max(done, total) if stage == JOINING else done
+        if self._bar is None or stage != self._stage:
+            self.close()
+            self._stage = stage
+            self._bar = tqdm(
+                desc=f"{self.name}: {stage}", unit="frame", disable=None, leave=False, initial=done
+            )
+        self._bar.total = max(done, total)
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def __enter__(self) -> "_Bars":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

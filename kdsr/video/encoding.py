@@ -1,0 +1,188 @@
+"""Frames -> coded pictures, apart from any file: what is done can be kept until all is done."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from PIL import Image
+from torch import Tensor
+
+from ..errors import ConfigError, VideoError
+from .clock import Clock
+from .containers import CODECS, Codec, Container
+from .film import Facts
+from .pyav import WRITING, explained, load_av
+
+if TYPE_CHECKING:
+    import av
+
+# The encoder's memory is that of the frames it holds back: few threads.
+_THREADS = 8
+_GLOBAL_HEADER = 1 << 22  # AV_CODEC_FLAG_GLOBAL_HEADER: parameters once a file, as MP4 wants them
+_PNG_LEVEL = 1  # of zlib; these files are read once and deleted
+
+
+class Coded(NamedTuple):
+    """One frame of the result, coded; these come in the order in which they are shown."""
+
+    shown: int
+    """When, in ticks of the `Clock`."""
+    duration: int
+    """Ticks."""
+    key: bool
+    """Can be decoded without those before it."""
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How pictures of one video are coded.
+
+    Raises:
+        ConfigError: If the crf is not one of the codec's.
+        VideoError: If this FFmpeg lacks the encoder, or the encoder the depth.
+    """
+
+    name: str
+    """In `CODECS`."""
+    crf: int
+    facts: Facts
+    """Of the source, whose rate, colours and aspect are kept."""
+    size: tuple[int, int]
+    """(height, width) of the result, even numbers."""
+    tick: Fraction
+    """Seconds; the unit of the time stamps."""
+
+    def __post_init__(self) -> None:
+        codec, av = self.codec, load_av()
+        if not 0 <= self.crf <= codec.largest_crf:
+            raise ConfigError(
+                f"the crf of {self.name} must be 0 to {codec.largest_crf}, got {self.crf}"
+            )
+        others = ", ".join(name for name in CODECS if name != self.name)
+        try:
+            formats = av.Codec(codec.encoder, "w").video_formats or ()
+        except av.codec.codec.UnknownCodecError:
+            raise VideoError(
+                f"this PyAV has no encoder {codec.encoder}; choose another codec ({others})"
+            ) from None
+        wanted = self.facts.colour.pixel_format
+        if wanted not in {form.name for form in formats}:
+            raise VideoError(
+                f"this PyAV's {codec.encoder} cannot write {wanted}; choose another codec "
+                f"({others})"
+            )
+
+    @property
+    def codec(self) -> Codec:
+        """What the name means."""
+        return CODECS[self.name]
+
+    def configure(self, context: "av.VideoCodecContext") -> None:
+        """Makes an encoder this one. The same settings give the same bytes for the same frames."""
+        colour = self.facts.colour
+        context.height, context.width = self.size
+        context.pix_fmt = colour.pixel_format
+        context.time_base = self.tick
+        context.framerate = self.facts.rate
+        context.sample_aspect_ratio = self.facts.aspect
+        context.thread_count = _THREADS
+        context.flags |= _GLOBAL_HEADER
+        context.options = self.codec.options | {"crf": f"{self.crf}"}
+        # Frames that are stored out of order get durations in the order of storage.
+        context.max_b_frames = 0
+        colour.tag(context)
+
+
+class Encoder(Protocol):
+    """Takes frames in order; gives them back coded, perhaps a few frames later."""
+
+    def encode(self, rgb: Tensor, stamp: tuple[int, int]) -> Iterator[Coded]:
+        """Codes (H, W, 3 or 4), float in [0, 1] if the video is deep, else uint8.
+
+        `stamp` is what `Clock.stamp` gave for the frame.
+        """
+        ...
+
+    def finish(self) -> Iterator[Coded]:
+        """What was held back."""
+        ...
+
+
+class VideoEncoder:
+    """An encoder of FFmpeg.
+
+    Raises:
+        VideoError: If it refuses.
+    """
+
+    def __init__(self, encoding: Encoding) -> None:
+        self.encoding = encoding
+        with explained(WRITING):
+            self.context = load_av().CodecContext.create(encoding.codec.encoder, "w")
+            encoding.configure(self.context)
+        self._durations: dict[int, int] = {}
+
+    def encode(self, rgb: Tensor, stamp: tuple[int, int]) -> Iterator[Coded]:
+        """See `Encoder`."""
+        frame = self.encoding.facts.colour.to_frame(rgb)
+        frame.pts, duration = stamp
+        frame.time_base = self.encoding.tick
+        self._durations[stamp[0]] = duration
+        yield from self._packets(frame)
+
+    def finish(self) -> Iterator[Coded]:
+        """See `Encoder`."""
+        yield from self._packets(None)
+
+    def _packets(self, frame: "av.VideoFrame | None") -> Iterator[Coded]:
+        with explained(WRITING):
+            packets = self.context.encode(frame)
+        for packet in packets:
+            duration = self._durations.pop(packet.pts)
+            yield Coded(packet.pts, duration, packet.is_keyframe, bytes(packet))
+
+
+class PictureEncoder:
+    """Keeps each frame as a PNG file: for animations, which are coded when all frames are there."""
+
+    def encode(self, rgb: Tensor, stamp: tuple[int, int]) -> Iterator[Coded]:
+        """See `Encoder`; uint8."""
+        file = io.BytesIO()
+        Image.fromarray(rgb.numpy()).save(file, "PNG", compress_level=_PNG_LEVEL)
+        yield Coded(*stamp, key=True, data=file.getvalue())
+
+    def finish(self) -> Iterator[Coded]:
+        """See `Encoder`."""
+        return iter(())
+
+
+def choose(
+    container: Container,
+    facts: Facts,
+    size: tuple[int, int],
+    codec: str | None,
+    crf: int | None,
+) -> tuple[Clock, Encoding | None]:
+    """The time stamps and the coding of a result; no coding for animations.
+
+    Args:
+        container: That is written.
+        facts: Of the source.
+        size: (height, width) of the result.
+        codec: A name in `CODECS`, or None for what plays in most places.
+        crf: Or None for the codec's default.
+
+    Raises:
+        ConfigError, VideoError: If the container cannot hold the codec, or as `Encoding` does.
+    """
+    clock = Clock(facts, milliseconds=container.milliseconds)
+    if container.is_animation:
+        return clock, None
+    name = codec or (container.deep_codec if facts.colour.deep else container.codecs[0])
+    if name not in container.codecs:
+        known = ", ".join(container.codecs)
+        raise ConfigError(f"{container.format} files are not written with {name}; use {known}")
+    return clock, Encoding(name, CODECS[name].crf if crf is None else crf, facts, size, clock.tick)

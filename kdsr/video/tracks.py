@@ -1,0 +1,130 @@
+"""Sound and subtitles on their way from one file to the other: packets as they are, if they fit."""
+
+import os
+from collections.abc import Iterable, Set
+from fractions import Fraction
+from typing import TYPE_CHECKING, Protocol, cast
+
+from .containers import Container
+from .pyav import load_av
+
+if TYPE_CHECKING:
+    import av
+    from av.container import OutputContainer
+    from av.stream import Stream
+
+COPIED = "copied"
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}  # some files say how many channels only
+_SAMPLES = {"aac": "fltp", "libopus": "flt"}
+_OPUS_RATE = 48_000  # the one that all its decoders give
+
+
+class Track(Protocol):
+    """One stream of the result."""
+
+    def packets(self, packet: "av.Packet | None") -> "Iterable[av.Packet]":
+        """What to write for a packet of the source; None is the end."""
+        ...
+
+
+def track(output: "OutputContainer", source: "Stream", container: Container) -> Track | None:
+    """Adds a stream for one of the source; None for what cannot be kept."""
+    import av
+
+    found = fate(source, container, output.supported_codecs)
+    if found == COPIED:
+        return _Copied(output, source)
+    if found is None:
+        return None
+    assert isinstance(source, av.AudioStream)
+    return _Encoded(output, source, found)
+
+
+def fate(source: "Stream", container: Container, supported: Set[str]) -> str | None:
+    """What becomes of a stream.
+
+    Packets are copied if the container allows it. PCM, which MP4 knows but browsers do not play
+    there, becomes FLAC with the same samples (of up to 24 bits).
+
+    Args:
+        source: Of sound or subtitles.
+        container: That is written.
+        supported: Names of the codecs that it can hold.
+
+    Returns:
+        `COPIED`, the encoder that makes something else of it, or None if it cannot be kept:
+        subtitles in a form that the container does not know.
+    """
+    codec = source.codec_context.codec.name
+    if source.type == "audio" and codec.startswith("pcm_") and container.format == "mp4":
+        return "flac"
+    if codec in supported:
+        return COPIED
+    return container.sound if source.type == "audio" else None
+
+
+def remarks(sources: "Iterable[Stream]", container: Container, suffix: str) -> list[str]:
+    """One line for each stream that is not copied as it is, and how to keep it.
+
+    Args:
+        sources: Of sound and subtitles.
+        container: That will be written.
+        suffix: Of the result, to speak of.
+    """
+    lines, supported = [], _supported(container)
+    for source in sources:
+        found = None if container.is_animation else fate(source, container, supported)
+        name = source.codec_context.name
+        what = f"{'sound' if source.type == 'audio' else 'subtitles'} ({name})"
+        if found is None:
+            lines.append(f"{suffix} cannot hold the {what}: left out; name the result .mkv to keep")
+        elif found != COPIED:
+            kind = {"flac": "FLAC, the same samples", "libopus": "Opus"}.get(found, found.upper())
+            lines.append(
+                f"{suffix} cannot hold the {what}: it becomes {kind}; name the result .mkv to keep "
+                "it as it is"
+            )
+    return lines
+
+
+def _supported(container: Container) -> Set[str]:
+    if container.is_animation:
+        return frozenset()
+    with load_av().open(os.devnull, "w", format=container.format) as output:
+        return output.supported_codecs
+
+
+class _Copied:
+    def __init__(self, output: "OutputContainer", source: "Stream") -> None:
+        self.stream = output.add_stream_from_template(source, opaque=True)
+
+    def packets(self, packet: "av.Packet | None") -> "Iterable[av.Packet]":
+        if packet is not None:
+            packet.stream = self.stream
+            yield packet
+
+
+class _Encoded:
+    def __init__(self, output: "OutputContainer", source: "av.AudioStream", encoder: str) -> None:
+        context = source.codec_context
+        layout = _LAYOUTS.get(context.channels, context.layout)
+        rate = _OPUS_RATE if encoder == "libopus" else context.sample_rate
+        wide = context.format is not None and context.format.bytes > 2
+        samples = _SAMPLES.get(encoder) or ("s32" if wide else "s16")
+        added = output.add_stream(encoder, rate=rate, layout=layout, format=samples)
+        self.stream = cast("av.AudioStream", added)
+        self.resampler = load_av().AudioResampler(samples, layout, rate)
+        self.tick = Fraction(1, rate)
+        self.next: int | None = None
+
+    def packets(self, packet: "av.Packet | None") -> "Iterable[av.Packet]":
+        for decoded in packet.decode() if packet is not None else (None,):
+            for frame in self.resampler.resample(decoded):
+                if self.next is None:
+                    began = Fraction(frame.pts or 0) * (frame.time_base or self.tick)
+                    self.next = round(began / self.tick)
+                frame.pts, frame.time_base = self.next, self.tick
+                self.next += frame.samples
+                yield from self.stream.encode(frame)
+        if packet is None:
+            yield from self.stream.encode(None)
