@@ -1,9 +1,10 @@
 """GIF and animated WebP as they are written, from PNG pictures of their frames."""
 
 import io
-from collections.abc import Callable, Iterator
+import struct
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,16 +17,19 @@ from .pyav import WRITING, explained, load_av
 if TYPE_CHECKING:
     import av
 
-_CENTISECOND = Fraction(1, 100)
 _OPAQUE = 128  # of 255; a GIF knows all or nothing
 _HIDDEN = 255  # the last colour of a palette
+_CHUNK = struct.Struct("<4sI")
+_FIRST_CHUNK = 12  # bytes of a WebP file before it
+_FLAGS, _ALPHA = 20, 0x10  # of a WebP file that is animated: which byte, and which bit of it
+_DURATION = 12  # bytes of a frame's chunk before its duration, which takes 3
 
 
 class Animation(NamedTuple):
     """What is written."""
 
-    pictures: Callable[[], Iterator[Coded]]
-    """PNG files of its frames, from the first on."""
+    pictures: Iterable[Coded]
+    """PNG files of its frames."""
     durations: list[Fraction]
     """Seconds that each is shown for."""
     plays: int
@@ -35,31 +39,13 @@ class Animation(NamedTuple):
 def write_gif(path: Path, animation: Animation) -> None:
     """Writes a GIF, each frame with a palette of its own; opacity becomes all or nothing.
 
-    Args:
-        path: Of any name.
-        animation: With at least one frame.
-
     Raises:
         VideoError: If it cannot be written.
     """
-    loop = {0: 0, 1: -1}.get(animation.plays, animation.plays - 1)  # repeats; -1 is none
-    ends = _centiseconds(animation.durations)
-    options = {"loop": f"{loop}", "final_delay": f"{ends[-1] - ends[-2]}"}
-    with (
-        explained(WRITING),
-        load_av().open(str(path), "w", format="gif", options=options) as output,
-    ):
-        video = output.add_stream("gif")
-        context = video.codec_context
-        context.pix_fmt, context.time_base = "pal8", _CENTISECOND
-        for shown, picture in zip(ends, animation.pictures(), strict=False):
-            image = _opened(picture)
-            if not shown:
-                context.height, context.width = image.height, image.width
-            frame = _paletted(image)
-            frame.pts, frame.time_base = shown, _CENTISECOND
-            output.mux(video.encode(frame))
-        output.mux(video.encode(None))
+    ends = _ends(animation.durations, Fraction(1, 100))
+    repeats = {0: 0, 1: -1}.get(animation.plays, animation.plays - 1)  # 0: no end, -1: none
+    options = {"loop": f"{repeats}", "final_delay": f"{ends[-1] - ends[-2]}"}
+    _encode(path, "gif", options, animation, Fraction(1, 100), _paletted)
 
 
 def write_webp(path: Path, animation: Animation, quality: int) -> None:
@@ -71,67 +57,58 @@ def write_webp(path: Path, animation: Animation, quality: int) -> None:
         quality: 1-100.
 
     Raises:
-        OSError: If it cannot be written.
+        VideoError: If it cannot be written.
     """
+    tick = Fraction(1, 1000)
+    options = {"loop": f"{animation.plays}"}
+    coding = {"quality": f"{quality}"}
+    transparent = _encode(path, "webp", options, animation, tick, _straight, coding)
+    _mend_webp(path, _ends(animation.durations, tick)[-1], transparent=transparent)
+
+
+def _encode(
+    path: Path,
+    form: str,
+    options: dict[str, str],
+    animation: Animation,
+    tick: Fraction,
+    framed: "Callable[[Image.Image], av.VideoFrame]",
+    coding: dict[str, str] | None = None,
+) -> bool:
+    """Writes the file; returns whether something in it is transparent."""
+    transparent = False
+    encoder = {"gif": "gif", "webp": "libwebp_anim"}[form]
+    shown = _ends(animation.durations, tick)
+    with (
+        explained(WRITING),
+        load_av().open(str(path), "w", format=form, options=options) as output,
+    ):
+        video = output.add_stream(encoder, options=coding)
+        for time, picture in zip(shown, animation.pictures, strict=False):
+            image = Image.open(io.BytesIO(picture.data))
+            transparent |= image.mode == "RGBA"
+            frame = framed(image)
+            if not time:
+                context = video.codec_context
+                context.height, context.width = frame.height, frame.width
+                context.pix_fmt, context.time_base = frame.format.name, tick
+            frame.pts, frame.time_base = time, tick
+            output.mux(video.encode(frame))
+        output.mux(video.encode(None))
+    return transparent
+
+
+def _ends(durations: list[Fraction], tick: Fraction) -> list[int]:
+    """When each frame begins, and the last one ends, in ticks that go up."""
     ends = [0]
-    for total in _totals(animation.durations):
-        ends.append(max(round(total * 1000), ends[-1] + 1))
-    durations = [after - before for before, after in pairwise(ends)]
-    film = _Pictures(animation.pictures(), len(durations))
-    with path.open("wb") as file:
-        film.save(
-            file,
-            "WEBP",
-            save_all=True,
-            duration=durations,
-            loop=animation.plays,
-            quality=quality,
-            method=4,
-        )
-
-
-class _Pictures(Image.Image):
-    """An image of several frames to Pillow, of which one is in memory at a time."""
-
-    def __init__(self, pictures: Iterator[Coded], count: int) -> None:
-        super().__init__()
-        self._pictures = pictures
-        self.n_frames = count
-        self._at = -1
-        self.seek(0)
-
-    def tell(self) -> int:
-        """The frame that it shows."""
-        return self._at
-
-    def seek(self, frame: int) -> None:
-        """Shows the next; going back, which Pillow does when all is done, changes nothing."""
-        if frame <= self._at:
-            return
-        self._at = frame
-        image = _opened(next(self._pictures))
-        self.im, self._mode, self._size = image.im, image.mode, image.size
-
-
-def _opened(picture: Coded) -> Image.Image:
-    image = Image.open(io.BytesIO(picture.data))
-    image.load()
-    return image
-
-
-def _totals(durations: list[Fraction]) -> Iterator[Fraction]:
-    total = Fraction(0)
-    for duration in durations:
-        total += duration
-        yield total
-
-
-def _centiseconds(durations: list[Fraction]) -> list[int]:
-    """When each frame begins, and the last one ends, in a GIF's unit."""
-    ends = [0]
-    for total in _totals(durations):
-        ends.append(max(round(total * 100), ends[-1] + 1))
+    for total in accumulate(durations):
+        ends.append(max(round(total / tick), ends[-1] + 1))
     return ends
+
+
+def _straight(image: Image.Image) -> "av.VideoFrame":
+    pixels = np.array(image.convert("RGBA"))
+    return load_av().VideoFrame.from_ndarray(pixels, "rgba").reformat(format="bgra")
 
 
 def _paletted(image: Image.Image) -> "av.VideoFrame":
@@ -150,3 +127,38 @@ def _paletted(image: Image.Image) -> "av.VideoFrame":
     plane.update(rows.tobytes())
     frame.planes[1].update(palette.tobytes())
     return frame
+
+
+def _mend_webp(path: Path, end: int, *, transparent: bool) -> None:
+    """Says what FFmpeg does not, or wrong.
+
+    For the last frame's duration it puts the others' average. And where what is not transparent
+    fills a rectangle, that alone is coded, and nothing in the file says that the rest is
+    transparent.
+
+    Args:
+        path: The file.
+        end: Milliseconds, of all frames together.
+        transparent: Whether anything is.
+    """
+    content = bytearray(path.read_bytes())
+    durations = [
+        slice(place + _DURATION, place + _DURATION + 3) for place in _frame_chunks(content)
+    ]
+    if not durations:  # one frame: no animation, as libwebp sees it
+        return
+    before = sum(int.from_bytes(content[place], "little") for place in durations[:-1])
+    content[durations[-1]] = max(1, end - before).to_bytes(3, "little")
+    content[_FLAGS] |= _ALPHA if transparent else 0
+    path.write_bytes(content)
+
+
+def _frame_chunks(content: bytearray) -> Iterator[int]:
+    """Where the contents of the chunks of a WebP's frames begin."""
+    place = _FIRST_CHUNK
+    while place + _CHUNK.size <= len(content):
+        name, size = _CHUNK.unpack_from(content, place)
+        place += _CHUNK.size
+        if name == b"ANMF":
+            yield place
+        place += size + size % 2

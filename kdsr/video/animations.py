@@ -93,7 +93,7 @@ class AnimationReading:
         assert self.image is not None
         self.image.seek(index)
         pixels = torch.from_numpy(np.array(self.image.convert("RGBA")))
-        values = pixels.movedim(-1, 0)[None].float() / 255
+        values = pixels.movedim(-1, 0)[None].contiguous().float() / 255
         return values if (values[:, 3] < 1).any() else values[:, :3]
 
 

@@ -117,9 +117,10 @@ class FileReading:
         self.sound: list[Stream] = [s for s in others if s.codec_context is not None]
         self.start = start
         self.end = start + duration if duration is not None else None
-        # Recordings of broadcasts begin at any time.
+        # Recordings of broadcasts begin at any time. Less than a second is kept as it is: FFmpeg
+        # does not always say the start right.
         began = Fraction(container.start_time or 0, load_av().time_base)
-        self.zero = start or began
+        self.zero = start or (began if began >= 1 else Fraction(0))
         self.expected: Fraction | None = None
         # AVI knows the order of storage only, and a constant rate.
         self.counted = container.format.name == "avi"

@@ -237,7 +237,7 @@ class VideoRun:
         times = [(picture.shown, picture.duration) for picture in self.store.all_frames()]
         ticks = [after - before for (before, _), (after, _) in pairwise(times)]
         durations = [self.clock.tick * count for count in (*ticks, times[-1][1])]
-        animation = Animation(self.store.all_frames, durations, self.facts.plays)
+        animation = Animation(self.store.all_frames(), durations, self.facts.plays)
         if self.container.format == "gif":
             write_gif(path, animation)
         else:
