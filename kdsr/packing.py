@@ -48,4 +48,6 @@ def _bytes(tensor: "Tensor") -> memoryview:
     import torch
 
     flat = tensor.detach().contiguous().reshape(-1)
+    if flat.numel() == 1:  # one value counts as contiguous whatever its stride, which `view` minds
+        flat = flat.reshape(()).clone().reshape(1)
     return flat.view(torch.uint8).numpy().data

@@ -29,8 +29,9 @@ def find_inputs(patterns: list[str], suffixes: tuple[str, ...] = READ_SUFFIXES) 
         if path.is_dir():
             inside = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
             if not inside:
+                what = "images" if suffixes == READ_SUFFIXES else "images or videos"
                 kinds = ", ".join(suffixes)
-                raise ImageError(f"{path}: the folder holds no such files ({kinds})")
+                raise ImageError(f"{path}: the folder holds no {what} ({kinds})")
             found |= dict.fromkeys(inside)
         elif glob.has_magic(pattern) and not path.exists():
             matches = sorted(Path(p) for p in glob.glob(pattern, recursive=True))  # noqa: PTH207

@@ -36,3 +36,10 @@ def test_the_bytes_are_those_of_the_package(tmp_path: Path) -> None:
     tensors = {name: tensor.detach().contiguous() for name, tensor in TENSORS.items()}
     write_safetensors(tmp_path / "a.safetensors", tensors, {"format": "x"})
     assert (tmp_path / "a.safetensors").read_bytes() == save(tensors, {"format": "x"})
+
+
+def test_a_single_value_with_a_stride_is_written(tmp_path: Path) -> None:
+    column = torch.arange(6.0).reshape(2, 3)[1:, 1]
+    assert column.stride() == (3,)
+    write_safetensors(tmp_path / "x.safetensors", {"x": column}, {})
+    assert load_file(tmp_path / "x.safetensors")["x"].tolist() == [4.0]

@@ -264,7 +264,7 @@ BAD = {
     "no index": (header_alone, "the video cannot be read"),
     "empty": (Path.touch, "the video cannot be read"),
     "missing": (lambda path: None, "no such file"),
-    "a folder": (Path.mkdir, "holds no such files"),
+    "a folder": (Path.mkdir, "holds no images or videos"),
 }
 
 
