@@ -33,13 +33,19 @@ def upscale_videos(
     Returns:
         The exit code of each that failed.
     """
-    codes = []
-    for source, target in targets.items():
-        try:
-            say(_upscaled(models, idr, source, target, arguments))
-        except Exception as error:  # noqa: BLE001 - one video never ends the batch
-            codes.append(report(error))
-    return codes
+    codes = (_attempt(models, idr, source, target, arguments) for source, target in targets.items())
+    return [code for code in codes if code]
+
+
+def _attempt(
+    models: Models, idr: IDR | None, source: Path, target: Path, arguments: argparse.Namespace
+) -> int:
+    """Upscales a video and says so, or why not; returns the exit code."""
+    try:
+        say(_upscaled(models, idr, source, target, arguments))
+    except Exception as error:  # noqa: BLE001 - one video never ends the batch
+        return report(error)
+    return 0
 
 
 def _upscaled(
@@ -56,9 +62,7 @@ def _upscaled(
             tile=tile_of(arguments), overlap=arguments.overlap, dtype=arguments.dtype
         )
         options = video_options(arguments)
-        job = Job(
-            model, source, target, arguments.size, idr, arguments.strength, options, tiles
-        )
+        job = Job(model, source, target, arguments.size, idr, arguments.strength, options, tiles)
         run = VideoRun(job, film, facts)
         for line in run.remarks():
             note(f"{source}: {line}")

@@ -194,9 +194,10 @@ class VideoRun:
                 if not self.store.has(number):
                     self.store.keep(number, self._coded(frames, upscaled, tell))
                     continue
-                for index, frame in frames:
+                done = number * SEGMENT
+                for done, frame in frames:
                     self.clock.stamp(frame)
-                    tell(UPSCALING, index + 1, self.frames)
+                tell(UPSCALING, done + 1, self.frames)
         if not self.store.has(0):
             raise VideoError(NO_FRAMES)
         self.store.keep_complete()

@@ -1,0 +1,175 @@
+"""Stopped at any moment, a video goes on from what is done, and comes out the same."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kdsr.video.resuming as resuming
+from kdsr import KDSR
+from kdsr.upscaling.sizes import OutputSize
+from kdsr.video.options import PER_FRAME, VideoOptions
+from kdsr.video.resuming import Job, VideoRun, film_of
+from tests.support.clips import write_clip
+from tests.support.films import packets_of
+from tests.support.places import ROOT
+
+pytest.importorskip("av", reason="PyAV is not installed: python -m pip install av")
+
+FRAMES, SEGMENT = 10, 3
+
+
+class Stopped(BaseException):
+    """Not caught by anybody on the way."""
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resuming, "SEGMENT", SEGMENT)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", FRAMES, 32, 24)
+
+
+def run(model: KDSR, source: Path, target: Path, stop: int | None = None, **wish) -> list[str]:
+    """Does the job; stopped when so many steps have been told. Gives what was told."""
+    told: list[str] = []
+
+    def tell(stage: str, done: int, _total: int) -> None:
+        told.append(f"{stage} {done}")
+        if len(told) == stop:
+            raise Stopped
+
+    film = film_of(source)
+    VideoRun(Job(model, source, target, **wish), film, film.facts()).run(tell)
+    return told
+
+
+def everything(path: Path) -> list:
+    return [packets_of(path, kind) for kind in ("video", "audio")]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webp"])
+def test_stopped_at_several_steps_the_result_is_that_of_one_run(
+    tiny: KDSR, clip: Path, tmp_path: Path, suffix: str
+) -> None:
+    whole, target = tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
+    run(tiny, clip, whole)
+    for stop in (2, 5, 7, 12, 6, 15):  # told steps: 10 looked at, 10 upscaled, 11 joined
+        with pytest.raises(Stopped):
+            run(tiny, clip, target, stop=stop)
+        assert not target.exists()
+    run(tiny, clip, target)
+    if suffix == ".mp4":
+        assert everything(target) == everything(whole)
+    else:
+        assert target.read_bytes() == whole.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [target.name, whole.name]
+
+
+def test_only_the_segments_that_are_not_done_are_done(
+    tiny: KDSR, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, upscaled = [], []
+    look, upscale = resuming.look_at, resuming.Upscaler.__call__
+    monkeypatch.setattr(
+        resuming, "look_at", lambda *args: (looked.append(args[1].time), look(*args))[1]
+    )
+    monkeypatch.setattr(
+        resuming.Upscaler, "__call__",
+        lambda self, frame, index: (upscaled.append(index), upscale(self, frame, index))[1],
+    )  # fmt: skip
+    with pytest.raises(Stopped):
+        run(tiny, clip, tmp_path / "out.mp4", stop=5)  # in the second segment of the first pass
+    assert len(looked) == 5
+    looked.clear()
+    with pytest.raises(Stopped):
+        run(tiny, clip, tmp_path / "out.mp4", stop=1 + 7 + 8)  # 1 for the segment that is there
+    assert len(looked) == FRAMES - SEGMENT
+    assert upscaled == list(range(8))
+    looked.clear()
+    upscaled.clear()
+    run(tiny, clip, tmp_path / "out.mp4")
+    assert looked == []
+    assert upscaled == list(range(6, FRAMES))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"size": OutputSize(factor=2)}, {"options": VideoOptions(smoothing=0.1)}],
+    ids=["size", "smoothing"],
+)
+def test_a_changed_wish_starts_anew(
+    tiny: KDSR, clip: Path, tmp_path: Path, change: dict[str, object]
+) -> None:
+    with pytest.raises(Stopped):
+        run(tiny, clip, tmp_path / "out.mp4", stop=FRAMES + 7)
+    told = run(tiny, clip, tmp_path / "out.mp4", **change)
+    assert told[0] == "looking 1"
+    run(tiny, clip, tmp_path / "whole.mp4", **change)
+    assert everything(tmp_path / "out.mp4") == everything(tmp_path / "whole.mp4")
+
+
+def test_a_changed_source_starts_anew(tiny: KDSR, clip: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.mp4"
+    source.write_bytes(clip.read_bytes())
+    with pytest.raises(Stopped):
+        run(tiny, source, tmp_path / "out.mp4", stop=FRAMES + 7)
+    write_clip(source, FRAMES - 1, 32, 24)
+    told = run(tiny, source, tmp_path / "out.mp4")
+    assert told[0] == "looking 1"
+    assert len(packets_of(tmp_path / "out.mp4", "video")) == FRAMES - 1
+
+
+def test_stopped_while_the_segments_are_joined_nothing_is_decoded_again(
+    tiny: KDSR, clip: Path, tmp_path: Path
+) -> None:
+    wish = {"options": VideoOptions(look=PER_FRAME)}
+    with pytest.raises(Stopped):
+        run(tiny, clip, tmp_path / "out.mp4", stop=FRAMES + 4, **wish)
+    told = run(tiny, clip, tmp_path / "out.mp4", **wish)
+    assert told[0] == "joining 0"
+
+
+KILLED = """
+import os, signal, sys
+import kdsr.cli.video as video, kdsr.video.resuming as resuming
+from kdsr.cli import main
+resuming.SEGMENT = 3
+left, tell = int(sys.argv[1]), video._Bars.tell
+def count(self, *told):
+    global left
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    tell(self, *told)
+video._Bars.tell = count
+raise SystemExit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_killed_at_several_moments_the_command_goes_on(clip: Path, tmp_path: Path) -> None:
+    def command(target: str, steps: int) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", KILLED, str(steps), "upscale", str(clip), "-o", target],
+            cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    assert command("whole.mp4", 0).returncode == 0
+    for steps in (2, 6, 9, 8, 12):
+        assert command("out.mp4", steps).returncode == -signal.SIGKILL
+        assert not (tmp_path / "out.mp4").exists()
+    last = command("out.mp4", 0)
+    assert last.returncode == 0
+    assert "going on from what is in out.mp4.kdsr-parts" in last.stderr
+    assert everything(tmp_path / "out.mp4") == everything(tmp_path / "whole.mp4")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4", "whole.mp4"]
