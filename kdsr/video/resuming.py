@@ -194,10 +194,8 @@ class VideoRun:
                 if not self.store.has(number):
                     self.store.keep(number, self._coded(frames, upscaled, tell))
                     continue
-                done = number * SEGMENT
-                for done, frame in frames:
-                    self.clock.stamp(frame)
-                tell(UPSCALING, done + 1, self.frames)
+                stamped = [self.clock.stamp(frame) for _, frame in frames]
+                tell(UPSCALING, number * SEGMENT + len(stamped), self.frames)
         if not self.store.has(0):
             raise VideoError(NO_FRAMES)
         self.store.keep_complete()

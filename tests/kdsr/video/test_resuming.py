@@ -60,7 +60,8 @@ def test_stopped_at_several_steps_the_result_is_that_of_one_run(
 ) -> None:
     whole, target = tmp_path / f"whole{suffix}", tmp_path / f"out{suffix}"
     run(tiny, clip, whole)
-    for stop in (2, 5, 7, 12, 6, 15):  # told steps: 10 looked at, 10 upscaled, 11 joined
+    joining = (6, 15) if suffix == ".mp4" else ()
+    for stop in (2, 5, 7, 12, *joining):  # 10 steps are looking, 10 upscaling, 11 or 1 joining
         with pytest.raises(Stopped):
             run(tiny, clip, target, stop=stop)
         assert not target.exists()
