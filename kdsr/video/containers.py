@@ -15,7 +15,7 @@ class Codec:
     encoder: str
     """What FFmpeg calls it."""
     crf: int
-    """Constant rate factor unless told otherwise; about as good to look at in all of them."""
+    """Constant rate factor unless told otherwise."""
     largest_crf: int
     options: dict[str, str] = field(default_factory=dict)
     """Of the encoder. Its memory is that of the frames it holds back: a short look ahead."""
