@@ -84,14 +84,11 @@ class Store:
         path = self._frames(number)
         with path.open("rb") as file:
             while head := file.read(_HEAD.size):
-                try:
-                    shown, duration, key, size = _HEAD.unpack(head)
-                except struct.error:
-                    size = -1
+                *stamp, size = _HEAD.unpack(head.ljust(_HEAD.size, b"\xff"))
                 data = file.read(max(0, size))
                 if len(data) != size:
                     raise VideoError(f"{path} is damaged; remove it and try again")
-                yield Coded(shown, duration, key, data)
+                yield Coded(*stamp, data)
 
     def all_frames(self) -> Iterator[Coded]:
         """Those of all segments."""

@@ -97,7 +97,7 @@ def write_film(
         context.max_b_frames = 0
         tone = output.add_stream(sound, rate=SAMPLES, layout="mono") if sound else None
         texts = av.open(str(subtitles)) if subtitles else None
-        lines = texts and output.add_stream_from_template(texts.streams[0])
+        lines = output.add_stream_from_template(texts.streams[0]) if texts else None
         for shown_at, planes in zip(times, pictures, strict=True):
             frame = av.VideoFrame(context.width, context.height, pixels)
             for plane, values in zip(frame.planes, planes, strict=True):
@@ -110,7 +110,7 @@ def write_film(
         output.mux(video.encode(None))
         if tone is not None:
             _add_tone(output, tone, times[-1] + 40)
-        if texts is not None:
+        if texts is not None and lines is not None:
             for packet in texts.demux():
                 if packet.dts is not None:
                     packet.stream = lines

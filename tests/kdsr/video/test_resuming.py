@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,7 +107,7 @@ def test_only_the_segments_that_are_not_done_are_done(
     ids=["size", "smoothing"],
 )
 def test_a_changed_wish_starts_anew(
-    tiny: KDSR, clip: Path, tmp_path: Path, change: dict[str, object]
+    tiny: KDSR, clip: Path, tmp_path: Path, change: dict[str, Any]
 ) -> None:
     with pytest.raises(Stopped):
         run(tiny, clip, tmp_path / "out.mp4", stop=FRAMES + 7)
@@ -130,7 +131,7 @@ def test_a_changed_source_starts_anew(tiny: KDSR, clip: Path, tmp_path: Path) ->
 def test_stopped_while_the_segments_are_joined_nothing_is_decoded_again(
     tiny: KDSR, clip: Path, tmp_path: Path
 ) -> None:
-    wish = {"options": VideoOptions(look=PER_FRAME)}
+    wish: dict[str, Any] = {"options": VideoOptions(look=PER_FRAME)}
     with pytest.raises(Stopped):
         run(tiny, clip, tmp_path / "out.mp4", stop=FRAMES + 4, **wish)
     told = run(tiny, clip, tmp_path / "out.mp4", **wish)
