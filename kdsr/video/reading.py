@@ -200,11 +200,10 @@ class FileReading:
 
 def _pictures(container: "InputContainer") -> "av.VideoStream":
     """The first video stream that is none: covers of songs are coded as videos of one frame."""
-    import av
+    from av.stream import Disposition
 
-    cover = av.stream.Disposition.attached_pic
     for stream in container.streams.video:
-        if not stream.disposition & cover:
+        if not stream.disposition & Disposition.attached_pic:
             return stream
     kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
     found = ", ".join(kinds) or "nothing"

@@ -84,11 +84,11 @@ class Store:
         path = self._frames(number)
         with path.open("rb") as file:
             while head := file.read(_HEAD.size):
-                *stamp, size = _HEAD.unpack(head.ljust(_HEAD.size, b"\xff"))
+                shown, duration, key, size = _HEAD.unpack(head.ljust(_HEAD.size, b"\xff"))
                 data = file.read(max(0, size))
                 if len(data) != size:
                     raise VideoError(f"{path} is damaged; remove it and try again")
-                yield Coded(*stamp, data)
+                yield Coded(shown, duration, key, data)
 
     def all_frames(self) -> Iterator[Coded]:
         """Those of all segments."""
