@@ -296,9 +296,11 @@ def test_a_size_beyond_the_model_says_what_makes_the_rest(
     monkeypatch.setattr(
         host.module("nodes.runtime"), "show_text", lambda _, text: said.append(text)
     )
-    host.run(node_id, model=model, image=image(), size_by="factor", size=4)
+    options = {"regions": "map", "cells": 1} if node_id == "KDSR_UpscaleRegions" else {}
+    options |= {"model": model, "image": image(), "size_by": "factor"}
+    host.run(node_id, size=4, **options)
     assert not any("bicubic" in text for text in said)
-    result = host.run(node_id, model=model, image=image(), size_by="factor", size=6)
+    result = host.run(node_id, size=6, **options)
     assert result.shape == (1, 72, 60, 3)
     assert any("x4 by the model, from 40 x 48 to 60 x 72 px by a bicubic" in text for text in said)
 

@@ -65,7 +65,7 @@ def _front_matter(facts: ModelFacts) -> dict[str, Any]:
         "license": facts.metadata["licence"].lower(),
         "library_name": "kdsr",
         "pipeline_tag": "image-to-image",
-        "tags": ["super-resolution", "blind-super-resolution", "kdsr", "comfyui"],
+        "tags": [*_tags(facts.config.scale), "kdsr", "comfyui"],
         **({"model-index": [{"name": facts.name, "results": results}]} if results else {}),
     }
 
@@ -74,11 +74,17 @@ def _task(scale: int) -> str:
     return "image restoration" if scale == 1 else f"x{scale} super-resolution"
 
 
+def _tags(scale: int) -> tuple[str, ...]:
+    if scale == 1:
+        return "image-restoration", "blind-image-restoration"
+    return "super-resolution", "blind-super-resolution"
+
+
 def with_thumbnail(text: str, url: str) -> str:
     """A card with a picture: named for the Hub in its YAML, and shown below its title."""
     _, front, body = text.split("---\n", 2)
     title, rest = body.split("\n", 1)
-    shown = f"{title}\n\n![Left: the input, enlarged. Right: the result.]({url})\n{rest}"
+    shown = f"{title}\n\n![Left: the input. Right: the result.]({url})\n{rest}"
     return f"---\n{front}thumbnail: {url}\n---\n{shown}"
 
 

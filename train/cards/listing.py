@@ -47,7 +47,7 @@ def listing(
     recipe, config = facts.recipe, facts.config
     words = (
         f"[KDSR]({PAPER}), size {config.preset_name or 'custom'}: estimates how an image was "
-        f"degraded, then restores it accordingly. Trained on {facts.trained_on}. Upscale whole "
+        f"degraded, then restores it accordingly. Trained on {facts.trained_on}. Give it whole "
         "images: tiles with estimates of their own differ from each other."
     )
     entry = {
