@@ -42,6 +42,17 @@ class LoadKDSR(io.ComfyNode):
                     tooltip="A model on the Hugging Face Hub, used instead of the one chosen "
                     "above. @revision may be left out.",
                 ),
+                io.Float.Input(
+                    "crispness",
+                    default=1.0,
+                    min=0.0,
+                    max=1.25,
+                    step=0.05,
+                    optional=True,
+                    display_mode=io.NumberDisplay.slider,
+                    tooltip="For crisp models: 0 is as faithful as the model that it was trained "
+                    "on from, 1 is the crisp model, above 1 goes beyond it.",
+                ),
             ],
             outputs=[ModelType.Output(display_name="model", tooltip="For every other KDSR node.")],
             hidden=[io.Hidden.unique_id],
@@ -55,14 +66,20 @@ class LoadKDSR(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(
-        cls, model: str | None = None, precision: str | None = None, hub_id: str | None = None
+        cls,
+        model: str | None = None,
+        precision: str | None = None,
+        hub_id: str | None = None,
+        crispness: float | None = None,
     ) -> str:
-        return f"{precision} {models.version(model, hub_id)}"
+        return f"{precision} {crispness} {models.version(model, hub_id)}"
 
     @classmethod
-    def execute(cls, model: str, precision: str, hub_id: str | None = "") -> io.NodeOutput:
+    def execute(
+        cls, model: str, precision: str, hub_id: str | None = "", crispness: float = 1.0
+    ) -> io.NodeOutput:
         if precision == "fp16" and not runtime.has_cuda():
             raise ConfigError("fp16 needs a CUDA GPU; choose auto or bf16")
-        loaded = models.load(model, hub_id, precision)
+        loaded = models.load(model, hub_id, precision, crispness)
         runtime.show_text(cls, models.describe(loaded.kdsr))
         return io.NodeOutput(loaded)

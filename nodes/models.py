@@ -45,15 +45,24 @@ def version(model: str | None, hub_id: str | None) -> str:
     return f"{address or model} {path.stat().st_mtime_ns if path else ''}"
 
 
-def load(model: str, hub_id: str | None, precision: str) -> LoadedModel:
+def load(model: str, hub_id: str | None, precision: str, crispness: float = 1.0) -> LoadedModel:
     """Loads a choice, downloading it if need be.
+
+    Args:
+        model: One of `options`.
+        hub_id: An address that is taken instead.
+        precision: What it runs in.
+        crispness: See `kdsr.load`.
 
     Raises:
         KDSRError: If there is no such model, or it cannot be had or read.
     """
-    path = _find(model, (hub_id or "").strip())
+    address = (hub_id or "").strip()
+    path, entry = _find(model, address), None if address else _entry(model)
+    source = entry.name if entry and crispness != 1 else path  # names alone have a partner
     with torch.inference_mode(False):  # weights that nodes of other packs may use outside it, too
-        return runtime.manage(load_model(path), precision)
+        loaded = load_model(source, runtime.model_folders(), crispness=crispness)
+        return runtime.manage(loaded, precision)
 
 
 def facts(model: str = "", **_: str) -> str:

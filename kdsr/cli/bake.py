@@ -32,7 +32,7 @@ def bake(arguments: argparse.Namespace) -> int:
         read = (arguments.model, arguments.idr, arguments.image)
         suffixes = (".onnx", ".json") if arguments.split else tuple(_BAKED)
         check_output(path, suffixes, "networks", read, overwrite=arguments.overwrite)
-    model = load(arguments.model)
+    model = load(arguments.model, crispness=arguments.crispness)
     dtype = DTYPES[arguments.dtype]
     if arguments.split:
         return _split(model, output, dtype, overwrite=arguments.overwrite)

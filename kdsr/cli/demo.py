@@ -34,6 +34,6 @@ def demo(arguments: argparse.Namespace) -> int:
 def _write(folder: Path, arguments: argparse.Namespace) -> None:
     for path in demo_files(folder):
         check_new(path, overwrite=arguments.overwrite)
-    model, dtype = load(arguments.model), DTYPES[arguments.dtype]
+    model, dtype = load(arguments.model, crispness=arguments.crispness), DTYPES[arguments.dtype]
     write_demo(model, folder, dtype=dtype, overwrite=arguments.overwrite)
     say(f"saved a page for any web server in {folder}")

@@ -20,7 +20,7 @@ def estimate(arguments: argparse.Namespace) -> int:
     if arguments.output:
         read = [*inputs, arguments.model]
         check_output(arguments.output, IDR_SUFFIXES, "IDRs", read, overwrite=arguments.overwrite)
-    model = load(arguments.model).to(pick_device(arguments.device))
+    model = load(arguments.model, crispness=arguments.crispness).to(pick_device(arguments.device))
     idrs, code = [], 0
     for source in inputs:
         try:

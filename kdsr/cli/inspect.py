@@ -23,7 +23,7 @@ def inspect(arguments: argparse.Namespace) -> int:
     if output is not None:
         read = (arguments.input, arguments.other, arguments.model)
         check_output(output, (".png",), "figures", read, overwrite=arguments.overwrite)
-    model = load(arguments.model).to(pick_device(arguments.device))
+    model = load(arguments.model, crispness=arguments.crispness).to(pick_device(arguments.device))
     idr = _idr(model, arguments.input, arguments)
     other = _idr(model, arguments.other, arguments) if arguments.other else None
     local, image = None, None

@@ -71,6 +71,7 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         help=f"{_MODELS_HELP}; default: the bundled one that fits the size, {DEFAULT_MODEL} "
         "without a size or with --idr",
     )
+    _add_crispness(parser)
     _add_running(parser)
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
@@ -182,7 +183,7 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
 def _add_estimate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", nargs="+", type=_name, help="files, folders or globs")
     parser.add_argument("-o", "--output", type=_path, help="IDR file: one row for each image")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help=_MODEL_HELP)
+    _add_model(parser)
     _add_running(parser)
     parser.add_argument("--mean", action="store_true", help="save the average of all instead")
     parser.add_argument("--overwrite", action="store_true")
@@ -192,7 +193,7 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", type=_path, help="an image, or an IDR file")
     parser.add_argument("-o", "--output", type=_path, help="PNG file for the figure")
     parser.add_argument("--other", type=_path, help="an image or IDR file to compare with")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help=_MODEL_HELP)
+    _add_model(parser)
     _add_running(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
 
@@ -213,14 +214,14 @@ def _add_bake(parser: argparse.ArgumentParser) -> None:
         help="for x.onnx write x.estimator.onnx, x.network.onnx and x.json, what they need to be "
         "told: estimate once, then upscale tile by tile",
     )
-    parser.add_argument("--model", default=DEFAULT_MODEL, help=_MODEL_HELP)
+    _add_model(parser)
     _add_export_dtype(parser)
     parser.add_argument("--overwrite", action="store_true")
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=_path, help="for the page and its networks (ONNX)")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help=_MODEL_HELP)
+    _add_model(parser)
     _add_export_dtype(parser)
     parser.add_argument(
         "--serve",
@@ -239,6 +240,21 @@ def _add_export_dtype(parser: argparse.ArgumentParser) -> None:
         choices=EXPORT_DTYPE_NAMES,
         default=EXPORT_DTYPE_NAMES[0],
         help="of weights and inner computation; images stay in fp32 (default: %(default)s)",
+    )
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default=DEFAULT_MODEL, help=_MODEL_HELP)
+    _add_crispness(parser)
+
+
+def _add_crispness(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--crispness",
+        type=float,
+        default=1.0,
+        help="for crisp models: 0 is as faithful as what it was trained on from, 1 is the model as "
+        "it is, up to 1.25 goes beyond (default: 1)",
     )
 
 

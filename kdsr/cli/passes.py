@@ -52,12 +52,14 @@ class Models:
         self._device = pick_device(arguments.device)
         self._loaded: dict[int, KDSR] = {}
         self._names: dict[int, str] = {}
-        for_all = idr is not None or arguments.one_idr
-        if arguments.model is None and arguments.size is not None and not for_all:
+        of_one = idr is not None or arguments.one_idr or arguments.crispness != 1
+        if arguments.model is None and arguments.size is not None and not of_one:
             found = models_by_factor(list_models())
             self._names = {factor: entry.name for factor, entry in found.items()}
             return
-        model = load(arguments.model or DEFAULT_MODEL).to(self._device)
+        model = load(arguments.model or DEFAULT_MODEL, crispness=arguments.crispness).to(
+            self._device
+        )
         if idr is not None:
             idr.check_model(model.fingerprint, model.config.n_feats)
         self._loaded = {model.config.scale: model}

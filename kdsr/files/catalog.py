@@ -34,6 +34,8 @@ class CatalogEntry:
     """What it is for, in a few words."""
     degradations: str
     """What it was trained on, in words."""
+    faithful: str | None = None
+    """The model that a crisp one was trained on from; `crispness` blends the two."""
 
     @property
     def bundled(self) -> bool:

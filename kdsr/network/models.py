@@ -51,14 +51,17 @@ class Student(Base):
         self._fingerprint: str | None = None
         self._composed_tail: ComposedTail | None = None
 
-    def freeze(self) -> "Self":
+    def freeze(self, fingerprint_of: "Student | None" = None) -> "Self":
         """Declares the weights final: no gradients, and what follows from them is kept.
 
         Loaded models are frozen. Without it the fingerprint and the composed tail are computed at
         each use, which is right for a model in training.
+
+        Args:
+            fingerprint_of: A model whose IDRs are this one's, too, with its fingerprint.
         """
         self.eval().requires_grad_(False)
-        self._fingerprint = fingerprint(self)
+        self._fingerprint = fingerprint(fingerprint_of or self)
         self._composed_tail = compose_exactly(self.network.tail)
         return self
 

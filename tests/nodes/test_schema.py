@@ -11,7 +11,7 @@ from tests.support.places import ROOT
 
 # Ids and their inputs never change once released: workflows hold them.
 INPUTS = {
-    "KDSR_Load": ["model", "precision", "hub_id"],
+    "KDSR_Load": ["model", "precision", "hub_id", "crispness"],
     "KDSR_EstimateIDR": ["model", "image", "mode", "smoothing", "scene_cut", "wrap", "mask"],
     "KDSR_Upscale": [
         "model", "image", "size_by", "size", "fit_height", "idr", "strength", "wrap",
