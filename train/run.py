@@ -29,13 +29,15 @@ from accelerate import Accelerator
 
 from kdsr import KDSRError
 from kdsr.errors import ConfigError
+from kdsr.files.loading import find_file
+from kdsr.network.calibration import Calibration
 from train.errors import TrainingError
 from train.loop.export import export_model
 from train.loop.freed_memory import keep_freed_memory
 from train.loop.loop import make_loop
-from train.loop.session import open_session
+from train.loop.session import Session, open_session
 from train.loop.threads import use_threads
-from train.measuring.calibration import calibrate_file, describe
+from train.measuring.calibration import calibrate_file, describe, inherit_calibration
 from train.recipes.options import TrainOptions
 from train.recipes.reading import make_parser, read_options, write_options
 
@@ -123,14 +125,20 @@ def train(options: TrainOptions) -> int:
                 log.say(f"{name}: {path}")
                 if reason is None and name in ("student", "gan") and options.calibration:
                     log.say("calibrating: what its IDRs mean")
-                    cache, held_out = session.data.photographs, session.data.held_out
-                    log.say(describe(calibrate_file(path, cache, held_out, options.calibration)))
+                    log.say(describe(_calibrated(path, name, session)))
             accelerator.wait_for_everyone()
             if reason is not None:
                 log.say(f"{name} stopped at step {loop.step}: {reason}; run again to go on")
                 break
             accelerator.free_memory()
     return 0
+
+
+def _calibrated(path: Path, stage: str, session: Session) -> Calibration:
+    options, data, known = session.options, session.data, None
+    if stage == "gan" and options.gan.estimator_lr == 0 and options.init is not None:
+        known = inherit_calibration(path, find_file(options.init))
+    return known or calibrate_file(path, data.photographs, data.held_out, options.calibration)
 
 
 def _device(options: TrainOptions) -> torch.device:

@@ -192,10 +192,33 @@ def calibrate_file(
     else:
         degradation = trained_on(model.metadata, model.config.scale)
         made = calibrate(model, crops, checked, degradation, samples)
+    _keep(model, made, path)
+    return made
+
+
+def inherit_calibration(path: Path, source: Path) -> Calibration | None:
+    """Takes over the calibration of the model that a training with a frozen estimator began with.
+
+    Args:
+        path: A student, .safetensors; rewritten in the precision that it had.
+        source: The student that it started from.
+
+    Returns:
+        What both now have; None, and nothing is written, if `source` has none or the estimators
+        differ.
+    """
+    model, origin = load_student(path), load_student(source)
+    ours, theirs = (m.estimator.state_dict() for m in (model, origin))
+    if origin.calibration is None or any(not torch.equal(ours[k], theirs[k]) for k in ours):
+        return None
+    _keep(model, origin.calibration, path)
+    return model.calibration
+
+
+def _keep(model: KDSR, made: Calibration, path: Path) -> None:
     model.calibration = made
     dtype = read_tensors(path)[0]["network.head.weight"].dtype
     save_checkpoint(model, path, dtype=dtype)
-    return made
 
 
 def describe(c: Calibration) -> str:

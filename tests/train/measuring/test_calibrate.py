@@ -14,6 +14,7 @@ import train.measuring.calibration as module
 from kdsr import KDSR
 from kdsr.files.tensors import read_tensors
 from kdsr.files.weights import load_student, save_checkpoint
+from tests.support.calibrated import small_calibrated
 from tests.support.train_runs import PHOTOS, one_thread  # noqa: F401 - a fixture
 from train.calibrate import main
 from train.data.cache import ImageCache, open_cache
@@ -22,7 +23,7 @@ from train.degradation.classic import ClassicDegradation
 from train.degradation.general import GeneralDegradation, GeneralOptions
 from train.degradation.realworld import RealWorldDegradation
 from train.measuring import fitting, labelled
-from train.measuring.calibration import calibrate, describe, trained_on
+from train.measuring.calibration import calibrate, describe, inherit_calibration, trained_on
 from train.measuring.protocols import fixed
 
 CPU = torch.device("cpu")
@@ -45,6 +46,29 @@ def calibrated(photographs: ImageCache) -> KDSR:
         patch.setattr(fitting, "_STEPS", 1500)
         model.calibration = calibrate(model, crops, crops, general, samples=640)
     return model
+
+
+def test_a_frozen_estimator_keeps_its_calibration(tmp_path: Path) -> None:
+    origin = small_calibrated()
+    save_checkpoint(origin, tmp_path / "origin.safetensors", dtype=torch.float16)
+    model = load_student(tmp_path / "origin.safetensors")
+    model.calibration = None
+    model.network.head.weight.mul_(2)
+    save_checkpoint(model, tmp_path / "crisp.safetensors", dtype=torch.float16)
+    sources = {name: tmp_path / f"{name}.safetensors" for name in ("origin", "crisp")}
+    before = sources["crisp"].read_bytes()
+    assert inherit_calibration(sources["crisp"], sources["crisp"]) is None, "it has none"
+    assert sources["crisp"].read_bytes() == before
+    assert inherit_calibration(sources["crisp"], sources["origin"]) is not None
+    kept = load_student(sources["crisp"])
+    assert kept.calibration is not None
+    assert origin.calibration is not None
+    assert torch.equal(kept.calibration.means, origin.calibration.means)
+    assert torch.equal(kept.network.head.weight, model.network.head.weight)
+    assert read_tensors(sources["crisp"])[0]["network.head.weight"].dtype == torch.float16
+    model.estimator.load_state_dict({k: 2 * v for k, v in model.estimator.state_dict().items()})
+    save_checkpoint(model, sources["crisp"], dtype=torch.float16)
+    assert inherit_calibration(sources["crisp"], sources["origin"]) is None, "it was trained"
 
 
 @pytest.mark.slow
