@@ -43,22 +43,59 @@ def widget(page: Frontend, name: str) -> Any:
     )
 
 
-def test_load_idr_uploads_a_file_and_chooses_it(canvas: Frontend, tmp_path: Path) -> None:
+@pytest.fixture
+def idr_file(tmp_path: Path) -> Path:
+    """An IDR that no ComfyUI has yet."""
+    path = tmp_path / f"{tmp_path.name}.safetensors"
+    make_tiny().estimate(torch.rand(1, 3, 12, 10)).save(path)
+    return path
+
+
+def assert_uploaded(page: Frontend, file: Path) -> None:
+    """The only node, Load IDR, has the file, chooses it, and keeps nothing else."""
+    page.wait_for(f"return app.graph.nodes[0].widgets[0].value === '{file.name}'")
+    assert (page.server.input / file.name).read_bytes() == file.read_bytes()
+    (queued,) = page.prompt().values()
+    assert queued["inputs"] == {"file": file.name}
+    saved = page.driver.execute_script("return app.graph.serialize().nodes[0].widgets_values")
+    assert saved == [file.name]
+
+
+def test_load_idr_uploads_a_file_and_chooses_it(canvas: Frontend, idr_file: Path) -> None:
     from selenium.webdriver.common.by import By
 
-    mine = tmp_path / f"{tmp_path.name}.safetensors"  # not there yet
-    make_tiny().estimate(torch.rand(1, 3, 12, 10)).save(mine)
     only(canvas, "KDSR_LoadIDR")
-    canvas.driver.execute_script(
-        "app.graph.nodes[0].widgets.find(w => w.name === 'upload').callback()"
-    )
-    canvas.driver.find_element(By.CLASS_NAME, "kdsr-upload").send_keys(str(mine))
-    canvas.wait_for(f"return app.graph.nodes[0].widgets[0].value === '{mine.name}'")
-    assert (canvas.server.input / mine.name).read_bytes() == mine.read_bytes()
-    (queued,) = canvas.prompt().values()
-    assert queued["inputs"] == {"file": mine.name}
-    saved = canvas.driver.execute_script("return app.graph.serialize().nodes[0].widgets_values")
-    assert saved == [mine.name]
+    if canvas.driver.execute_script("return !!LiteGraph.vueNodesMode"):
+        button = "//*[@data-node-id]//button[contains(., 'choose file to upload')]"
+        canvas.driver.find_element(By.XPATH, button).click()
+    else:  # drawn, with nothing to click on but the canvas
+        canvas.driver.execute_script(
+            "app.graph.nodes[0].widgets.find(w => w.name === 'upload').callback()"
+        )
+    canvas.driver.find_element(By.CLASS_NAME, "kdsr-upload").send_keys(str(idr_file))
+    assert_uploaded(canvas, idr_file)
+
+
+_DROP = """
+const [name, bytes] = arguments
+const node = app.graph.nodes[0], canvas = app.canvas.canvas, ds = app.canvas.ds
+const files = new DataTransfer()
+files.items.add(new File([new Uint8Array(bytes)], name))
+const drawn = LiteGraph.vueNodesMode && document.querySelector(`[data-node-id="${node.id}"]`)
+const page = canvas.getBoundingClientRect()
+const clientX = page.left + (node.pos[0] + 20 + ds.offset[0]) * ds.scale
+const clientY = page.top + (node.pos[1] + 10 + ds.offset[1]) * ds.scale
+for (const type of ["dragover", "drop"])
+    (drawn || canvas).dispatchEvent(new DragEvent(
+        type, {bubbles: true, cancelable: true, dataTransfer: files, clientX, clientY}
+    ))
+"""
+
+
+def test_load_idr_takes_a_file_that_is_dropped_on_it(canvas: Frontend, idr_file: Path) -> None:
+    only(canvas, "KDSR_LoadIDR")
+    canvas.driver.execute_script(_DROP, idr_file.name, list(idr_file.read_bytes()))
+    assert_uploaded(canvas, idr_file)
 
 
 FACTS = "return app.graph.nodes[0].widgets.find(w => w.name === '$$node-text-preview')?.value"
