@@ -65,6 +65,8 @@ def test_load_idr_uploads_a_file_and_chooses_it(canvas: Frontend, idr_file: Path
     from selenium.webdriver.common.by import By
 
     only(canvas, "KDSR_LoadIDR")
+    # Nobody is there to choose: an open dialog would be closed as if it were cancelled.
+    canvas.driver.execute_cdp_cmd("Page.setInterceptFileChooserDialog", {"enabled": True})
     if canvas.driver.execute_script("return !!LiteGraph.vueNodesMode"):
         button = "//*[@data-node-id]//button[contains(., 'choose file to upload')]"
         canvas.driver.find_element(By.XPATH, button).click()
