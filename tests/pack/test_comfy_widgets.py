@@ -192,7 +192,7 @@ def test_choices_are_shown_translated_and_saved_in_english(
 
 def test_our_types_have_colours_that_outlive_another_palette(page: Frontend) -> None:
     page.load()
-    for palette in ("dark", "light"):
+    for palette in ("light", "dark"):  # the usual one last
         page.driver.execute_async_script(
             "app.extensionManager.setting.set('Comfy.ColorPalette', arguments[0])"
             ".then(() => setTimeout(arguments[1], 1000))",
