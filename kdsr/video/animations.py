@@ -20,6 +20,7 @@ from .film import Facts, Frame
 
 if TYPE_CHECKING:
     import av
+    from av.container.core import Chapter
 
 _MILLISECOND = Fraction(1, 1000)
 _LARGEST_DIVISOR = 1001  # of a rate
@@ -78,6 +79,7 @@ class AnimationReading:
     def __init__(self, image: Image.Image | None) -> None:
         self.image = image
         self.sound: tuple[av.AudioStream, ...] = ()
+        self.chapters: list[Chapter] = []
 
     def __iter__(self) -> Iterator[Frame]:
         """The frames, whole: what a file says of changes alone is put together."""

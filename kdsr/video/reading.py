@@ -17,6 +17,7 @@ from .pyav import explained, load_av
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer
+    from av.container.core import Chapter
     from av.stream import Stream
 
 _READING = "the video cannot be read"
@@ -125,6 +126,18 @@ class FileReading:
         # AVI knows the order of storage only, and a constant rate.
         self.counted = container.format.name == "avi"
         self.damaged = 0
+
+    @property
+    def chapters(self) -> "list[Chapter]":
+        """Of the whole file; none where this PyAV does not know of them."""
+        if not hasattr(self.container, "chapters"):  # 14.2, which ComfyUI 0.3.64 accepts
+            return []
+        moved = self.container.chapters()
+        for chapter in moved:
+            shift = round(self.zero / (chapter["time_base"] or 1))
+            chapter["start"] -= shift
+            chapter["end"] -= shift
+        return moved
 
     def __iter__(self) -> Iterator["Frame | av.Packet"]:
         """Frames and packets as they come; what cannot be decoded is left out."""

@@ -223,6 +223,7 @@ class VideoRun:
             self.film.open(pictures=False) as reading,
             VideoWriter(path, self.container, self.encoding, reading.sound) as writer,
         ):
+            writer.mark(reading.chapters)
             others = (item for item in reading if not isinstance(item, Frame))
             for item in merge(self.store.all_frames(), others, key=time):
                 if isinstance(item, Coded):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COPIED = "copied"
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}  # some files say how many channels only
 _SAMPLES = {"aac": "fltp", "libopus": "flt"}
+_NAMES = ("language", "title")
 _OPUS_RATE = 48_000  # the one that all its decoders give
 
 
@@ -32,12 +33,18 @@ def track(output: "OutputContainer", source: "Stream", container: Container) -> 
     import av
 
     found = fate(source, container, output.supported_codecs)
-    if found == COPIED:
-        return _Copied(output, source)
     if found is None:
         return None
-    assert isinstance(source, av.AudioStream)
-    return _Encoded(output, source, found)
+    if found == COPIED:
+        made = _Copied(output, source)
+    else:
+        assert isinstance(source, av.AudioStream)
+        made = _Encoded(output, source, found)
+    named = {key: source.metadata[key] for key in _NAMES if key in source.metadata}
+    made.stream.metadata.update(named)
+    # The default, forced, for the deaf, ...: PyAV 14.2 takes it as a number, as later ones do, too.
+    made.stream.disposition = source.disposition.value  # pyright: ignore[reportAttributeAccessIssue]
+    return made
 
 
 def fate(source: "Stream", container: Container, supported: Set[str]) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from .containers import Container
 from .encoding import Coded, Encoding
@@ -12,19 +12,8 @@ from .tracks import track
 
 if TYPE_CHECKING:
     import av
+    from av.container.core import Chapter
     from av.stream import Stream
-
-
-class Writer(Protocol):
-    """A result while it is written; to be used in a `with` statement."""
-
-    def write(self, coded: Iterable[Coded]) -> None:
-        """Appends frames."""
-        ...
-
-    def copy(self, packet: "av.Packet") -> None:
-        """Appends a packet of another stream."""
-        ...
 
 
 class VideoWriter:
@@ -60,8 +49,13 @@ class VideoWriter:
                 self.video.codec_context.codec_tag = "hvc1"  # Apple plays no other
             self.tracks = {stream: track(self.output, stream, container) for stream in sound}
 
+    def mark(self, chapters: "list[Chapter]") -> None:
+        """Writes chapters; before the first frame."""
+        if chapters:
+            self.output.set_chapters(chapters)
+
     def write(self, coded: Iterable[Coded]) -> None:
-        """See `Writer`."""
+        """Appends frames."""
         for picture in coded:
             packet = load_av().Packet(picture.data)
             packet.pts = packet.dts = picture.shown
@@ -72,7 +66,7 @@ class VideoWriter:
                 self.output.mux(packet)
 
     def copy(self, packet: "av.Packet") -> None:
-        """See `Writer`."""
+        """Appends a packet of another stream."""
         with explained(WRITING):
             self._mux_other(packet.stream, packet)
 

@@ -113,6 +113,30 @@ def test_subtitles_are_copied_or_a_line_says_how_to_keep_them(kdsr, capsys) -> N
     assert said.count("\n") == 1
 
 
+def test_languages_titles_marks_and_chapters_come_along(kdsr) -> None:
+    write_film(Path("plain.mkv"), noise(3), sound="aac")
+    with av.open("plain.mkv") as source, av.open("in.mkv", "w") as output:
+        streams = [output.add_stream_from_template(stream) for stream in source.streams]
+        streams[1].metadata.update(language="fra", title="Commentary")
+        streams[1].disposition = 2  # dubbed  # pyright: ignore[reportAttributeAccessIssue]
+        if hasattr(output, "set_chapters"):
+            output.set_chapters([{"id": 1, "start": 0, "end": 80, "time_base": Fraction(1, 1000),
+                                  "metadata": {"title": "Beginning"}}])  # fmt: skip
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream.index]
+                output.mux(packet)
+    assert kdsr("in.mkv", "-o", "out.mkv") == 0
+    with av.open("out.mkv") as result:
+        sound = result.streams.audio[0]
+        assert (sound.metadata["language"], sound.metadata["title"]) == ("fra", "Commentary")
+        assert sound.disposition.value == 2
+        if hasattr(result, "chapters"):
+            (chapter,) = result.chapters()
+            assert chapter["metadata"] == {"title": "Beginning"}
+            assert chapter["end"] * chapter["time_base"] == Fraction(80, 1000)
+
+
 def test_webm_gets_vp9_and_opus_and_says_so(kdsr, capsys) -> None:
     write_film(Path("in.mp4"), noise(3), sound="aac")
     assert kdsr("in.mp4", "-o", "out.webm") == 0
