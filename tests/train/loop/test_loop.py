@@ -197,6 +197,33 @@ def test_a_checkpoint_holds_the_model_and_apart_from_it_the_other_parts(tmp_path
     assert state["model"].keys() == KDSR(options.network()).state_dict().keys()
 
 
+def test_a_student_resumed_amid_reused_pairs_learns_the_same_bits(tmp_path: Path) -> None:
+    teacher = tmp_path / "teacher.safetensors"
+    changes = {
+        "pair_uses": 3, "pool_size": 16, "teacher_checkpoint": str(teacher),
+        "student": {"steps": 11, "warmup": 2, "kd_weight": 0.5},
+    }  # fmt: skip
+    states = []
+    for stops in ((), (4, 7)):
+        folder = tmp_path / str(len(stops))
+        folder.mkdir()
+        options = read_options([tiny_recipe(folder, **changes)])
+        if not teacher.exists():
+            torch.manual_seed(0)
+            save_checkpoint(KDSRTeacher(options.network()), teacher)
+        for stop in stops:
+            sitting = loop_of(folder, "student", **changes)
+            sitting._resume()
+            while sitting.step < stop:
+                sitting.learn()
+                sitting.step += 1
+            sitting._save()
+        last = loop_of(folder, "student", **changes)
+        assert last.run() is None
+        states.append(last.stage.model.state_dict())
+    assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
+
+
 class Poisoned(TeacherStage):
     """A teacher whose loss is NaN at some steps."""
 
