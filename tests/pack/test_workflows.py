@@ -123,7 +123,7 @@ def test_node_properties_name_the_pack_and_its_version(host: Host, name: str) ->
 @pytest.mark.parametrize("name", NAMES)
 def test_workflows_load_a_bundled_model_and_thus_offer_no_download(name: str) -> None:
     loaders = [n for n in nodes_of(name) if n["type"] == "KDSR_Load"]
-    assert [n["widgets_values"] for n in loaders] == [["kdsr-s-x4", "auto", ""]]
+    assert [n["widgets_values"] for n in loaders] == [["kdsr-s-x4", "auto", "", 1.0]]
     assert all("models" not in n["properties"] for n in loaders)
 
 
