@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from ..errors import ClusterError, ConfigError
 
 AUTO = "auto"
 """The address that means a cluster of this machine alone, for this run alone."""
+_ANSWER = 10.0  # seconds
 _STORE = 100_000_000  # bytes: names and lines are all that workers and driver exchange
 
 
@@ -44,12 +46,9 @@ def connected(address: str) -> Iterator[ModuleType]:
         ConfigError: If the address cannot be one.
         ClusterError: If Ray is not installed, or no cluster answers.
     """
-    if "://" in address or (address != AUTO and ":" not in address):
-        raise ConfigError(
-            f"--cluster expects auto or HOST:PORT, got {address!r}; run kdsr on a machine of the "
-            "cluster, with the address that `ray start --head` printed"
-        )
     ray = load_ray()
+    if address != AUTO:
+        _check_answers(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
     options: dict[str, Any] = {"address": address}
     if address == AUTO:
@@ -62,13 +61,31 @@ def connected(address: str) -> Iterator[ModuleType]:
             ray.shutdown()
             reason = str(error).strip().split("\n")[0]
             raise ClusterError(
-                f"cannot work on the cluster {address}: {reason}; is it running (`ray status`), "
-                "with the same Python and Ray as here?"
+                f"cannot work on the cluster {address}: {reason}; is it running (`ray status`) "
+                "with the same Python and Ray as here, and is its token here if it wants one "
+                "(RAY_AUTH_MODE=token)?"
             ) from None
         try:
             yield ray
         finally:
             ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Asks itself, at once: Ray would try for half a minute, and write a line a second."""
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in address or not (port.isascii() and port.isdigit()):
+        raise ConfigError(
+            f"--cluster expects auto or HOST:PORT, got {address!r}; run kdsr on a machine of the "
+            "cluster, with the address that `ray start --head` printed"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"no cluster answers at {address} ({error}); start one with `ray start --head`, and "
+            "see `ray status` for its address"
+        ) from None
 
 
 @contextmanager

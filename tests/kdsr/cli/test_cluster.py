@@ -6,6 +6,7 @@ import pickle
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -170,10 +171,14 @@ def test_another_model_on_a_workers_machine_is_refused(
     assert "there are other models" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("address", ["ray://head:10001", "head", "Auto"])
+@pytest.mark.parametrize("address", ["ray://head:10001", "head", "head:", "head:x"])
 def test_addresses_that_are_none_are_refused(
-    tmp_path: Path, address: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    address: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
     run = ["upscale", str(ROOT / "samples" / "example.png"), "-o", str(tmp_path / "o.png")]
     assert main([*run, "--cluster", address]) == 2
     assert "--cluster expects auto or HOST:PORT" in capsys.readouterr().err

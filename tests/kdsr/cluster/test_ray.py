@@ -1,0 +1,147 @@
+"""`kdsr upscale --cluster` on a real cluster of two workers, some of which are killed."""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from kdsr.cli import main
+from tests.support.places import PHOTOS
+
+pytest.importorskip("ray", reason="Ray is not installed: python -m pip install ray")
+pytest.importorskip("psutil", reason="psutil is not installed: python -m pip install psutil")
+
+from tests.support.ray_cluster import Cluster, cluster_of_two, kdsr, wait_until
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(os.name == "nt", reason="signals of POSIX"),
+]
+COUNT = 40
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with cluster_of_two() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """in/: pictures and one that is none. out/: what the plain command makes of them."""
+    folder = tmp_path_factory.mktemp("plain")
+    (folder / "in").mkdir()
+    photos = sorted(PHOTOS.glob("*.*"))
+    for index in range(COUNT):
+        with Image.open(photos[index % len(photos)]) as photo:
+            crop = photo.convert("RGB").crop((index, 7, index + 90, 87))
+        crop.save(folder / "in" / f"{index:02d}.png")
+    (folder / "in" / "20-bad.png").write_text("no picture")
+    assert main(["upscale", str(folder / "in"), "-o", str(folder / "out")]) == 2
+    return folder
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def sources_in(said: str) -> list[str]:
+    """Names of the inputs that the command said it upscaled."""
+    return [Path(line.partition(" -> ")[0]).name for line in said.splitlines() if " -> " in line]
+
+
+def finished(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.png"))
+
+
+def test_a_killed_worker_loses_nothing_and_duplicates_nothing(
+    cluster: Cluster, plain: Path, tmp_path: Path
+) -> None:
+    command = ["upscale", str(plain / "in"), "-o", "out", "--cluster", cluster.address]
+    with kdsr(tmp_path, *command) as run:
+        wait_until(lambda: len(finished(tmp_path / "out")) >= 3)
+        victims = cluster.workers()
+        victims[0].kill()
+        said, errors = run.communicate()
+    assert len(victims) == 2
+    assert run.returncode == 2
+    assert "died; what it had in hand is done again" in errors
+    assert results(tmp_path / "out") == results(plain / "out")
+    assert Counter(sources_in(said)) == Counter(f"{i:02d}.png" for i in range(COUNT))
+    failed, summary = errors.splitlines()[-2:]
+    assert "20-bad.png: not an image that can be read" in failed
+    assert summary == f"kdsr: {COUNT} of {COUNT + 1} images upscaled"
+    assert said.count("\n") == COUNT  # and nothing that Ray has to say
+
+
+def test_a_killed_driver_started_again_finishes_what_is_left(
+    cluster: Cluster, plain: Path, tmp_path: Path
+) -> None:
+    command = ["upscale", str(plain / "in"), "-o", "out", "--cluster", cluster.address]
+    with kdsr(tmp_path, *command) as run:
+        wait_until(lambda: len(finished(tmp_path / "out")) >= 5)
+        run.kill()
+    wait_until(lambda: not cluster.workers())
+    before = {path.name: path.stat().st_mtime_ns for path in finished(tmp_path / "out")}
+    assert 5 <= len(before) < COUNT
+    for name in before:
+        assert (tmp_path / "out" / name).read_bytes() == (plain / "out" / name).read_bytes()
+    with kdsr(tmp_path, *command) as run:
+        said, errors = run.communicate()
+    assert run.returncode == 2
+    assert f"{len(before)} of {COUNT + 1} results are there" in errors
+    assert len(sources_in(said)) == COUNT - len(before)
+    assert results(tmp_path / "out") == results(plain / "out")
+    for name, time_stamp in before.items():
+        assert (tmp_path / "out" / name).stat().st_mtime_ns == time_stamp
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_driver_and_workers_and_leaves_only_whole_files(
+    cluster: Cluster, plain: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+    command = ["upscale", str(plain / "in"), "-o", "out", "--cluster", cluster.address]
+    with kdsr(tmp_path, *command) as run:
+        wait_until(lambda: len(finished(tmp_path / "out")) >= 2)
+        begun = time.monotonic()
+        run.send_signal(number)
+        _, errors = run.communicate()
+    assert time.monotonic() - begun < 30
+    assert run.returncode == 128 + number
+    assert errors.splitlines()[-1] == "kdsr: stopped; nothing half-written is left"
+    assert "Traceback" not in errors
+    wait_until(lambda: not cluster.workers())
+    left = results(tmp_path / "out")
+    assert 2 <= len(left) < COUNT
+    assert left.items() <= results(plain / "out").items()
+
+
+def test_a_cluster_of_its_own_gives_the_roll_the_same_one_idr(plain: Path, tmp_path: Path) -> None:
+    options = ["--one-idr", "--save-idr", "one.safetensors", "--suffix", ""]
+    command = ["upscale", *map(str, sorted((plain / "in").glob("0*.png"))), *options]
+    for name, more in (("plain", []), ("shared", ["--cluster", "auto"])):
+        (tmp_path / name).mkdir()
+        with kdsr(tmp_path / name, *command, "-o", "out", *more) as run:
+            _, errors = run.communicate()
+        assert run.returncode == 0, errors
+    one, same = (tmp_path / name / "one.safetensors" for name in ("plain", "shared"))
+    assert one.read_bytes() == same.read_bytes()
+    assert len(results(tmp_path / "plain" / "out")) == 10
+    assert results(tmp_path / "shared" / "out") == results(tmp_path / "plain" / "out")
+
+
+def test_an_address_where_no_cluster_is_takes_one_line(plain: Path, tmp_path: Path) -> None:
+    command = ["upscale", str(plain / "in" / "00.png"), "-o", "o.png", "--cluster", "127.0.0.1:9"]
+    with kdsr(tmp_path, *command) as run:
+        said, errors = run.communicate()
+    assert run.returncode == 2
+    assert said == ""
+    (line,) = errors.splitlines()
+    assert "no cluster answers at 127.0.0.1:9" in line
