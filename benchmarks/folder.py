@@ -51,7 +51,7 @@ def main() -> None:
     arguments = parser.parse_args()
     model = kdsr.load(arguments.model).to(arguments.device)
     with tempfile.TemporaryDirectory() as name:
-        sources = _sources(Path(name), arguments)
+        sources = sources_of(Path(name), arguments)
         ways: dict[str, tuple[Way, int]] = {
             "one by one, zlib 6": (one_by_one, _PILLOW),
             "one by one, zlib 1": (one_by_one, images._FAST),
@@ -71,8 +71,8 @@ def main() -> None:
         print(f"| {way} | {seconds / first:.2f}x | {busy:.0%} |")
 
 
-def _sources(folder: Path, arguments: argparse.Namespace) -> list[Path]:
-    """Crops of the photographs, as many as asked for."""
+def sources_of(folder: Path, arguments: argparse.Namespace) -> list[Path]:
+    """Files with crops of the photographs in `arguments.folder`: `.count`, of `.side` px."""
     found, made = find_images(arguments.folder), []
     for index in range(arguments.count):
         picture = read_image(found[index % len(found)])

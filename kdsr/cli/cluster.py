@@ -33,7 +33,8 @@ def upscale_on_cluster(arguments: argparse.Namespace) -> int:
     idr = _read_idr(arguments)
     models = Models(_on(arguments, "cpu"), idr)  # what is wrong with them is wrong everywhere
     opener = partial(_opened, arguments, idr, models.identity())
-    with crew(arguments.cluster, arguments.device, opener) as workers:
+    most = len(targets if arguments.one_idr else left)
+    with crew(arguments.cluster, arguments.device, opener, most) as workers:
         if arguments.one_idr and idr is None:
             idr = _one_idr(workers, inputs, arguments)
         failures = _upscale(workers, list(left.items()), idr, overwrite=arguments.overwrite)

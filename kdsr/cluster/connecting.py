@@ -52,6 +52,7 @@ def connected(address: str) -> Iterator[ModuleType]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
     options: dict[str, Any] = {"address": address}
     if address == AUTO:
+        os.environ.setdefault("RAY_worker_niceness", "0")  # no lower priority than this process
         options = {"address": "local", "include_dashboard": False, "object_store_memory": _STORE}
     with _quiet_output():
         try:

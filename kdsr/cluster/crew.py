@@ -24,20 +24,23 @@ _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def crew(address: str, device: str, opener: Callable[[str], State]) -> "Iterator[Crew[State]]":
+def crew(
+    address: str, device: str, opener: Callable[[str], State], most: int
+) -> "Iterator[Crew[State]]":
     """Yields a worker for each GPU of a cluster, or as many as its cores and memory allow.
 
     Args:
         address: "auto" for a cluster of this machine alone, or HOST:PORT of one that runs.
         device: "auto", "cuda" or "cpu".
         opener: Gets "cuda" or "cpu", gives what the work takes. Called once in each worker process.
+        most: How many workers there is work for.
 
     Raises:
         ConfigError: If address or device are none.
         ClusterError: If Ray is not installed, no cluster answers, or it lacks such a device.
     """
     with connected(address) as ray:
-        yield Crew(ray, plan_places(ray.nodes(), device), opener)
+        yield Crew(ray, plan_places(ray.nodes(), device)[:most], opener)
 
 
 class Crew(Generic[State]):

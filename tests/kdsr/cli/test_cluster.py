@@ -43,8 +43,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """m.safetensors, pictures and one that is none in in/; workers run in this process."""
 
     @contextlib.contextmanager
-    def crew(address: str, device: str, opener: Callable[[str], Any]) -> Iterator[Here]:
+    def crew(address: str, device: str, opener: Callable[[str], Any], most: int) -> Iterator[Here]:
         assert (address, device) == ("auto", "auto")
+        assert 1 <= most <= 4
         before = Path.cwd()
         workers = Here(opener)
         os.chdir("/")  # names must mean the same anywhere

@@ -20,7 +20,7 @@ from tests.support.ray_cluster import Cluster, cluster_of_two, kdsr, wait_until
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1200),
     pytest.mark.skipif(os.name == "nt", reason="signals of POSIX"),
 ]
 COUNT = 40
