@@ -58,8 +58,8 @@ def connected(address: str) -> Iterator[ModuleType]:
         try:
             with _signals_kept():
                 ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
-        except (OSError, RuntimeError, ValueError) as error:
-            ray.shutdown()
+        except Exception as error:  # noqa: BLE001 - Ray raises that, too, when a start takes long
+            leave(ray)
             reason = str(error).strip().split("\n")[0]
             raise ClusterError(
                 f"cannot work on the cluster {address}: {reason}; is it running (`ray status`) "
@@ -69,7 +69,13 @@ def connected(address: str) -> Iterator[ModuleType]:
         try:
             yield ray
         finally:
-            ray.shutdown()
+            leave(ray)
+
+
+def leave(ray: ModuleType) -> None:
+    """Leaves the cluster, or ends it if it is one of its own; does nothing the second time."""
+    with _signals_kept():
+        ray.shutdown()
 
 
 def _check_answers(address: str) -> None:
@@ -91,7 +97,7 @@ def _check_answers(address: str) -> None:
 
 @contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Ray takes SIGTERM for itself."""
+    """Ray takes SIGTERM for itself, and leaves it to the system in the end."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

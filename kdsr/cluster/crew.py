@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from ..errors import Cancelled, ClusterError
-from .connecting import connected
+from .connecting import connected, leave
 from .interrupts import Interrupted, interrupting
 from .places import Place, plan_places
 from .tasks import ATTEMPTS, Tasks
@@ -79,7 +79,7 @@ class Crew(Generic[State]):
         try:
             asyncio.run(self._run(_Shift(Tasks(items, len(self)), step, report)))
         except Interrupted as interrupted:
-            self._ray.shutdown()
+            leave(self._ray)
             interrupted.resume()
             raise Cancelled from None
 

@@ -16,8 +16,13 @@ from tests.support.places import ROOT
 _PATIENCE = 500.0  # seconds; only reached where a test fails
 _CLUSTER = """
 import sys, ray
-found = ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
-                 object_store_memory=100_000_000, logging_level="ERROR")
+for attempt in range(5):  # Ray gives up after 30 s, which a machine with other work needs
+    try:
+        found = ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False,
+                         object_store_memory=100_000_000, logging_level="ERROR")
+        break
+    except Exception:
+        ray.shutdown()
 print(found.address_info["gcs_address"], flush=True)
 sys.stdin.read()
 """
@@ -43,13 +48,14 @@ class Cluster:
         assert process.stdout is not None
         self._process = psutil.Process(process.pid)
         self.address = process.stdout.readline().strip()
+        assert self.address, "the cluster did not start"
 
-    def workers(self) -> list[psutil.Process]:
-        """Its workers that are somebody's."""
+    def workers(self, at: str = "") -> list[psutil.Process]:
+        """Its workers that a driver has, or those that are just now at one of their methods."""
         found = []
         for child in self._process.children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-                if " ".join(child.cmdline()).startswith("ray::Worker"):
+                if " ".join(child.cmdline()).startswith(f"ray::Worker{at and '.'}{at}"):
                     found.append(child)
         return found
 
@@ -82,9 +88,13 @@ def kdsr(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
     )
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    """Waits for something that takes its time."""
+def wait_until(
+    condition: Callable[[], object], meanwhile: "subprocess.Popen[str] | None" = None
+) -> None:
+    """Waits for something that takes its time, and that a process has to live for."""
     end = time.monotonic() + _PATIENCE
     while not condition():
+        if meanwhile is not None and meanwhile.poll() is not None:
+            raise AssertionError(meanwhile.communicate())
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
