@@ -17,7 +17,7 @@ from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny
 
 pytest.importorskip("ray", reason="Ray is not installed: python -m pip install ray")
-psutil = pytest.importorskip("psutil", reason="psutil is not installed: pip install psutil")
+pytest.importorskip("psutil", reason="psutil is not installed: python -m pip install psutil")
 
 from tests.support.ray_cluster import Cluster, cluster_of_two, kdsr, wait_until
 
