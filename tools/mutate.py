@@ -37,7 +37,7 @@ TESTS = {
     "kdsr/tiles": ["tests/kdsr/tiles", "tests/kdsr/upscaling/test_tiled.py"],
     "kdsr/upscaling": ["tests/kdsr/upscaling"],
     "kdsr/files": ["tests/kdsr/files"],
-    "train/degradation": ["tests/train/degradation"],
+    "train/degradation": ["tests/train/degradation", "tests/train/recipes/test_schema.py"],
     "train/loop": ["tests/train/loop"],
 }
 """Folders and the tests that are to notice."""
