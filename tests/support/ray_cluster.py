@@ -8,11 +8,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
 from tests.support.places import ROOT
 
+Found = TypeVar("Found")
 _PATIENCE = 500.0  # seconds; only reached where a test fails
 _CLUSTER = """
 import sys, ray
@@ -89,12 +91,13 @@ def kdsr(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
 
 
 def wait_until(
-    condition: Callable[[], object], meanwhile: "subprocess.Popen[str] | None" = None
-) -> None:
-    """Waits for something that takes its time, and that a process has to live for."""
+    condition: Callable[[], Found], meanwhile: "subprocess.Popen[str] | None" = None
+) -> Found:
+    """Waits for something that takes its time, and that a process has to live for; returns it."""
     end = time.monotonic() + _PATIENCE
-    while not condition():
+    while not (found := condition()):
         if meanwhile is not None and meanwhile.poll() is not None:
             raise AssertionError(meanwhile.communicate())
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
+    return found
