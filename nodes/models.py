@@ -59,9 +59,11 @@ def load(model: str, hub_id: str | None, precision: str, crispness: float = 1.0)
     """
     address = (hub_id or "").strip()
     path, entry = _find(model, address), None if address else _entry(model)
-    source = entry.name if entry and crispness != 1 else path  # names alone have a partner
+    # Where there is no partner the page hides the dial, whatever it stands at.
+    partner = entry is not None and entry.faithful is not None
+    source, dial = (entry.name, crispness) if entry and partner else (path, 1.0)
     with torch.inference_mode(False):  # weights that nodes of other packs may use outside it, too
-        loaded = load_model(source, runtime.model_folders(), crispness=crispness)
+        loaded = load_model(source, runtime.model_folders(), crispness=dial)
         return runtime.manage(loaded, precision)
 
 

@@ -7,7 +7,7 @@ const MASKS = ["mask_1", "mask_2", "mask_3"]
 
 /** The widgets that do not always apply: what they hang on, and the choices with which they do. */
 const APPLIES = {
-  crispness: ["model", (model) => String(model).includes("crisp")],
+  crispness: ["model", (model) => /^kdsr-.*-crisp$/.test(model)],
   size: ["size_by", (by) => by !== "model factor"],
   fit_height: ["size_by", (by) => by === "fit into"],
   custom_overlap: ["overlap", (overlap) => overlap === "custom"],

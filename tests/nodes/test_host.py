@@ -5,6 +5,7 @@ import math
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,6 +70,16 @@ def test_a_choice_that_is_not_there_is_found_before_running(host: Host) -> None:
         assert host.check("KDSR_Load", model=model).startswith("no model "), model
         with pytest.raises(RuntimeError, match="no model "):
             host.run("KDSR_Load", model=model)
+
+
+def test_crispness_is_for_crisp_models_alone(host: Host, tiny_file: str) -> None:
+    def loaded(model: str, crispness: float) -> Any:
+        return host.run("KDSR_Load", model=model, crispness=crispness, precision="fp32").kdsr
+
+    for model in ("kdsr-s-x4", tiny_file):  # the dial is hidden: where it stands is no matter
+        assert loaded(model, 0.5).fingerprint == loaded(model, 1.0).fingerprint
+    soft, crisp = (loaded("kdsr-s-x4-crisp", c).state_dict() for c in (0.5, 1.0))
+    assert not torch.equal(soft["network.head.weight"], crisp["network.head.weight"])
 
 
 def test_facts_of_a_choice_are_told_before_it_runs(host: Host, tiny_file: str) -> None:
