@@ -19,7 +19,10 @@ from kdsr.files.tensors import read_tensors
 from tests.support.limits import full_disk
 from tests.support.places import ROOT
 from tests.support.train_runs import PHOTOS, one_thread, tiny_recipe  # noqa: F401 - a fixture
+from train.degradation.pipelines import MixedDegradation
 from train.loop.checkpoints import Checkpoints
+from train.measuring.calibration import trained_on
+from train.publish import main as publish
 from train.run import main
 
 
@@ -99,6 +102,32 @@ def test_a_model_that_cleans_without_enlarging_is_trained_like_the_others(
     card = (run / "kdsr-s-x1.md").read_text()
     assert "image restoration" in card
     assert "| set | kdsr-s-x1 | input |" in card
+
+
+def test_a_mix_of_pipelines_is_trained_measured_apart_kept_to_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tiny_recipe(
+        tmp_path, patch=16, hold_out=1, validate_every=6, validate_on=["own", "general"],
+        degradation={"realworld_share": 0.5}, stages=["control"],
+        from_teacher=False, student={"steps": 6, "warmup": 2, "colour_weight": 3.0},
+    )  # fmt: skip
+    assert main([recipe]) == 0
+    run = tmp_path / "run"
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert all(line["colour"] > 0 for line in lines if "l1" in line)
+    assert {"psnr_y_held_out", "psnr_y_held_out_general"} <= set(lines[-1])
+    model = kdsr.load(run / "control.safetensors")
+    assert model.metadata["degradation"] == "general and realworld"
+    assert isinstance(trained_on(model.metadata, 4), MixedDegradation)
+    decided = json.loads(model.metadata["recipe"])
+    assert decided["degradation.realworld.final_sinc_probability"] == 0.8
+    weights = str(run / "control.safetensors")
+    assert publish([weights, "a/b", "--listing", str(tmp_path), "--author", "me"]) == 0
+    tags = json.loads((tmp_path / "4x-control.json").read_text())["tags"]
+    assert tags == ["deblur", "denoise", "jpeg", "restoration", "photo", "research"]
+    assert main([recipe, "--degradation.realworld_share", "0.25"]) == 2
+    assert "degradation.realworld_share was 0.5, is 0.25" in capsys.readouterr().err
 
 
 def test_a_patch_smaller_than_a_kernel_is_refused_at_x1(

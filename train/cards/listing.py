@@ -45,6 +45,7 @@ def listing(
                 "single hyphens between"
             )
     recipe, config = facts.recipe, facts.config
+    removed = [tag for kind in facts.metadata["degradation"].split(" and ") for tag in _TAGS[kind]]
     words = (
         f"[KDSR]({PAPER}), size {config.preset_name or 'custom'}: estimates how an image was "
         f"degraded, then restores it accordingly. Trained on {facts.trained_on}. Give it whole "
@@ -54,7 +55,7 @@ def listing(
         "name": name,
         "author": author,
         "license": facts.metadata["licence"],
-        "tags": [*_TAGS[facts.metadata["degradation"]], "photo", "research"],
+        "tags": [*dict.fromkeys(removed), "photo", "research"],
         "description": words,
         "date": date.isoformat(),
         "architecture": "kdsr",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from train.degradation.checks import require_range, require_share
+from train.degradation.checks import require_range, require_shares
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Banding:
     """Most levels a colour."""
 
     def __post_init__(self) -> None:
-        require_share(self, self.share)
+        require_shares(self, "share")
         require_range(self, "levels", self.min_levels, self.max_levels, (2, 256))
 
     def sample(self, rng: np.random.Generator) -> "Banded":

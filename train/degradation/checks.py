@@ -3,15 +3,19 @@
 from kdsr.errors import ConfigError
 
 
-def require_share(what: object, share: float) -> None:
-    """Refuses a share that is none.
+def require_shares(what: object, *names: str) -> None:
+    """Refuses fields that are no shares.
 
     Raises:
-        ConfigError: If it is not from 0 to 1.
+        ConfigError: Naming all that are not from 0 to 1.
     """
-    if not 0 <= share <= 1:
-        name = type(what).__name__.lower()
-        raise ConfigError(f"{name}.share is a share, 0 to 1, got {share}")
+    problems = [
+        f"{type(what).__name__.lower()}.{name} is a share, 0 to 1, got {share}"
+        for name in names
+        if not 0 <= (share := getattr(what, name)) <= 1
+    ]
+    if problems:
+        raise ConfigError("; ".join(problems))
 
 
 def require_range(

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.degradation.checks import require_share
+from train.degradation.checks import require_shares
 
 _TO_YCC = torch.tensor(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
@@ -24,8 +24,7 @@ class ChromaSubsampling:
     """Share of decoders among them that repeat chroma instead of interpolating it."""
 
     def __post_init__(self) -> None:
-        require_share(self, self.share)
-        require_share(self, self.replicated)
+        require_shares(self, "share", "replicated")
 
     def sample(self, rng: np.random.Generator) -> "Subsampled":
         """Draws one."""

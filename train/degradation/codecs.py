@@ -11,7 +11,7 @@ from PIL import Image, features
 from torch import Tensor
 
 from kdsr.errors import ConfigError
-from train.degradation.checks import require_range, require_share
+from train.degradation.checks import require_range, require_shares
 
 Format = Literal["webp", "avif", "jpeg444"]
 _SAVED = {
@@ -40,7 +40,7 @@ class Codecs:
     """Highest quality."""
 
     def __post_init__(self) -> None:
-        require_share(self, self.share)
+        require_shares(self, "share")
         require_range(self, "quality", self.min_quality, self.max_quality, (1, 100))
         if not self.formats:
             raise ConfigError(f"codecs.formats names none; choose from {', '.join(_SAVED)}")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 # Streams of one sample that must not share numbers.
-PARAMETERS, NOISE, CROPS, POOL, MIX, RESAMPLING = range(6)
+PARAMETERS, NOISE, CROPS, POOL, MIX, RESAMPLING, PIPELINE = range(7)
 MORE = 16
 """The first of one stream for each of the steps in `train.degradation.more`."""
 _MASK = 0xFFFFFFFF

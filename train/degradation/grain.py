@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.degradation.checks import require_range, require_share
+from train.degradation.checks import require_range, require_shares
 from train.degradation.draws import normals
 from train.degradation.kernels import gaussian_taps
 
@@ -32,8 +32,7 @@ class Grain:
     """Share of films whose layers have grain of their own; the others' is grey."""
 
     def __post_init__(self) -> None:
-        require_share(self, self.share)
-        require_share(self, self.coloured)
+        require_shares(self, "share", "coloured")
         require_range(self, "strength", self.min_strength, self.max_strength, (0, 255))
         require_range(self, "size", self.min_size, self.max_size, (0.1, 3))
 

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from kdsr.errors import ConfigError
-from train.degradation.checks import require_share
+from train.degradation.checks import require_shares
 from train.degradation.draws import RESAMPLING, generator
 from train.degradation.resize import resize_by
 
@@ -27,8 +27,7 @@ class Resampling:
     """Share of those that drop pixels instead of averaging them; `area` is then the nearest one."""
 
     def __post_init__(self) -> None:
-        require_share(self, self.share)
-        require_share(self, self.aliased)
+        require_shares(self, "share", "aliased")
         if not self.kernels:
             raise ConfigError("resampling.kernels names none")
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from train.degradation.blur import blur
-from train.degradation.checks import require_range, require_share
+from train.degradation.checks import require_range, require_shares
 from train.degradation.kernels import gaussian_kernels
 
 
@@ -27,7 +27,7 @@ class Sharpening:
     """Widest halo."""
 
     def __post_init__(self) -> None:
-        require_share(self, self.share)
+        require_shares(self, "share")
         require_range(self, "amount", self.min_amount, self.max_amount, (0, 10))
         require_range(self, "radius", self.min_radius, self.max_radius, (0.1, 3))
 

@@ -50,7 +50,7 @@ def _exported(loop: Loop) -> tuple[KDSR | KDSRTeacher, dict[str, str]]:
     return model, {
         "licence": options.licence,
         "stage": stage.name,
-        "degradation": options.degradation.kind,
+        "degradation": " and ".join(options.degradation.used),
         "steps": str(step),
         "hours": f"{seconds / 3600:.2f}",
         "data_fingerprint": data.fingerprint,

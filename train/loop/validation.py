@@ -1,7 +1,7 @@
 """Numbers during training, of images that the model never sees."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -96,7 +96,7 @@ def validation_sets(
         elif name == OWN and middles:
             sets["held_out"] = DegradedSet(middles, own, scale)
         elif name != PAIRS and middles:
-            degradation = replace(options.degradation, kind=name).build(scale)
+            degradation = options.degradation.alone(name).build(scale)
             sets[f"held_out_{name}"] = DegradedSet(middles, degradation, scale)
     return sets
 

@@ -202,10 +202,11 @@ class TrainOptions(SittingOptions):
         apart = {f.name for f in dataclasses.fields(SittingOptions)}
         apart |= {"teacher", "student", "gan", "degradation"}
         kept = {key: value for key, value in dataclasses.asdict(self).items() if key not in apart}
-        used = getattr(self.degradation, self.degradation.kind)
+        made = self.degradation
         kept["degradation"] = {
-            "kind": self.degradation.kind,
-            self.degradation.kind: dataclasses.asdict(used),
+            "kind": made.kind,
+            "realworld_share": made.realworld_share,
+            **{kind: dataclasses.asdict(getattr(made, kind)) for kind in made.used},
         }
         if self.best is not None:  # looking more or less often would choose other weights
             kept["validate_every"] = self.validate_every

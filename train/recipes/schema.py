@@ -16,6 +16,7 @@ from typing import Any, Literal
 from docstring_parser import parse_from_object
 
 from kdsr.atomic import writing
+from train.degradation.pipelines import DegradationOptions
 from train.recipes.options import TrainOptions
 
 SCHEMA = Path(__file__).parent / "recipe.schema.json"
@@ -52,8 +53,8 @@ def _of_options(options: Any) -> dict[str, Any]:
         else:
             default = json.loads(json.dumps(value, default=str))
             properties[field.name] = {**said, **_of_type(types_of[field.name]), "default": default}
-    if "kind" in properties:  # names one of its neighbours
-        properties["kind"]["enum"] = [name for name in properties if name != "kind"]
+    if isinstance(options, DegradationOptions):
+        properties["kind"]["enum"] = list(options.kinds())
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 

@@ -32,8 +32,9 @@ class StageOptions:
     gan_weight: float = 0.0
     """Weight of the adversarial loss (gan)."""
     colour_weight: float = 0.0
-    """Weight of the colour loss (gan): keeps mean colours where they are and grids out, which the
-    perceptual and the adversarial loss do not."""
+    """Weight of the colour loss (student, control, gan): keeps mean colours where they are and
+    grids out, which the perceptual and the adversarial loss do not, nor L1 on badly treated
+    images."""
     shift: int = 0
     """Pixels up to which both move an image before they look at it, otherwise in every step (gan):
     a power of two, 16 with SqueezeNet or `unshuffled`, whose strides leave a grid else; 0 for as

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from kdsr import KDSR, KDSRConfig, KDSRTeacher
-from train.losses.terms import kd_loss, l1_loss
+from train.losses.terms import colour_loss, kd_loss, l1_loss
 from train.recipes.stages import StageOptions
 
 Forward = Callable[..., tuple[Tensor, Tensor, Tensor]]
@@ -146,13 +146,23 @@ class StudentStage(Stage):
         super().__init__(name, KDSR(config), options, composed=composed, teacher=teacher)
 
     def losses(self, part: str, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
-        """L1 and the distillation loss; in the first `kd_only` steps the latter alone."""
+        """L1, colour and distillation; in the first `kd_only` steps the last of them alone."""
         del part
         sr, idr_full = self._run(forward, batch)
         # A zero weight rather than no term: every parameter takes part in every step, which
         # training on several devices relies on, and Adam leaves what has no gradient alone.
-        l1_weight = self.options.l1_weight if batch.step >= self.options.kd_only else 0.0
-        return {"l1": l1_weight * l1_loss(sr, batch.gt), **self._distil(idr_full, batch)}
+        share = 1.0 if batch.step >= self.options.kd_only else 0.0
+        compared = self._compare(sr, batch.gt)
+        losses = {name: share * loss for name, loss in compared.items()}
+        return losses | self._distil(idr_full, batch)
+
+    def _compare(self, sr: Tensor, gt: Tensor) -> dict[str, Tensor]:
+        """What sets two images against each other without a network."""
+        losses = {"l1": self.options.l1_weight * l1_loss(sr, gt)}
+        if self.options.colour_weight > 0:
+            colour = colour_loss(sr, gt, self.model.config.scale)
+            losses["colour"] = self.options.colour_weight * colour
+        return losses
 
     def _run(self, forward: Mapping[str, Forward], batch: Batch) -> tuple[Tensor, Tensor]:
         sr, _, idr_full = forward["model"](batch.lq, compose_tail=self.composed)

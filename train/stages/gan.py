@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from kdsr import KDSRConfig, KDSRTeacher
 from train.losses.perceptual import PerceptualLoss
-from train.losses.terms import colour_loss, l1_loss, shifted, vanilla_gan_loss
+from train.losses.terms import shifted, vanilla_gan_loss
 from train.recipes.stages import StageOptions
 from train.stages.distillation import Batch, Forward, StudentStage
 
@@ -54,15 +54,11 @@ class GANStage(StudentStage):
         sr, idr_full = self._run(forward, batch)
         batch.sr = sr.detach()
         seen = self._shifted(sr, batch)
-        losses = {"l1": self.options.l1_weight * l1_loss(sr, batch.gt)}
-        losses |= self._distil(idr_full, batch)
+        losses = self._compare(sr, batch.gt) | self._distil(idr_full, batch)
         if self.perceptual is not None and self.options.perceptual_weight > 0:
             losses["perceptual"] = self.options.perceptual_weight * self.perceptual(
                 seen, self._shifted(batch.gt, batch)
             )
-        if self.options.colour_weight > 0:
-            colour = colour_loss(sr, batch.gt, self.model.config.scale)
-            losses["colour"] = self.options.colour_weight * colour
         if self.options.gan_weight > 0:
             # Called bare, not as wrapped for several devices: it is not its turn to learn.
             verdict = self.discriminator(seen)

@@ -1,0 +1,43 @@
+"""What the student is trained on beside L1 and distillation."""
+
+import pytest
+import torch
+
+from kdsr import KDSRConfig
+from train.losses.terms import colour_loss
+from train.recipes.options import TrainOptions
+from train.recipes.stages import StageOptions
+from train.stages.distillation import Batch, StudentStage
+
+CONFIG = KDSRConfig(4, 8, 1, 1)
+
+
+def losses(step: int, **options: float) -> tuple[dict[str, torch.Tensor], torch.Tensor, Batch]:
+    """Of an untrained control, with its SR image and the batch."""
+    torch.manual_seed(0)
+    stage = StudentStage(CONFIG, StageOptions(**options), composed=True, teacher=None)  # pyright: ignore[reportArgumentType]
+    batch = Batch(torch.rand(2, 3, 16, 16), torch.rand(2, 3, 64, 64), step)
+    found = stage.losses("model", {"model": stage.model}, batch)
+    return found, stage.model(batch.lq, compose_tail=True)[0], batch
+
+
+def test_the_student_takes_a_colour_term_where_that_has_a_weight() -> None:
+    found, sr, batch = losses(0, colour_weight=3.0)
+    assert found.keys() == {"l1", "colour"}
+    torch.testing.assert_close(found["colour"], 3 * colour_loss(sr, batch.gt, 4))
+    assert found["colour"].requires_grad
+    assert losses(0)[0].keys() == {"l1"}
+
+
+@pytest.mark.parametrize(("step", "counts"), [(4, False), (5, True)])
+def test_while_the_estimator_is_trained_alone_neither_l1_nor_colour_counts(
+    step: int, counts: bool
+) -> None:
+    found, _, _ = losses(step, colour_weight=3.0, kd_only=5)
+    assert [bool(loss > 0) for loss in found.values()] == [counts, counts]
+
+
+def test_the_control_is_the_student_without_distillation_colour_and_all() -> None:
+    options = TrainOptions(student=StageOptions(kd_weight=0.05, colour_weight=2.0))
+    control = options.for_stage("control")
+    assert (control.colour_weight, control.kd_weight) == (2.0, 0.0)
