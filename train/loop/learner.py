@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from train.loop.averaging import averaged
 from train.loop.optimizer import TrainedPart, build_optimizer, load_moments, set_rate
 from train.recipes.options import TrainOptions
 from train.stages.distillation import Batch, Forward, Stage
@@ -40,7 +40,7 @@ class Learner:
         self.parts: dict[str, TrainedPart] = {}
         self.forward: dict[str, Forward] = {}
         # Copied before `prepare`, which wraps the forward method of the model that is trained.
-        self.ema = AveragedModel(stage.model, multi_avg_fn=get_ema_multi_avg_fn(options.ema))
+        self.ema = averaged(stage.model, options.ema)
         self.ema.requires_grad_(False)
         for name, module in stage.parts().items():
             if self.channels_last:
