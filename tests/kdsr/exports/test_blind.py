@@ -106,16 +106,20 @@ def test_the_whole_student_in_one_file_equals_pytorch(
     close(whole(lq=lq)["sr"], model(lq)[0])
 
 
-def test_a_student_that_cleans_without_enlarging_equals_pytorch_too(tmp_path: Path) -> None:
+def test_a_student_that_leaves_the_size_equals_pytorch_too(tmp_path: Path) -> None:
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)
     model = small_calibrated(scale=1)
     export_blind(model, tmp_path / "alone.onnx")
+    export_pair(model, tmp_path / "alone.onnx")
     session = Session(tmp_path / "alone.onnx")
+    network = Session(tmp_path / "alone.network.onnx")
     assert (session.facts["scale"], session.facts["smallest_side"]) == ("1", "3")
     for sides in ((3, 3), (17, 9)):
         lq = picture(*sides)
-        close(session(lq=lq)["sr"], model(lq)[0])
+        sr, idr, _ = model(lq)
+        close(session(lq=lq)["sr"], sr)
+        close(network(lq=lq, idr=idr)["sr"], sr)
 
 
 @pytest.mark.parametrize("sides", SIDES)
