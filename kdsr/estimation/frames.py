@@ -9,6 +9,8 @@ from ..errors import ConfigError
 from ..idr import IDR, degrees_between
 from ..options import CUT_ANGLE
 
+_BLOCK = 128  # frames
+
 
 def smooth(idr: IDR, factor: float, cut_angle: float = CUT_ANGLE) -> IDR:
     """Averages each frame's IDR with its neighbours' in the same scene.
@@ -36,24 +38,19 @@ def smooth(idr: IDR, factor: float, cut_angle: float = CUT_ANGLE) -> IDR:
     if problems:
         raise ConfigError("; ".join(problems))
     starts = [*scene_starts(idr, factor, cut_angle), len(idr)]
-    parts = [
-        IDR(
-            _average(idr.idr[first:stop], factor),
-            _average(idr.idr_full[first:stop], factor),
-            idr.fingerprint,
-            {**idr.provenance, "operation": f"smoothed {factor:g}"},
-            idr.structure[first:stop],
-        )
-        for first, stop in pairwise(starts)
-    ]
-    return IDR.cat(parts)
+    vectors, full = torch.empty_like(idr.idr), torch.empty_like(idr.idr_full)
+    for first, stop in pairwise(starts):
+        _average(idr.idr[first:stop], factor, vectors[first:stop])
+        _average(idr.idr_full[first:stop], factor, full[first:stop])
+    told = {**idr.provenance, "operation": f"smoothed {factor:g}"}
+    return IDR(vectors, full, idr.fingerprint, told, idr.structure)
 
 
 def scene_starts(idr: IDR, factor: float, cut_angle: float = CUT_ANGLE) -> list[int]:
     """The frames that begin a scene; the first is always 0. Arguments as in `smooth`."""
-    frames = idr.idr_full.double()
-    starts, running = [0], frames[0]
-    for index, frame in enumerate(frames[1:], start=1):
+    starts, running = [0], idr.idr_full[0].double()
+    for index, frame in enumerate(idr.idr_full[1:], start=1):
+        frame = frame.double()
         if degrees_between(frame[None], running[None]) > cut_angle:
             starts.append(index)
             running = frame
@@ -62,13 +59,31 @@ def scene_starts(idr: IDR, factor: float, cut_angle: float = CUT_ANGLE) -> list[
     return starts
 
 
-def _average(frames: Tensor, factor: float) -> Tensor:
-    """Weighted averages over the frames (N, C): one pass forward, one backward."""
-    values = frames.double()
-    values = torch.cat((values, torch.ones(len(values), 1, dtype=values.dtype)), dim=1)
-    forward, backward = values.clone(), values.clone()
-    for i in range(1, len(values)):
-        forward[i] += factor * forward[i - 1]
-        backward[-1 - i] += factor * backward[-i]
-    total = forward + backward - values
-    return (total[:, :-1] / total[:, -1:]).to(frames.dtype)
+def _average(frames: Tensor, factor: float, out: Tensor) -> None:
+    """Weighted averages over the frames of a scene, (N, C), into `out`.
+
+    One pass forward, one backward, by blocks: beside the result a film of hours takes no memory.
+    """
+    count, steps = len(frames), torch.arange(_BLOCK, dtype=torch.float64)
+    fading = factor**steps
+    before = fading[(steps[:, None] - steps).abs().long()].tril()  # weight of each in its block
+    blocks = [slice(first, first + _BLOCK) for first in range(0, count, _BLOCK)]
+    carried = torch.zeros(frames.shape[1], dtype=torch.float64)
+    for block in blocks:
+        values = frames[block].double()
+        sums = before[: len(values), : len(values)] @ values
+        sums += factor * fading[: len(values), None] * carried
+        out[block], carried = sums, sums[-1]
+    carried = torch.zeros_like(carried)
+    for block in reversed(blocks):
+        values = frames[block].double()
+        sums = before[: len(values), : len(values)].T @ values
+        sums += factor * fading[: len(values), None].flip(0) * carried
+        place = block.start + steps[: len(values), None]
+        weights = _weights(factor, place) + _weights(factor, count - 1 - place) - 1
+        out[block], carried = (out[block] + sums - values) / weights, sums[0]
+
+
+def _weights(factor: float, places: Tensor) -> Tensor:
+    """The weights of a frame and of so many on one side of it, together."""
+    return (1 - factor ** (places + 1)) / (1 - factor)
