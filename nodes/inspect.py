@@ -36,6 +36,15 @@ class InspectIDR(io.ComfyNode):
                     tooltip="For the heat map of where local estimates differ; its first image "
                     "is used. Needs model as well.",
                 ),
+                # The server does not know what the page speaks: web/language.js fills it in.
+                io.String.Input(
+                    "language",
+                    optional=True,
+                    default="en",
+                    socketless=True,
+                    tooltip="Of the figure and the report: en, ja, ko, zh or zh-TW. The page takes "
+                    "its own.",
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="plot", tooltip="The figure shown in the node."),
@@ -57,6 +66,7 @@ class InspectIDR(io.ComfyNode):
         other: IDR | None = None,
         model: LoadedModel | None = None,
         image: Tensor | None = None,
+        language: str = "en",
     ) -> io.NodeOutput:
         from ..kdsr.meaning.report import draw_report, report
 
@@ -67,7 +77,7 @@ class InspectIDR(io.ComfyNode):
             lq = Picture.of(image[:1]).lq
             local = estimate_cells(model, lq)
         known = None if model is None else model.kdsr
-        text = report(idr, other, local, known)
-        plot = runtime.to_image(draw_report(idr, other, local, lq, known))
+        text = report(idr, other, local, known, language)
+        plot = runtime.to_image(draw_report(idr, other, local, lq, known, language))
         similarity = float(idr.cosine(other).mean()) if other is not None else 1.0
         return io.NodeOutput(plot, text, similarity, ui=runtime.preview_images(plot, cls))

@@ -2,6 +2,7 @@
 // that makes sense. In JavaScript and not by ComfyUI's DynamicCombo: see nodes/sizes.py.
 
 import { app } from "../../scripts/app.js"
+import { setHidden } from "./hidden.js"
 
 const MASKS = ["mask_1", "mask_2", "mask_3"]
 
@@ -45,14 +46,6 @@ function applies(node, name) {
   const [by, accepts] = APPLIES[name] ?? []
   const chosen = find(node, by)
   return !chosen || linked(node, name) || linked(node, by) || accepts(chosen.value, node)
-}
-
-function setHidden(widget, hidden) {
-  widget.hidden = hidden // read by the classic canvas
-  widget.options.hidden = hidden // read by the Vue nodes
-  // Older canvases leave room for what is hidden: its height and 4 pixels.
-  if (hidden) widget.computeSize = () => [0, -4]
-  else delete widget.computeSize
 }
 
 function update(node) {

@@ -12,9 +12,12 @@ const texts = await api
 
 const at = (language, keys) => keys.reduce((found, key) => found?.[key], texts[language])
 
+/** What the page speaks. */
+export const language = () => app.ui.settings.getSettingValue("Comfy.Locale") ?? "en"
+
 /** Whatever lies at these keys, as ("kdsr", "upload"); English or undefined where it is missing. */
 export function words(...keys) {
-  return at(app.ui.settings.getSettingValue("Comfy.Locale") ?? "en", keys) ?? english(...keys)
+  return at(language(), keys) ?? english(...keys)
 }
 
 export const english = (...keys) => at("en", keys)

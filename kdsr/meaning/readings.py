@@ -11,6 +11,7 @@ from ..idr import IDR
 from ..network.calibration import QUANTITIES, Calibration
 from ..network.layers import LEAK
 from ..network.models import Student, calibration_of
+from .wording import ENGLISH, Wording
 
 INSIDE = 0.8
 """Share of truths that lie within the stated error; `train/calibrate.py` makes it so."""
@@ -41,9 +42,9 @@ class Measured:
     """Behind the point, when written."""
 
     @property
-    def most(self) -> float:
-        """The upper end."""
-        return self.value + self.error
+    def most(self) -> str:
+        """The upper end, written."""
+        return f"{self.value + self.error:.{self.digits}f}"
 
     @property
     def number(self) -> str:
@@ -55,6 +56,10 @@ class Measured:
         """The error, rounded up."""
         unit = 10**-self.digits
         return f"± {max(1, math.ceil(self.error / unit - 1e-6)) * unit:.{self.digits}f}"
+
+    def surely_below(self, least: float) -> bool:
+        """Whether there is none worth the name, not only little."""
+        return self.value + self.error < 2 * least
 
 
 @dataclass(frozen=True)
@@ -92,56 +97,63 @@ class Reading:
     @property
     def words(self) -> str:
         """For people: "blur 2.1 px ± 0.4, noise 6/255 ± 2, no JPEG; inside the trained range"."""
-        return f"{self.summary}; {self.range}" if self.enough else self.summary
+        return self.said(ENGLISH)
 
-    @property
-    def summary(self) -> str:
-        """The first half of `words`: what was measured."""
+    def said(self, say: Wording) -> str:
+        """`words` in any language."""
         if not self.enough:
-            return "nothing can be told: the image is too small or too flat"
-        parts = [part for part in (self._blur(), self._noise(), self._jpeg()) if part]
-        return ", ".join(parts) or "nothing that can be told reliably"
+            return self.summary(say)
+        return say("{summary}; {range}", summary=self.summary(say), range=self.range(say))
 
-    @property
-    def range(self) -> str:
+    def summary(self, say: Wording) -> str:
+        """The first half: what was measured."""
+        if not self.enough:
+            return say("nothing can be told: the image is too small or too flat")
+        parts = [part for part in (self._blur(say), self._noise(say), self._jpeg(say)) if part]
+        return say(", ").join(parts) or say("nothing that can be told reliably")
+
+    def range(self, say: Wording) -> str:
         """The second half."""
         if not self.enough:
-            return "too few pixels with structure"
-        return "inside the trained range" if self.inside else "outside of the trained range"
+            return say("too few pixels with structure")
+        return say("inside the trained range" if self.inside else "outside of the trained range")
 
-    def _blur(self) -> str:
+    def _blur(self, say: Wording) -> str:
         long, short = self.blur_long, self.blur_short
         if long is None:
             return ""
-        if long.value < _LEAST["blur_long"]:
-            return _little("blur", long, _LEAST["blur_long"], " px")
+        least = _LEAST["blur_long"]
+        if long.value < least:
+            if long.surely_below(least):
+                return say("no blur")
+            return say("blur below {most} px", most=long.most)
         if short is None or long.value <= _ISOTROPIC * short.value:
             value = long.value if short is None else (long.value + short.value) / 2
-            return f"blur {value:.{long.digits}f} px {long.margin}"
+            number = f"{value:.{long.digits}f}"
+            return say("blur {value} px {margin}", value=number, margin=long.margin)
         wider = max(long, short, key=lambda axis: axis.error)
-        return f"blur {long.number} x {short.number} px {wider.margin}"
+        return say(
+            "blur {long} x {short} px {margin}",
+            long=long.number, short=short.number, margin=wider.margin,
+        )  # fmt: skip
 
-    def _noise(self) -> str:
-        if self.noise is None:
+    def _noise(self, say: Wording) -> str:
+        noise = self.noise
+        if noise is None:
             return ""
-        if self.noise.value < _LEAST["noise"]:
-            return _little("noise", self.noise, _LEAST["noise"], "/255")
-        return f"noise {self.noise.number}/255 {self.noise.margin}"
+        if noise.value >= _LEAST["noise"]:
+            return say("noise {value}/255 {margin}", value=noise.number, margin=noise.margin)
+        if noise.surely_below(_LEAST["noise"]):
+            return say("no noise")
+        return say("noise below {most}/255", most=noise.most)
 
-    def _jpeg(self) -> str:
+    def _jpeg(self, say: Wording) -> str:
         if self.compressed is None:
             return ""
         if self.uncompressed:
-            return "no JPEG"
-        name = "JPEG" if self.compressed > _JPEG_SURE else "perhaps JPEG"
+            return say("no JPEG")
+        name = "JPEG" if self.compressed > _JPEG_SURE else say("perhaps JPEG")
         return f"{name} {self.quality.number} {self.quality.margin}" if self.quality else name
-
-
-def _little(name: str, measured: Measured, least: float, unit: str) -> str:
-    """None, if that is sure; else how much it may be."""
-    if measured.most < 2 * least:
-        return f"no {name}"
-    return f"{name} below {measured.most:.{measured.digits}f}{unit}"
 
 
 def read(model: Student, idr: IDR) -> list[Reading]:

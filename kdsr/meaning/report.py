@@ -1,4 +1,4 @@
-"""What an IDR says, as text and as a figure drawn with Pillow alone."""
+"""What an IDR says, as text and as a figure drawn with Pillow alone, in several languages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from .figure.vectors import draw_vectors
 from .figure.words import LISTED, draw_words
 from .readings import Reading, read
 from .references import references
+from .wording import Wording, wording
 
 _SHOWN = 8  # rows and columns of similarities
 
@@ -44,6 +45,7 @@ def report(
     other: IDR | None = None,
     local: LocalIDRs | None = None,
     model: Student | None = None,
+    language: str = "en",
 ) -> str:
     """Describes IDRs in words.
 
@@ -52,39 +54,33 @@ def report(
         other: A second batch of the same model to compare with.
         local: Estimates over the cells of one image, compared with the first of `idr`.
         model: Theirs; if it is calibrated, the report begins with what it reads off them.
+        language: See `kdsr.meaning.wording.LANGUAGES`; English where it is another.
 
     Raises:
         IDRError: If they come from different models.
     """
-    lines = _reading_lines(model, idr, other)
-    lines += [f"{_count(idr)} of {_model(idr)}: {idr.idr.shape[1]} values each (model {_id(idr)})"]
+    say = wording(language)
+    lines = _reading_lines(say, model, idr, other)
+    size = idr.idr.shape[1]
+    lines.append(
+        say(
+            "{idrs}: {size} values each (model {id})", idrs=_whose(say, idr), size=size, id=_id(idr)
+        )
+    )
     lines += [f"  {key}: {value}" for key, value in idr.provenance.items() if key != "model"]
-    lengths = _range(idr.idr.norm(dim=1)), _range(idr.idr_full.norm(dim=1))
-    lines.append(f"length of idr {lengths[0]}, of idr_full {lengths[1]}")
+    lengths = {name: _range(say, getattr(idr, name).norm(dim=1)) for name in ("idr", "idr_full")}
+    lines.append(say("length of idr {idr}, of idr_full {idr_full}", **lengths))
     if len(idr) > 1:
         angles = Similarity.between(idr, idr).angles
         upper = angles[torch.triu(torch.ones_like(angles), 1) > 0]
+        apart = _two_digits(mean=upper.mean(), most=upper.max())
         lines.append(
-            f"within the batch: {upper.mean():.2f} degrees apart on average, "
-            f"{upper.max():.2f} at most"
+            say("within the batch: {mean} degrees apart on average, {most} at most", **apart)
         )
     if other is not None:
-        similarity = Similarity.between(idr, other)
-        lines.append(
-            f"against the second ({_count(other)}): cosine similarity "
-            f"{similarity.cosine.mean():.4f}, {similarity.angles.mean():.2f} degrees apart"
-        )
-        for a, row in enumerate(similarity.cosine[:_SHOWN]):
-            values = " ".join(f"{value:.4f}" for value in row[:_SHOWN])
-            lines.append(f"  {a + 1}: {values}")
+        lines += _similarity_lines(say, Similarity.between(idr, other), other)
     if local is not None:
-        angles = local.angles(idr[0])
-        row, column = divmod(int(angles.argmax()), local.columns)
-        lines.append(
-            f"over the image ({local.rows} x {local.columns} cells): local estimates turn by "
-            f"{angles.mean():.2f} degrees on average, {angles.max():.2f} at most "
-            f"(row {row + 1}, column {column + 1})"
-        )
+        lines.append(_local_line(say, local, idr[0]))
     return "\n".join(lines)
 
 
@@ -94,6 +90,7 @@ def draw_report(
     local: LocalIDRs | None = None,
     image: Tensor | None = None,
     model: Student | None = None,
+    language: str = "en",
 ) -> Image.Image:
     """Draws IDRs: what can be read off them, the vectors, and where in the image they differ.
 
@@ -104,6 +101,7 @@ def draw_report(
         image: RGB in [0, 1], (1, 3, H, W), under the heat map.
         model: Theirs; if it is calibrated, readings with their errors and the place among known
             degradations are drawn.
+        language: See `kdsr.meaning.wording.LANGUAGES`; English where it is another.
 
     Returns:
         RGB, two columns, 1356 px wide, as high as it needs to be.
@@ -111,20 +109,20 @@ def draw_report(
     Raises:
         IDRError: If they come from different models.
     """
+    say = wording(language)
     first, second = (_readings(model, each) for each in (idr, other))
-    header = draw_words(
-        f"{_count(idr)} of {_model(idr)}", f"model {_id(idr)}", first, second, two=other is not None
-    )
-    panels = _calibrated_panels(model, idr, other, first, second)
+    note = say("model {id}", id=_id(idr))
+    header = draw_words(say, _whose(say, idr), note, first, second, two=other is not None)
+    panels = _calibrated_panels(say, model, idr, other, first, second)
     if local is not None and image is not None:
-        panels.append(draw_heat(local.angles(idr[0]), image))
+        panels.append(draw_heat(say, local.angles(idr[0]), image))
     if other is not None or len(idr) > 1:
         note, compared = ("within the batch", idr) if other is None else ("first, second", other)
-        panels.append(draw_similarity(note, idr.cosine(compared), idr.angles(compared)))
+        panels.append(draw_similarity(say, note, idr.cosine(compared), idr.angles(compared)))
     # Raw values last: to most people they mean nothing.
     for title, name in (("idr: steers the network", "idr"), ("idr_full: distilled", "idr_full")):
         others = None if other is None else getattr(other, name)
-        panels.append(draw_vectors(title, getattr(idr, name), others))
+        panels.append(draw_vectors(say, title, getattr(idr, name), others))
     return _in_columns(header, panels)
 
 
@@ -151,6 +149,7 @@ def _readings(model: Student | None, idr: IDR | None) -> list[Reading]:
 
 
 def _calibrated_panels(
+    say: Wording,
     model: Student | None,
     idr: IDR,
     other: IDR | None,
@@ -165,8 +164,9 @@ def _calibrated_panels(
     shown = idr.idr_full[told]
     compared = other is not None and second[0].enough
     return [
-        draw_readings([first[i] for i in told], second),
+        draw_readings(say, [first[i] for i in told], second),
         draw_places(
+            say,
             known.names,
             place(known.idrs.idr_full),
             place(shown),
@@ -176,39 +176,68 @@ def _calibrated_panels(
     ]
 
 
-def _reading_lines(model: Student | None, idr: IDR, other: IDR | None) -> list[str]:
+def _reading_lines(say: Wording, model: Student | None, idr: IDR, other: IDR | None) -> list[str]:
     if model is None or model.calibration is None:
         return []
-    lines = _numbered(read(model, idr), references(model).nearest(idr))
+    known = references(model)
+    lines = _numbered(say, read(model, idr), known.nearest(idr))
     if other is not None:
-        lines += ["second:", *_numbered(read(model, other), references(model).nearest(other))]
+        lines += [say("second:"), *_numbered(say, read(model, other), known.nearest(other))]
     return lines
 
 
-def _numbered(readings: Sequence[Reading], nearest: Sequence[str]) -> list[str]:
+def _numbered(say: Wording, readings: Sequence[Reading], nearest: Sequence[str]) -> list[str]:
     lines = [
-        f"{r.words}; most like {name!r}" if r.enough else r.words
-        for r, name in zip(readings, nearest, strict=True)
+        say("{reading}; most like '{name}'", reading=reading.said(say), name=say(name))
+        if reading.enough
+        else reading.said(say)
+        for reading, name in zip(readings, nearest, strict=True)
     ]
     if len(lines) == 1:
         return lines
     shown = [f"{i + 1}: {line}" for i, line in enumerate(lines[:LISTED])]
     left = len(lines) - len(shown)
-    return shown + ([f"... and {left} more"] if left else [])
+    return shown + ([say("... and {left} more", left=left)] if left else [])
 
 
-def _count(idr: IDR) -> str:
-    return "1 IDR" if len(idr) == 1 else f"{len(idr)} IDRs"
+def _similarity_lines(say: Wording, similarity: Similarity, other: IDR) -> list[str]:
+    cosine, degrees = f"{similarity.cosine.mean():.4f}", f"{similarity.angles.mean():.2f}"
+    first = say(
+        "against the second ({idrs}): cosine similarity {cosine}, {degrees} degrees apart",
+        idrs=_count(say, other), cosine=cosine, degrees=degrees,
+    )  # fmt: skip
+    rows = (" ".join(f"{v:.4f}" for v in row[:_SHOWN]) for row in similarity.cosine[:_SHOWN])
+    return [first, *(f"  {a + 1}: {values}" for a, values in enumerate(rows))]
 
 
-def _model(idr: IDR) -> str:
-    return idr.provenance.get("model", "an unnamed model")
+def _local_line(say: Wording, local: LocalIDRs, whole: IDR) -> str:
+    angles = local.angles(whole)
+    row, column = divmod(int(angles.argmax()), local.columns)
+    return say(
+        "over the image ({rows} x {columns} cells): local estimates turn by {mean} degrees on "
+        "average, {most} at most (row {row}, column {column})",
+        rows=local.rows, columns=local.columns, row=row + 1, column=column + 1,
+        **_two_digits(mean=angles.mean(), most=angles.max()),
+    )  # fmt: skip
+
+
+def _whose(say: Wording, idr: IDR) -> str:
+    model = idr.provenance.get("model") or say("an unnamed model")
+    return say("{idrs} of {model}", idrs=_count(say, idr), model=model)
+
+
+def _count(say: Wording, idr: IDR) -> str:
+    return say("1 IDR") if len(idr) == 1 else say("{count} IDRs", count=len(idr))
 
 
 def _id(idr: IDR) -> str:
     return idr.fingerprint[:8]
 
 
-def _range(values: Sequence[float] | Tensor) -> str:
-    low, high = float(min(values)), float(max(values))
-    return f"{low:.3f}" if len(values) == 1 else f"{low:.3f} to {high:.3f}"
+def _range(say: Wording, values: Tensor) -> str:
+    low, high = f"{values.min():.3f}", f"{values.max():.3f}"
+    return low if len(values) == 1 else say("{low} to {high}", low=low, high=high)
+
+
+def _two_digits(**numbers: Tensor) -> dict[str, str]:
+    return {name: f"{number:.2f}" for name, number in numbers.items()}

@@ -809,6 +809,10 @@ def test_a_calibrated_model_reads_what_is_inspected(host: Host, calibrated) -> N
     plot, report, _ = host.run("KDSR_InspectIDR", idr=idr, model=calibrated)
     assert plot.shape[1] > plain.shape[1] + 400
     assert report.startswith("blur 2.0 x 1.0 px ± 0.")
+    chinese, words, _ = host.run("KDSR_InspectIDR", idr=idr, model=calibrated, language="zh")
+    assert words.startswith("模糊 2.0 x 1.0 px ± 0.")
+    assert chinese.shape == plot.shape
+    assert (chinese != plot).any()
     black = host.run("KDSR_EstimateIDR", model=calibrated, image=torch.zeros(1, 40, 48, 3))
     plot, report, _ = host.run("KDSR_InspectIDR", idr=black, model=calibrated)
     assert report.startswith("nothing can be told: the image is too small or too flat")

@@ -28,7 +28,7 @@ INPUTS = {
         "model", "video", "size_by", "size", "fit_height", "mode", "smoothing", "scene_cut", "crf",
         "idr", "strength",
     ],
-    "KDSR_InspectIDR": ["idr", "other", "model", "image"],
+    "KDSR_InspectIDR": ["idr", "other", "model", "image", "language"],
     "KDSR_BlendIDR": ["idr_a", "weight", "idr_b", "preset", "model"],
     "KDSR_SaveIDR": ["idr", "filename_prefix"],
     "KDSR_LoadIDR": ["file"],

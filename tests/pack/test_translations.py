@@ -10,6 +10,9 @@ import pytest
 from PIL import Image
 
 from kdsr.files.catalog import list_models
+from kdsr.meaning.references import NAMES as NAMES_OF_REFERENCES
+from kdsr.meaning.wording import LANGUAGES as LANGUAGES_OF_FIGURE
+from kdsr.meaning.wording import wording
 from tests.support.comfy_host import PACK, Host, declared_inputs
 from tests.support.comfy_workflows import NAMES, read
 
@@ -136,6 +139,24 @@ def test_no_text_is_left_in_another_language(language: str) -> None:
                 text.encode(encoding)
             except UnicodeEncodeError as error:
                 pytest.fail(f"{where} has {text[error.start]!r}, which {language} has not")
+
+
+@pytest.mark.parametrize("language", SCRIPTS)
+def test_the_figure_has_the_words_of_the_language_and_of_its_nodes(language: str) -> None:
+    script, encoding = SCRIPTS[language]
+    own = wording(language).texts
+    for english, text in own.items():
+        text.encode(encoding)
+        bare = re.sub(r"\{\w+\}", "", english)
+        assert re.search(script, text) or not re.search("[A-Za-z]", bare), (english, text)
+    presets = locale(language)["KDSR_BlendIDR"]["inputs"]["preset"]["options"]
+    assert {name: own[name] for name in NAMES_OF_REFERENCES} == {
+        name: presets[name] for name in NAMES_OF_REFERENCES
+    }
+
+
+def test_the_figure_speaks_every_language_of_the_pack() -> None:
+    assert list(LANGUAGES_OF_FIGURE) == sorted(LANGUAGES)
 
 
 @pytest.mark.parametrize("language", SCRIPTS)

@@ -39,8 +39,13 @@ def input_names(host: Host, node_type: str) -> list[str]:
     """As in `CORE`, for any node."""
     if node_type in CORE:
         return CORE[node_type]
+    return [name + "*" * is_widget(spec) for name, spec in kept_inputs(host, node_type).items()]
+
+
+def kept_inputs(host: Host, node_type: str) -> dict[str, list[Any]]:
+    """Inputs that workflows hold: not what the page fills in, which has no socket either."""
     inputs = declared_inputs(host, node_type)
-    return [name + "*" * is_widget(spec) for name, spec in inputs.items()]
+    return {name: spec for name, spec in inputs.items() if not spec[1].get("socketless")}
 
 
 def nodes_of(name: str) -> list[dict[str, Any]]:
@@ -75,7 +80,7 @@ def test_widget_values_are_allowed(host: Host, name: str) -> None:
     for node in nodes_of(name):
         if node["type"] in CORE:
             continue
-        widgets = [(k, s) for k, s in declared_inputs(host, node["type"]).items() if is_widget(s)]
+        widgets = [(k, s) for k, s in kept_inputs(host, node["type"]).items() if is_widget(s)]
         for (key, spec), value in zip(widgets, node["widgets_values"], strict=True):
             options = spec[1]
             if "options" in options and key != "file":  # files are there where they are put

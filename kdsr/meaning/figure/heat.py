@@ -5,24 +5,26 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .panel import DIM, INK, PAD, SMALL, Panel, colours, fine_size
+from ..wording import Wording
+from .panel import DIM, INK, INNER, PAD, SMALL, Panel, colours, fine_size
 from .similarity import LEAST_HEAT
 
 _HIGHEST = 560
 
 
-def draw_heat(angles: Tensor, image: Tensor) -> Panel:
+def draw_heat(say: Wording, angles: Tensor, image: Tensor) -> Panel:
     """Draws the angles over the grey image, and their scale below.
 
     Args:
+        say: The language.
         angles: Degrees, (rows, columns).
         image: RGB in [0, 1], (1, 3, H, W).
     """
     columns, rows = image.shape[-1], image.shape[-2]
-    room = Panel(1).width - 2 * PAD
+    room = INNER - 2 * PAD
     zoom = min(room / columns, _HIGHEST / rows)
     width, height = columns * zoom, rows * zoom
-    panel = Panel(height + 150, "where in the image estimates differ")
+    panel = Panel(say, height + 150, say("where in the image estimates differ"))
     size = fine_size(width, height)
     pixels = (image[0].float().clamp(0, 1).mean(0) * 255).round().to(torch.uint8).cpu().numpy()
     grey = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR).convert("RGB")
@@ -35,6 +37,9 @@ def draw_heat(angles: Tensor, image: Tensor) -> Panel:
     scale = colours(np.linspace(0, 1, fine_size(400, 1)[0])).astype(np.uint8)[None]
     panel.picture(Image.fromarray(scale.repeat(fine_size(1, 18)[1], axis=0)), (PAD, top))
     panel.text((PAD, top + 40), "0", DIM, SMALL)
-    panel.text((PAD + 400, top + 40), f"{hottest:.1f} degrees", DIM, SMALL, "rm")
-    panel.text((panel.width - PAD, top + 10), f"mean {angles.mean():.1f}", INK, SMALL, "rm")
+    panel.text(
+        (PAD + 400, top + 40), say("{degrees} degrees", degrees=f"{hottest:.1f}"), DIM, SMALL, "rm"
+    )
+    mean = say("mean {degrees}", degrees=f"{angles.mean():.1f}")
+    panel.text((panel.width - PAD, top + 10), mean, INK, SMALL, "rm")
     return panel

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..wording import Wording
+
 MARGIN, GAP = 28, 20
 INNER = 640
 """Width of a panel in one of the two columns."""
@@ -32,13 +34,24 @@ class Panel:
 
     def __init__(
         self,
+        say: Wording,
         height: float,
         title: str = "",
         note: str = "",
         colour: Colour = SHEET,
         width: int = INNER,
     ) -> None:
-        """Makes an empty sheet with a title at its left and a note at its right."""
+        """Makes an empty sheet with a title at its left and a note at its right.
+
+        Args:
+            say: Has the letters that texts are drawn with; the texts are in its language.
+            height: px.
+            title: Its room is what the note leaves.
+            note: Drawn smaller where it would reach the title.
+            colour: Of the sheet.
+            width: px.
+        """
+        self._say = say
         self.width, self.height = width, round(height)
         size = (self.width * _FINE, self.height * _FINE)
         self._image = Image.new("RGB", size, CARD)
@@ -47,9 +60,9 @@ class Panel:
         if title:
             self.text((PAD, 33), title, INK, anchor="lm")
         if note:
-            left = PAD + text_width(title) + PAD
-            room = self.width - PAD - left
-            self.text((self.width - PAD, 33), note, DIM, fitted(note, room, SMALL, 12), "rm")
+            room = self.width - 3 * PAD - self.text_width(title)
+            size = self.fitted(note, room, SMALL, 12)
+            self.text((self.width - PAD, 33), note, DIM, size, "rm")
 
     def text(
         self,
@@ -62,7 +75,7 @@ class Panel:
     ) -> None:
         """Writes one line; `anchor` as in Pillow, `halo` px of the sheet's colour around it."""
         self._draw.text(
-            (at[0] * _FINE, at[1] * _FINE), words, colour, font=_font(size * _FINE), anchor=anchor,
+            (at[0] * _FINE, at[1] * _FINE), words, colour, font=self._font(size), anchor=anchor,
             stroke_width=halo * _FINE, stroke_fill=SHEET if halo else None,
         )  # fmt: skip
 
@@ -94,6 +107,21 @@ class Panel:
         """Pastes a picture of `_FINE` times its size in the figure; see `fine_size`."""
         self._image.paste(picture, (round(at[0] * _FINE), round(at[1] * _FINE)))
 
+    def text_width(self, words: str, size: int = TEXT) -> float:
+        """Of one line, px."""
+        return self._font(size).getlength(words) / _FINE
+
+    def fitted(self, words: str, width: float, size: int, least: int) -> int:
+        """The largest height of letters, `least` to `size`, at which a line fits into `width`."""
+        while size > least and self.text_width(words, size) > width:
+            size -= 1
+        return size
+
+    def _font(self, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+        if self._say.font is None:
+            return ImageFont.load_default(size * _FINE)
+        return ImageFont.truetype(self._say.font, size * _FINE)
+
     def finished(self) -> Image.Image:
         """The panel, RGB, `width` x `height`."""
         return self._image.reduce(_FINE)
@@ -104,18 +132,6 @@ def fine_size(width: float, height: float) -> tuple[int, int]:
     return max(1, round(width * _FINE)), max(1, round(height * _FINE))
 
 
-def text_width(words: str, size: int = TEXT) -> float:
-    """Of one line, px."""
-    return _font(size * _FINE).getlength(words) / _FINE
-
-
-def fitted(words: str, width: float, size: int, least: int) -> int:
-    """The largest height of letters, `least` to `size`, at which a line fits into `width`."""
-    while size > least and text_width(words, size) > width:
-        size -= 1
-    return size
-
-
 def colours(heat: np.ndarray) -> np.ndarray:
     """Maps 0 to 1 onto the heat colours, (..., 3) in 0-255."""
     places = np.linspace(0, 1, len(_HEAT))
@@ -124,7 +140,3 @@ def colours(heat: np.ndarray) -> np.ndarray:
 
 def _fine(values: Sequence[float]) -> tuple[float, ...]:
     return tuple(value * _FINE for value in values)
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)

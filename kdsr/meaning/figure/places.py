@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .panel import DIM, FIRST, INK, PAD, SECOND, SHEET, SMALL, Panel, text_width
+from ..wording import Wording
+from .panel import DIM, FIRST, INK, PAD, SECOND, SHEET, SMALL, Panel
 
 _HEIGHT, _TOP = 480, 70
 _SPREAD = (120, 132, 156, 60)
@@ -14,18 +15,26 @@ _SHOWN = 64  # images of a batch
 
 
 def draw_places(
-    names: Sequence[str], known: Tensor, own: Tensor, other: Tensor | None, nearest: str
+    say: Wording,
+    names: Sequence[str],
+    known: Tensor,
+    own: Tensor,
+    other: Tensor | None,
+    nearest: str,
 ) -> Panel:
     """Draws references as dots in discs as wide as they vary over photographs, and images in front.
 
     Args:
+        say: The language.
         names: Of the references.
         known: Their places, (N, 2), in units of the spread over photographs.
         own: Of the images, (B, 2).
         other: Of the second IDR, (B_other, 2).
         nearest: The reference that the first image is most like, in all dimensions.
     """
-    panel = Panel(_HEIGHT, f"most like {nearest}", "known degradations")
+    panel = Panel(
+        say, _HEIGHT, say("most like {name}", name=say(nearest)), say("known degradations")
+    )
     points = torch.cat([known - 1, known + 1, own, *([] if other is None else [other])])
     low, high = points.amin(0), points.amax(0)
     span = (high - low).clamp_min(1e-6)
@@ -49,11 +58,13 @@ def draw_places(
     # Where there is no room for all names, the one that matters comes first.
     for name, (x, y) in sorted(zip(names, dots, strict=True), key=lambda item: item[0] != nearest):
         gaps = (12, 30, 48) if name == nearest else (12,)
-        corner = _free_corner(panel, (x, y), text_width(name, SMALL), taken, gaps)
+        label = say(name)
+        width = panel.text_width(label, SMALL)
+        corner = _free_corner(panel, (x, y), width, taken, gaps)
         if corner:
             ink = INK if name == nearest else DIM
-            panel.text((corner[0], corner[1] + SMALL / 2), name, ink, SMALL, "lm", halo=3)
-            taken.append((*corner, corner[0] + text_width(name, SMALL), corner[1] + SMALL))
+            panel.text((corner[0], corner[1] + SMALL / 2), label, ink, SMALL, "lm", halo=3)
+            taken.append((*corner, corner[0] + width, corner[1] + SMALL))
     if other is not None:
         panel.oval(at(other[0]), (13, 13), SECOND, SHEET, 3)
     for place in own[1:_SHOWN]:

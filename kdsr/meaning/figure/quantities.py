@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..readings import Measured, Reading
+from ..wording import Wording
 from .panel import DIM, FIRST, GRID, INK, PAD, SECOND, SHEET, SMALL, Colour, Panel
 
 _ROW = 66
@@ -28,23 +29,31 @@ _QUANTITIES = (
 )
 
 
-def draw_readings(first: Sequence[Reading], second: Sequence[Reading] = ()) -> Panel:
+def draw_readings(say: Wording, first: Sequence[Reading], second: Sequence[Reading] = ()) -> Panel:
     """Draws the first reading on scales, the others of its batch as faint marks.
 
     Args:
+        say: The language.
         first: Of the IDR that is shown, one or more.
         second: Of the one it is compared with.
     """
-    panel = Panel(80 + _ROW * len(_QUANTITIES), "what was read", "± holds 4 times in 5")
+    height = 80 + _ROW * len(_QUANTITIES)
+    panel = Panel(say, height, say("what was read"), say("± holds 4 times in 5"))
     for row, quantity in enumerate(_QUANTITIES):
-        _draw_row(panel, 100 + _ROW * row, quantity, first, second)
+        _draw_row(say, panel, 100 + _ROW * row, quantity, first, second)
     return panel
 
 
 def _draw_row(
-    panel: Panel, y: float, quantity: _Quantity, first: Sequence[Reading], second: Sequence[Reading]
+    say: Wording,
+    panel: Panel,
+    y: float,
+    quantity: _Quantity,
+    first: Sequence[Reading],
+    second: Sequence[Reading],
 ) -> None:
-    panel.text((PAD, y), quantity.label, DIM, SMALL)
+    label = say(quantity.label)
+    panel.text((PAD, y), label, DIM, panel.fitted(label, _LEFT - PAD - 12, SMALL, 12))
     own: list[Measured | None] = [getattr(reading, quantity.name) for reading in first[:_SHOWN]]
     others: list[Measured | None] = [getattr(reading, quantity.name) for reading in second[:1]]
     shown = [measured.value + measured.error for measured in own + others if measured]
@@ -63,19 +72,19 @@ def _draw_row(
             panel.box((low, y - 7, high, y + 7), (*colour[:3], 110), 7)
             panel.oval((x(measured.value), y), (11, 11), colour, SHEET, 2)
     if second:
-        _draw_number(panel, y - 16, quantity, first[0], FIRST)
-        _draw_number(panel, y + 16, quantity, second[0], SECOND)
+        _draw_number(say, panel, y - 16, quantity, first[0], FIRST)
+        _draw_number(say, panel, y + 16, quantity, second[0], SECOND)
     else:
-        _draw_number(panel, y, quantity, first[0], INK)
+        _draw_number(say, panel, y, quantity, first[0], INK)
 
 
 def _draw_number(
-    panel: Panel, y: float, quantity: _Quantity, reading: Reading, colour: Colour
+    say: Wording, panel: Panel, y: float, quantity: _Quantity, reading: Reading, colour: Colour
 ) -> None:
     measured: Measured | None = getattr(reading, quantity.name)
     right = (panel.width - PAD, y)
     if measured is None:
-        panel.text(right, _absent(quantity, reading), DIM, SMALL, "rm")
+        panel.text(right, say(_absent(quantity, reading)), DIM, SMALL, "rm")
     else:
         written = f"{measured.number}{quantity.unit} {measured.margin}"
         panel.text(right, written, colour, SMALL, "rm")

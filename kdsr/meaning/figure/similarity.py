@@ -3,7 +3,8 @@
 import numpy as np
 from torch import Tensor
 
-from .panel import CARD, DIM, INK, PAD, SMALL, Panel, colours, fitted
+from ..wording import Wording
+from .panel import CARD, DIM, INK, PAD, SMALL, Panel, colours
 
 SHOWN = 8
 """Rows and columns of the table."""
@@ -11,24 +12,26 @@ LEAST_HEAT = 5.0
 """Degrees: smaller differences are not blown up to full colour."""
 
 
-def draw_similarity(note: str, cosine: Tensor, angles: Tensor) -> Panel:
+def draw_similarity(say: Wording, note: str, cosine: Tensor, angles: Tensor) -> Panel:
     """Draws one pair as a sentence, several as a table coloured by angle, bright where alike.
 
     Args:
-        note: What is compared, if there are several.
+        say: The language.
+        note: What is compared, if there are several, in English.
         cosine: (A, B) in [-1, 1].
         angles: (A, B), the same in degrees.
     """
     shown = cosine[:SHOWN, :SHOWN]
     rows, columns = shown.shape
     if cosine.numel() == 1:
-        apart = f"{angles.item():.1f} degrees apart"
-        return Panel(66, f"cosine similarity {cosine.item():.4f}", apart)
+        alike = say("cosine similarity {value}", value=f"{cosine.item():.4f}")
+        return Panel(say, 66, alike, say("{degrees} degrees apart", degrees=f"{angles.item():.1f}"))
+    note = say(note)
     if cosine.shape != shown.shape:
-        note += f", first {rows} x {columns}"
-    panel = Panel(74 + 46 * rows, "cosine similarity", note)
+        note = say("{what}: the first {rows} x {columns}", what=note, rows=rows, columns=columns)
+    panel = Panel(say, 74 + 46 * rows, say("cosine similarity"), note)
     width = (panel.width - 2 * PAD - 44) / columns
-    size = fitted("0.000", width - 10, SMALL, 12)
+    size = panel.fitted("0.000", width - 10, SMALL, 12)
     furthest = max(LEAST_HEAT, float(angles.max()))
     for a in range(rows):
         y = 62 + 46 * a

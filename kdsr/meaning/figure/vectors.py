@@ -2,20 +2,22 @@
 
 from torch import Tensor
 
+from ..wording import Wording
 from .panel import DIM, FIRST, GRID, INK, PAD, SECOND, SMALL, Panel
 
 _HEIGHT = 150
 
 
-def draw_vectors(title: str, values: Tensor, other: Tensor | None = None) -> Panel:
+def draw_vectors(say: Wording, title: str, values: Tensor, other: Tensor | None = None) -> Panel:
     """Draws bars of a batch's mean, whiskers from least to most, and a second one as a line.
 
     Args:
-        title: Of the panel.
+        say: The language.
+        title: Of the panel, in English.
         values: (B, N).
         other: (B_other, N).
     """
-    panel = Panel(_HEIGHT, title)
+    panel = Panel(say, _HEIGHT, say(title))
     top, bottom, left, right = 64, _HEIGHT - 16, 92, panel.width - PAD
     means, least, most = values.mean(0), values.amin(0), values.amax(0)
     seconds = other.mean(0) if other is not None else means

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..readings import Reading
+from ..wording import Wording
 from .panel import (
     BAD,
     CARD,
@@ -19,8 +20,6 @@ from .panel import (
     WHOLE,
     Colour,
     Panel,
-    fitted,
-    text_width,
 )  # fmt: skip
 
 LISTED = 8
@@ -41,11 +40,18 @@ class _Line:
 
 
 def draw_words(
-    title: str, note: str, first: Sequence[Reading], second: Sequence[Reading], *, two: bool
+    say: Wording,
+    title: str,
+    note: str,
+    first: Sequence[Reading],
+    second: Sequence[Reading],
+    *,
+    two: bool,
 ) -> Panel:
     """Draws one reading large, several as a list, each with whether it is inside the range.
 
     Args:
+        say: The language.
         title: Whose they are.
         note: At the right.
         first: Of the IDRs that are shown; none without a calibration.
@@ -53,47 +59,49 @@ def draw_words(
         two: Whether there are any to compare with, read or not: the colours are explained.
     """
     if len(first) == 1 and not two:
-        return _large(title, note, first[0])
-    lines = [*_lines(first, FIRST), *_lines(second, SECOND)]
-    panel = _titled(_TOP + _LINE * len(lines) - 18 * (not lines), title, note)
+        return _large(say, title, note, first[0])
+    lines = [*_lines(say, first, FIRST), *_lines(say, second, SECOND)]
+    panel = _titled(say, _TOP + _LINE * len(lines) - 18 * (not lines), title, note)
     if two:
-        left = 40 + text_width(title, _TITLE)
+        left = 40 + panel.text_width(title, _TITLE)
         for name, colour in (("first", FIRST), ("second", SECOND)):
             panel.box((left, 8, left + 20, 28), colour, 4)
-            panel.text((left + 30, 18), name, DIM, SMALL)
-            left += 60 + text_width(name, SMALL)
+            panel.text((left + 30, 18), say(name), DIM, SMALL)
+            left += 60 + panel.text_width(say(name), SMALL)
     for row, line in enumerate(lines):
         _draw_line(panel, _TOP + 14 + _LINE * row, line)
     return panel
 
 
-def _titled(height: float, title: str, note: str) -> Panel:
-    panel = Panel(height, colour=CARD, width=WHOLE)
+def _titled(say: Wording, height: float, title: str, note: str) -> Panel:
+    panel = Panel(say, height, colour=CARD, width=WHOLE)
     panel.text((0, 18), title, size=_TITLE)
     panel.text((panel.width, 18), note, DIM, SMALL, "rm")
     return panel
 
 
-def _large(title: str, note: str, reading: Reading) -> Panel:
-    panel = _titled(160, title, note)
-    words = reading.summary[0].upper() + reading.summary[1:]
-    panel.text((0, 86), words, INK, fitted(words, panel.width, LARGE, _LEAST))
+def _large(say: Wording, title: str, note: str, reading: Reading) -> Panel:
+    panel = _titled(say, 160, title, note)
+    summary, where = reading.summary(say), reading.range(say)
+    words = summary[0].upper() + summary[1:]
+    panel.text((0, 86), words, INK, panel.fitted(words, panel.width, LARGE, _LEAST))
     colour = GOOD if reading.enough and reading.inside else BAD
     panel.oval((9, 138), (9, 9), colour)
-    panel.text((30, 138), reading.range, colour, SMALL)
+    panel.text((30, 138), where, colour, SMALL)
     if reading.enough and reading.inside:
-        share = f"(further out than {reading.percentile:.0%} of its images)"
-        panel.text((38 + text_width(reading.range, SMALL), 138), share, DIM, SMALL)
+        share = say("(further out than {share} of its images)", share=f"{reading.percentile:.0%}")
+        panel.text((38 + panel.text_width(where, SMALL), 138), share, DIM, SMALL)
     return panel
 
 
-def _lines(readings: Sequence[Reading], colour: Colour) -> list[_Line]:
+def _lines(say: Wording, readings: Sequence[Reading], colour: Colour) -> list[_Line]:
     lines = [
-        _Line(str(i + 1), colour, r.summary, r.range, r.enough and r.inside)
+        _Line(str(i + 1), colour, r.summary(say), r.range(say), r.enough and r.inside)
         for i, r in enumerate(readings[:LISTED])
     ]
     if len(readings) > LISTED:
-        lines.append(_Line("", colour, f"... and {len(readings) - LISTED} more", "", good=True))
+        rest = say("... and {left} more", left=len(readings) - LISTED)
+        lines.append(_Line("", colour, rest, "", good=True))
     return lines
 
 
@@ -102,5 +110,5 @@ def _draw_line(panel: Panel, y: float, line: _Line) -> None:
     panel.box((0, y - 19, 8, y + 19), line.colour, 4)
     panel.text((46, y), line.label, DIM, SMALL, "rm")
     panel.text((panel.width - 14, y), line.place, DIM if line.good else BAD, SMALL, "rm")
-    room = panel.width - 100 - text_width(line.place, SMALL)
-    panel.text((64, y), line.words, INK, fitted(line.words, room, TEXT, _LEAST))
+    room = panel.width - 100 - panel.text_width(line.place, SMALL)
+    panel.text((64, y), line.words, INK, panel.fitted(line.words, room, TEXT, _LEAST))

@@ -7,6 +7,7 @@ from kdsr.estimation.grid import estimate_local
 from kdsr.meaning.figure.similarity import draw_similarity
 from kdsr.meaning.references import references
 from kdsr.meaning.report import WIDTH, draw_report, report
+from kdsr.meaning.wording import ENGLISH
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for
 
@@ -133,7 +134,7 @@ def test_nothing_is_drawn_of_what_cannot_be_told(calibrated) -> None:
 
 def test_the_more_alike_the_brighter() -> None:
     cosine, angles = torch.tensor([[1.0, 0.5]]), torch.tensor([[0.0, 60.0]])
-    drawn = np.asarray(draw_similarity("", cosine, angles).finished()).astype(int)
+    drawn = np.asarray(draw_similarity(ENGLISH, "", cosine, angles).finished()).astype(int)
     alike, apart = drawn[90, 80].sum(), drawn[90, 600].sum()
     assert alike > 500 > 200 > apart
 

@@ -1,0 +1,141 @@
+import ast
+from pathlib import Path
+from string import Formatter
+
+import pytest
+import torch
+from PIL import ImageFont
+
+import kdsr.meaning
+from kdsr import IDR
+from kdsr.estimation.grid import estimate_local
+from kdsr.meaning import report as module
+from kdsr.meaning.report import draw_report, report
+from kdsr.meaning.wording import ENGLISH, LANGUAGES, Wording, wording
+from tests.conftest import make_tiny
+from tests.support.calibrated import calibration_for
+
+OTHERS = LANGUAGES[1:]
+
+
+@pytest.fixture
+def calibrated():
+    model = make_tiny()
+    model.calibration = calibration_for(model)
+    return model
+
+
+def vectors(model, count: int = 1) -> IDR:
+    generator = torch.Generator().manual_seed(0)
+    return model.estimate(torch.rand(count, 3, 32, 32, generator=generator), dtype="fp32")
+
+
+def everything(model, language: str) -> None:
+    """Says and draws whatever there is to say of a model."""
+    lq = torch.rand(1, 3, 40, 60)
+    cells = estimate_local(model, lq)
+    flat = model.estimate(torch.zeros(1, 3, 32, 32))
+    for batch in (vectors(model), vectors(model, 12), flat):
+        for other in (None, vectors(model, 12)):
+            report(batch, other, cells, model, language)
+            draw_report(batch, other, cells, lq, model, language)
+
+
+def literals() -> set[str]:
+    """Every text in the code of `kdsr/meaning/`."""
+    files = Path(kdsr.meaning.__file__).parent.rglob("*.py")
+    nodes = (node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8"))))
+    return {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+
+
+def said_at_once() -> set[str]:
+    """Texts that stand in a call of `say`; others are passed on to one."""
+    texts = set()
+    for file in Path(kdsr.meaning.__file__).parent.rglob("*.py"):
+        for call in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "say":
+                found = [call.args[0]]
+                if isinstance(found[0], ast.IfExp):
+                    found = [found[0].body, found[0].orelse]
+                texts |= {part.value for part in found if isinstance(part, ast.Constant)}
+    return texts
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_text_is_translated_and_nothing_else(language: str) -> None:
+    own = set(wording(language).texts)
+    assert len(said_at_once()) > 30
+    assert said_at_once() - own == set()
+    assert own - literals() == set(), "no longer said"
+
+
+class Noting(dict):
+    """Texts that remember what was asked for and is not there."""
+
+    def __init__(self, texts) -> None:
+        super().__init__(texts)
+        self.missing: set[str] = set()
+
+    def get(self, text: str, default: str = "") -> str:
+        self.missing |= {text} - set(self)
+        return super().get(text, default)
+
+
+def test_nothing_that_is_drawn_is_left_in_english(calibrated, monkeypatch) -> None:
+    chinese = wording("zh")
+    noting = Noting(chinese.texts)
+    monkeypatch.setattr(module, "wording", lambda language: Wording(noting, chinese.font))
+    everything(calibrated, "zh")
+    assert noting.missing == set()
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_translations_have_the_values_of_the_english_text(language: str) -> None:
+    def fields(text: str) -> list[str]:
+        return sorted(name for _, name, _, _ in Formatter().parse(text) if name is not None)
+
+    assert [e for e, own in wording(language).texts.items() if fields(e) != fields(own)] == []
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_the_font_of_a_language_has_all_of_its_letters(language: str) -> None:
+    own = wording(language)
+    assert own.font is not None
+    font = ImageFont.truetype(own.font, 40)
+
+    def shape(letter: str) -> tuple[tuple[int, int], bytes]:
+        mask = font.getmask(letter)
+        return mask.size, bytes(mask)
+
+    nothing = shape("\uf8ff")
+    letters = {letter for text in own.texts.values() for letter in text}
+    letters |= {chr(code) for code in range(33, 127)} | set("±°")
+    assert [letter for letter in sorted(letters) if shape(letter) == nothing] == []
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_figure_in_another_language_is_as_large_and_says_other_words(
+    calibrated, language
+) -> None:
+    one, other = vectors(calibrated), vectors(calibrated, 3)
+    english, own = (draw_report(one, other, model=calibrated, language=x) for x in ("en", language))
+    assert english.size == own.size
+    assert english.tobytes() != own.tobytes()
+    everything(calibrated, language)
+
+
+def test_the_report_is_in_the_language_asked_for(calibrated) -> None:
+    one = vectors(calibrated)
+    assert report(one, model=calibrated, language="zh").startswith(
+        "模糊 2.0 x 1.0 px ± 0.6，噪声 6/255 ± 2，JPEG 45 ± 5；在训练范围之内；最像“"
+    )
+
+
+def test_unknown_languages_are_english_and_unknown_regions_their_language() -> None:
+    assert wording("en") is wording("fr") is wording("") is wording("../zh") is ENGLISH
+    assert wording("zh-HK").texts == wording("zh").texts
+    assert wording("ja-JP").font == wording("ja").font
+
+
+def test_names_that_people_chose_may_have_braces(calibrated) -> None:
+    assert wording("zh")("{mine}") == ENGLISH("{mine}") == "{mine}"

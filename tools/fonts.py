@@ -1,0 +1,61 @@
+"""Makes the fonts of `kdsr/meaning/languages/`: what its texts need of Noto Sans CJK.
+
+    python -m tools.fonts NotoSansCJK-Regular.ttc
+
+The file is in Debian's package fonts-noto-cjk. Needs fonttools. Run it after changing a text, and
+look at the figure in that language: tools do not see what is unreadable.
+"""
+
+import argparse
+import json
+import logging
+import string
+from pathlib import Path
+
+from kdsr.meaning.wording import FOLDER
+
+PLACES = {"ja": 0, "ko": 1, "zh": 2, "zh-TW": 3}
+"""Of the languages in the collection: one character may be drawn in four ways."""
+ALWAYS = string.printable.strip() + " ±°…–—?"
+"""Beside the texts: names and numbers stand among them."""
+
+
+def characters(language: str) -> str:
+    """What a language's texts need."""
+    texts = json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+    return "".join(sorted(set(ALWAYS).union(*texts.values())))
+
+
+def subset(collection: Path, language: str) -> bytes:
+    """Writes the font of a language; returns its content."""
+    from fontTools.subset import Options, Subsetter
+    from fontTools.ttLib import TTFont
+
+    font = TTFont(collection, fontNumber=PLACES[language])
+    # No shaping, no vertical text: Pillow's basic layout draws one glyph after the other.
+    options = Options(layout_features=[], name_IDs=[0, 1, 2, 13, 14], notdef_outline=True)
+    options.drop_tables += ["BASE", "GDEF", "GPOS", "GSUB", "VORG", "vhea", "vmtx", "DSIG"]
+    options.hinting = options.desubroutinize = False
+    subsetter = Subsetter(options)
+    subsetter.populate(text=characters(language))
+    subsetter.subset(font)
+    target = FOLDER / f"{language}.otf"
+    font.save(target)
+    return target.read_bytes()
+
+
+def main() -> None:
+    """Makes all of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("collection", type=Path, help="NotoSansCJK-Regular.ttc")
+    collection = parser.parse_args().collection
+    say = logging.getLogger(__name__)
+    say.addHandler(logging.StreamHandler())
+    say.setLevel(logging.INFO)
+    for language in PLACES:
+        size = len(subset(collection, language))
+        say.info("%s: %d characters, %.0f kB", language, len(characters(language)), size / 1e3)
+
+
+if __name__ == "__main__":
+    main()
