@@ -28,8 +28,8 @@ def characters(language: str) -> str:
 
 def subset(collection: Path, language: str) -> bytes:
     """Writes the font of a language; returns its content."""
-    from fontTools.subset import Options, Subsetter
-    from fontTools.ttLib import TTFont
+    from fontTools.subset import Options, Subsetter  # pyright: ignore[reportMissingImports]
+    from fontTools.ttLib import TTFont  # pyright: ignore[reportMissingImports]
 
     font = TTFont(collection, fontNumber=PLACES[language])
     # No shaping, no vertical text: Pillow's basic layout draws one glyph after the other.
