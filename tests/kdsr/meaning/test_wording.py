@@ -1,4 +1,5 @@
 import ast
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Formatter
 
@@ -69,16 +70,22 @@ def test_every_text_is_translated_and_nothing_else(language: str) -> None:
     assert own - literals() == set(), "no longer said"
 
 
-class Noting(dict):
+class Noting(Mapping[str, str]):
     """Texts that remember what was asked for and is not there."""
 
-    def __init__(self, texts) -> None:
-        super().__init__(texts)
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self.texts = texts
         self.missing: set[str] = set()
 
-    def get(self, text: str, default: str = "") -> str:
-        self.missing |= {text} - set(self)
-        return super().get(text, default)
+    def __getitem__(self, text: str) -> str:
+        self.missing |= {text} - set(self.texts)
+        return self.texts[text]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.texts)
+
+    def __len__(self) -> int:
+        return len(self.texts)
 
 
 def test_nothing_that_is_drawn_is_left_in_english(calibrated, monkeypatch) -> None:
