@@ -109,22 +109,23 @@ def test_a_mix_of_pipelines_is_trained_measured_apart_kept_to_and_said(
 ) -> None:
     recipe = tiny_recipe(
         tmp_path, patch=16, hold_out=1, validate_every=6, validate_on=["own", "general"],
-        degradation={"realworld_share": 0.5}, stages=["control"],
-        from_teacher=False, student={"steps": 6, "warmup": 2, "colour_weight": 3.0},
+        degradation={"realworld_share": 0.5}, stages=["student"],
+        from_teacher=False,
+        student={"steps": 6, "warmup": 2, "kd_weight": 0.0, "colour_weight": 3.0},
     )  # fmt: skip
     assert main([recipe]) == 0
     run = tmp_path / "run"
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert all(line["colour"] > 0 for line in lines if "l1" in line)
     assert {"psnr_y_held_out", "psnr_y_held_out_general"} <= set(lines[-1])
-    model = kdsr.load(run / "control.safetensors")
+    model = kdsr.load(run / "kdsr-s-x4.safetensors")
     assert model.metadata["degradation"] == "general and realworld"
     assert isinstance(trained_on(model.metadata, 4), MixedDegradation)
     decided = json.loads(model.metadata["recipe"])
     assert decided["degradation.realworld.final_sinc_probability"] == 0.8
-    weights = str(run / "control.safetensors")
+    weights = str(run / "kdsr-s-x4.safetensors")
     assert publish([weights, "a/b", "--listing", str(tmp_path), "--author", "me"]) == 0
-    tags = json.loads((tmp_path / "4x-control.json").read_text())["tags"]
+    tags = json.loads((tmp_path / "4x-kdsr-s.json").read_text())["tags"]
     assert tags == ["deblur", "denoise", "jpeg", "restoration", "photo", "research"]
     assert main([recipe, "--degradation.realworld_share", "0.25"]) == 2
     assert "degradation.realworld_share was 0.5, is 0.25" in capsys.readouterr().err
