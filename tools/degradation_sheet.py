@@ -24,6 +24,7 @@ from train.degradation.more import Drawn
 from train.degradation.resampling import Resampled
 from train.degradation.resize import resize_bicubic
 from train.degradation.sharpening import Sharpened
+from train.degradation.video import Filmed
 
 ROOT = Path(__file__).resolve().parents[1]
 _PHOTO = "samples/photos/sign.jpg"
@@ -41,7 +42,8 @@ STEPS: tuple[Drawn, ...] = (
     Subsampled(replicated=True), Banded(24), Banded(8), Grained(8, 0.4, coloured=False, seed=1),
     Grained(25, 1.0, coloured=True, seed=2), Interlaced(0, 0), Interlaced(3, 0),
     Encoded("webp", 60), Encoded("webp", 20), Encoded("avif", 60), Encoded("avif", 20),
-    Encoded("jpeg444", 60), Encoded("jpeg444", 20),
+    Encoded("jpeg444", 60), Encoded("jpeg444", 20), Filmed("h264", 30, None),
+    Filmed("h264", 36, (0.6, 1.7)), Filmed("hevc", 36, (0.6, 1.7)),
 )  # fmt: skip
 
 

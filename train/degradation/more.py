@@ -19,8 +19,9 @@ from train.degradation.draws import MORE, generator
 from train.degradation.grain import Grain
 from train.degradation.interlacing import Interlacing
 from train.degradation.sharpening import Sharpening
+from train.degradation.video import Video
 
-StepName = Literal["interlacing", "sharpening", "grain", "chroma", "banding", "codecs"]
+StepName = Literal["interlacing", "sharpening", "grain", "chroma", "banding", "codecs", "video"]
 
 
 class Drawn(Protocol):
@@ -64,6 +65,8 @@ class MoreOptions:
     """Too few levels."""
     codecs: Codecs = field(default_factory=Codecs)
     """WebP, AVIF, JPEG with full chroma."""
+    video: Video = field(default_factory=Video)
+    """Frames of H.264 and HEVC."""
     order: tuple[StepName, ...] = get_args(StepName)
     """In which order they come; one that is left out never does."""
 
