@@ -78,7 +78,7 @@ class Video:
             available = load_av().codecs_available
         except VideoError as error:
             raise ConfigError(f"frames of video (video.share): {error}") from None
-        absent = [name for name in self.codecs if _CODED[name][0] not in available]
+        absent: list[Codec] = [name for name in self.codecs if _CODED[name][0] not in available]
         if absent:
             encoders = " and no ".join(_CODED[name][0] for name in absent)
             raise ConfigError(
