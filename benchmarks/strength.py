@@ -23,9 +23,9 @@ from torch import Tensor
 import kdsr
 from kdsr import IDR, KDSR
 from kdsr.meaning.references import CLEAN
-from kdsr.meaning.strength import STRENGTHS as ALLOWED
 from kdsr.network.tail import run_composed
 from kdsr.options import DEFAULT_MODEL
+from kdsr.options import STRENGTHS as ALLOWED
 from tools.arguments import parser_of
 from train.data.images import find_images, load_image
 from train.measuring.metrics import luma, psnr_y

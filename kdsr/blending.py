@@ -1,14 +1,10 @@
 """From faithful to crisp: the weights between two models of one descent."""
 
-import math
-
 import torch
 
 from .errors import ConfigError
 from .model import KDSR
-
-MOST = 1.25
-"""Largest weight: a little crisper than the crisp one."""
+from .options import CRISPNESSES
 
 
 @torch.no_grad()
@@ -23,7 +19,7 @@ def blend_models(faithful: KDSR, crisp: KDSR, weight: float) -> KDSR:
     Args:
         faithful: Weight 0.
         crisp: Weight 1; of the same size, with the same estimator.
-        weight: 0 to 1.25; above 1 it goes beyond `crisp`.
+        weight: One of `CRISPNESSES`; above 1 it goes beyond `crisp`.
 
     Returns:
         A new model, on the CPU, with a fingerprint of its own.
@@ -31,8 +27,9 @@ def blend_models(faithful: KDSR, crisp: KDSR, weight: float) -> KDSR:
     Raises:
         ConfigError: If the weight is out of range or the models do not belong together.
     """
-    if not (math.isfinite(weight) and 0 <= weight <= MOST):
-        raise ConfigError(f"expected a weight of 0 (faithful) to {MOST}, got {weight}")
+    least, most = CRISPNESSES
+    if not least <= weight <= most:
+        raise ConfigError(f"expected a weight of {least:g} (faithful) to {most}, got {weight}")
     if faithful.config != crisp.config:
         raise ConfigError(
             f"models of different size cannot be blended: {faithful.config} and {crisp.config}"

@@ -22,6 +22,11 @@ MAP_CELLS = 6
 """Cells of an IDR map along the longer side, unless told otherwise."""
 LARGEST_MAP = 100
 """Cells of an IDR map along the longer side."""
+STRENGTHS = (0.0, 1.25)
+"""Least and most: 0 takes an image for clean, 1 is as estimated. Sharpness and noise follow it in
+one direction (docs/idr.md)."""
+CRISPNESSES = (0.0, 1.25)
+"""Least and most: 0 is the faithful model of a pair, 1 the crisp one, above 1 a little crisper."""
 CUT_ANGLE = 5.0
 """Degrees that begin a new scene. Frames of one scene that differ by noise and a pan stay below 4
 (with JPEG too, 5.3); 90 to 98% of pairs of scenes lie above it (measured on the bundled model,

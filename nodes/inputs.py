@@ -4,8 +4,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..kdsr.meaning.strength import STRENGTHS
-from ..kdsr.options import WRAPS
+from ..kdsr.options import STRENGTHS, WRAPS
 from .sizes import size_inputs
 from .types import ADVANCED, IDRType, ModelType
 

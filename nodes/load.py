@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from ..kdsr.errors import ConfigError
+from ..kdsr.options import CRISPNESSES
 from . import models, runtime
 from .types import ModelType, schema
 
@@ -45,8 +46,8 @@ class LoadKDSR(io.ComfyNode):
                 io.Float.Input(
                     "crispness",
                     default=1.0,
-                    min=0.0,
-                    max=1.25,
+                    min=CRISPNESSES[0],
+                    max=CRISPNESSES[1],
                     step=0.05,
                     optional=True,
                     display_mode=io.NumberDisplay.slider,

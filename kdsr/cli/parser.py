@@ -8,7 +8,15 @@ from typing import NoReturn
 from .. import __version__
 from ..errors import ConfigError, printable
 from ..files import image_formats
-from ..options import DEFAULT_MODEL, DTYPE_NAMES, EXPORT_DTYPE_NAMES, MAP_CELLS, WRAPS
+from ..options import (
+    CRISPNESSES,
+    DEFAULT_MODEL,
+    DTYPE_NAMES,
+    EXPORT_DTYPE_NAMES,
+    MAP_CELLS,
+    STRENGTHS,
+    WRAPS,
+)
 from ..upscaling.sizes import OutputSize, parse_size
 from ..video import containers
 from ..video.containers import CODECS
@@ -51,7 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     blend.add_argument("faithful", help=_MODEL_HELP)
     blend.add_argument("crisp", help="one that was trained on from it")
-    blend.add_argument("weight", type=float, help="0 is faithful, 1 crisp, up to 1.25")
+    blend.add_argument("weight", type=float, help=f"0 is faithful, 1 crisp, up to {CRISPNESSES[1]}")
     blend.add_argument("-o", "--output", type=_path, required=True, help="ends in .safetensors")
     blend.add_argument("--overwrite", action="store_true")
     _add_bake(commands.add_parser("bake", help="write networks for other programs"))
@@ -113,7 +121,8 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         "--strength",
         type=float,
         default=1.0,
-        help="0 takes the image for clean, 1 is as estimated, up to 1.25 restores more than that",
+        help="0 takes the image for clean, 1 is as estimated, up to "
+        f"{STRENGTHS[1]} restores more than that",
     )
     parser.add_argument(
         "--save-idr", type=_path, help="save the IDR of a single input, or of --one-idr"
@@ -254,7 +263,7 @@ def _add_crispness(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         help="for crisp models: 0 is as faithful as what it was trained on from, 1 is the model as "
-        "it is, up to 1.25 goes beyond (default: 1)",
+        f"it is, up to {CRISPNESSES[1]} goes beyond (default: 1)",
     )
 
 

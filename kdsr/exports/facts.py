@@ -4,9 +4,9 @@ from typing import Any
 
 from ..meaning.readings import LEAST_STRUCTURE, QUANTITIES, reliable_errors, tells_jpeg
 from ..meaning.references import CLEAN, references
-from ..meaning.strength import STRENGTHS
 from ..network.baked import BakedKDSR
 from ..network.models import Student
+from ..options import STRENGTHS
 
 _RANGE = "RGB in [0, 1]; results may overshoot, so clamp them"
 _PADDING = (

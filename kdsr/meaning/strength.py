@@ -7,10 +7,8 @@ from ..errors import ConfigError
 from ..estimation.regions import Regions
 from ..idr import IDR
 from ..network.models import Student
+from ..options import STRENGTHS
 from .references import CLEAN, references
-
-STRENGTHS = (0.0, 1.25)
-"""What `with_strength` accepts: sharpness and noise follow it in one direction (docs/idr.md)."""
 
 
 @overload
@@ -23,7 +21,8 @@ def with_strength(model: Student, idr: IDR | Regions, strength: float) -> IDR | 
     Args:
         model: The one that made the IDR.
         idr: As estimated; of regions, every IDR is moved.
-        strength: 0 takes the image for clean, 1 leaves the estimate, up to 1.25 exaggerates it.
+        strength: 0 takes the image for clean, 1 leaves the estimate, above 1 exaggerates it; see
+            `STRENGTHS`.
 
     Raises:
         ConfigError: If the strength is out of range.

@@ -13,8 +13,8 @@ from kdsr.files.tensors import read_tensors
 from kdsr.files.weights import load_checkpoint, save_checkpoint
 from kdsr.meaning.readings import LEAST_STRUCTURE, Measured
 from kdsr.meaning.references import CLEAN, NAMES
-from kdsr.meaning.strength import STRENGTHS
 from kdsr.network.calibration import KEY, PREFIX
+from kdsr.options import STRENGTHS
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for
 from train.measuring.calibration import REFERENCES
