@@ -14,8 +14,8 @@ const APPLIES = {
   custom_overlap: ["overlap", (overlap) => overlap === "custom"],
   feather: ["regions", (regions, node) => regions === "masks" || MASKS.some((mask) => linked(node, mask))],
   cells: ["regions", (regions) => regions === "map"],
-  smoothing: ["mode", (mode) => mode.startsWith("smoothed")],
-  scene_cut: ["mode", (mode) => mode.startsWith("smoothed")],
+  smoothing: ["mode", (mode) => `${mode}`.startsWith("smoothed")],
+  scene_cut: ["mode", (mode) => `${mode}`.startsWith("smoothed")],
 }
 
 const PIXELS = { min: 16, max: 65536, step: 8, precision: 0 }
@@ -49,16 +49,17 @@ function applies(node, name) {
 }
 
 function update(node) {
-  for (const widget of node.widgets) {
+  for (const widget of node.widgets ?? []) {
     if (widget.name in APPLIES) setHidden(widget, !applies(node, widget.name))
   }
   const limits = SIZES[find(node, "size_by")?.value]
-  if (limits) {
+  const size = find(node, "size")
+  if (limits && size) {
     const { min, max, step, precision } = limits
     // `step` counts tenths, for canvases that do not know `step2`.
-    Object.assign(find(node, "size").options, { min, max, step: 10 * step, step2: step, precision })
+    Object.assign(size.options, { min, max, step: 10 * step, step2: step, precision })
   }
-  node.widgets = [...node.widgets] // the Vue nodes notice a new list, not what changes inside
+  if (node.widgets) node.widgets = [...node.widgets] // the Vue nodes notice a new list, not what changes inside
 }
 
 /** Updates a node that a person changed: it keeps what room it had below its widgets. */
@@ -89,37 +90,55 @@ function after(owner, method, then) {
   }
 }
 
+/** Of the pack, or a subgraph, which may show widgets of such nodes as its own. */
+const ours = (node) => node.comfyClass?.startsWith("KDSR_") || node.subgraph?.nodes.some(ours)
+
+const CHOOSERS = new Set(Object.values(APPLIES).map(([by]) => by))
+
 app.registerExtension({
   name: "kdsr.applies",
 
   nodeCreated(node) {
-    if (!node.comfyClass?.startsWith("KDSR_")) return
-    const choosers = new Set(node.widgets?.map(({ name }) => APPLIES[name]?.[0]))
-    choosers.delete(undefined)
-    if (!choosers.size) return
-    const defaults = Object.fromEntries(node.widgets.map(({ name, value }) => [name, value]))
-    const [sizeBy, size] = [find(node, "size_by"), find(node, "size")]
+    if (!ours(node)) return
+    const widgets = node.widgets ?? []
+    const defaults = Object.fromEntries(widgets.map(({ name, value }) => [name, value]))
+    const watched = new WeakSet()
     const sizes = {} // that were chosen in each way to state them
-    let stated = sizeBy?.value
+    let stated
 
-    for (const widget of node.widgets) {
-      if (!choosers.has(widget.name)) continue
-      after(widget, "callback", (value, canvas) => {
-        // Without a canvas it is a file that is read, which has a size of its own.
-        if (widget === sizeBy && value !== stated && canvas) {
-          sizes[stated] = size.value
-          size.value = sizes[value] ?? SIZES[value]?.start ?? size.value
-          stated = value
-        }
-        updateAndFit(node)
-      })
+    function choose(widget, value, canvas) {
+      // Without a canvas it is a file that is read, which has a size of its own.
+      if (widget.name === "size_by" && value !== stated && canvas) {
+        const size = find(node, "size") ?? {}
+        sizes[stated] = size.value
+        size.value = sizes[value] ?? SIZES[value]?.start ?? size.value
+        stated = value
+      }
+      updateAndFit(node)
     }
+
+    /** Looks at the widgets that there are now. */
+    function watch() {
+      for (const widget of node.widgets ?? []) {
+        if (!CHOOSERS.has(widget.name) || watched.has(widget)) continue
+        watched.add(widget)
+        after(widget, "callback", (value, canvas) => choose(widget, value, canvas))
+      }
+      stated = find(node, "size_by")?.value
+    }
+
+    watch()
+    if (!node.subgraph && !widgets.some(({ name }) => CHOOSERS.has(name))) return
     after(node, "onConfigure", (info) => {
       readFirst(node, info.widgets_values, defaults)
-      stated = sizeBy?.value
+      watch()
       update(node)
     })
     after(node, "onConnectionsChange", () => updateAndFit(node))
+    node.subgraph?.events.addEventListener("widget-promoted", () => {
+      watch()
+      updateAndFit(node)
+    })
     updateAndFit(node)
   },
 })

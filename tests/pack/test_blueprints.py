@@ -1,6 +1,7 @@
 """Blueprints: subgraphs that newer ComfyUIs offer among their nodes, each one node to its user."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,16 @@ node.pos = [350, 100]
 const kind = node.inputs[0].type
 from.connect(from.findOutputSlotByType(kind), node, 0)
 node.connect(0, to, to.findInputSlotByType(kind))
-return node.widgets.map(w => w.name)
+"""
+_CHOOSE = """
+const node = app.graph.nodes.find(n => n.isSubgraphNode?.())
+for (const [name, value] of Object.entries(arguments[0])) {
+    const widget = node.widgets.find(w => w.name === name)
+    widget.value = value
+    widget.callback(value, app.canvas, node)
+}
+const shown = node.widgets.filter(w => !w.hidden && !w.options.hidden)
+return Object.fromEntries(shown.map(w => [w.name, w.value]))
 """
 
 
@@ -149,14 +159,26 @@ def test_a_blueprint_is_found_by_its_name_and_runs(
         page.load()
         page.driver.execute_script(_AROUND, sample, keeper)
         choose(page, name)
-        shown = page.driver.execute_script(_CONNECT)
-        assert {"model", "size_by", "strength"} <= set(shown)
+        page.driver.execute_script(_CONNECT)
+        applies = {"model", "size_by", "strength"}
+        if keeper == "SaveVideo":
+            assert shown(page, size_by="factor", mode="locked")["size"] == 2
+            applies.add("mode")
+        else:
+            box = shown(page, size_by="fit into")
+            assert (box["size"], box["fit_height"]) == (1920, 1080)
+        assert set(shown(page, size_by="model factor")) == applies
         entry = page.run()
         assert [node for node in page.nodes() if node["red"]] == []
         page.fit()
         page.screenshot(tmp_path / "blueprint.png")
     files = [i["filename"] for out in entry["outputs"].values() for i in out.get("images", [])]
     assert any(file.endswith({"SaveImage": ".png", "SaveVideo": ".mp4"}[keeper]) for file in files)
+
+
+def shown(page: Frontend, **choices: str) -> dict[str, Any]:
+    """What the blueprint shows outside once this is chosen there."""
+    return page.driver.execute_script(_CHOOSE, choices)
 
 
 def choose(page: Frontend, name: str) -> None:
@@ -166,8 +188,12 @@ def choose(page: Frontend, name: str) -> None:
     from selenium.webdriver.common.keys import Keys
 
     canvas = page.driver.find_element(By.ID, "graph-canvas")
-    ActionChains(page.driver).move_to_element_with_offset(canvas, 0, 250).double_click().perform()
-    page.wait_for("return document.activeElement.tagName === 'INPUT'")
+    clicks = ActionChains(page.driver).move_to_element_with_offset(canvas, 0, 250).double_click()
+    for _ in range(20):  # a page that is still loading takes no clicks
+        clicks.perform()
+        time.sleep(1)
+        if page.driver.switch_to.active_element.tag_name == "input":
+            break
     box = page.driver.switch_to.active_element
     box.send_keys(name)
     page.wait_for(f"return document.body.innerText.includes({name!r})")
