@@ -1,7 +1,7 @@
 """`kdsr upscale --cluster`: the same work, by many workers."""
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from functools import partial
 from pathlib import Path
 
@@ -11,18 +11,20 @@ from ..atomic import sweep
 from ..cluster.crew import Crew, crew
 from ..errors import ClusterError
 from ..idr import IDR
+from ..video.containers import is_video
+from .bench import Bench
 from .failures import Failure, explained, report_failure
 from .inputs import find_inputs
 from .one_idr import OneIDR
 from .outputs import unfinished
 from .passes import Models
 from .streams import note, say
-from .upscale import Desk, Errand, checked
+from .upscale import READ_SUFFIXES, Desk, Errand, checked
 
 
 def upscale_on_cluster(arguments: argparse.Namespace) -> int:
     """Upscales every input whose result is not there yet; says in the end which ones failed."""
-    arguments, inputs = _anywhere(arguments, find_inputs(arguments.input))
+    arguments, inputs = _anywhere(arguments, find_inputs(arguments.input, READ_SUFFIXES))
     targets = checked(arguments, inputs)
     left = targets if arguments.overwrite else unfinished(targets)
     if len(left) < len(targets):
@@ -30,19 +32,37 @@ def upscale_on_cluster(arguments: argparse.Namespace) -> int:
         note(f"{there} of {len(targets)} results are there; --overwrite makes them anew")
     if not left:
         return 0
+    videos = {source: target for source, target in left.items() if is_video(source)}
+    images = [errand for errand in left.items() if errand[0] not in videos]
     idr = _read_idr(arguments)
     models = Models(_on(arguments, "cpu"), idr)  # what is wrong with them is wrong everywhere
     opener = partial(_opened, arguments, idr, models.identity())
-    most = len(targets if arguments.one_idr else left)
+    most = _most(targets if arguments.one_idr else images, videos)
+    failures = {}
     with crew(arguments.cluster, arguments.device, opener, most) as workers:
         if arguments.one_idr and idr is None:
             idr = _one_idr(workers, inputs, arguments)
-        failures = _upscale(workers, list(left.items()), idr, overwrite=arguments.overwrite)
+        if images:
+            failures = _upscale(workers, images, idr, overwrite=arguments.overwrite)
+        if videos:
+            from .cluster_video import share_videos
+
+            failures |= share_videos(workers, models, idr, videos, arguments)
     for folder in {target.parent for target in left.values()}:
         sweep(folder)  # after workers that died here as the last to write there
     codes = [report_failure(failures[source], str(source)) for source in sorted(failures)]
-    note(f"{len(targets) - len(failures)} of {len(targets)} images upscaled")
+    kinds = [what for what, some in (("images", images), ("videos", videos)) if some]
+    note(f"{len(targets) - len(failures)} of {len(targets)} {' and '.join(kinds)} upscaled")
     return max(codes, default=0)
+
+
+def _most(images: Sized, videos: Iterable[Path]) -> int:
+    """For how many workers there is work."""
+    if not videos:
+        return len(images)
+    from .cluster_video import count_pieces
+
+    return len(images) + count_pieces(videos)
 
 
 def _read_idr(arguments: argparse.Namespace) -> IDR | None:
@@ -71,7 +91,7 @@ def _anywhere(
 
 
 def _upscale(
-    workers: Crew[Desk], errands: Sequence[Errand], idr: IDR | None, *, overwrite: bool
+    workers: Crew[Bench], errands: Sequence[Errand], idr: IDR | None, *, overwrite: bool
 ) -> dict[Path, Failure]:
     """The work itself; returns what failed."""
     failures: dict[Path, Failure] = {}
@@ -92,7 +112,7 @@ def _upscale(
     return failures
 
 
-def _one_idr(workers: Crew[Desk], sources: Sequence[Path], arguments: argparse.Namespace) -> IDR:
+def _one_idr(workers: Crew[Bench], sources: Sequence[Path], arguments: argparse.Namespace) -> IDR:
     """The first pass: one IDR for all."""
     gathered = OneIDR(len(sources))
     with tqdm(total=len(sources), desc="estimating", unit="image", disable=None) as files:
@@ -114,23 +134,23 @@ def _failure(outcome: Failure | ClusterError) -> Failure:
 
 def _opened(
     arguments: argparse.Namespace, idr: IDR | None, expected: dict[int, str], device: str
-) -> Desk:
+) -> Bench:
     models = Models(_on(arguments, device), idr)
     if models.identity() != expected:
         raise ClusterError(
             f"there are other models (by factor: {models.identity()}) than here ({expected}); "
             "install the same kdsr on every machine, or name a file that all of them see"
         )
-    return Desk(arguments, models)
+    return Bench(Desk(arguments, models), idr)
 
 
-def _estimated(desk: Desk, sources: Sequence[Path]) -> Iterator[tuple[Path, IDR | Failure]]:
-    for source, outcome in desk.estimated(sources):
+def _estimated(bench: Bench, sources: Sequence[Path]) -> Iterator[tuple[Path, IDR | Failure]]:
+    for source, outcome in bench.desk.estimated(sources):
         yield source, outcome if isinstance(outcome, IDR) else explained(outcome)
 
 
 def _upscaled(
-    desk: Desk, errands: Sequence[Errand], idr: IDR | None
+    bench: Bench, errands: Sequence[Errand], idr: IDR | None
 ) -> Iterator[tuple[Errand, str | Failure]]:
-    for errand, outcome in desk.upscaled(errands, idr):
+    for errand, outcome in bench.desk.upscaled(errands, idr):
         yield errand, outcome if isinstance(outcome, str) else explained(outcome)

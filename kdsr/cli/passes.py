@@ -49,7 +49,7 @@ class Models:
     """
 
     def __init__(self, arguments: argparse.Namespace, idr: IDR | None) -> None:
-        self._device = pick_device(arguments.device)
+        self.device = pick_device(arguments.device)
         self._loaded: dict[int, KDSR] = {}
         self._names: dict[int, str] = {}
         of_one = idr is not None or arguments.one_idr or arguments.crispness != 1
@@ -58,7 +58,7 @@ class Models:
             self._names = {factor: entry.name for factor, entry in found.items()}
             return
         model = load(arguments.model or DEFAULT_MODEL, crispness=arguments.crispness).to(
-            self._device
+            self.device
         )
         if idr is not None:
             idr.check_model(model.fingerprint, model.config.n_feats)
@@ -92,7 +92,7 @@ class Models:
 
     def _model(self, factor: int) -> KDSR:
         if factor not in self._loaded:
-            self._loaded[factor] = load(self._names[factor]).to(self._device)
+            self._loaded[factor] = load(self._names[factor]).to(self.device)
         return self._loaded[factor]
 
 

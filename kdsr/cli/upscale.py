@@ -38,14 +38,16 @@ from .passes import Models, Step, run_steps
 from .streams import note, say
 from .video_options import check_for_videos
 
+READ_SUFFIXES = tuple(dict.fromkeys(image_formats.READ_SUFFIXES + containers.READ_SUFFIXES))
+"""Of the files that are taken from folders."""
+
 Errand = tuple[Path, Path]
 """A file, and where its result goes."""
 
 
 def upscale(arguments: argparse.Namespace) -> int:
     """Upscales every input, the images first; one that fails does not stop the others."""
-    suffixes = tuple(dict.fromkeys(image_formats.READ_SUFFIXES + containers.READ_SUFFIXES))
-    inputs = find_inputs(arguments.input, suffixes)
+    inputs = find_inputs(arguments.input, READ_SUFFIXES)
     targets = checked(arguments, inputs)
     videos = {source: target for source, target in targets.items() if is_video(source)}
     images = {source: target for source, target in targets.items() if source not in videos}

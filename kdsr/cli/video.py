@@ -10,7 +10,7 @@ from tqdm import tqdm
 from ..errors import KDSRError, printable
 from ..idr import IDR
 from ..upscaling.tiled import TileKeywords
-from ..video.resuming import JOINING, Job, VideoRun, film_of
+from ..video.resuming import Job, VideoRun, film_of
 from .failures import report
 from .inputs import tile_of
 from .outputs import check_new
@@ -19,7 +19,7 @@ from .stopping import remarking
 from .streams import note, say
 from .video_options import video_options
 
-_GOES_ON = "the same command goes on where it was"
+GOES_ON = "the same command goes on where it was"
 
 
 def upscale_videos(
@@ -52,30 +52,52 @@ def _upscaled(
     models: Models, idr: IDR | None, source: Path, target: Path, arguments: argparse.Namespace
 ) -> str:
     """Upscales a video; returns a line about it."""
+    with naming(source):
+        run = video_run(models, idr, source, target, arguments)
+        remark(run)
+        with remarking(GOES_ON), _Bars(source.name) as bars:
+            frames = run.run(bars.tell, overwrite=arguments.overwrite)
+    return line_about(run, frames)
+
+
+def video_run(
+    models: Models,
+    idr: IDR | None,
+    source: Path,
+    target: Path,
+    arguments: argparse.Namespace,
+    device: str | None = None,
+) -> VideoRun:
+    """What is to be done with a video, here or by workers on devices of a kind."""
     check_new(target, overwrite=arguments.overwrite)
-    with _naming(source):
-        film = film_of(source)
-        facts = film.facts()
-        # One pass, by the model that the first of several would be: what is left is resized.
-        model = models.steps((facts.height, facts.width), arguments.size)[0].model
-        tiles = TileKeywords(
-            tile=tile_of(arguments), overlap=arguments.overlap, dtype=arguments.dtype
-        )
-        options = video_options(arguments)
-        job = Job(model, source, target, arguments.size, idr, arguments.strength, options, tiles)
-        run = VideoRun(job, film, facts)
-        for line in run.remarks():
-            note(f"{source}: {line}")
-        if run.store.resumed:
-            note(f"{source}: going on from what is in {run.store.folder}")
-        with remarking(_GOES_ON), _Bars(source.name) as bars:
-            run.run(bars.tell, overwrite=arguments.overwrite)
+    film = film_of(source)
+    facts = film.facts()
+    # One pass, by the model that the first of several would be: what is left is resized.
+    model = models.steps((facts.height, facts.width), arguments.size)[0].model
+    tiles = TileKeywords(tile=tile_of(arguments), overlap=arguments.overlap, dtype=arguments.dtype)
+    job = Job(
+        model, source, target, arguments.size, idr, arguments.strength, video_options(arguments),
+        tiles, device,
+    )  # fmt: skip
+    return VideoRun(job, film, facts)
+
+
+def remark(run: VideoRun) -> None:
+    """Says what does not stay what it was, and what is done already."""
+    for line in run.remarks():
+        note(f"{run.job.source}: {line}")
+    if run.store.resumed:
+        note(f"{run.job.source}: going on from what is in {run.store.folder}")
+
+
+def line_about(run: VideoRun, frames: int) -> str:
+    """What is said of a result."""
     height, width = run.size
-    return f"{source} -> {target} ({width} x {height} px, {bars.frames} frames)"
+    return f"{run.job.source} -> {run.job.target} ({width} x {height} px, {frames} frames)"
 
 
 @contextmanager
-def _naming(source: Path) -> Iterator[None]:
+def naming(source: Path) -> Iterator[None]:
     """Begins every error's line with the file that it is about."""
     try:
         yield
@@ -90,13 +112,11 @@ class _Bars:
 
     def __init__(self, name: str) -> None:
         self.name = printable(name)
-        self.frames = 0
         self._bar: tqdm | None = None
         self._stage = ""
 
     def tell(self, stage: str, done: int, total: int) -> None:
         """See `kdsr.video.resuming.TellFn`."""
-        self.frames = max(done, total) if stage == JOINING else done
         if self._bar is None or stage != self._stage:
             self.close()
             self._stage = stage

@@ -10,7 +10,6 @@ _FOR_IMAGES = {
     "map": "--map is for images: the IDR of a video changes over its frames",
     "save_idr": "--save-idr is for images; --mode says which IDR the frames of a video get",
     "one_idr": "--one-idr is for images; for one IDR for a video use --mode locked, or --idr",
-    "cluster": "--cluster is for images; a video is upscaled by one machine",
 }
 
 

@@ -54,6 +54,11 @@ class Crew(Generic[State]):
     def __len__(self) -> int:
         return len(self._workers)
 
+    @property
+    def device(self) -> str:
+        """What all of them work on: "cuda" or "cpu"."""
+        return self._workers[0][0].device
+
     def run(
         self,
         step: Callable[[State, Sequence[Item]], Iterator[tuple[Item, Outcome]]],

@@ -79,6 +79,7 @@ class AnimationReading:
     def __init__(self, image: Image.Image | None) -> None:
         self.image = image
         self.sound: tuple[av.AudioStream, ...] = ()
+        self.left_out: tuple[av.AudioStream, ...] = ()
         self.chapters: list[Chapter] = []
 
     def __iter__(self) -> Iterator[Frame]:

@@ -116,6 +116,9 @@ class FileReading:
         # A stream without a context has no decoder, and nothing can be made of it.
         others = (*container.streams.audio, *container.streams.subtitles)
         self.sound: list[Stream] = [s for s in others if s.codec_context is not None]
+        kept = {self.video.index, *(stream.index for stream in self.sound)}
+        self.left_out: list[Stream] = [s for s in container.streams if s.index not in kept]
+        """Covers, attachments, data, further pictures: nothing that is written holds them."""
         self.start = start
         self.end = start + duration if duration is not None else None
         # Recordings of broadcasts begin at any time. Less than a second is kept as it is: FFmpeg

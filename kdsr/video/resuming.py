@@ -1,13 +1,10 @@
 """A video that is upscaled in segments: killed at any moment, the next run goes on."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from fractions import Fraction
-from heapq import merge
-from itertools import groupby, pairwise
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -17,32 +14,28 @@ from ..idr import IDR
 from ..network.models import Student
 from ..upscaling.sizes import OutputSize
 from ..upscaling.tiled import TileKeywords
-from .animation_writing import Animation, write_gif, write_webp
+from . import reels
 from .animations import AnimationFile
+from .clock import Clock
 from .containers import ANIMATION_SUFFIXES, container_of
-from .encoding import Coded, PictureEncoder, VideoEncoder, choose
-from .film import Facts, Frame
-from .looking import frames_of, look_at, looks_first, settled
+from .encoding import Coded, Encoding, PictureEncoder, VideoEncoder, choose
+from .film import Facts
+from .joining import join_animation, join_video
+from .looking import look_at, looks_first, settled
 from .options import VideoOptions
 from .pyav import load_av
 from .reading import VideoFile
+from .reels import Reel, Shot
 from .store import Store
-from .tracks import remarks
+from .tracks import named, remarks
 from .upscaling import NO_FRAMES, Upscaler, even
 from .vectors import Vectors
-from .writing import VideoWriter
 
-if TYPE_CHECKING:
-    import av
-
-SEGMENT = 60
-"""Frames: what a killed run loses at most, and how far apart the places are that players find."""
 LOOKING, UPSCALING, JOINING = "looking", "upscaling", "joining"
 """What is done, in order; the first only if all frames are looked at first."""
 
 TellFn = Callable[[str, int, int], None]
 """Called with (what is done, frames done, frames in all as far as is known)."""
-_Segments = Iterator[tuple[int, Iterator[tuple[int, Frame]]]]
 
 
 @dataclass(frozen=True)
@@ -62,6 +55,8 @@ class Job:
     options: VideoOptions = field(default_factory=VideoOptions)
     tiles: TileKeywords = field(default_factory=TileKeywords)
     """Of `upscale`."""
+    device: str | None = None
+    """The kind that all segments are made on; the model's when left out."""
 
 
 def film_of(source: Path) -> VideoFile | AnimationFile:
@@ -81,7 +76,8 @@ class VideoRun:
     """Does a job; what an earlier run has done of it is not done again.
 
     Given the IDRs, a frame depends on no other, and each segment has an encoder of its own: so
-    the result of a run that was killed and went on is that of one that was not.
+    the result of a run that was killed and went on is that of one that was not, and so is that of
+    several processes, each of which does some segments (see docs/scaling.md).
 
     Args:
         job: What to do.
@@ -103,9 +99,8 @@ class VideoRun:
         sides = (facts.height, facts.width)
         self.size = wish.resolve(*sides) if plain else even(wish, *sides)
         """(height, width) of the result."""
-        self.clock, self.encoding = choose(
-            self.container, facts, self.size, job.options.codec, job.options.crf
-        )
+        clock, self.encoding = self._choose()
+        self.tick = clock.tick
         self.store = Store(job.target, self._wanted())
         self.frames = facts.frames
         """How many, as far as is known."""
@@ -115,6 +110,8 @@ class VideoRun:
         suffix = self.job.target.suffix.lower()
         with self.film.open(pictures=False) as reading:
             lines = remarks(reading.sound, self.container, suffix)
+            if names := ", ".join(map(named, reading.left_out)):
+                lines.append(f"left out, as only pictures, sound and subtitles are kept: {names}")
         if self.facts.interlaced:
             lines.append("the video is interlaced: deinterlace it first, or its combs are enlarged")
         if self.container.square and self.facts.aspect != 1:
@@ -124,131 +121,129 @@ class VideoRun:
             )
         return lines
 
-    def run(self, tell: TellFn, *, overwrite: bool = True) -> None:
-        """Writes the result, whole or not at all.
+    def run(self, tell: TellFn, *, overwrite: bool = True) -> int:
+        """Writes the result, whole or not at all; returns how many frames it has.
 
         Args:
             tell: Told after each frame.
             overwrite: Whether a file that exists is replaced.
 
         Raises:
-            VideoError: If the source is damaged or the result cannot be written.
+            VideoError: If the source is damaged, the result cannot be written, or another run is
+                writing it.
             FileExistsError: As `kdsr.atomic.writing`.
         """
-        if not self.store.complete:
-            self._upscale(self._steering(tell), tell)
-        tell(JOINING, 0, self.frames)
-        with writing(self.job.target, overwrite=overwrite) as temporary:
-            if self.encoding is None:
-                self._write_animation(temporary)
-            else:
-                self._write_video(temporary, tell)
-        self.store.remove()
+        with self.store.claimed():
+            if not self.store.complete:
+                self._do_segments(tell)
+            frames = self.join(tell, overwrite=overwrite)
+            self.store.remove()
+        return frames
 
-    def _steering(self, tell: TellFn) -> IDR | None:
-        """One IDR, one for each frame, or None: each frame's own."""
-        job = self.job
-        if not self.looks_first:
-            return job.idr
-        found = self.store.look(None)
-        if found is None:
-            with self.film.open() as reading:
-                parts = [
-                    self._looked(number, frames, tell)
-                    for number, frames in _segments(frames_of(reading))
-                ]
-            if not parts:
-                raise VideoError(NO_FRAMES)
-            found = IDR.cat(parts)
-            self.store.keep_look(None, found)
-        self.frames = len(found)
-        return settled(found, job.options)
+    def reel(self) -> Reel:
+        """The film, for `look` and `upscale`."""
+        return Reel(self.film, lambda: self._choose()[0])
 
-    def _looked(self, number: int, frames: Iterator[tuple[int, Frame]], tell: TellFn) -> IDR:
-        """The IDRs of a segment."""
+    def look(self, reel: Reel, number: int, tell: TellFn) -> int:
+        """Looks at a segment, unless that is done; returns its frames, 0 where there are none."""
         kept = self.store.look(number)
         if kept is not None:
-            tell(LOOKING, number * SEGMENT + len(kept), self.frames)
-            return kept
+            tell(LOOKING, number * reels.SEGMENT + len(kept), self.frames)
+            return len(kept)
         vectors = Vectors()
-        for index, frame in frames:
-            vectors.append(look_at(self.job.model, frame, self.job.tiles))
-            tell(LOOKING, index + 1, self.frames)
-        self.store.keep_look(number, vectors.joined())
-        return vectors.joined()
+        for shot in reel.shots(number):
+            vectors.append(look_at(self.job.model, shot.frame, self.job.tiles))
+            tell(LOOKING, shot.place + 1, self.frames)
+        if vectors:
+            self.store.keep_look(number, vectors.joined())
+        return len(vectors)
 
-    def _upscale(self, idr: IDR | None, tell: TellFn) -> None:
-        """Codes the segments that are not there."""
-        job = self.job
-        upscaled = Upscaler(
-            job.model,
-            self.size,
-            idr,
-            job.strength,
-            deep=self.encoding is not None and self.facts.colour.deep,
-            transparent=self.encoding is None,
-            keywords=job.tiles,
-        )
-        with self.film.open() as reading:
-            for number, frames in _segments(frames_of(reading)):
-                if not self.store.has(number):
-                    self.store.keep(number, self._coded(frames, upscaled, tell))
-                    continue
-                stamped = [self.clock.stamp(frame) for _, frame in frames]
-                tell(UPSCALING, number * SEGMENT + len(stamped), self.frames)
+    def gather(self) -> None:
+        """Joins the looks at all segments.
+
+        Raises:
+            VideoError: If there are none.
+        """
+        if not self.looks_first or self.store.look(None) is not None:
+            return
+        parts = []
+        while (part := self.store.look(len(parts))) is not None:
+            parts.append(part)
+        if not parts:
+            raise VideoError(NO_FRAMES)
+        self.store.keep_look(None, IDR.cat(parts))
+
+    def upscaler(self) -> Upscaler:
+        """What makes frames; after `gather`."""
+        job, idr = self.job, self.job.idr
+        if self.looks_first:
+            found = self.store.look(None)
+            assert found is not None
+            self.frames = len(found)
+            idr = settled(found, job.options)
+        deep = self.encoding is not None and self.facts.colour.deep
+        transparent = self.encoding is None
+        return Upscaler(job.model, self.size, idr, job.strength, deep, transparent, job.tiles)
+
+    def upscale(self, upscaler: Upscaler, reel: Reel, number: int, tell: TellFn) -> bool:
+        """Codes a segment, unless that is done; returns whether the film goes on so far."""
+        if self.store.has(number):
+            tell(UPSCALING, min((number + 1) * reels.SEGMENT, self.frames), self.frames)
+            return True
+        if not reel.has(number):
+            return False
+        self.store.keep(number, self._coded(reel.shots(number), upscaler, tell))
+        return True
+
+    def join(self, tell: TellFn, *, overwrite: bool) -> int:
+        """Writes the result from its segments; returns how many frames it has."""
+        tell(JOINING, 0, self.frames)
+
+        def joined(done: int) -> None:
+            tell(JOINING, done, self.frames)
+
+        with writing(self.job.target, overwrite=overwrite) as path:
+            if self.encoding is None:
+                quality, plays = self.job.options.quality, self.facts.plays
+                return join_animation(path, self.store, self.container, self.tick, plays, quality)
+            return join_video(path, self.store, self.film, self.container, self.encoding, joined)
+
+    def _do_segments(self, tell: TellFn) -> None:
+        reel = self.reel()
+        try:
+            if self.looks_first and self.store.look(None) is None:
+                for number in count():
+                    if not self.look(reel, number, tell):
+                        break
+            self.gather()
+            upscaler = self.upscaler()
+            for number in count():
+                if not self.upscale(upscaler, reel, number, tell):
+                    break
+        finally:
+            reel.close()
         if not self.store.has(0):
             raise VideoError(NO_FRAMES)
         self.store.keep_complete()
 
-    def _coded(
-        self, frames: Iterable[tuple[int, Frame]], upscaled: Upscaler, tell: TellFn
-    ) -> Iterator[Coded]:
+    def _coded(self, shots: Iterator[Shot], upscaler: Upscaler, tell: TellFn) -> Iterator[Coded]:
         encoder = PictureEncoder() if self.encoding is None else VideoEncoder(self.encoding)
-        for index, frame in frames:
-            yield from encoder.encode(upscaled(frame, index), self.clock.stamp(frame))
-            tell(UPSCALING, index + 1, self.frames)
+        for shot in shots:
+            yield from encoder.encode(upscaler(shot.frame, shot.place), shot.stamp)
+            tell(UPSCALING, shot.place + 1, self.frames)
         yield from encoder.finish()
 
-    def _write_video(self, path: Path, tell: TellFn) -> None:
-        """Copies packets: those of the segments, and those of the source's other streams."""
-        assert self.encoding is not None
-        tick, done = self.clock.tick, 0
-
-        def time(item: "Coded | av.Packet") -> Fraction:
-            if isinstance(item, Coded):
-                return item.shown * tick
-            return (item.dts or 0) * (item.time_base or tick)
-
-        with (
-            self.film.open(pictures=False) as reading,
-            VideoWriter(path, self.container, self.encoding, reading.sound) as writer,
-        ):
-            writer.mark(reading.chapters)
-            others = (item for item in reading if not isinstance(item, Frame))
-            for item in merge(self.store.all_frames(), others, key=time):
-                if isinstance(item, Coded):
-                    writer.write([item])
-                    done += 1
-                    tell(JOINING, done, self.frames)
-                else:
-                    writer.copy(item)
-
-    def _write_animation(self, path: Path) -> None:
-        times = [(picture.shown, picture.duration) for picture in self.store.all_frames()]
-        ticks = [after - before for (before, _), (after, _) in pairwise(times)]
-        durations = [self.clock.tick * count for count in (*ticks, times[-1][1])]
-        animation = Animation(self.store.all_frames(), durations, self.facts.plays)
-        if self.container.format == "gif":
-            write_gif(path, animation)
-        else:
-            write_webp(path, animation, self.job.options.quality)
+    def _choose(self) -> tuple[Clock, Encoding | None]:
+        options = self.job.options
+        return choose(self.container, self.facts, self.size, options.codec, options.crf)
 
     def _wanted(self) -> dict[str, object]:
         """All that decides what the result is."""
         job, about = self.job, self.job.source.stat()
+        device = job.device or next(job.model.parameters()).device.type
         idr = job.idr and hashlib.sha256(job.idr.idr.numpy().tobytes()).hexdigest()
         return {
-            "format": 1,
+            "format": 2,
             "source": [job.source.name, about.st_size, about.st_mtime_ns],
             "model": job.model.fingerprint,
             "idr": idr,
@@ -258,12 +253,7 @@ class VideoRun:
             "encoding": None if self.encoding is None else [self.encoding.name, self.encoding.crf],
             "container": self.container.format,
             "tiles": {name: str(value) for name, value in job.tiles.items()},
-            "device": next(job.model.parameters()).device.type,
-            "segment": SEGMENT,
+            "device": device,
+            "segment": reels.SEGMENT,
             "versions": [torch.__version__, load_av().__version__],
         }
-
-
-def _segments(frames: Iterable[Frame]) -> _Segments:
-    """(number, (index, frame) of each of its frames), as they are read."""
-    return groupby(enumerate(frames), key=lambda pair: pair[0] // SEGMENT)

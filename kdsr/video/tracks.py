@@ -17,6 +17,8 @@ COPIED = "copied"
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}  # some files say how many channels only
 _SAMPLES = {"aac": "fltp", "libopus": "flt"}
 _NAMES = ("language", "title")
+_CALLED = ("filename", "title")
+_KINDS = {"video": "further pictures", "audio": "sound", "subtitle": "subtitles"}
 _OPUS_RATE = 48_000  # the one that all its decoders give
 
 
@@ -92,6 +94,18 @@ def remarks(sources: "Iterable[Stream]", container: Container, suffix: str) -> l
                 "it as it is"
             )
     return lines
+
+
+def named(source: "Stream") -> str:
+    """What a stream that is not kept is called: its kind, its codec, its file's name or title."""
+    from av.stream import Disposition
+
+    cover = source.type == "video" and source.disposition & Disposition.attached_pic
+    kind = "cover" if cover else _KINDS.get(source.type, source.type or "unknown")
+    context = source.codec_context
+    about = [context.name if context is not None else "", *map(source.metadata.get, _CALLED)]
+    said = ", ".join(dict.fromkeys(text for text in about if text))
+    return f"{kind} ({said})" if said else kind
 
 
 def _supported(container: Container) -> Set[str]:

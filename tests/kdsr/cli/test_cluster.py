@@ -1,10 +1,7 @@
 """`--cluster` as far as it needs no cluster; tests/kdsr/cluster/test_ray.py has the rest."""
 
-import contextlib
-import os
-import pickle
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,41 +18,18 @@ from kdsr.errors import ClusterError
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for
+from tests.support.crew_here import Here, crew_here
 from tests.support.places import ROOT
 
 MODEL = ["--model", "m.safetensors", "--dtype", "fp32"]
-
-
-class Here:
-    """A crew of one, in this process; what goes to a worker and back is pickled all the same."""
-
-    def __init__(self, opener: Callable[[str], Any]) -> None:
-        self.desk = pickle.loads(pickle.dumps(opener))("cpu")
-
-    def run(self, step: Callable, items: Sequence[Any], report: Callable[[Any, Any], None]) -> None:
-        step, items = pickle.loads(pickle.dumps((step, items)))
-        for item, outcome in step(self.desk, items):
-            report(*pickle.loads(pickle.dumps((item, outcome))))
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """m.safetensors, pictures and one that is none in in/; workers run in this process."""
 
-    @contextlib.contextmanager
-    def crew(address: str, device: str, opener: Callable[[str], Any], most: int) -> Iterator[Here]:
-        assert (address, device) == ("auto", "auto")
-        assert 1 <= most <= 4
-        before = Path.cwd()
-        workers = Here(opener)
-        os.chdir("/")  # names must mean the same anywhere
-        try:
-            yield workers
-        finally:
-            os.chdir(before)
-
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(kdsr.cli.cluster, "crew", crew)
+    monkeypatch.setattr(kdsr.cli.cluster, "crew", crew_here)
     model = make_tiny()
     model.calibration = calibration_for(model)
     save_checkpoint(model, tmp_path / "m.safetensors")
@@ -144,7 +118,7 @@ def test_a_result_that_a_dead_worker_left_counts(
     def lost(
         here: Here, step: Callable, items: list[Any], report: Callable[[Any, Any], None]
     ) -> None:
-        (a, _), (b, outcome), (c, _) = step(here.desk, items)
+        (a, _), (b, outcome), (c, _) = step(here.states[0], items)
         report(a, Failure(2, "a-kdsr.png exists", ""))  # as told by the second worker
         report(b, outcome)
         c[1].unlink()
@@ -163,9 +137,9 @@ def test_another_model_on_a_workers_machine_is_refused(
 ) -> None:
     init = Here.__init__
 
-    def elsewhere(here: Here, opener: Callable[[str], Any]) -> None:
+    def elsewhere(here: Here, opener: Callable[[str], Any], workers: int) -> None:
         save_checkpoint(make_tiny(seed=1), folder / "m.safetensors")
-        init(here, opener)
+        init(here, opener, workers)
 
     monkeypatch.setattr(Here, "__init__", elsewhere)
     assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "auto"]) == 2

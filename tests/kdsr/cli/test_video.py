@@ -113,6 +113,30 @@ def test_subtitles_are_copied_or_a_line_says_how_to_keep_them(kdsr, capsys) -> N
     assert said.count("\n") == 1
 
 
+def test_streams_that_cannot_be_carried_along_are_named_in_one_line(kdsr, capsys) -> None:
+    write_film(Path("plain.mkv"), noise(3))
+    attached = ""
+    with av.open("plain.mkv") as source, av.open("in.mkv", "w") as output:
+        (video,) = source.streams
+        first, second = (output.add_stream_from_template(video) for _ in range(2))
+        second.metadata["title"] = "The making of"
+        if hasattr(output, "add_attachment"):  # later than PyAV 14.2
+            output.add_attachment("a.ttf", "font/ttf", b"\0\1\0\0")
+            attached = ", attachment (a.ttf)"
+        for packet in source.demux():
+            if packet.size:
+                for stream in (first, second):
+                    packet.stream = stream
+                    output.mux(packet)
+    assert kdsr("in.mkv", "-o", "out.mkv") == 0
+    assert capsys.readouterr().err == (
+        "kdsr: in.mkv: left out, as only pictures, sound and subtitles are kept: further pictures "
+        f"(h264, The making of){attached}\n"
+    )
+    with av.open("out.mkv") as result:
+        assert [stream.type for stream in result.streams] == ["video"]
+
+
 def test_languages_titles_marks_and_chapters_come_along(kdsr) -> None:
     write_film(Path("plain.mkv"), noise(3), sound="aac")
     with av.open("plain.mkv") as source, av.open("in.mkv", "w") as output:

@@ -12,7 +12,9 @@ from PIL import Image
 
 from kdsr.cli import main
 from kdsr.files.weights import save_checkpoint
+from kdsr.video.reels import SEGMENT
 from tests.conftest import make_tiny
+from tests.support.clips import write_clip
 
 pytest.importorskip("ray", reason="Ray is not installed: python -m pip install ray")
 pytest.importorskip("psutil", reason="psutil is not installed: python -m pip install psutil")
@@ -137,6 +139,38 @@ def test_a_cluster_of_its_own_gives_the_roll_the_same_one_idr(plain: Path, tmp_p
     assert one.read_bytes() == same.read_bytes()
     assert len(results(tmp_path / "plain" / "out")) == 10
     assert results(tmp_path / "shared" / "out") == results(tmp_path / "plain" / "out")
+
+
+def test_workers_share_a_film_one_is_killed_and_the_driver_too_and_the_result_is_the_same(
+    cluster: Cluster, plain: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("av", reason="PyAV is not installed: python -m pip install av")
+    write_clip(tmp_path / "clip.mp4", 12 * SEGMENT + 7, 32, 24)
+    command = ["upscale", "clip.mp4", "--model", str(plain / "m.safetensors"), "-o"]
+    parts = tmp_path / "shared.mp4.kdsr-parts"
+
+    def coded() -> int:
+        return len(list(parts.glob("*.frames")))
+
+    on_cluster = [*command, "shared.mp4", "--cluster", cluster.address]
+    with kdsr(tmp_path, *on_cluster) as run:
+        wait_until(lambda: coded() >= 2, run)
+        wait_until(lambda: cluster.workers("work"), run)[0].kill()
+        wait_until(lambda: coded() >= 6, run)
+        run.kill()
+    wait_until(lambda: not cluster.workers())
+    assert not (tmp_path / "shared.mp4").exists()
+    before = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.frames")}
+    assert 6 <= len(before) <= 13
+    with kdsr(tmp_path, *on_cluster) as run:
+        said, errors = run.communicate()
+    assert run.returncode == 0, errors
+    assert "going on from what is in" in errors
+    assert said.count("\n") == 1
+    with kdsr(tmp_path, *command, "plain.mp4") as run:
+        assert run.wait() == 0
+    assert (tmp_path / "shared.mp4").read_bytes() == (tmp_path / "plain.mp4").read_bytes()
+    assert not parts.exists()
 
 
 def test_an_address_where_no_cluster_is_takes_one_line(plain: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import kdsr.video.reels as reels
 import kdsr.video.resuming as resuming
 from kdsr import KDSR
 from kdsr.upscaling.sizes import OutputSize
@@ -29,7 +30,7 @@ class Stopped(BaseException):
 
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resuming, "SEGMENT", SEGMENT)
+    monkeypatch.setattr(reels, "SEGMENT", SEGMENT)
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +141,9 @@ def test_stopped_while_the_segments_are_joined_nothing_is_decoded_again(
 
 KILLED = """
 import os, signal, sys
-import kdsr.cli.video as video, kdsr.video.resuming as resuming
+import kdsr.cli.video as video, kdsr.video.reels as reels
 from kdsr.cli import main
-resuming.SEGMENT = 3
+reels.SEGMENT = 3
 left, tell = int(sys.argv[1]), video._Bars.tell
 def count(self, *told):
     global left

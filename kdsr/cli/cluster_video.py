@@ -1,0 +1,230 @@
+"""`kdsr upscale --cluster` on videos: workers share the segments of each, by files that all see."""
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from tqdm import tqdm
+
+from ..cluster.crew import Crew
+from ..errors import ClusterError, KDSRError, VideoError
+from ..idr import IDR
+from ..video import reels
+from ..video.resuming import LOOKING, UPSCALING, VideoRun, film_of
+from ..video.upscaling import NO_FRAMES
+from .bench import Bench
+from .failures import Failure, explained
+from .passes import Models
+from .stopping import remarking
+from .streams import say
+from .video import GOES_ON, line_about, naming, remark, video_run
+
+_PORTIONS = 8  # for each worker: so many segments of short films are done together
+
+Failures: TypeAlias = dict[Path, Failure]
+
+
+class Piece(NamedTuple):
+    """What a worker does at a time."""
+
+    source: Path
+    target: Path
+    number: int
+    """Of the segment."""
+    last: bool
+    """Takes all that follow, too: files do not always say rightly how long they are."""
+
+
+def pieces_of(source: Path, frames: int, target: Path) -> list[Piece]:
+    """A film of so many frames, or about so many."""
+    segments = max(1, -(-frames // reels.SEGMENT))
+    return [Piece(source, target, number, number == segments - 1) for number in range(segments)]
+
+
+def count_pieces(videos: Iterable[Path]) -> int:
+    """How many workers there is work for."""
+    return sum(map(_count_pieces, videos))
+
+
+def _count_pieces(source: Path) -> int:
+    try:
+        return len(pieces_of(source, film_of(source).facts().frames, source))
+    except KDSRError:  # the run says why
+        return 1
+
+
+def share_videos(
+    workers: Crew[Bench],
+    models: Models,
+    idr: IDR | None,
+    videos: Mapping[Path, Path],
+    arguments: argparse.Namespace,
+) -> Failures:
+    """Upscales videos, short ones some at a time; returns what failed."""
+    failures: Failures = {}
+    batch: list[VideoRun] = []
+
+    def take(source: Path, target: Path) -> None:
+        run = video_run(models, idr, source, target, arguments, workers.device)
+        remark(run)
+        batch.append(run)
+
+    for source, target in videos.items():
+        _attempt(source, partial(take, source, target), failures)
+        if sum(len(_pieces(run)) for run in batch) >= _PORTIONS * len(workers):
+            failures |= _share(workers, batch, overwrite=arguments.overwrite)
+            batch.clear()
+    return failures | _share(workers, batch, overwrite=arguments.overwrite)
+
+
+def _share(workers: Crew[Bench], batch: Sequence[VideoRun], *, overwrite: bool) -> Failures:
+    """Upscales some videos together: all are looked at, then upscaled, then joined."""
+    failures: Failures = {}
+    with ExitStack() as claims, remarking(GOES_ON):
+        runs = _each(batch, lambda run: claims.enter_context(run.store.claimed()), failures)
+        unseen = [run for run in runs if run.looks_first and run.store.look(None) is None]
+        _stage(workers, LOOKING, _looked, unseen, failures)
+        runs = _each(_left(runs, failures), VideoRun.gather, failures)
+        undone = [run for run in runs if not run.store.complete]
+        _stage(workers, UPSCALING, _upscaled, undone, failures)
+        runs = _each(_left(runs, failures), _completed, failures)
+        _join(workers, runs, failures, overwrite=overwrite)
+    return failures
+
+
+def _each(
+    runs: Iterable[VideoRun], work: Callable[[VideoRun], object], failures: Failures
+) -> list[VideoRun]:
+    """Does something with each run, in this process; returns those with which it could be done."""
+    return [run for run in runs if _attempt(run.job.source, partial(work, run), failures)]
+
+
+def _attempt(source: Path, work: Callable[[], object], failures: Failures) -> bool:
+    """Does something about a video; notes why, and returns false, if it cannot be done."""
+    try:
+        with naming(source):
+            work()
+    except Exception as error:  # noqa: BLE001 - one video never ends the batch
+        failures[source] = explained(error)
+        return False
+    return True
+
+
+def _left(runs: Iterable[VideoRun], failures: Failures) -> list[VideoRun]:
+    return [run for run in runs if run.job.source not in failures]
+
+
+def _completed(run: VideoRun) -> None:
+    if not run.store.has(0):
+        raise VideoError(NO_FRAMES)
+    run.store.keep_complete()
+
+
+def _stage(
+    workers: Crew[Bench],
+    title: str,
+    step: Callable[[Bench, Sequence[Piece]], Iterator[tuple[Piece, object]]],
+    runs: Sequence[VideoRun],
+    failures: Failures,
+) -> None:
+    """One pass over the segments of all runs."""
+    pieces = [piece for run in runs for piece in _pieces(run)]
+    if not pieces:
+        return
+    with tqdm(total=len(pieces), desc=title, unit="segment", disable=None) as bar:
+
+        def report(piece: Piece, outcome: object) -> None:
+            if isinstance(outcome, Failure | ClusterError):
+                failures.setdefault(piece.source, _failure(outcome))
+            bar.update()
+
+        workers.run(step, pieces, report)
+
+
+def _join(
+    workers: Crew[Bench], runs: Sequence[VideoRun], failures: Failures, *, overwrite: bool
+) -> None:
+    """Makes one file of each run's segments, and removes them."""
+    left = {run.job.source: run for run in runs}
+
+    def report(piece: Piece, outcome: int | Failure | ClusterError) -> None:
+        run = left[piece.source]
+        if isinstance(outcome, int):
+            say(line_about(run, outcome))
+        elif not overwrite and piece.target.exists():  # by a worker that died before it said so
+            say(f"{piece.source} -> {piece.target}")
+        else:
+            failures[piece.source] = _failure(outcome)
+            return
+        run.store.remove()
+
+    if left:
+        workers.run(_joined, [_pieces(run)[0] for run in runs], report)
+
+
+def _pieces(run: VideoRun) -> list[Piece]:
+    return pieces_of(run.job.source, run.facts.frames, run.job.target)
+
+
+def _failure(outcome: Failure | ClusterError) -> Failure:
+    return explained(outcome) if isinstance(outcome, ClusterError) else outcome
+
+
+# What follows runs in the workers.
+
+
+def _done(
+    bench: Bench, pieces: Sequence[Piece], work: Callable[[Piece], int]
+) -> Iterator[tuple[Piece, int | Failure]]:
+    for piece in pieces:
+        yield piece, _outcome(bench, piece, work)
+
+
+def _outcome(bench: Bench, piece: Piece, work: Callable[[Piece], int]) -> int | Failure:
+    try:
+        with naming(piece.source):
+            return work(piece)
+    except Exception as error:  # noqa: BLE001 - one video never ends the batch
+        bench.clear()
+        return explained(error)
+
+
+def _looked(bench: Bench, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, int | Failure]]:
+    def work(piece: Piece) -> int:
+        show = bench.show(piece.source, piece.target)
+        return _numbered(piece, partial(show.run.look, show.reel, tell=_untold))
+
+    return _done(bench, pieces, work)
+
+
+def _upscaled(bench: Bench, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, int | Failure]]:
+    def work(piece: Piece) -> int:
+        show = bench.show(piece.source, piece.target)
+        return _numbered(piece, partial(show.run.upscale, show.upscaler, show.reel, tell=_untold))
+
+    return _done(bench, pieces, work)
+
+
+def _joined(bench: Bench, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, int | Failure]]:
+    def work(piece: Piece) -> int:
+        run = bench.show(piece.source, piece.target).run
+        return run.join(_untold, overwrite=bench.desk.arguments.overwrite)
+
+    return _done(bench, pieces, work)
+
+
+def _numbered(piece: Piece, work: Callable[[int], int]) -> int:
+    """Does a piece's segments; returns how many there were."""
+    numbers = count(piece.number) if piece.last else (piece.number,)
+    for done, number in enumerate(numbers):
+        if not work(number):
+            return done
+    return 1
+
+
+def _untold(_stage: str, _done: int, _total: int) -> None:
+    """Only pieces are told, by the driver."""
