@@ -20,6 +20,7 @@ import torch
 
 from benchmarks.folder import sources_of
 from benchmarks.timing import resident_peak
+from kdsr.cli.bench import Bench
 from kdsr.cli.cluster import _opened, _upscaled
 from kdsr.cli.inputs import find_inputs
 from kdsr.cli.outputs import unfinished
@@ -114,7 +115,7 @@ def _parsed(source: Path, output: Path, *more: str) -> Namespace:
     )
 
 
-def _nothing(_: Desk, portion: Sequence[int]) -> Iterator[tuple[int, str]]:
+def _nothing(_: Bench, portion: Sequence[int]) -> Iterator[tuple[int, str]]:
     for item in portion:
         yield item, "as long as a line about a file, with its name, that of its result and its size"
 
