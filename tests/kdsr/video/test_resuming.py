@@ -140,39 +140,62 @@ def test_stopped_while_the_segments_are_joined_nothing_is_decoded_again(
 
 
 KILLED = """
-import os, signal, sys
-import kdsr.cli.video as video, kdsr.video.reels as reels
-from kdsr.cli import main
+import os, sys
+import kdsr.__main__ as command, kdsr.cli.video as video, kdsr.video.reels as reels
 reels.SEGMENT = 3
-left, tell = int(sys.argv[1]), video._Bars.tell
+number, left, tell = int(sys.argv.pop(1)), int(sys.argv.pop(1)), video._Bars.tell
 def count(self, *told):
     global left
     left -= 1
     if not left:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), number)
     tell(self, *told)
 video._Bars.tell = count
-raise SystemExit(main(sys.argv[2:]))
+raise SystemExit(command.run())
 """
+
+
+def command(
+    clip: Path, target: Path, steps: int = 0, number: int = signal.SIGTERM
+) -> "subprocess.CompletedProcess[str]":
+    """Runs the command as a process, which gets a signal when so many steps have been told."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+    when = [f"{number:d}", str(steps)]
+    return subprocess.run(
+        [sys.executable, "-c", KILLED, *when, "upscale", clip, "-o", target.name],
+        cwd=target.parent, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_signals_leave_segments_that_the_next_run_goes_on_from(clip: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    parts = tmp_path / "out.mp4.kdsr-parts"
+    for number, steps in ((signal.SIGINT, FRAMES + 4), (signal.SIGTERM, 1 + 3)):
+        stopped = command(clip, target, steps, number)
+        assert stopped.returncode == 128 + number, stopped.stderr
+        assert stopped.stderr.splitlines()[-1] == (
+            "kdsr: stopped; nothing half-written is left; the same command goes on where it was"
+        )
+        assert "Traceback" not in stopped.stderr
+        assert list(tmp_path.iterdir()) == [parts]
+        assert not list(parts.glob("*.part"))
+    assert sorted(path.name for path in parts.glob("*.frames")) == ["00000.frames"]
+    assert "going on from what is in out.mp4.kdsr-parts" in stopped.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_killed_at_several_moments_the_command_goes_on(clip: Path, tmp_path: Path) -> None:
-    def command(target: str, steps: int) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", KILLED, str(steps), "upscale", str(clip), "-o", target],
-            cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-
-    assert command("whole.mp4", 0).returncode == 0
+    whole, target = tmp_path / "whole.mp4", tmp_path / "out.mp4"
+    assert command(clip, whole).returncode == 0
     for steps in (2, 6, 9, 8, 12):
-        assert command("out.mp4", steps).returncode == -signal.SIGKILL
-        assert not (tmp_path / "out.mp4").exists()
-    last = command("out.mp4", 0)
+        assert command(clip, target, steps, signal.SIGKILL).returncode == -signal.SIGKILL
+        assert not target.exists()
+    last = command(clip, target)
     assert last.returncode == 0
     assert "going on from what is in out.mp4.kdsr-parts" in last.stderr
-    assert everything(tmp_path / "out.mp4") == everything(tmp_path / "whole.mp4")
+    assert everything(target) == everything(whole)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4", "whole.mp4"]
