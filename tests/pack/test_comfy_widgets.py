@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from kdsr.meaning.wording import wording
 from tests.conftest import make_tiny
 from tests.pack.test_comfy_browser import VUE_SINCE, canvas, page  # noqa: F401
 from tests.support.comfy_browser import Frontend
@@ -18,6 +19,8 @@ from tests.support.comfy_server import PACK
 from tests.support.comfy_workflows import NAMES, read
 
 pytestmark = pytest.mark.comfy
+
+(INSPECT,) = (name for name in NAMES if "Inspect" in name)
 
 
 def only(page: Frontend, *node_types: str) -> None:
@@ -188,6 +191,29 @@ def test_choices_are_shown_translated_and_saved_in_english(
     purpose = texts["main"]["kdsr"]["models"]["kdsr-s-x4"]
     assert page.driver.execute_script(drawn) == f"{purpose} (kdsr-s-x4)"
     assert page.prompt()["1"]["inputs"]["model"] == "kdsr-s-x4"
+
+
+def test_inspect_idr_answers_in_the_language_of_the_page(translated: tuple[Frontend, Any]) -> None:
+    page, _ = translated
+    language = page.driver.execute_script("return app.ui.settings.getSettingValue('Comfy.Locale')")
+    for vue in (False, True) if page.server.version >= VUE_SINCE else (False,):
+        page.use_vue_nodes(vue)
+        page.open_template(INSPECT)
+        (node,) = (n for n in page.prompt().values() if n["class_type"] == "KDSR_InspectIDR")
+        assert node["inputs"]["language"] == language
+        hidden, saved = page.driver.execute_script(
+            """
+            const node = app.graph.nodes.find(n => n.type === 'KDSR_InspectIDR')
+            const widget = node.widgets.find(w => w.name === 'language')
+            return [widget.hidden && widget.options.hidden, node.serialize().widgets_values ?? []]
+            """
+        )
+        assert hidden
+        assert saved == [], "a file is for people of every language"
+    page.use_vue_nodes(False)
+    entry = page.run()
+    (text,) = (out["text"][0] for out in entry["outputs"].values() if "text" in out)
+    assert f"\n{wording(language)('second:')}\n" in text
 
 
 def test_our_types_have_colours_that_outlive_another_palette(page: Frontend) -> None:
