@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from kdsr.files.catalog import list_models
+from kdsr.options import DEFAULT_MODEL
 from tests.support.comfy_host import Host, declared_inputs
 from tests.support.comfy_workflows import FOLDER, NAMES, ROOT, read
 
@@ -27,6 +29,8 @@ CORE = {
     "SaveVideo": ["video", "filename_prefix*", "format*", "codec*"],
 }  # fmt: skip
 NOTES = {"MarkdownNote"}
+MODELS = {"13 Clean a photo": "kdsr-s-x1", "14 Twice as large": "kdsr-s-x2"}
+"""Of workflows that are about another model than the default one."""
 ACTIVE = 0  # LiteGraph's mode of a node that is neither muted nor bypassed
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 
@@ -128,7 +132,9 @@ def test_node_properties_name_the_pack_and_its_version(host: Host, name: str) ->
 @pytest.mark.parametrize("name", NAMES)
 def test_workflows_load_a_bundled_model_and_thus_offer_no_download(name: str) -> None:
     loaders = [n for n in nodes_of(name) if n["type"] == "KDSR_Load"]
-    assert [n["widgets_values"] for n in loaders] == [["kdsr-s-x4", "auto", "", 1.0]]
+    model = MODELS.get(name, DEFAULT_MODEL)
+    assert model in {entry.name for entry in list_models() if entry.bundled}
+    assert [n["widgets_values"] for n in loaders] == [[model, "auto", "", 1.0]]
     assert all("models" not in n["properties"] for n in loaders)
 
 
