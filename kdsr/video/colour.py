@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # Numbers of ISO/IEC 23091-2, as FFmpeg uses them.
 _BT709, _UNSPECIFIED, _SMPTE170M = 1, 2, 6
 _SWSCALE_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+_ITU709, _ITU601 = 1, 5
 _LIMITED, _FULL = 1, 2
 _HD_HEIGHT = 720
 # Bicubic with full-resolution chroma and accurate rounding: swscale's default repeats each chroma
@@ -54,9 +55,12 @@ class Colour:
     def to_rgb(self, frame: "av.VideoFrame") -> Tensor:
         """Decodes a frame to (1, 3, H, W) in [0, 1], turned upright."""
         full = frame.format.is_rgb or frame.color_range == _FULL or "yuvj" in frame.format.name
+        source = _SWSCALE_MATRIX[self.matrix]
         pixels = frame.to_ndarray(
             format="rgb48le" if self.deep else "rgb24",
-            src_colorspace=_SWSCALE_MATRIX[self.matrix],
+            src_colorspace=source,
+            # RGB has no matrix; but PyAV 14 to 16 forgets the source's where both seem the same.
+            dst_colorspace=_ITU709 if source == _ITU601 else _ITU601,
             src_color_range=_FULL if full else _LIMITED,
             dst_color_range=_FULL,
             interpolation=_SCALING,
