@@ -75,13 +75,21 @@ def sources_of(folder: Path, arguments: argparse.Namespace) -> list[Path]:
     """Files with crops of the photographs in `arguments.folder`: `.count`, of `.side` px."""
     found, made = find_images(arguments.folder), []
     for index in range(arguments.count):
-        picture = read_image(found[index % len(found)])
-        side, shift = arguments.side, 37 * (index // len(found))
-        crop = picture.rgb[0, :, shift : shift + side, shift : shift + side]
+        rgb = read_image(found[index % len(found)]).rgb
+        shift = _shift(rgb, arguments.side, index // len(found))
+        crop = rgb[0, :, shift:, shift:][:, : arguments.side, : arguments.side]
         path = folder / f"{index:04d}.png"
         write_image(path, crop, DecodedImage(crop[None]))
         made.append(path)
     return made
+
+
+def _shift(rgb: torch.Tensor, side: int, turn: int) -> int:
+    """Where the crop of a photograph begins that was taken `turn` times before."""
+    room = min(rgb.shape[-2:]) - side
+    if room < 0:
+        raise SystemExit(f"a photograph has fewer than {side} px a side: choose a smaller --side")
+    return 37 * turn % (room + 1)
 
 
 def _time(model: kdsr.KDSR, sources: Sequence[Path], loop: Way, suffix: str) -> tuple[float, float]:
