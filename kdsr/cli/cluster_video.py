@@ -24,6 +24,7 @@ from .streams import say
 from .video import GOES_ON, line_about, naming, remark, video_run
 
 _PORTIONS = 8  # for each worker: so many segments of short films are done together
+_LARGEST_BATCH = 200  # films: of each a file is held open
 
 Failures: TypeAlias = dict[Path, Failure]
 
@@ -75,7 +76,8 @@ def share_videos(
 
     for source, target in videos.items():
         _attempt(source, partial(take, source, target), failures)
-        if sum(len(_pieces(run)) for run in batch) >= _PORTIONS * len(workers):
+        pieces = sum(len(_pieces(run)) for run in batch)
+        if pieces >= _PORTIONS * len(workers) or len(batch) == _LARGEST_BATCH:
             failures |= _share(workers, batch, overwrite=arguments.overwrite)
             batch.clear()
     return failures | _share(workers, batch, overwrite=arguments.overwrite)

@@ -89,6 +89,31 @@ def test_images_videos_and_what_is_neither_in_one_folder(
     assert "2 of 3 results are there" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("largest", [1, 2])
+def test_more_films_than_are_done_together_are_all_done(
+    folder: Path, largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_video, "_LARGEST_BATCH", largest)
+    for name in ("b", "c"):
+        write_clip(folder / "in" / f"{name}.mp4", 2, 32, 24)
+    run = ["upscale", "in", *MODEL, "-o", "out", "--cluster", "auto"]
+    assert main(run) == 0
+    assert sorted(contents(folder / "out")) == ["b-kdsr.mp4", "c-kdsr.mp4", "clip-kdsr.mp4"]
+
+
+def test_a_film_that_another_run_is_at_fails_and_the_others_do_not(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_clip(folder / "in" / "b.mp4", 2, 32, 24)
+    (folder / "out").mkdir()
+    with Store(folder / "out" / "clip-kdsr.mp4", {"by": "another"}).claimed():
+        assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "auto"]) == 2
+    assert list(contents(folder / "out")) == ["b-kdsr.mp4"]
+    failed, summary = capsys.readouterr().err.splitlines()[-2:]
+    assert "clip-kdsr.mp4; wait for its end, or stop it" in failed
+    assert summary == "kdsr: 1 of 2 videos upscaled"
+
+
 def test_stopped_at_several_pieces_it_goes_on_from_what_is_done(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
