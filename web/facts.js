@@ -13,6 +13,8 @@ async function show(node) {
   const answer = await api.fetchApi(`/kdsr/facts?${new URLSearchParams({ model })}`)
   const text = answer.ok ? await answer.json() : ""
   if (value(node, "model") !== model) return // chosen anew in the meantime
+  // The line goes to whichever node has the number: this one may be gone, or in a subgraph.
+  if ((app.rootGraph ?? app.graph).getNodeById(node.id) !== node) return
   const line = node.widgets.find((widget) => widget.name === LINE)
   // Of a model on the Hub nothing is known before it is there.
   if (text && !value(node, "hub_id"))

@@ -119,6 +119,26 @@ def test_load_kdsr_says_what_is_chosen_whether_it_ran_or_not(canvas: Frontend) -
     canvas.wait_for(f"{FACTS} === ''")  # nothing is known of a file that is elsewhere
 
 
+_REPLACED = """
+const done = arguments[0]
+app.graph.clear()
+app.graph.add(LiteGraph.createNode("KDSR_Load"))
+setTimeout(() => { // the server was asked, and has not answered
+    app.graph.clear()
+    app.graph.add(LiteGraph.createNode("KDSR_Compare"))
+    const [node] = app.graph.nodes
+    setTimeout(() => done([`${node.id}`, node.widgets.map(w => w.name)]), 3000)
+}, 0)
+"""
+
+
+def test_facts_of_a_node_that_is_gone_show_on_no_other(page: Frontend) -> None:
+    page.load()
+    node_id, widgets = page.driver.execute_async_script(_REPLACED)
+    assert node_id == "1", "it has the number of the node before it"
+    assert widgets == ["comparison"]
+
+
 def test_save_idr_fills_in_dates_and_fields_of_other_nodes(page: Frontend) -> None:
     page.load()
     only(page, "KDSR_SaveIDR", "KDSR_Load")
