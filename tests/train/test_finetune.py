@@ -76,7 +76,8 @@ def test_with_a_teacher_both_start_from_the_model_and_one_distils_from_the_other
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = tiny_recipe(tmp_path, init=str(saved_student(tmp_path)))
-    assert main([recipe]) == 0
+    still = ["--teacher.lr", "1e-6", "--teacher.final_lr", "1e-6"]
+    assert main([recipe, *still]) == 0
     shown = capsys.readouterr().out
     assert "teacher starts as " in shown
     assert "student starts with 36 tensors of " in shown
