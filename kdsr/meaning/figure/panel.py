@@ -120,7 +120,7 @@ class Panel:
     def _font(self, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
         if self._say.font is None:
             return ImageFont.load_default(size * _FINE)
-        return ImageFont.truetype(self._say.font, size * _FINE)
+        return ImageFont.truetype(str(self._say.font), size * _FINE)  # Pillow 10.1 takes no Path
 
     def finished(self) -> Image.Image:
         """The panel, RGB, `width` x `height`."""

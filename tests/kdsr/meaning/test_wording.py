@@ -108,7 +108,7 @@ def test_translations_have_the_values_of_the_english_text(language: str) -> None
 def test_the_font_of_a_language_has_all_of_its_letters(language: str) -> None:
     own = wording(language)
     assert own.font is not None
-    font = ImageFont.truetype(own.font, 40)
+    font = ImageFont.truetype(str(own.font), 40)
 
     def shape(letter: str) -> bytes:
         image = Image.new("L", (60, 60))
