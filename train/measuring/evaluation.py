@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -128,17 +129,25 @@ def choose_idrs(model: KDSR, pairs: Sequence[Pair], idr: str, dtype: str) -> lis
 
 
 def averages(rows: Sequence[Row]) -> dict[str, Row]:
-    """Mean over the images for each case, then over everything under "all"."""
+    """Mean over the images for each case, then over everything under "all".
+
+    An infinite PSNR is left out of a mean: at x1 some draws leave a picture as it is.
+    """
     groups = {case: [row for row in rows if row.case == case] for case in _cases(rows)}
     groups["all"] = list(rows)
 
     def mean(name: str, group: list[Row]) -> Row:
         numbers = {
-            key: sum(row.numbers[key] for row in group) / len(group) for key in group[0].numbers
+            key: _finite_mean([row.numbers[key] for row in group]) for key in group[0].numbers
         }
         return Row("mean", name, numbers)
 
     return {name: mean(name, group) for name, group in groups.items()}
+
+
+def _finite_mean(values: Sequence[float]) -> float:
+    finite = [value for value in values if not math.isinf(value)]
+    return sum(finite) / len(finite) if finite else math.inf
 
 
 def _cases(rows: Sequence[Row]) -> list[str]:

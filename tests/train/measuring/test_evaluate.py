@@ -1,4 +1,5 @@
 import csv
+import math
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from train.data.cache import open_cache
 from train.degradation.resize import resize_bicubic
 from train.evaluate import main
 from train.measuring.evaluation import (
+    Row,
     averages,
     choose_idrs,
     evaluate_model,
@@ -87,6 +89,13 @@ def test_rows_measure_what_the_model_makes(tiny: KDSR, folder: Path) -> None:
     expected = psnr_y(tiny.upscale(pairs[0].lq, dtype="fp32"), pairs[0].gt, 4).item()
     assert rows[0].psnr == pytest.approx(expected, abs=1e-3)
     assert averages(rows)["all"].psnr == pytest.approx(np.mean([row.psnr for row in rows]))
+
+
+def test_a_picture_left_as_it_is_does_not_make_the_mean_infinite() -> None:
+    rows = [Row("a", "draw", {"psnr": x, "bicubic_psnr": y}) for x, y in ((30, math.inf), (40, 20))]
+    mean = averages(rows)["all"]
+    assert (mean.psnr, mean.bicubic_psnr) == (35, 20)
+    assert averages(rows[:1])["all"].bicubic_psnr == math.inf
 
 
 def test_the_bundled_model_beats_bicubic_and_needs_its_own_idr(bundled: KDSR, folder: Path) -> None:
