@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from kdsr import KDSR, KDSRConfig, KDSRTeacher
 from train.losses.terms import colour_loss, kd_loss, l1_loss
+from train.losses.unsharp import unsharp
 from train.recipes.stages import StageOptions
 
 Forward = Callable[..., tuple[Tensor, Tensor, Tensor]]
@@ -152,13 +153,18 @@ class StudentStage(Stage):
         # A zero weight rather than no term: every parameter takes part in every step, which
         # training on several devices relies on, and Adam leaves what has no gradient alone.
         share = 1.0 if batch.step >= self.options.kd_only else 0.0
-        compared = self._compare(sr, batch.gt)
+        compared = self._compare(sr, batch.gt, self._wanted(batch.gt))
         losses = {name: share * loss for name, loss in compared.items()}
         return losses | self._distil(idr_full, batch)
 
-    def _compare(self, sr: Tensor, gt: Tensor) -> dict[str, Tensor]:
+    def _wanted(self, gt: Tensor) -> Tensor:
+        """What an image should look like: the GT, sharpened if that is asked for."""
+        options = self.options
+        return unsharp(gt, options.sharpen, options.sharpen_radius) if options.sharpen else gt
+
+    def _compare(self, sr: Tensor, gt: Tensor, wanted: Tensor) -> dict[str, Tensor]:
         """What sets two images against each other without a network."""
-        losses = {"l1": self.options.l1_weight * l1_loss(sr, gt)}
+        losses = {"l1": self.options.l1_weight * l1_loss(sr, wanted)}
         if self.options.colour_weight > 0:
             colour = colour_loss(sr, gt, self.model.config.scale)
             losses["colour"] = self.options.colour_weight * colour

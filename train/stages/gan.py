@@ -53,11 +53,11 @@ class GANStage(StudentStage):
             return self._judge(forward, batch)
         sr, idr_full = self._run(forward, batch)
         batch.sr = sr.detach()
-        seen = self._shifted(sr, batch)
-        losses = self._compare(sr, batch.gt) | self._distil(idr_full, batch)
+        seen, wanted = self._shifted(sr, batch), self._wanted(batch.gt)
+        losses = self._compare(sr, batch.gt, wanted) | self._distil(idr_full, batch)
         if self.perceptual is not None and self.options.perceptual_weight > 0:
             losses["perceptual"] = self.options.perceptual_weight * self.perceptual(
-                seen, self._shifted(batch.gt, batch)
+                seen, self._shifted(wanted, batch)
             )
         if self.options.gan_weight > 0:
             # Called bare, not as wrapped for several devices: it is not its turn to learn.

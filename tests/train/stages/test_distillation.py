@@ -5,6 +5,7 @@ import torch
 
 from kdsr import KDSRConfig
 from train.losses.terms import colour_loss
+from train.losses.unsharp import unsharp
 from train.recipes.options import TrainOptions
 from train.recipes.stages import StageOptions
 from train.stages.distillation import Batch, StudentStage
@@ -41,3 +42,11 @@ def test_the_control_is_the_student_without_distillation_colour_and_all() -> Non
     options = TrainOptions(student=StageOptions(kd_weight=0.05, colour_weight=2.0))
     control = options.for_stage("control")
     assert (control.colour_weight, control.kd_weight) == (2.0, 0.0)
+
+
+def test_a_sharper_target_is_for_l1_not_for_the_colour() -> None:
+    found, sr, batch = losses(0, colour_weight=3.0, sharpen=1.5, sharpen_radius=2.0)
+    wanted = unsharp(batch.gt, 1.5, 2.0)
+    assert (wanted - batch.gt).abs().mean() > 0.05
+    torch.testing.assert_close(found["l1"], (sr - wanted).abs().mean())
+    torch.testing.assert_close(found["colour"], 3 * colour_loss(sr, batch.gt, 4))

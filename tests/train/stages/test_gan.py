@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from kdsr import KDSRConfig
 from train.losses.terms import shifted
+from train.losses.unsharp import unsharp
 from train.recipes.stages import StageOptions
 from train.stages.distillation import Batch
 from train.stages.gan import GANStage
@@ -25,11 +26,13 @@ class _Seen(nn.Module):
         return self.answer(*images)
 
 
-@pytest.mark.parametrize("shift", [0, 8])
-def test_perceptual_network_and_discriminator_see_images_shifted_alike(shift: int) -> None:
+@pytest.mark.parametrize(("shift", "sharpen"), [(0, 0.0), (8, 0.0), (8, 1.0)])
+def test_perceptual_network_and_discriminator_see_images_shifted_alike(
+    shift: int, sharpen: float
+) -> None:
     judge = _Seen(lambda images: images.mean(1, keepdim=True))
     perceptual = _Seen(lambda sr, gt: (sr - gt).abs().mean())
-    options = StageOptions(perceptual_weight=1.0, gan_weight=0.1, shift=shift)
+    options = StageOptions(perceptual_weight=1.0, gan_weight=0.1, shift=shift, sharpen=sharpen)
     stage = GANStage(
         KDSRConfig(4, 8, 1, 1), options, composed=True, teacher=None,
         discriminator=judge, perceptual=perceptual,  # pyright: ignore[reportArgumentType]
@@ -38,11 +41,10 @@ def test_perceptual_network_and_discriminator_see_images_shifted_alike(shift: in
     losses = stage.losses("model", {"model": stage.model}, batch)
     stage.losses("discriminator", {"discriminator": judge}, batch)
     assert batch.sr is not None
-    sr, gt = (shifted(images, 5, shift) for images in (batch.sr, batch.gt))
-    assert [torch.equal(a, b) for a, b in zip(perceptual.calls[0], (sr, gt), strict=True)] == [
-        True
-    ] * 2
+    wanted = unsharp(batch.gt, sharpen, 8.0) if sharpen else batch.gt
+    sr, gt, sharp = (shifted(images, 5, shift) for images in (batch.sr, batch.gt, wanted))
+    torch.testing.assert_close(perceptual.calls[0], (sr, sharp), rtol=0, atol=0)
     torch.testing.assert_close(judge.calls[0][0], sr)
     torch.testing.assert_close(judge.calls[1][0], torch.cat((gt, sr)))
     assert losses["perceptual"].requires_grad
-    assert torch.equal(losses["l1"], (batch.sr - batch.gt).abs().mean())
+    assert torch.equal(losses["l1"], (batch.sr - wanted).abs().mean())
