@@ -136,7 +136,7 @@ def train(options: TrainOptions) -> int:
 
 def _calibrated(path: Path, stage: str, session: Session) -> Calibration:
     options, data, known = session.options, session.data, None
-    if stage == "gan" and options.gan.estimator_lr == 0 and options.init is not None:
+    if options.for_stage(stage).estimator_lr == 0 and options.init is not None:
         known = inherit_calibration(path, find_file(options.init))
     return known or calibrate_file(path, data.photographs, data.held_out, options.calibration)
 
