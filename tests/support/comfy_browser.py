@@ -24,9 +24,22 @@ class Frontend:
 
     def load(self, timeout: float = 90) -> None:
         """Loads the page anew, and waits until the nodes of the pack are known."""
-        self.driver.get("about:blank")
+        self._leave()
         self.driver.get(self.server.url)
         self.wait_for("return !!LiteGraph.registered_node_types.KDSR_Load && !!app.graph", timeout)
+
+    def _leave(self, timeout: float = 60) -> None:
+        """Leaves the page for an empty one, and waits until that is there.
+
+        ComfyUI's page changes its own address now and then (the part after #). The driver takes
+        that for the end of the loading it began; what is asked for next would then be dropped, and
+        the driver would wait for it until its time is up.
+        """
+        self.driver.get("about:blank")
+        end = time.monotonic() + timeout
+        while self.driver.current_url != "about:blank":
+            assert time.monotonic() < end, f"not left within {timeout} s: {self.driver.current_url}"
+            time.sleep(0.1)
 
     def open_template(self, name: str, timeout: float = 60) -> None:
         """Opens one of the pack's templates as the template browser does it."""
