@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from kdsr import KDSR, KDSRConfig, KDSRTeacher
+from train.losses.haarpsi import haarpsi_loss
 from train.losses.terms import colour_loss, kd_loss, l1_loss
 from train.losses.unsharp import unsharp
 from train.recipes.stages import StageOptions
@@ -147,7 +148,7 @@ class StudentStage(Stage):
         super().__init__(name, KDSR(config), options, composed=composed, teacher=teacher)
 
     def losses(self, part: str, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
-        """L1, colour and distillation; in the first `kd_only` steps the last of them alone."""
+        """What compares images, and distillation; in the first `kd_only` steps the latter alone."""
         del part
         sr, idr_full = self._run(forward, batch)
         # A zero weight rather than no term: every parameter takes part in every step, which
@@ -168,6 +169,8 @@ class StudentStage(Stage):
         if self.options.colour_weight > 0:
             colour = colour_loss(sr, gt, self.model.config.scale)
             losses["colour"] = self.options.colour_weight * colour
+        if self.options.haarpsi_weight > 0:
+            losses["haarpsi"] = self.options.haarpsi_weight * haarpsi_loss(sr, gt)
         return losses
 
     def _run(self, forward: Mapping[str, Forward], batch: Batch) -> tuple[Tensor, Tensor]:

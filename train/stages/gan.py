@@ -13,7 +13,7 @@ from train.stages.distillation import Batch, Forward, StudentStage
 
 
 class GANStage(StudentStage):
-    """L1, distillation, perceptual, colour and adversarial loss; then the discriminator's turn.
+    """The losses of a student, perceptual and adversarial loss; then the discriminator's turn.
 
     Args:
         config: Of student and teacher.
