@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from kdsr import KDSR, KDSRConfig, KDSRTeacher
+from train.losses.contrast import contrast_loss
 from train.losses.haarpsi import haarpsi_loss
 from train.losses.terms import colour_loss, kd_loss, l1_loss
 from train.losses.unsharp import unsharp
@@ -171,6 +172,8 @@ class StudentStage(Stage):
             losses["colour"] = self.options.colour_weight * colour
         if self.options.haarpsi_weight > 0:
             losses["haarpsi"] = self.options.haarpsi_weight * haarpsi_loss(sr, gt)
+        if self.options.contrast_weight > 0:
+            losses["contrast"] = self.options.contrast_weight * contrast_loss(sr, gt)
         return losses
 
     def _run(self, forward: Mapping[str, Forward], batch: Batch) -> tuple[Tensor, Tensor]:

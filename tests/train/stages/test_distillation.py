@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from kdsr import KDSRConfig
+from train.losses.contrast import contrast_loss
 from train.losses.haarpsi import haarpsi_loss
 from train.losses.terms import colour_loss
 from train.losses.unsharp import unsharp
@@ -45,12 +46,12 @@ def test_the_control_is_the_student_without_distillation_colour_and_all() -> Non
     assert (control.colour_weight, control.kd_weight) == (2.0, 0.0)
 
 
-def test_a_sharper_target_is_for_l1_not_for_colour_and_haarpsi() -> None:
-    found, sr, batch = losses(
-        0, colour_weight=3.0, haarpsi_weight=0.1, sharpen=1.5, sharpen_radius=2.0
-    )
+def test_a_sharper_target_is_for_l1_alone() -> None:
+    weights = {"colour_weight": 3.0, "haarpsi_weight": 0.1, "contrast_weight": 0.3}
+    found, sr, batch = losses(0, **weights, sharpen=1.5, sharpen_radius=2.0)
     wanted = unsharp(batch.gt, 1.5, 2.0)
     assert (wanted - batch.gt).abs().mean() > 0.05
     torch.testing.assert_close(found["l1"], (sr - wanted).abs().mean())
     torch.testing.assert_close(found["colour"], 3 * colour_loss(sr, batch.gt, 4))
     torch.testing.assert_close(found["haarpsi"], 0.1 * haarpsi_loss(sr, batch.gt))
+    torch.testing.assert_close(found["contrast"], 0.3 * contrast_loss(sr, batch.gt))
