@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from kdsr import KDSR, KDSRConfig, KDSRTeacher
 from train.losses.contrast import contrast_loss
 from train.losses.haarpsi import haarpsi_loss
-from train.losses.terms import colour_loss, kd_loss, l1_loss
+from train.losses.terms import colour_loss, kd_loss, l1_loss, shifted
 from train.losses.unsharp import unsharp
 from train.recipes.stages import StageOptions
 
@@ -155,7 +155,7 @@ class StudentStage(Stage):
         # A zero weight rather than no term: every parameter takes part in every step, which
         # training on several devices relies on, and Adam leaves what has no gradient alone.
         share = 1.0 if batch.step >= self.options.kd_only else 0.0
-        compared = self._compare(sr, batch.gt, self._wanted(batch.gt))
+        compared = self._compare(sr, batch, self._wanted(batch.gt))
         losses = {name: share * loss for name, loss in compared.items()}
         return losses | self._distil(idr_full, batch)
 
@@ -164,14 +164,17 @@ class StudentStage(Stage):
         options = self.options
         return unsharp(gt, options.sharpen, options.sharpen_radius) if options.sharpen else gt
 
-    def _compare(self, sr: Tensor, gt: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+    def _compare(self, sr: Tensor, batch: Batch, wanted: Tensor) -> dict[str, Tensor]:
         """What sets two images against each other without a network."""
+        gt = batch.gt
         losses = {"l1": self.options.l1_weight * l1_loss(sr, wanted)}
         if self.options.colour_weight > 0:
             colour = colour_loss(sr, gt, self.model.config.scale)
             losses["colour"] = self.options.colour_weight * colour
         if self.options.haarpsi_weight > 0:
-            losses["haarpsi"] = self.options.haarpsi_weight * haarpsi_loss(sr, gt)
+            # HaarPSI halves images: which pixels lie together changes, or a grid would grow.
+            ours, true = (shifted(images, batch.step, 2) for images in (sr, gt))
+            losses["haarpsi"] = self.options.haarpsi_weight * haarpsi_loss(ours, true)
         if self.options.contrast_weight > 0:
             losses["contrast"] = self.options.contrast_weight * contrast_loss(sr, gt)
         return losses

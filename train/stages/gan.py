@@ -54,7 +54,7 @@ class GANStage(StudentStage):
         sr, idr_full = self._run(forward, batch)
         batch.sr = sr.detach()
         seen, wanted = self._shifted(sr, batch), self._wanted(batch.gt)
-        losses = self._compare(sr, batch.gt, wanted) | self._distil(idr_full, batch)
+        losses = self._compare(sr, batch, wanted) | self._distil(idr_full, batch)
         if self.perceptual is not None and self.options.perceptual_weight > 0:
             losses["perceptual"] = self.options.perceptual_weight * self.perceptual(
                 seen, self._shifted(wanted, batch)

@@ -6,7 +6,7 @@ import torch
 from kdsr import KDSRConfig
 from train.losses.contrast import contrast_loss
 from train.losses.haarpsi import haarpsi_loss
-from train.losses.terms import colour_loss
+from train.losses.terms import colour_loss, shifted
 from train.losses.unsharp import unsharp
 from train.recipes.options import TrainOptions
 from train.recipes.stages import StageOptions
@@ -49,9 +49,17 @@ def test_the_control_is_the_student_without_distillation_colour_and_all() -> Non
 def test_a_sharper_target_is_for_l1_alone() -> None:
     weights = {"colour_weight": 3.0, "haarpsi_weight": 0.1, "contrast_weight": 0.3}
     found, sr, batch = losses(0, **weights, sharpen=1.5, sharpen_radius=2.0)
+    assert torch.equal(shifted(sr, 0, 2), sr)
     wanted = unsharp(batch.gt, 1.5, 2.0)
     assert (wanted - batch.gt).abs().mean() > 0.05
     torch.testing.assert_close(found["l1"], (sr - wanted).abs().mean())
     torch.testing.assert_close(found["colour"], 3 * colour_loss(sr, batch.gt, 4))
     torch.testing.assert_close(found["haarpsi"], 0.1 * haarpsi_loss(sr, batch.gt))
     torch.testing.assert_close(found["contrast"], 0.3 * contrast_loss(sr, batch.gt))
+
+
+def test_haarpsi_sees_images_shifted_by_a_pixel_from_step_to_step() -> None:
+    found, sr, batch = losses(1, haarpsi_weight=1.0)
+    ours, true = (shifted(images, 1, 2) for images in (sr, batch.gt))
+    torch.testing.assert_close(found["haarpsi"], haarpsi_loss(ours, true))
+    assert not torch.isclose(found["haarpsi"], haarpsi_loss(sr, batch.gt), rtol=1e-4)
