@@ -14,6 +14,12 @@ _TO_YCC = torch.tensor(
 )
 
 
+def luma(images: Tensor) -> Tensor:
+    """Y of JFIF, (B, 1, H, W), of RGB images (B, 3, H, W) of any range."""
+    weights = images.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)
+    return (images * weights).sum(1, keepdim=True)
+
+
 @dataclass(frozen=True)
 class ChromaSubsampling:
     """Chroma that is stored for every second row and column only."""

@@ -8,10 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from train.degradation.checks import require_range, require_shares
+from train.degradation.chroma import luma
 from train.degradation.draws import normals
 from train.degradation.kernels import gaussian_taps
-
-_LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
@@ -64,8 +63,8 @@ class Grained:
 
     def apply(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> the same, clamped; all images get the same field."""
-        luma = (images * images.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-        response = 2 * (luma * (1 - luma)).clamp(min=0).sqrt()
+        bright = luma(images)
+        response = 2 * (bright * (1 - bright)).clamp(min=0).sqrt()
         field = self.field(images.shape[2], images.shape[3]).to(images)
         return (images + self.strength / 255 * response * field).clamp(0, 1)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from train.degradation.chroma import luma
 from train.degradation.draws import hashed_normals, hashed_uniforms, normals
 
 _LARGEST_COUNT = 384  # 8 standard deviations above the largest mean, 256
@@ -66,9 +67,8 @@ def add_poisson_noise(
         return images
     device, index, column = images.device, chosen.to(images.device), (len(chosen), 1, 1, 1)
     pixels = (images[index].clamp(0, 1) * 255).round()
-    luma = (pixels * pixels.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
     is_grey = grey[chosen].view(column).to(device)
-    pixels = torch.where(is_grey, luma.round(), pixels)
+    pixels = torch.where(is_grey, luma(pixels).round(), pixels)
     where = torch.ones(1, 1, 1, 1, dtype=torch.bool) if inside is None else inside[chosen]
     powers = _level_powers(pixels.long(), where.to(device)).view(column)
     shape = (3, images.shape[2], images.shape[3])

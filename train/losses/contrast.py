@@ -4,10 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from train.degradation.chroma import luma
+
 _SCALES = (1, 2, 4)
 """Pixels over which neighbours are averaged before they are compared."""
-_TINY = 1e-5  # of squares, under the root: a third of a step of 8 bits
-_LUMA = (0.299, 0.587, 0.114)
+_TINY = 1e-5  # of squares, under the root: less than a step of 8 bits
 
 
 def contrast_loss(sr: Tensor, gt: Tensor) -> Tensor:
@@ -30,12 +31,10 @@ def contrast_loss(sr: Tensor, gt: Tensor) -> Tensor:
 
 def _contrasts(images: Tensor) -> list[Tensor]:
     """Maps of local contrast: for each scale one along rows, one along columns."""
-    weights = images.new_tensor(_LUMA, dtype=torch.float32).view(1, 3, 1, 1)
-    luma = (images.float() * weights).sum(1, keepdim=True)
-    found = []
+    bright, found = luma(images.float()), []
     for scale in _SCALES:
-        rows = F.avg_pool2d(luma, (1, scale), stride=1)
-        columns = F.avg_pool2d(luma, (scale, 1), stride=1)
+        rows = F.avg_pool2d(bright, (1, scale), stride=1)
+        columns = F.avg_pool2d(bright, (scale, 1), stride=1)
         along = rows[..., scale:] - rows[..., :-scale]
         down = columns[..., scale:, :] - columns[..., :-scale, :]
         for steps in (along, down):
