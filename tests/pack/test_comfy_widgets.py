@@ -161,7 +161,7 @@ def translated(request: pytest.FixtureRequest, page: Frontend) -> Iterator[tuple
     files = (PACK / "locales" / request.param).glob("*.json")
     yield page, {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
     page.server.post("/settings", {"Comfy.Locale": "en"})
-    page.driver.get("about:blank")  # whoever is next loads it anew
+    page.leave()  # whoever is next loads it anew
 
 
 def test_templates_speak_the_language_of_the_page(translated: tuple[Frontend, Any]) -> None:

@@ -24,11 +24,11 @@ class Frontend:
 
     def load(self, timeout: float = 90) -> None:
         """Loads the page anew, and waits until the nodes of the pack are known."""
-        self._leave()
+        self.leave()
         self.driver.get(self.server.url)
         self.wait_for("return !!LiteGraph.registered_node_types.KDSR_Load && !!app.graph", timeout)
 
-    def _leave(self, timeout: float = 60) -> None:
+    def leave(self) -> None:
         """Leaves the page for an empty one, and waits until that is there.
 
         ComfyUI's page changes its own address now and then (the part after #). The driver takes
@@ -36,10 +36,7 @@ class Frontend:
         the driver would wait for it until its time is up.
         """
         self.driver.get("about:blank")
-        end = time.monotonic() + timeout
-        while self.driver.current_url != "about:blank":
-            assert time.monotonic() < end, f"not left within {timeout} s: {self.driver.current_url}"
-            time.sleep(0.1)
+        self.wait_for("return location.href === 'about:blank'")
 
     def open_template(self, name: str, timeout: float = 60) -> None:
         """Opens one of the pack's templates as the template browser does it."""
