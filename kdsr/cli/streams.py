@@ -104,12 +104,12 @@ def _write(stream: TextIO | None, line: str) -> None:
 @contextlib.contextmanager
 def _bars_aside(stream: TextIO) -> Iterator[None]:
     """Takes progress bars away while a line is written where they are shown."""
-    if "tqdm" not in sys.modules:  # there cannot be any
+    bars = getattr(sys.modules.get("tqdm"), "tqdm", None)
+    # Without a bar nothing is to be locked: making the lock takes memory, which may have run out.
+    if bars is None or not getattr(bars, "_instances", None):
         yield
         return
-    from tqdm import tqdm
-
-    with tqdm.external_write_mode(file=stream):
+    with bars.external_write_mode(file=stream):
         yield
 
 

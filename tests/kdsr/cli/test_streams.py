@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from tqdm import tqdm
 
 import kdsr.cli.upscale
 from kdsr import IDR
 from kdsr.cli import main
 from kdsr.cli.failures import VERBOSE, listening
+from kdsr.cli.streams import complain
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny
 from tests.support.places import ROOT
@@ -118,6 +120,33 @@ def test_closed_descriptors_are_not_given_to_files(folder: Path) -> None:
     with Image.open("o.png") as image:
         image.load()
         assert image.size == (36, 28)
+
+
+def test_a_line_without_bars_takes_no_lock_which_may_find_no_memory(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def exhausted() -> None:
+        raise MemoryError
+
+    assert not getattr(tqdm, "_instances", None), "a test has left a bar"
+    monkeypatch.delattr(tqdm, "_lock", raising=False)  # it is made for the first bar
+    monkeypatch.setattr(tqdm, "get_lock", exhausted)
+    complain("said")
+    assert capsys.readouterr().err == "kdsr: error: said\n"
+
+
+def test_a_line_takes_bars_away_and_brings_them_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    with tqdm(total=2, desc="bar", file=stream, mininterval=0, ncols=40) as bar:
+        complain("said")
+        bar.update()
+    before, after = stream.getvalue().split("kdsr: error: said\n")
+    assert before.endswith("\r"), "the line was written behind a bar"
+    assert "bar" in before
+    assert "bar" in after
 
 
 def test_details_are_said_on_request_only(
