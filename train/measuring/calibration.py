@@ -209,7 +209,8 @@ def inherit_calibration(path: Path, source: Path) -> Calibration | None:
     """
     model, origin = load_student(path), load_student(source)
     ours, theirs = (m.estimator.state_dict() for m in (model, origin))
-    if origin.calibration is None or any(not torch.equal(ours[k], theirs[k]) for k in ours):
+    same = ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
+    if origin.calibration is None or not same:
         return None
     _keep(model, origin.calibration, path)
     return model.calibration

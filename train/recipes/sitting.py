@@ -41,7 +41,8 @@ class SittingOptions:
     """A finished model to go on with, for the first stage and those that would start from its
     teacher: a name from `kdsr models`, a file, or an address on the Hub. By default a teacher
     starts from nothing, a student from every tensor of its teacher that fits, and the gan stage
-    from the student in `out`."""
+    from the student in `out`. A smaller one of the same scale grows: the network starts by giving
+    the same pictures."""
     perceptual: Path | None = None
     """Weights for the perceptual loss: torchvision's VGG19 (.pth or .safetensors), or SqueezeNet
     v1.1 (.npz). Where they are named, every stage is also measured by that distance."""

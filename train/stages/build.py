@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import torch
 
-from kdsr import KDSR, KDSRTeacher
+from kdsr import KDSR, KDSRConfig, KDSRTeacher
 from kdsr.files.loading import find_file
 from kdsr.files.weights import load_checkpoint
 from kdsr.network.estimator import DegradationEstimator
@@ -18,6 +18,7 @@ from train.losses.unshuffled_discriminator import UnshuffledDiscriminator
 from train.recipes.options import TrainOptions
 from train.stages.distillation import Stage, StudentStage, TeacherStage, copy_fitting
 from train.stages.gan import GANStage
+from train.stages.growth import can_grow, grow
 
 _Trained = TypeVar("_Trained", KDSR, KDSRTeacher)
 _DETAIL_GAIN = 4.0  # detail is about a quarter as strong as colour
@@ -113,12 +114,15 @@ def see_as(student: DegradationEstimator, teacher: DegradationEstimator) -> None
 
 
 def _start_from(source: KDSR | KDSRTeacher, stage: Stage, say: Callable[[str], None]) -> None:
+    if can_grow(source.config, stage.model.config):
+        source = _larger(source, stage.model.config)
+        say(f"{source.source} grows to {source.config}")
     copied, left = copy_fitting(source, stage.model)
     if len(copied) < len(left):
         raise TrainingError(
             f"{len(copied)} of {len(copied) + len(left)} tensors of {source.source}, which has "
             f"{source.config}, fit a {stage.name} with {stage.model.config}; start from weights of "
-            "the same size and scale"
+            "the same scale, and the same or a smaller size"
         )
     if isinstance(source, KDSR) and isinstance(stage.model, KDSRTeacher):
         see_as(source.estimator, stage.model.estimator)
@@ -126,6 +130,14 @@ def _start_from(source: KDSR | KDSRTeacher, stage: Stage, say: Callable[[str], N
         return
     fresh = f"; fresh, as they did not fit: {', '.join(left)}" if left else ""
     say(f"{stage.name} starts with {len(copied)} tensors of {source.source}{fresh}")
+
+
+def _larger(source: KDSR | KDSRTeacher, config: KDSRConfig) -> KDSR | KDSRTeacher:
+    larger = type(source)(config)
+    wake(larger.estimator)
+    grow(source, larger)
+    larger.source = source.source
+    return larger
 
 
 def _discriminator(options: TrainOptions) -> UNetDiscriminator | UnshuffledDiscriminator:

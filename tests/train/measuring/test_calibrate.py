@@ -69,6 +69,9 @@ def test_a_frozen_estimator_keeps_its_calibration(tmp_path: Path) -> None:
     model.estimator.load_state_dict({k: 2 * v for k, v in model.estimator.state_dict().items()})
     save_checkpoint(model, sources["crisp"], dtype=torch.float16)
     assert inherit_calibration(sources["crisp"], sources["origin"]) is None, "it was trained"
+    larger = replace(model.config, n_resblocks=model.config.n_resblocks + 1)
+    save_checkpoint(KDSR(larger), sources["crisp"])
+    assert inherit_calibration(sources["crisp"], sources["origin"]) is None, "it has grown"
 
 
 @pytest.mark.slow
