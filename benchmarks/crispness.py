@@ -1,10 +1,10 @@
 """The dial from faithful to crisp: PSNR against numbers that follow the eye.
 
     python -m benchmarks.crispness FAITHFUL CRISP FOLDER --perceptual squeezenet_v1.1_caffe.npz
-        [--draws 2] [--figure docs/images/crispness.png]
+        [--protocol realworld] [--draws 2] [--figure docs/images/crispness.png]
 
 FAITHFUL and CRISP are names or files, FOLDER holds ground truth that was never trained on. Each
-image goes through fixed draws of the second-order pipeline. Bicubic upscaling is the first row.
+image goes through fixed draws of a pipeline. Bicubic upscaling is the first row.
 With piq installed there are five more columns.
 """
 
@@ -23,6 +23,7 @@ from train.measuring.protocols import protocol
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
 _BICUBIC = "bicubic_"
+_IN_A_ROW = 4
 
 
 def main() -> None:
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("crisp")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--perceptual", type=Path, help="weights of SqueezeNet v1.1 or VGG19")
+    parser.add_argument("--protocol", choices=("general", "realworld"), default="general")
     parser.add_argument("--draws", type=int, default=4, help="degradations for each image")
     parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
@@ -52,7 +54,7 @@ def _measured(arguments: argparse.Namespace) -> list[Mapping[str, float]]:
     """Means over all images and draws, for each weight."""
     faithful, crisp = kdsr.load(arguments.faithful), kdsr.load(arguments.crisp)
     scale = faithful.config.scale
-    cases = protocol("realworld", scale)[: arguments.draws]
+    cases = protocol(arguments.protocol, scale)[: arguments.draws]
     pairs = list(degraded_pairs(arguments.folder, cases, scale))
     measures = perceptual_measures(arguments.perceptual, torch.device("cpu"))
     models = (kdsr.blend_models(faithful, crisp, weight) for weight in WEIGHTS)
@@ -65,15 +67,19 @@ def draw(rows: Sequence[Mapping[str, float]], bicubic: Mapping[str, float], path
     import matplotlib.pyplot as plt  # pyright: ignore[reportMissingImports]
 
     names = [name for name in bicubic if name != "ssim"]
+    columns = -(-len(names) // -(-len(names) // _IN_A_ROW))
+    lines = -(-len(names) // columns)
     figure, axes = plt.subplots(
-        1, len(names), figsize=(4 * len(names), 3.4), layout="constrained", squeeze=False
+        lines, columns, figsize=(4 * columns, 3.4 * lines), layout="constrained", squeeze=False
     )
-    for axis, name in zip(axes[0], names, strict=True):
+    for axis in axes.flat[len(names) :]:
+        axis.remove()
+    for axis, name in zip(axes.flat, names, strict=False):
         axis.plot(WEIGHTS, [row[name] for row in rows], lw=2, marker="o")
         axis.axhline(bicubic[name], color="grey", ls=":", label="bicubic")
         axis.set(title="PSNR-Y (dB)" if name == "psnr" else name, xlabel="crispness")
         axis.grid(alpha=0.3)
-    axes[0][0].legend(fontsize=8)
+    axes.flat[0].legend(fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
 
