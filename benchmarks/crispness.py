@@ -9,6 +9,7 @@ With piq installed there are five more columns.
 """
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -67,8 +68,8 @@ def draw(rows: Sequence[Mapping[str, float]], bicubic: Mapping[str, float], path
     import matplotlib.pyplot as plt  # pyright: ignore[reportMissingImports]
 
     names = [name for name in bicubic if name != "ssim"]
-    columns = -(-len(names) // -(-len(names) // _IN_A_ROW))
-    lines = -(-len(names) // columns)
+    columns = min(len(names), _IN_A_ROW)
+    lines = math.ceil(len(names) / columns)
     figure, axes = plt.subplots(
         lines, columns, figsize=(4 * columns, 3.4 * lines), layout="constrained", squeeze=False
     )

@@ -16,6 +16,7 @@ from kdsr.files.tensors import read_tensors
 from kdsr.files.weights import load_student, save_checkpoint
 from kdsr.meaning.readings import INSIDE, regress
 from kdsr.network.calibration import QUANTITIES, Calibration
+from kdsr.network.fingerprint import fingerprint
 from kdsr.network.models import calibration_of
 from train.data.cache import ImageCache
 from train.data.crops import CropSampler
@@ -208,9 +209,7 @@ def inherit_calibration(path: Path, source: Path) -> Calibration | None:
         differ.
     """
     model, origin = load_student(path), load_student(source)
-    ours, theirs = (m.estimator.state_dict() for m in (model, origin))
-    same = ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
-    if origin.calibration is None or not same:
+    if origin.calibration is None or fingerprint(model.estimator) != fingerprint(origin.estimator):
         return None
     _keep(model, origin.calibration, path)
     return model.calibration

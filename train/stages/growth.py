@@ -54,14 +54,14 @@ def grow(source: KDSR | KDSRTeacher, fresh: KDSR | KDSRTeacher) -> None:
             continue
         part, place, inside = block[1], int(block[2]), block[3]
         if place in places[part]:
-            _write(tensor, smaller[f"{part}.blocks.{places[part].index(place)}.{inside}"])
+            _write(tensor, smaller[f"{part}.blocks.{places[part][place]}.{inside}"])
         elif inside.split(".")[0] == _LAST[part]:
             tensor[: old.n_feats] = 0
 
 
-def _places(old: int, new: int) -> list[int]:
-    """Where among `new` blocks the `old` ones stand, spread evenly."""
-    return [(2 * index + 1) * new // (2 * old) for index in range(old)]
+def _places(old: int, new: int) -> dict[int, int]:
+    """Places among `new` blocks where the `old` ones stand, spread evenly -> which of them."""
+    return {(2 * index + 1) * new // (2 * old): index for index in range(old)}
 
 
 def _write(tensor: Tensor, smaller: Tensor) -> None:
