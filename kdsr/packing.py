@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-_NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+_NAMES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int8": "I8"}
 
 
 def write_safetensors(
@@ -21,7 +21,7 @@ def write_safetensors(
 
     Args:
         path: The file.
-        tensors: Of 16 to 64-bit floats, on the CPU.
+        tensors: Of int8 or 16 to 64-bit floats, on the CPU.
         metadata: Kept with them.
     """
     # The widest first, so that each lies at a multiple of its own width; then by name.

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..errors import CheckpointError
 from ..floats import extremes, float_problem
 from ..reading import read_safetensors, reading
+from .quantized import dequantize
 
 LARGEST_WEIGHT = 1e6
 """Beyond any trained weight (theirs are below 10): a flipped bit makes about 1e36 of one."""
@@ -25,7 +26,8 @@ _CODE = re.compile(
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Reads a file's tensors and string metadata.
 
-    Every tensor is dense, on the CPU and of 16 to 64-bit floats; its values are not looked at.
+    Every tensor is dense, on the CPU and of 16 to 64-bit floats (what is stored in int8, too); its
+    values are not looked at.
 
     Args:
         path: `.safetensors`, or a pickle with any other suffix, opened with `weights_only=True`.
@@ -36,7 +38,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if path.suffix == ".safetensors":
         with reading(path, CheckpointError, "not a readable safetensors file"):
             tensors, metadata = read_safetensors(path)
-            return _checked(tensors), metadata
+            return _checked(dequantize(tensors)), metadata
     with reading(path, CheckpointError, "the file is truncated or not a PyTorch checkpoint"):
         return _checked(_read_pickle(path)), {}
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError
 from ..files.official_names import from_official, is_official
+from ..files.quantized import dequantize
 from ..files.weights import infer_config
 from ..model import KDSR
 from ..network.calibration import PREFIX
@@ -88,6 +89,7 @@ class KDSRArch(Architecture):
             CheckpointError: If it is a teacher, or its tensors do not belong together.
         """
         state = {key: t for key, t in state_dict.items() if not key.startswith(PREFIX)}
+        state = dequantize(state)
         if is_official(state):
             state, _ = from_official(state)
         if state["estimator.head.weight"].shape[1] != 3:

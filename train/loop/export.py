@@ -15,6 +15,8 @@ from train.cards.card import card
 from train.cards.facts import ModelFacts
 from train.loop.loop import Loop
 
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "int8": torch.int8}
+
 
 def export_model(loop: Loop) -> Path:
     """Writes a stage's averaged weights as safetensors, with how they were made.
@@ -31,8 +33,7 @@ def export_model(loop: Loop) -> Path:
     if stage.name in ("teacher", "control"):
         return path
     path = options.out / f"{options.model_name}.safetensors"
-    dtype = torch.float16 if options.half else torch.float32
-    save_checkpoint(model, path, {**metadata, "name": path.stem}, dtype)
+    save_checkpoint(model, path, {**metadata, "name": path.stem}, _DTYPES[options.storage])
     with writing(path.with_suffix(".md")) as temporary:
         temporary.write_text(card(ModelFacts.read(path)), encoding="utf-8")
     return path

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from kdsr import KDSR, KDSRError
-from kdsr.files.tensors import read_tensors
+from kdsr.files.quantized import stored_dtype
 from kdsr.files.weights import load_student, save_checkpoint
 from kdsr.meaning.readings import INSIDE, regress
 from kdsr.network.calibration import QUANTITIES, Calibration
@@ -217,8 +217,7 @@ def inherit_calibration(path: Path, source: Path) -> Calibration | None:
 
 def _keep(model: KDSR, made: Calibration, path: Path) -> None:
     model.calibration = made
-    dtype = read_tensors(path)[0]["network.head.weight"].dtype
-    save_checkpoint(model, path, dtype=dtype)
+    save_checkpoint(model, path, dtype=stored_dtype(path))
 
 
 def describe(c: Calibration) -> str:

@@ -70,7 +70,9 @@ def test_spandrel_loads_ours_and_official_files_and_says_what_teachers_lack(
 ) -> None:
     alone = str(tmp_path / "alone_x1.safetensors")
     save_checkpoint(make_tiny(1), alone)
-    loaded = ask("load", BUNDLED, alone, *STUDENTS, TEACHER)
+    small = str(tmp_path / "in_8_bits_x2.safetensors")
+    save_checkpoint(make_tiny(2), small, dtype=torch.int8)
+    loaded = ask("load", BUNDLED, alone, small, *STUDENTS, TEACHER)
     assert "needs the ground truth" in loaded.pop(TEACHER)["error"]
     assert loaded[BUNDLED]["tags"] == ["32nf", "16nb", "4rb"]
     for path, model in loaded.items():

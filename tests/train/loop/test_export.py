@@ -60,7 +60,7 @@ def test_the_export_upscales_through_the_public_api(run: Path) -> None:
 
 
 def test_half_the_size_when_asked(tmp_path: Path) -> None:
-    recipe = tiny_recipe(tmp_path, ema=0.9, half=True)
+    recipe = tiny_recipe(tmp_path, ema=0.9, storage="fp16")
     assert main([recipe]) == 0
     whole, half = (
         tmp_path / "run" / name for name in ("student.safetensors", "kdsr-s-x4.safetensors")

@@ -12,7 +12,7 @@ import torch
 import kdsr
 import train.measuring.calibration as module
 from kdsr import KDSR
-from kdsr.files.tensors import read_tensors
+from kdsr.files.quantized import stored_dtype
 from kdsr.files.weights import load_student, save_checkpoint
 from tests.support.calibrated import small_calibrated
 from tests.support.train_runs import PHOTOS, one_thread  # noqa: F401 - a fixture
@@ -65,7 +65,7 @@ def test_a_frozen_estimator_keeps_its_calibration(tmp_path: Path) -> None:
     assert origin.calibration is not None
     assert torch.equal(kept.calibration.means, origin.calibration.means)
     assert torch.equal(kept.network.head.weight, model.network.head.weight)
-    assert read_tensors(sources["crisp"])[0]["network.head.weight"].dtype == torch.float16
+    assert stored_dtype(sources["crisp"]) == torch.float16
     model.estimator.load_state_dict({k: 2 * v for k, v in model.estimator.state_dict().items()})
     save_checkpoint(model, sources["crisp"], dtype=torch.float16)
     assert inherit_calibration(sources["crisp"], sources["origin"]) is None, "it was trained"
@@ -156,7 +156,7 @@ def test_the_same_seed_gives_the_same_calibration(
         assert value == other if key == "names" else torch.equal(value, other), key
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.int8])
 def test_the_command_rewrites_a_file_in_its_own_precision(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -174,7 +174,7 @@ def test_the_command_rewrites_a_file_in_its_own_precision(
     loaded = load_student(path)
     assert loaded.calibration is not None
     assert loaded.metadata["name"] == "m"
-    assert read_tensors(path)[0]["network.head.weight"].dtype == dtype
+    assert stored_dtype(path) == dtype
     assert main([str(tmp_path / "none.safetensors"), *options]) == 2
     assert "no such file" in capsys.readouterr().err
 
