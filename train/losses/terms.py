@@ -65,6 +65,20 @@ def kd_loss(student: Tensor, teacher: Tensor, temperature: float = TEMPERATURE) 
     return F.kl_div(log_probability, target, reduction="batchmean")
 
 
+def kd_l1_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean absolute difference of two `idr_full` (B, 4C), as a part of the teacher's magnitude.
+
+    Unlike `kd_loss` it also minds an offset and the level of all entries. Computed in float32.
+    Gradients reach the student only.
+
+    Args:
+        student: D'_S, (B, 4C).
+        teacher: D'_T, (B, 4C).
+    """
+    target = teacher.detach().float()
+    return F.l1_loss(student.float(), target) / target.abs().mean().clamp_min(1e-6)
+
+
 def vanilla_gan_loss(logits: Tensor, *, real: bool) -> Tensor:
     """Cross entropy of the discriminator's logits (any shape) with "all real" or "all fake".
 

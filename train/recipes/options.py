@@ -173,7 +173,7 @@ class TrainOptions(SittingOptions):
     def for_stage(self, stage: str) -> StageOptions:
         """The options of a stage; the control's are the student's without distillation."""
         if stage == "control":
-            return dataclasses.replace(self.student, kd_weight=0.0, kd_only=0)
+            return dataclasses.replace(self.student, kd_weight=0.0, kd_l1_weight=0.0, kd_only=0)
         return getattr(self, stage)
 
     def patch_at(self, stage: str, step: int) -> int:

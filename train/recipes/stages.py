@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-_WEIGHTS = ("l1", "kd", "perceptual", "gan", "colour", "haarpsi", "contrast")
+_WEIGHTS = ("l1", "kd", "kd_l1", "perceptual", "gan", "colour", "haarpsi", "contrast")
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,9 @@ class StageOptions:
     """Weight of the mean absolute error."""
     kd_weight: float = 0.0
     """Weight of the distillation loss (student and gan); the control is trained without it."""
+    kd_l1_weight: float = 0.0
+    """Weight of the mean absolute difference of the vectors, as a part of the teacher's mean
+    magnitude, beside that (student and gan): the KL divergence does not see a constant offset."""
     kd_only: int = 0
     """First steps in which the student's estimator alone is trained, on the distillation loss."""
     perceptual_weight: float = 0.0
@@ -51,6 +54,11 @@ class StageOptions:
     """Pixels up to which both move an image before they look at it, otherwise in every step (gan):
     a power of two, 16 with SqueezeNet or `unshuffled`, whose strides leave a grid else; 0 for as
     published."""
+
+    @property
+    def distils(self) -> bool:
+        """Whether the student learns from a teacher's vectors."""
+        return self.kd_weight > 0 or self.kd_l1_weight > 0
 
     def problems(self, stage: str) -> list[str]:
         """What is wrong with these options, in words."""

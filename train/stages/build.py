@@ -45,7 +45,7 @@ def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) ->
             _start_from(_finished(options.init), stage, say)
         return stage
     from_teacher = options.from_teacher and options.init is None
-    distilled = stage_options.kd_weight > 0
+    distilled = stage_options.distils
     needed = distilled if name == "gan" else from_teacher or distilled
     teacher = _teacher(options) if needed else None
     if name == "gan":

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from kdsr import KDSR, KDSRConfig, KDSRTeacher
 from train.losses.contrast import contrast_loss
 from train.losses.haarpsi import haarpsi_loss
-from train.losses.terms import colour_loss, kd_loss, l1_loss, shifted
+from train.losses.terms import colour_loss, kd_l1_loss, kd_loss, l1_loss, shifted
 from train.losses.unsharp import unsharp
 from train.recipes.stages import StageOptions
 
@@ -62,7 +62,7 @@ class Stage(ABC):
     @property
     def distils(self) -> bool:
         """Whether batches need a `target`."""
-        return self.teacher is not None and self.options.kd_weight > 0
+        return self.teacher is not None and self.options.distils
 
     def parts(self) -> dict[str, nn.Module]:
         """What has an optimiser, in the order of their turns in a step; "model" comes first."""
@@ -131,7 +131,7 @@ class StudentStage(Stage):
 
     Args:
         config: Of both networks.
-        options: Weights of the losses; without `kd_weight` this is the control.
+        options: Weights of the losses; without distillation this is the control.
         composed: See `Stage`.
         teacher: To distil from; None trains on L1 alone.
         name: "student", or "control" for the one that is trained without distillation.
@@ -187,7 +187,10 @@ class StudentStage(Stage):
         if not self.distils:
             return {}
         assert batch.target is not None
-        return {"kd": self.options.kd_weight * kd_loss(idr_full, batch.target)}
+        losses = {"kd": self.options.kd_weight * kd_loss(idr_full, batch.target)}
+        if self.options.kd_l1_weight:
+            losses["kd_l1"] = self.options.kd_l1_weight * kd_l1_loss(idr_full, batch.target)
+        return losses
 
     def upscale(self, model: nn.Module, lq: Tensor, gt: Tensor) -> Tensor:
         """SR from the LQ image alone."""

@@ -13,7 +13,14 @@ from tests.support.places import GOLDEN
 from train.losses.discriminator import UNetDiscriminator
 from train.losses.feature_networks import SQUEEZENET, VGG19
 from train.losses.perceptual import PerceptualLoss, load_perceptual
-from train.losses.terms import colour_loss, kd_loss, l1_loss, shifted, vanilla_gan_loss
+from train.losses.terms import (
+    colour_loss,
+    kd_l1_loss,
+    kd_loss,
+    l1_loss,
+    shifted,
+    vanilla_gan_loss,
+)
 from train.losses.unshuffled_discriminator import UnshuffledDiscriminator
 
 
@@ -43,6 +50,18 @@ def test_the_distillation_loss_is_computed_in_float32() -> None:
     half = kd_loss(student.bfloat16(), teacher.bfloat16())
     assert half.dtype == torch.float32
     assert half == kd_loss(student.bfloat16().float(), teacher.bfloat16().float())
+
+
+def test_the_absolute_distillation_loss_minds_an_offset_and_is_a_part_of_the_teacher() -> None:
+    student = torch.randn(4, 16, requires_grad=True)
+    teacher = torch.full((4, 16), -2.0, requires_grad=True)
+    assert kd_l1_loss(student, student) == 0
+    torch.testing.assert_close(kd_l1_loss(teacher + 0.5, teacher).detach(), torch.tensor(0.25))
+    assert kd_l1_loss(student.bfloat16(), teacher).dtype == torch.float32
+    kd_l1_loss(student, teacher).backward()
+    assert teacher.grad is None
+    assert student.grad is not None
+    assert student.grad.abs().sum() > 0
 
 
 def test_the_l1_loss_is_the_mean_absolute_error() -> None:

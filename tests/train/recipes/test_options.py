@@ -78,7 +78,7 @@ def test_saved_options_read_back_as_the_same_options(tmp_path: Path) -> None:
 
 
 def test_the_control_is_the_student_without_distillation() -> None:
-    options = TrainOptions(student=StageOptions(steps=5, kd_weight=0.3, kd_only=2))
+    options = TrainOptions(student=StageOptions(5, kd_weight=0.3, kd_l1_weight=0.1, kd_only=2))
     assert options.for_stage("control") == StageOptions(steps=5, kd_weight=0.0)
 
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from kdsr import KDSRConfig
+from kdsr import KDSRConfig, KDSRTeacher
 from train.losses.contrast import contrast_loss
 from train.losses.haarpsi import haarpsi_loss
-from train.losses.terms import colour_loss, shifted
+from train.losses.terms import colour_loss, kd_l1_loss, kd_loss, shifted
 from train.losses.unsharp import unsharp
 from train.recipes.options import TrainOptions
 from train.recipes.stages import StageOptions
@@ -44,6 +44,21 @@ def test_the_control_is_the_student_without_distillation_colour_and_all() -> Non
     options = TrainOptions(student=StageOptions(kd_weight=0.05, colour_weight=2.0))
     control = options.for_stage("control")
     assert (control.colour_weight, control.kd_weight) == (2.0, 0.0)
+
+
+def test_the_student_nears_its_teacher_by_both_distances_that_have_a_weight() -> None:
+    torch.manual_seed(0)
+    for kl, l1 in ((0.5, 0.0), (0.5, 2.0), (0.0, 2.0)):
+        options = StageOptions(kd_weight=kl, kd_l1_weight=l1)
+        stage = StudentStage(CONFIG, options, composed=True, teacher=KDSRTeacher(CONFIG))
+        batch = Batch(torch.rand(2, 3, 16, 16), torch.rand(2, 3, 64, 64), 0)
+        batch.target = stage.teacher_idr_full(batch.lq, batch.gt)
+        found = stage.losses("model", {"model": stage.model}, batch)
+        own = stage.idr_full(stage.model, batch.lq, batch.gt)
+        torch.testing.assert_close(found["kd"], kl * kd_loss(own, batch.target))
+        assert ("kd_l1" in found) == (l1 > 0)
+        if l1:
+            torch.testing.assert_close(found["kd_l1"], l1 * kd_l1_loss(own, batch.target))
 
 
 def test_a_sharper_target_is_for_l1_alone() -> None:
