@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from kdsr import KDSR, KDSRTeacher
+from train.loop.muon import Muon
 from train.recipes.stages import StageOptions
 
 
@@ -37,16 +38,21 @@ def learning_rate(step: int, options: StageOptions) -> float:
 def build_optimizer(
     module: nn.Module, options: StageOptions, device: torch.device
 ) -> torch.optim.Optimizer:
-    """Adam with a group of its own for an estimator, which a share of 0 freezes."""
+    """Adam, or Muon for our networks if that is asked for.
+
+    An estimator has a group of its own, which a share of 0 freezes.
+    """
+    kind = torch.optim.Adam
     groups = [{"params": list(module.parameters()), "share": 1.0}]
     if isinstance(module, KDSR | KDSRTeacher):
+        kind = Muon if options.optimizer == "muon" else kind
         module.estimator.requires_grad_(options.estimator_lr > 0)
         groups = [
             {"params": list(module.estimator.parameters()), "share": options.estimator_lr},
             {"params": list(module.network.parameters()), "share": 1.0},
         ]
     fused = device.type in ("cpu", "cuda")
-    return torch.optim.Adam(groups, lr=options.lr, betas=(0.9, 0.99), fused=fused)
+    return kind(groups, lr=options.lr, betas=(0.9, 0.99), fused=fused)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, step: int, options: StageOptions) -> None:
@@ -56,6 +62,6 @@ def set_rate(optimizer: torch.optim.Optimizer, step: int, options: StageOptions)
 
 
 def load_moments(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """Loads what Adam remembers; rates and shares come from the options."""
+    """Loads what an optimiser remembers; rates and shares come from the options."""
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})

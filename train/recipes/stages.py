@@ -1,6 +1,7 @@
 """Options of one stage of the distillation."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 _WEIGHTS = ("l1", "kd", "kd_l1", "perceptual", "gan", "colour", "haarpsi", "contrast")
 
@@ -11,8 +12,11 @@ class StageOptions:
 
     steps: int = 10_000
     """Optimiser steps."""
+    optimizer: Literal["adam", "muon"] = "adam"
+    """muon orthogonalises the update of every kernel: more learnt a step, which takes a tenth
+    longer (size s on a CPU; less for larger ones and batches)."""
     lr: float = 1e-3
-    """Peak learning rate of Adam."""
+    """Peak learning rate; of Adam and Muon alike."""
     estimator_lr: float = 0.2
     """The estimator's share of the learning rate. At high rates its vector is noise to the network,
     which then learns to ignore it. 0 freezes it: IDRs then mean what they meant to the model that
