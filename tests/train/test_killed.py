@@ -28,7 +28,8 @@ def recipe_of(folder: Path) -> str:
     folder.mkdir()
     return tiny_recipe(
         folder, stages=list(STAGES), patch=16, save_every=1, keep=2, ema=0.9,
-        teacher={"steps": 5, "warmup": 2}, student={"steps": 5, "warmup": 2, "kd_weight": 0.05, "optimizer": "muon"},
+        teacher={"steps": 5, "warmup": 2},
+        student={"steps": 5, "warmup": 2, "kd_weight": 0.05, "optimizer": "muon"},
         gan={"steps": 4, "lr": 1e-4, "warmup": 0, "kd_weight": 1.0, "gan_weight": 1.0,
              "perceptual_weight": 0},
     )  # fmt: skip
