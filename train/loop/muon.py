@@ -21,8 +21,8 @@ class Muon(torch.optim.Adam):
 
     Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024, with Nesterov's
     momentum; a kernel counts as the matrix of its output channels. PyTorch's own takes matrices
-    alone, one after the other; here those of one shape are orthogonalised together, in a tenth of a
-    step of size s.
+    alone, one after the other; here those of one shape are orthogonalised together, in a few per
+    cent of a step of size s on a CPU.
 
     Its arguments are Adam's; the rate serves both.
     """

@@ -13,8 +13,8 @@ class StageOptions:
     steps: int = 10_000
     """Optimiser steps."""
     optimizer: Literal["adam", "muon"] = "adam"
-    """muon orthogonalises the update of every kernel: more learnt a step, which takes a tenth
-    longer (size s on a CPU; less for larger ones and batches)."""
+    """muon orthogonalises the update of every kernel: more learnt a step, for a few per cent of its
+    time."""
     lr: float = 1e-3
     """Peak learning rate; of Adam and Muon alike."""
     estimator_lr: float = 0.2
