@@ -60,7 +60,7 @@ def dequantize(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 f"{key} needs one step for each row, a tensor of floats of shape "
                 f"{tuple(tensor.shape[:1])}; {key}{SCALE} is {step.dtype} of {tuple(step.shape)}"
             )
-        weights[key] = tensor.float() * _along_rows(step.float(), tensor.ndim)
+        weights[key] = tensor.float() * _along_rows(step, tensor.ndim)
     return weights
 
 

@@ -11,11 +11,12 @@ import kdsr
 from kdsr import KDSR, KDSRTeacher
 from kdsr.atomic import writing
 from kdsr.files.weights import save_checkpoint
+from kdsr.tiles.precision import DTYPES
 from train.cards.card import card
 from train.cards.facts import ModelFacts
 from train.loop.loop import Loop
 
-_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "int8": torch.int8}
+_DTYPES = DTYPES | {"int8": torch.int8}
 
 
 def export_model(loop: Loop) -> Path:

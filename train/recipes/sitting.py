@@ -8,7 +8,6 @@ from typing import Any, Literal
 from train.data.pairing import Pairing, find_pairs
 from train.errors import DataError
 
-Storage = Literal["fp32", "fp16", "int8"]
 StageName = Literal["teacher", "student", "control", "gan"]
 OWN, PAIRS = "own", "pairs"
 MeasuredOn = Literal["own", "pairs", "classic", "general", "realworld"]
@@ -81,7 +80,7 @@ class SittingOptions:
     """Stop cleanly, with a checkpoint, after this many minutes; 0 for no limit."""
     resume: bool = True
     """Go on from the newest checkpoint in `out`."""
-    storage: Storage = "fp32"
+    storage: Literal["fp32", "fp16", "int8"] = "fp32"
     """How weights for people are stored: fp16 halves a file; int8 rounds the network's blocks to 8
     bits a weight, for a third of the size of a large model (see `kdsr.files.quantized`)."""
     calibration: int = 4000
