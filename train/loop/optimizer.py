@@ -40,10 +40,11 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """Adam, or Muon for our networks if that is asked for.
 
-    An estimator has a group of its own, which a share of 0 freezes.
+    An estimator has a group of its own, which a share of 0 freezes. What is no network of ours is
+    a discriminator.
     """
     kind = torch.optim.Adam
-    groups = [{"params": list(module.parameters()), "share": 1.0}]
+    groups = [{"params": list(module.parameters()), "share": options.discriminator_lr}]
     if isinstance(module, KDSR | KDSRTeacher):
         kind = Muon if options.optimizer == "muon" else kind
         module.estimator.requires_grad_(options.estimator_lr > 0)

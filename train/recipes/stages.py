@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-_WEIGHTS = ("l1", "kd", "kd_l1", "perceptual", "gan", "colour", "haarpsi", "contrast")
+_WEIGHTS = ("l1", "kd", "kd_l1", "perceptual", "gan", "colour", "haarpsi", "contrast", "grid")
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,9 @@ class StageOptions:
     contrast_weight: float = 0.0
     """Weight of the loss on local contrast (student, control, gan): detail is left as strong as the
     GT has it, where L1 smooths it away. 0.3 beside L1; 1 gives flat areas a texture."""
+    grid_weight: float = 0.0
+    """Weight of the loss on patterns that come again with every LQ pixel along lines (student,
+    control, gan): beside an adversarial loss, 50 keeps edges from being made of beads."""
     sharpen: float = 0.0
     """Amount of the unsharp mask on what L1 and the perceptual loss compare with (student, control,
     gan): edges come out crisper than L1 alone leaves them. Real-ESRGAN takes 0.5."""
@@ -58,6 +61,11 @@ class StageOptions:
     """Pixels up to which both move an image before they look at it, otherwise in every step (gan):
     a power of two, 16 with SqueezeNet or `unshuffled`, whose strides leave a grid else; 0 for as
     published."""
+    shrink: int = 1
+    """How much smaller both see images (gan): at 2 for a quarter of the work, and nobody asks for
+    detail of single pixels, which a small network can only invent; 1 for as published."""
+    discriminator_lr: float = 1.0
+    """The discriminator's learning rate beside the student's (gan), 1 for as published."""
 
     @property
     def distils(self) -> bool:
@@ -79,6 +87,12 @@ class StageOptions:
             found.append(f"{stage}.sharpen_radius must be 0.3 to 20, got {self.sharpen_radius}")
         if self.shift < 0 or self.shift & (self.shift - 1):
             found.append(f"{stage}.shift must be 0 or a power of two, got {self.shift}")
+        if self.shrink < 1:
+            found.append(f"{stage}.shrink must be at least 1, got {self.shrink}")
+        if self.discriminator_lr <= 0:
+            found.append(
+                f"{stage}.discriminator_lr must be more than 0, got {self.discriminator_lr}"
+            )
         if self.steps < 1:
             found.append(f"{stage}.steps must be at least 1, got {self.steps}")
         if self.warmup < 0:

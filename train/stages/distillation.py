@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from kdsr import KDSR, KDSRConfig, KDSRTeacher
 from train.losses.contrast import contrast_loss
+from train.losses.grid import grid_loss
 from train.losses.haarpsi import haarpsi_loss
 from train.losses.terms import colour_loss, kd_l1_loss, kd_loss, l1_loss, shifted
 from train.losses.unsharp import unsharp
@@ -177,6 +178,9 @@ class StudentStage(Stage):
             losses["haarpsi"] = self.options.haarpsi_weight * haarpsi_loss(ours, true)
         if self.options.contrast_weight > 0:
             losses["contrast"] = self.options.contrast_weight * contrast_loss(sr, gt)
+        if self.options.grid_weight > 0:
+            grid = grid_loss(sr, gt, self.model.config.scale)
+            losses["grid"] = self.options.grid_weight * grid
         return losses
 
     def _run(self, forward: Mapping[str, Forward], batch: Batch) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kdsr import KDSRConfig, KDSRTeacher
@@ -53,11 +54,11 @@ class GANStage(StudentStage):
             return self._judge(forward, batch)
         sr, idr_full = self._run(forward, batch)
         batch.sr = sr.detach()
-        seen, wanted = self._shifted(sr, batch), self._wanted(batch.gt)
+        seen, wanted = self._seen(sr, batch), self._wanted(batch.gt)
         losses = self._compare(sr, batch, wanted) | self._distil(idr_full, batch)
         if self.perceptual is not None and self.options.perceptual_weight > 0:
             losses["perceptual"] = self.options.perceptual_weight * self.perceptual(
-                seen, self._shifted(wanted, batch)
+                seen, self._seen(wanted, batch)
             )
         if self.options.gan_weight > 0:
             # Called bare, not as wrapped for several devices: it is not its turn to learn.
@@ -65,14 +66,16 @@ class GANStage(StudentStage):
             losses["gan"] = self.options.gan_weight * vanilla_gan_loss(verdict, real=True)
         return losses
 
-    def _shifted(self, images: Tensor, batch: Batch) -> Tensor:
-        return shifted(images, batch.step, self.options.shift)
+    def _seen(self, images: Tensor, batch: Batch) -> Tensor:
+        """What perceptual network and discriminator look at: images shifted, then shrunk."""
+        moved, shrink = shifted(images, batch.step, self.options.shift), self.options.shrink
+        return F.avg_pool2d(moved, shrink) if shrink > 1 else moved
 
     def _judge(self, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
         assert batch.sr is not None, "the model's turn comes first"
         # One pass for both, as spectral norm changes with every pass. There is no batch norm
         # that would mix the two.
-        both = self._shifted(torch.cat((batch.gt, batch.sr)), batch)
+        both = self._seen(torch.cat((batch.gt, batch.sr)), batch)
         verdicts: Tensor = forward["discriminator"](both)  # pyright: ignore[reportAssignmentType]
         real, fake = verdicts.chunk(2)
         return {

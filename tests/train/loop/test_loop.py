@@ -18,8 +18,9 @@ from tests.support.train_runs import one_thread, tiny_recipe  # noqa: F401 - a f
 from train.errors import TrainingError
 from train.loop.checks import NAN_LIMIT, what_is_not_finite
 from train.loop.loop import Loop, make_loop
-from train.loop.optimizer import learning_rate
+from train.loop.optimizer import build_optimizer, learning_rate, set_rate
 from train.loop.session import open_session
+from train.losses.discriminator import UNetDiscriminator
 from train.losses.terms import l1_loss
 from train.recipes.reading import read_options
 from train.recipes.stages import StageOptions
@@ -290,6 +291,14 @@ def test_the_estimator_has_its_share_of_the_learning_rate(tmp_path: Path) -> Non
     }
     assert moved["network.fuse.weight"] == pytest.approx(1e-2, rel=0.02)
     assert moved["estimator.head.weight"] == pytest.approx(1e-4, rel=0.02)
+
+
+def test_a_discriminator_has_its_share_of_the_learning_rate() -> None:
+    options = StageOptions(warmup=0, lr=1e-2, discriminator_lr=3.0)
+    for module, share in ((UNetDiscriminator(4), 3.0), (KDSR(KDSRConfig(4, 8, 1, 1)), 1.0)):
+        optimizer = build_optimizer(module, options, torch.device("cpu"))
+        set_rate(optimizer, 0, options)
+        assert optimizer.param_groups[-1]["lr"] == pytest.approx(share * 1e-2)
 
 
 def test_a_frozen_estimator_stays_what_it_was_to_the_bit(tmp_path: Path) -> None:

@@ -34,13 +34,15 @@ def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         read_options(
             ["general", "stray", "--sizes", "m", "--batch", "many", "--student.lr", "-1",
-             "--degradation.general.sharp", "7", "--n_feats", "0", "--ema", "1"]
+             "--degradation.general.sharp", "7", "--n_feats", "0", "--ema", "1",
+             "--gan.shrink", "0", "--gan.discriminator_lr", "0"]
         )  # fmt: skip
     message = str(caught.value)
     for part in (
         "unexpected 'stray'", "unknown option sizes; is it size?", "batch: Expected", "many",
         "student: expected 0 <= final_lr <= lr", "sharp is a share, 0 to 1, got 7",
         "n_feats must be an integer from 1 to 1024, got 0", "ema must be at least 0",
+        "gan.shrink must be at least 1", "gan.discriminator_lr must be more than 0",
     ):  # fmt: skip
         assert part in message
 

@@ -5,6 +5,7 @@ import torch
 
 from kdsr import KDSRConfig, KDSRTeacher
 from train.losses.contrast import contrast_loss
+from train.losses.grid import grid_loss
 from train.losses.haarpsi import haarpsi_loss
 from train.losses.terms import colour_loss, kd_l1_loss, kd_loss, shifted
 from train.losses.unsharp import unsharp
@@ -62,7 +63,12 @@ def test_the_student_nears_its_teacher_by_both_distances_that_have_a_weight() ->
 
 
 def test_a_sharper_target_is_for_l1_alone() -> None:
-    weights = {"colour_weight": 3.0, "haarpsi_weight": 0.1, "contrast_weight": 0.3}
+    weights = {
+        "colour_weight": 3.0,
+        "haarpsi_weight": 0.1,
+        "contrast_weight": 0.3,
+        "grid_weight": 50.0,
+    }
     found, sr, batch = losses(0, **weights, sharpen=1.5, sharpen_radius=2.0)
     assert torch.equal(shifted(sr, 0, 2), sr)
     wanted = unsharp(batch.gt, 1.5, 2.0)
@@ -71,6 +77,7 @@ def test_a_sharper_target_is_for_l1_alone() -> None:
     torch.testing.assert_close(found["colour"], 3 * colour_loss(sr, batch.gt, 4))
     torch.testing.assert_close(found["haarpsi"], 0.1 * haarpsi_loss(sr, batch.gt))
     torch.testing.assert_close(found["contrast"], 0.3 * contrast_loss(sr, batch.gt))
+    torch.testing.assert_close(found["grid"], 50 * grid_loss(sr, batch.gt, 4))
 
 
 def test_haarpsi_sees_images_shifted_by_a_pixel_from_step_to_step() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kdsr import KDSRConfig
@@ -26,13 +27,17 @@ class _Seen(nn.Module):
         return self.answer(*images)
 
 
-@pytest.mark.parametrize(("shift", "sharpen"), [(0, 0.0), (8, 0.0), (8, 1.0)])
-def test_perceptual_network_and_discriminator_see_images_shifted_alike(
-    shift: int, sharpen: float
+@pytest.mark.parametrize(
+    ("shift", "sharpen", "shrink"), [(0, 0.0, 1), (8, 0.0, 1), (8, 1.0, 1), (8, 1.0, 2)]
+)
+def test_perceptual_network_and_discriminator_see_images_shifted_and_shrunk_alike(
+    shift: int, sharpen: float, shrink: int
 ) -> None:
     judge = _Seen(lambda images: images.mean(1, keepdim=True))
     perceptual = _Seen(lambda sr, gt: (sr - gt).abs().mean())
-    options = StageOptions(perceptual_weight=1.0, gan_weight=0.1, shift=shift, sharpen=sharpen)
+    options = StageOptions(
+        perceptual_weight=1.0, gan_weight=0.1, shift=shift, sharpen=sharpen, shrink=shrink
+    )
     stage = GANStage(
         KDSRConfig(4, 8, 1, 1), options, composed=True, teacher=None,
         discriminator=judge, perceptual=perceptual,  # pyright: ignore[reportArgumentType]
@@ -42,7 +47,8 @@ def test_perceptual_network_and_discriminator_see_images_shifted_alike(
     stage.losses("discriminator", {"discriminator": judge}, batch)
     assert batch.sr is not None
     wanted = unsharp(batch.gt, sharpen, 8.0) if sharpen else batch.gt
-    sr, gt, sharp = (shifted(images, 5, shift) for images in (batch.sr, batch.gt, wanted))
+    moved = [shifted(images, 5, shift) for images in (batch.sr, batch.gt, wanted)]
+    sr, gt, sharp = (F.avg_pool2d(images, shrink) if shrink > 1 else images for images in moved)
     torch.testing.assert_close(perceptual.calls[0], (sr, sharp), rtol=0, atol=0)
     torch.testing.assert_close(judge.calls[0][0], sr)
     torch.testing.assert_close(judge.calls[1][0], torch.cat((gt, sr)))

@@ -1,0 +1,55 @@
+"""Patterns with the period of an LQ pixel along lines: combs, and edges made of beads."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_SLOPES = (1, 2)
+"""Columns in which a line falls or rises by a row; and those of the image turned by 90 degrees."""
+
+
+def grid_loss(sr: Tensor, gt: Tensor, scale: int, side: int = 8) -> Tensor:
+    """Mean absolute error of what an image has at each place within an LQ pixel, along lines.
+
+    A network that ends in a pixel shuffle makes detail most cheaply by a pattern of its own that
+    comes again with every LQ pixel: an adversarial loss is glad of it, people see edges made of
+    beads. Along a line it stays when it is averaged at each of the `scale` places that a pixel can
+    have within its LQ pixel, while what the image shows does not. Lines run along rows and columns
+    and in eight directions between them, each a pixel wide. `colour_loss` does the same over
+    squares, in which patterns that follow edges cancel. Deviation: not published; weight 0 by
+    default.
+
+    Args:
+        sr: RGB in [0, 1], (B, 3, sH, sW), at least `side * scale` px a side.
+        gt: The same shape.
+        scale: Of the network; at 1 there is nothing to see, and the loss is 0.
+        side: LQ px that are averaged along a line; what is left over does not count.
+
+    Returns:
+        The mean over all lines and directions, a number.
+    """
+    error = sr.float() - gt
+    found = []
+    for lines in (error, error.mT):
+        found += [_periodic(sloped, scale, side) for sloped in (lines, *_sheared(lines))]
+    return torch.stack(found).mean()
+
+
+def _periodic(lines: Tensor, scale: int, side: int) -> Tensor:
+    """Mean magnitude of what comes again every `scale` pixels in the rows of (B, C, H, W)."""
+    b, c, h, w = lines.shape
+    places = lines.reshape(b, c * h, w // scale, scale).transpose(2, 3)
+    places = places - places.mean(2, keepdim=True)
+    return F.avg_pool1d(places.reshape(b, -1, w // scale), side).abs().mean()
+
+
+def _sheared(images: Tensor) -> list[Tensor]:
+    """Images whose rows were lines of each slope; they go on at the other edge."""
+    height, width = images.shape[2:]
+    rows, columns = (torch.arange(n, device=images.device) for n in (height, width))
+    sheared = []
+    for slope in _SLOPES:
+        for drop in (columns // slope, -(columns // slope)):
+            index = (rows[:, None] + drop).remainder(height)
+            sheared.append(images.gather(2, index.expand(images.shape)))
+    return sheared
