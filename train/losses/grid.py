@@ -13,14 +13,14 @@ def grid_loss(sr: Tensor, gt: Tensor, scale: int, side: int = 4) -> Tensor:
 
     A network that ends in a pixel shuffle makes detail most cheaply by a pattern of its own that
     comes again with every LQ pixel: an adversarial loss is glad of it, people see edges made of
-    beads. It stays when pixels of a line are averaged at each of the `scale` places that a pixel
-    can have within its LQ pixel, while most of what an image shows does not. Lines are a pixel wide
-    and run along rows and columns and in twelve directions between them. `colour_loss` averages
-    over squares, in which patterns that follow edges cancel. Deviation: not published; weight 0 by
-    default.
+    beads. It stays when pixels of a line, less what is smooth along it, are averaged at each of the
+    `scale` places that a pixel can have within its LQ pixel, while most of what an image shows does
+    not. Lines are a pixel wide and run along rows and columns and in twelve directions between
+    them. `colour_loss` averages over squares, in which patterns that follow edges cancel.
+    Deviation: not published; weight 0 by default.
 
     Args:
-        sr: RGB in [0, 1], (B, 3, sH, sW), at least `side * scale` px a side.
+        sr: RGB in [0, 1], (B, 3, sH, sW), at least `(side + 2) * scale` px a side.
         gt: The same shape.
         scale: Of the network; at 1 there is nothing to see, and the loss is 0.
         side: LQ px that are averaged along a line; what is left over does not count.
@@ -38,9 +38,13 @@ def grid_loss(sr: Tensor, gt: Tensor, scale: int, side: int = 4) -> Tensor:
 def _periodic(lines: Tensor, scale: int, side: int) -> Tensor:
     """What comes again every `scale` pixels in the rows of (B, C, H, W), `side` times."""
     b, c, h, w = lines.shape
-    places = lines.reshape(b, c * h, w // scale, scale).transpose(2, 3)
+    rows = lines.reshape(b, c * h, w)
+    # Two boxes of one LQ pixel leave slopes as they are, and nothing of what is looked for.
+    smooth = F.avg_pool1d(F.avg_pool1d(rows, scale, 1), scale, 1)
+    detail = rows[..., scale:-scale] - smooth[..., 1:-1]
+    places = detail.reshape(b, c * h, w // scale - 2, scale).transpose(2, 3)
     places = places - places.mean(2, keepdim=True)
-    return F.avg_pool1d(places.reshape(b, -1, w // scale), side)
+    return F.avg_pool1d(places.reshape(b, -1, w // scale - 2), side)
 
 
 def _lines(images: Tensor) -> list[Tensor]:
@@ -54,7 +58,12 @@ def _sheared(images: Tensor) -> list[Tensor]:
     rows, columns = (torch.arange(n, device=images.device) for n in (height, width))
     sheared = []
     for slope in _SLOPES:
-        for drop in (columns // slope, -(columns // slope)):
-            index = (rows[:, None] + drop).remainder(height)
-            sheared.append(images.gather(2, index.expand(images.shape)))
+        for rise in (slope, -slope):
+            whole = torch.div(columns, rise, rounding_mode="floor")
+            part = (columns - whole * rise) / rise  # of the way to the next row
+            index = (rows[:, None] + whole).remainder(height).expand(images.shape)
+            line = images.gather(2, index)
+            if slope > 1:
+                line = line.lerp(images.gather(2, (index + 1).remainder(height)), part)
+            sheared.append(line)
     return sheared
