@@ -11,22 +11,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.timing import default_device, measure
 from kdsr import KDSR, PRESETS, KDSRConfig, KDSRTeacher
 from tools.arguments import parser_of
 from train.losses.discriminator import UNetDiscriminator
-from train.losses.perceptual import load_perceptual
+from train.losses.perceptual import PerceptualLoss, load_perceptual
 from train.losses.terms import kd_loss, l1_loss, vanilla_gan_loss
 from train.losses.unshuffled_discriminator import UnshuffledDiscriminator
 
 SCALE = 4
-DISCRIMINATORS: dict[str, Callable[[], nn.Module]] = {
-    "unet, 64 channels (published)": lambda: UNetDiscriminator(64),
-    "unet, 16 channels": lambda: UNetDiscriminator(16),
-    "unshuffled, 64 channels": lambda: UnshuffledDiscriminator(SCALE, 64),
+DISCRIMINATORS: dict[str, tuple[Callable[[], nn.Module], int]] = {
+    "unet, 64 channels (published)": (lambda: UNetDiscriminator(64), 1),
+    "unet, 16 channels": (lambda: UNetDiscriminator(16), 1),
+    "unet, 32 channels, `--gan.shrink 2`": (lambda: UNetDiscriminator(32), 2),
+    "unshuffled, 64 channels": (lambda: UnshuffledDiscriminator(SCALE, 64), 1),
 }
+"""With how much smaller they and the perceptual network see images."""
 
 
 def main() -> None:
@@ -46,22 +49,21 @@ def main() -> None:
     perceptual = load_perceptual(args.perceptual).to(device)
     jobs: dict[str, Callable[[], object]] = {
         "student": _student(args.size, lq, gt),
-        "perceptual": lambda: perceptual(gt.clone().requires_grad_(), gt).backward(),
     }
-    for name, make in DISCRIMINATORS.items():
+    for name, (make, shrink) in DISCRIMINATORS.items():
         discriminator = make().to(device)
-        jobs[f"{name}: verdict"] = _verdict(discriminator, gt)
-        jobs[f"{name}: turn"] = _turn(discriminator, gt)
+        seen = F.avg_pool2d(gt, shrink)
+        jobs[f"perceptual {shrink}"] = _features(perceptual, seen)
+        jobs[f"{name}: verdict"] = _verdict(discriminator, seen)
+        jobs[f"{name}: turn"] = _turn(discriminator, seen)
     seconds = {name: row.seconds for name, row in measure(jobs, device, args.rounds).items()}
     unit = seconds["student"]
     print(f"{args.size}, {args.batch} x {args.patch}x{args.patch} LQ, {perceptual.network}\n")
     print("| discriminator | L1 and distillation | perceptual | verdict | its own turn | a step |")
     print("|---|---|---|---|---|---|")
-    for name in DISCRIMINATORS:
-        parts = [
-            unit,
-            *(seconds[key] for key in ("perceptual", f"{name}: verdict", f"{name}: turn")),
-        ]
+    for name, (_, shrink) in DISCRIMINATORS.items():
+        keys = (f"perceptual {shrink}", f"{name}: verdict", f"{name}: turn")
+        parts = [unit, *(seconds[key] for key in keys)]
         cells = " | ".join(f"{part / unit:.2f}x" for part in [*parts, sum(parts)])
         print(f"| {name} | {cells} |")
 
@@ -78,6 +80,11 @@ def _student(size: str, lq: Tensor, gt: Tensor) -> Callable[[], object]:
         (l1_loss(sr, gt) + kd_loss(idr_full, target)).backward()
 
     return step
+
+
+def _features(perceptual: PerceptualLoss, gt: Tensor) -> Callable[[], object]:
+    """What the perceptual network sees, back to the picture."""
+    return lambda: perceptual(gt.clone().requires_grad_(), gt).backward()
 
 
 def _verdict(discriminator: nn.Module, gt: Tensor) -> Callable[[], object]:

@@ -50,7 +50,7 @@ class StageOptions:
     GT has it, where L1 smooths it away. 0.3 beside L1; 1 gives flat areas a texture."""
     grid_weight: float = 0.0
     """Weight of the loss on patterns that come again with every LQ pixel along lines (student,
-    control, gan): beside an adversarial loss, 50 keeps edges from being made of beads."""
+    control, gan): beside an adversarial loss, 25 keeps edges from being made of beads."""
     sharpen: float = 0.0
     """Amount of the unsharp mask on what L1 and the perceptual loss compare with (student, control,
     gan): edges come out crisper than L1 alone leaves them. Real-ESRGAN takes 0.5."""
