@@ -47,7 +47,8 @@ class StageOptions:
     of the GT, at hardly any cost in PSNR; beside an adversarial loss it keeps rings away."""
     contrast_weight: float = 0.0
     """Weight of the loss on local contrast (student, control, gan): detail is left as strong as the
-    GT has it, where L1 smooths it away. 0.3 beside L1; 1 gives flat areas a texture."""
+    GT has it, where L1 smooths it away. 0.3 beside L1; 1 gives flat areas a texture unless
+    `grid_weight` is there, too."""
     grid_weight: float = 0.0
     """Weight of the loss on patterns that come again with every LQ pixel along lines (student,
     control, gan): beside an adversarial loss, 25 keeps edges from being made of beads."""
