@@ -61,7 +61,7 @@ class Student(Base):
             fingerprint_of: A model whose IDRs are this one's, too, with its fingerprint.
         """
         self.eval().requires_grad_(False)
-        self._fingerprint = fingerprint(fingerprint_of or self)
+        self._fingerprint = fingerprint_of.fingerprint if fingerprint_of else fingerprint(self)
         self._composed_tail = compose_exactly(self.network.tail)
         return self
 
