@@ -68,9 +68,15 @@ def orthogonalised(matrices: Tensor) -> Tensor:
     """
     a, b, c = _QUINTIC
     wide = matrices.shape[1] <= matrices.shape[2]
-    x = matrices.float() if wide else matrices.float().mT
+    x = (matrices if wide else matrices.mT).float()
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    # Every iterate is a polynomial of x x' times x: the small square alone is iterated.
+    square = torch.bmm(x, x.mT)
+    identity = torch.eye(square.shape[1], device=x.device).expand_as(square)
+    product = identity
     for _ in range(_ITERATIONS):
-        square = x @ x.mT
-        x = a * x + (b * square + c * (square @ square)) @ x
+        factor = torch.baddbmm(square, square, square, beta=b, alpha=c).add_(identity, alpha=a)
+        product = torch.bmm(factor, product)
+        square = torch.bmm(factor, torch.bmm(square, factor))
+    x = torch.bmm(product, x)
     return x if wide else x.mT
