@@ -44,6 +44,23 @@ def test_many_at_once_are_the_same_as_each_alone() -> None:
     torch.testing.assert_close(orthogonalised(many), alone, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("decades", [0, 3, 8])
+@pytest.mark.parametrize("shape", [(2, 32, 288), (2, 288, 32)])
+def test_the_small_square_gives_what_whole_matrices_give(
+    shape: tuple[int, int, int], decades: int
+) -> None:
+    u, _, v = torch.linalg.svd(torch.randn(shape, dtype=torch.float64), full_matrices=False)
+    matrices = u * torch.logspace(0, -decades, 32, dtype=torch.float64) @ v
+    x = matrices / matrices.norm(dim=(1, 2), keepdim=True)
+    for _ in range(5):  # Jordan et al., 2024
+        x = 3.4445 * x - 4.7750 * x @ x.mT @ x + 2.0315 * x @ x.mT @ x @ x.mT @ x
+    torch.testing.assert_close(orthogonalised(matrices).double(), x, rtol=0, atol=1e-3)
+
+
+def test_a_gradient_of_zero_moves_nothing() -> None:
+    assert not orthogonalised(torch.zeros(1, 8, 24)).any()
+
+
 def test_kernels_move_by_the_rate_and_vectors_as_by_adam() -> None:
     model, other = network(), network()
     before = copy.deepcopy(model.state_dict())
