@@ -152,7 +152,25 @@ class ComfyServer:
 
 
 def start(comfyui: Path, base: Path, *options: str, pack: Path | None = PACK) -> ComfyServer:
-    """Starts a ComfyUI that leaves its own folder alone; stop it with `stop`."""
+    """Starts a ComfyUI that leaves its own folder alone; stop it with `stop`.
+
+    One that was found, not named by COMFYUI_DIR, and that does not start without the pack either is
+    skipped: its environment lacks something. Any other that does not start is a failure.
+    """
+    server = _launch(comfyui, base, *options, pack=pack)
+    if _answers(server):
+        return server
+    stop(server)
+    if pack is not None and "COMFYUI_DIR" not in os.environ:
+        alone = _launch(comfyui, base / "alone", pack=None)
+        starts = _answers(alone)
+        stop(alone)
+        if not starts:
+            pytest.skip(f"{comfyui} does not start, without this pack neither:\n{alone.log[-300:]}")
+    pytest.fail(f"ComfyUI {comfyui} did not start:\n{server.log[-3000:]}")
+
+
+def _launch(comfyui: Path, base: Path, *options: str, pack: Path | None) -> ComfyServer:
     for folder in ("custom_nodes", "input", "output", "models", "user", "temp"):
         (base / folder).mkdir(parents=True, exist_ok=True)
     if pack is not None and not (base / "custom_nodes" / "kdsr").exists():
@@ -173,17 +191,19 @@ def start(comfyui: Path, base: Path, *options: str, pack: Path | None = PACK) ->
             cwd=comfyui, stdout=sink, stderr=subprocess.STDOUT,
             env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
-    server = ComfyServer(comfyui, f"http://127.0.0.1:{port}", base, log, _version(comfyui), process)
+    return ComfyServer(comfyui, f"http://127.0.0.1:{port}", base, log, _version(comfyui), process)
+
+
+def _answers(server: ComfyServer) -> bool:
     end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and process.poll() is None:
+    while time.monotonic() < end and server.process.poll() is None:
         try:
             server.get("/system_stats")
         except OSError:  # noqa: PERF203 - it waits anyway
             time.sleep(0.2)
         else:
-            return server
-    stop(server)
-    pytest.fail(f"ComfyUI {comfyui} did not start:\n{server.log[-3000:]}")
+            return True
+    return False
 
 
 def stop(server: ComfyServer) -> None:
