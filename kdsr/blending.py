@@ -1,4 +1,4 @@
-"""From faithful to crisp: the weights between two models of one descent."""
+"""Models between two of one descent: from faithful to crisp, or what both have learnt."""
 
 import torch
 
@@ -8,7 +8,7 @@ from .options import CRISPNESSES
 
 
 @torch.no_grad()
-def blend_models(faithful: KDSR, crisp: KDSR, weight: float) -> KDSR:
+def blend_models(faithful: KDSR, crisp: KDSR, weight: float, *, estimators: bool = False) -> KDSR:
     """Mixes the super-resolution networks of two models, weight by weight.
 
     A network that was trained on from another (adversarially, from one trained on L1) stays close
@@ -16,10 +16,15 @@ def blend_models(faithful: KDSR, crisp: KDSR, weight: float) -> KDSR:
     al., CVPR 2019). The estimator has to be the same, as `--gan.estimator_lr 0` keeps it: then the
     result's IDRs mean what they mean to both, and readings and references hold.
 
+    With `estimators`, two models that were trained on from one, each on its own degradations,
+    become one that serves both ("Model soups", Wortsman et al., ICML 2022). Its IDRs mean nothing
+    to either, so that it has no calibration: `train/calibrate.py` makes one.
+
     Args:
         faithful: Weight 0.
-        crisp: Weight 1; of the same size, with the same estimator.
+        crisp: Weight 1; of the same size, with the same estimator unless `estimators`.
         weight: One of `CRISPNESSES`; above 1 it goes beyond `crisp`.
+        estimators: Whether the estimators may differ, and are mixed too.
 
     Returns:
         A new model, on the CPU, with a fingerprint of its own.
@@ -40,17 +45,18 @@ def blend_models(faithful: KDSR, crisp: KDSR, weight: float) -> KDSR:
         for key in own
         if key.startswith("estimator.") and not torch.equal(own[key].cpu(), others[key].cpu())
     ]
-    if differing:
+    if differing and not estimators:
         raise ConfigError(
             f"the models estimate differently ({len(differing)} tensors of their estimators "
             "differ), so that an IDR of one means nothing to the other; blend a model with one "
-            "that was trained on from it with a frozen estimator (--gan.estimator_lr 0)"
+            "that was trained on from it with a frozen estimator (--gan.estimator_lr 0), or mix "
+            "the estimators, too (--estimators)"
         )
     blended = KDSR(faithful.config)
     blended.load_state_dict(
         {key: own[key].cpu().lerp(others[key].cpu().float(), weight) for key in own}
     )
-    blended.calibration = faithful.calibration
+    blended.calibration = None if differing else faithful.calibration
     blended.metadata = {**faithful.metadata, "blend": f"{weight:g}"}
     blended.freeze()
     return blended

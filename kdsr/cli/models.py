@@ -63,7 +63,8 @@ def blend_models(arguments: argparse.Namespace) -> int:
     overwrite: bool = arguments.overwrite
     read = (arguments.faithful, arguments.crisp)
     check_output(arguments.output, (".safetensors",), "models", read, overwrite=overwrite)
-    model = blended(load(arguments.faithful), load(arguments.crisp), arguments.weight)
+    pair = load(arguments.faithful), load(arguments.crisp)
+    model = blended(*pair, arguments.weight, estimators=arguments.estimators)
     save_checkpoint(model, arguments.output, overwrite=overwrite)
     say(f"saved {arguments.output}: fingerprint {model.fingerprint}")
     return 0

@@ -60,6 +60,12 @@ def make_parser() -> argparse.ArgumentParser:
     blend.add_argument("faithful", help=_MODEL_HELP)
     blend.add_argument("crisp", help="one that was trained on from it")
     blend.add_argument("weight", type=float, help=f"0 is faithful, 1 crisp, up to {CRISPNESSES[1]}")
+    blend.add_argument(
+        "--estimators",
+        action="store_true",
+        help="mix the estimators, too: of models that were trained on apart, each on its own "
+        "degradations; train/calibrate.py then says what the result's IDRs mean",
+    )
     blend.add_argument("-o", "--output", type=_path, required=True, help="ends in .safetensors")
     blend.add_argument("--overwrite", action="store_true")
     _add_bake(commands.add_parser("bake", help="write networks for other programs"))

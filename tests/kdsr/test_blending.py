@@ -56,6 +56,30 @@ def test_models_that_estimate_differently_are_refused(tiny) -> None:
         kdsr.blend_models(tiny, make_tiny(scale=2), 0.5)
 
 
+def test_models_that_were_trained_apart_are_mixed_with_their_estimators(
+    tiny, tmp_path: Path
+) -> None:
+    apart = make_tiny(seed=3)
+    made = kdsr.blend_models(tiny, apart, 0.25, estimators=True)
+    a, b = tiny.state_dict(), apart.state_dict()
+    for key, value in made.state_dict().items():
+        torch.testing.assert_close(value, 0.75 * a[key] + 0.25 * b[key])
+    paths = [str(tmp_path / f"{name}.safetensors") for name in "abc"]
+    for path, model in zip(paths, (tiny, apart), strict=False):
+        save_checkpoint(model, path)
+    command = ["blend-models", *paths[:2], "0.25", "-o", paths[2]]
+    assert main(command) == 2
+    assert main([*command, "--estimators"]) == 0
+    assert kdsr.load(paths[2]).fingerprint == made.fingerprint
+
+
+def test_a_calibration_holds_for_one_estimator_alone(bundled) -> None:
+    real = kdsr.load("kdsr-s-x4-real")
+    assert kdsr.blend_models(bundled, real, 0.5, estimators=True).calibration is None
+    crisp = kdsr.load("kdsr-s-x4-crisp")
+    assert kdsr.blend_models(bundled, crisp, 0.5, estimators=True).calibration is not None
+
+
 def test_the_command_writes_what_the_library_makes(tiny, tmp_path: Path, capsys) -> None:
     crisp = crisp_of(tiny)
     for name, model in (("a", tiny), ("b", crisp)):
