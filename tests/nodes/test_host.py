@@ -148,7 +148,7 @@ def test_a_download_stops_where_comfyui_is_told_to_stop(host: Host, monkeypatch)
     threading.Timer(0.5, mm.interrupt_current_processing).start()
     with pytest.raises(mm.InterruptProcessingException):
         host.node("KDSR_Load").execute("kdsr-s-x4", "auto", "kdsr-tests/none/tiny.safetensors")
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 2
 
 
 def test_linked_inputs_are_left_to_execution(host: Host) -> None:
