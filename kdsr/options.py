@@ -6,6 +6,13 @@ from .errors import ConfigError
 
 DEFAULT_MODEL = "kdsr-s-x4"
 """What is used where no model is named."""
+PURPOSES = {
+    "photo": "photographs whose past is unknown: crisp, at home with noise and JPEG",
+    "faithful": "restores without invention, closest to the original",
+    "old": "old or recompressed pictures: strong blocks, noise and blur",
+}
+"""What people have, and what the models for it do; the factor chooses the file
+(`kdsr.files.catalog`)."""
 DTYPE_NAMES = ("auto", "fp32", "fp16", "bf16")
 """Number formats by name; see `kdsr.tiles.precision`."""
 EXPORT_DTYPE_NAMES = ("fp32", "fp16")

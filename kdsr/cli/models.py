@@ -4,11 +4,12 @@ import argparse
 
 from ..blending import blend_models as blended
 from ..errors import printable
-from ..files.catalog import list_models
+from ..files.catalog import list_models, models_by_factor
 from ..files.loading import find_file, load
 from ..files.weights import convert as convert_checkpoint
 from ..files.weights import load_checkpoint, save_checkpoint
 from ..model import KDSR
+from ..options import PURPOSES
 from .outputs import check_output
 from .streams import say
 
@@ -40,7 +41,13 @@ def info(arguments: argparse.Namespace) -> int:
 
 
 def models(_: argparse.Namespace) -> int:
-    """Lists the catalog."""
+    """Lists the purposes and the catalog."""
+    for purpose, words in PURPOSES.items():
+        found = models_by_factor(list_models(), purpose)
+        files = ", ".join(f"x{factor} {found[factor].name}" for factor in sorted(found))
+        say(f"{purpose}  {words}")
+        say(f"    {files}")
+    say("")
     for entry in list_models():
         place = "bundled" if entry.bundled else f"hf://{entry.hub_id}"
         say(f"{entry.name}  x{entry.scale}  {entry.purpose}  ({place}, {entry.licence})")

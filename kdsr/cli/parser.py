@@ -14,6 +14,7 @@ from ..options import (
     DTYPE_NAMES,
     EXPORT_DTYPE_NAMES,
     MAP_CELLS,
+    PURPOSES,
     STRENGTHS,
     WRAPS,
 )
@@ -23,7 +24,7 @@ from ..video.containers import CODECS
 from ..video.options import LOOKS, VideoOptions
 
 _MODELS_HELP = (
-    "a name from `kdsr models`, a .safetensors, .pt or .pth file, or "
+    f"{', '.join(PURPOSES)} (the size chooses the file), a name from `kdsr models`, a .safetensors, .pt or .pth file, or "
     "hf://owner/repo/file.safetensors[@revision]"
 )
 _MODEL_HELP = f"{_MODELS_HELP} (default: {DEFAULT_MODEL})"

@@ -10,14 +10,13 @@ from tqdm import tqdm
 from ..errors import printable
 from ..estimation.maps import idr_map
 from ..estimation.regions import Regions
-from ..files.catalog import list_models
-from ..files.choosing import models_by_factor
+from ..files.catalog import list_models, models_by_factor
 from ..files.images import DecodedImage
 from ..files.loading import load
 from ..idr import IDR
 from ..meaning.strength import with_strength
 from ..model import KDSR
-from ..options import DEFAULT_MODEL, WRAPS
+from ..options import DEFAULT_MODEL, PURPOSES, WRAPS
 from ..upscaling.passes import plan_passes
 from ..upscaling.resized import upscale_to
 from ..upscaling.sizes import OutputSize
@@ -53,8 +52,9 @@ class Models:
         self._loaded: dict[int, KDSR] = {}
         self._names: dict[int, str] = {}
         of_one = idr is not None or arguments.one_idr or arguments.crispness != 1
-        if arguments.model is None and arguments.size is not None and not of_one:
-            found = models_by_factor(list_models())
+        purpose = "faithful" if arguments.model is None else arguments.model
+        if purpose in PURPOSES and arguments.size is not None and not of_one:
+            found = models_by_factor(list_models(), purpose)
             self._names = {factor: entry.name for factor, entry in found.items()}
             return
         model = load(arguments.model or DEFAULT_MODEL, crispness=arguments.crispness).to(

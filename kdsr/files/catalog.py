@@ -1,10 +1,12 @@
 """The models that have a name: bundled with the package, or published on the Hub."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import HubError
+from ..options import PURPOSES
 
 CATALOG = Path(__file__).with_name("catalog.json")
 """What `list_models` reads."""
@@ -34,6 +36,8 @@ class CatalogEntry:
     """What it is for, in a few words."""
     degradations: str
     """What it was trained on, in words."""
+    serves: str | None = None
+    """The purpose that it is the bundled model of, for its factor; see `models_by_factor`."""
     faithful: str | None = None
     """The model that a crisp one was trained on from; `crispness` blends the two."""
 
@@ -54,8 +58,20 @@ def list_models() -> list[CatalogEntry]:
     return [CatalogEntry(**entry) for entry in entries]
 
 
+def models_by_factor(
+    entries: Iterable[CatalogEntry], purpose: str = "faithful"
+) -> dict[int, CatalogEntry]:
+    """The bundled models of a purpose, by factor; nothing is downloaded that nobody named.
+
+    Args:
+        entries: The catalog.
+        purpose: One of `PURPOSES`.
+    """
+    return {entry.scale: entry for entry in entries if entry.bundled and entry.serves == purpose}
+
+
 def find_model(name: str, entries: list[CatalogEntry]) -> CatalogEntry:
-    """The entry of that name.
+    """The entry of that name; of a purpose, the one with the largest factor.
 
     Raises:
         HubError: Naming the models there are.
@@ -63,7 +79,10 @@ def find_model(name: str, entries: list[CatalogEntry]) -> CatalogEntry:
     for entry in entries:
         if entry.name == name:
             return entry
+    if found := models_by_factor(entries, name):
+        return found[max(found)]
     raise HubError(
-        f"unknown model {name!r}: choose {', '.join(entry.name for entry in entries)}, a path to a "
+        f"unknown model {name!r}: choose {', '.join(PURPOSES)}, "
+        f"{', '.join(entry.name for entry in entries)}, a path to a "
         ".safetensors, .pt or .pth file, or hf://owner/repo/file.safetensors[@revision]"
     )

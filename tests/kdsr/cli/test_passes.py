@@ -31,7 +31,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[int, KDSR]:
         entries.append({
             "name": name, "repo": None, "file": path.name, "revision": None, "licence": "none",
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "scale": scale,
-            "purpose": "tests", "degradations": "none",
+            "purpose": "tests", "degradations": "none", "serves": "faithful",
         })  # fmt: skip
     (tmp_path / "catalog.json").write_text(json.dumps(entries))
     monkeypatch.setattr(catalog, "CATALOG", tmp_path / "catalog.json")
