@@ -19,6 +19,7 @@ from torch import Tensor
 import kdsr
 from kdsr.files.images import read_image
 from kdsr.options import DEFAULT_MODEL
+from kdsr.pixels import to_bytes
 
 ROOT = Path(__file__).parents[1]
 CROP, ZOOM = 120, 4  # SR pixels shown, and how much larger
@@ -90,7 +91,7 @@ def figure(ways: list[Way], whole: Tensor, numbers: list[str], pitch: int) -> Im
         shown = [way.sr, (way.sr - whole).abs() * BRIGHTER]
         for row, picture in enumerate(shown):
             crop = picture[0, :, y : y + CROP, x : x + CROP].clamp(0, 1)
-            pixels = (crop.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+            pixels = to_bytes(crop.permute(1, 2, 0)).numpy()
             large = Image.fromarray(pixels).resize((side, side), Image.Resampling.NEAREST)
             sheet.paste(large, (left, text + gap // 2 + row * (side + gap)))
         note = f"difference from the whole image, x{BRIGHTER}"

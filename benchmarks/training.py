@@ -30,6 +30,7 @@ from benchmarks.timing import default_device, measure, synchronize
 from kdsr import KDSR, KDSRTeacher
 from kdsr.files.weights import save_checkpoint
 from kdsr.network.config import KDSRConfig
+from kdsr.pixels import on_grid
 from tools.arguments import parser_of
 from train.data.cache import ImageCache, open_cache
 from train.data.crops import CropSampler
@@ -117,7 +118,7 @@ class PlainStep:
             groups=b * c,
         ).reshape(b, c, h, w)
         lq = resize_bicubic(blurred, (h // self.scale, w // self.scale))
-        return (lq * 255).round().clamp(0, 255) / 255
+        return on_grid(lq)
 
     def __call__(self) -> None:
         """Degrades, runs both networks forwards, the student backwards, and updates it."""

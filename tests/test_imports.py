@@ -15,7 +15,7 @@ FOR_TYPE_CHECKERS = {"typing_extensions"}
 
 LIBRARY = (
     ("errors", "memory", "hushing", "atomic", "packing", "reading"),
-    ("options", "floats", "idr"),
+    ("options", "floats", "pixels", "idr"),
     ("network",),
     ("tiles",),
     ("estimation",),
@@ -35,7 +35,7 @@ LIBRARY = (
 """Floors of `kdsr/`, the lowest first: each imports only from its own folder and from below."""
 
 TRAINING = (
-    ("errors",),
+    ("errors", "colour"),
     ("cards",),
     ("degradation",),
     ("data",),

@@ -10,6 +10,7 @@ from PIL import Image
 
 import kdsr
 from kdsr.files.images import read_image
+from kdsr.pixels import to_bytes
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,9 +19,7 @@ def main() -> None:
     """Writes docs/images/before-after.jpg."""
     lq = read_image(ROOT / "samples" / "example.png").rgb
     sr = kdsr.load().upscale(lq)
-    before, after = (
-        Image.fromarray((x[0] * 255).round().byte().permute(1, 2, 0).numpy()) for x in (lq, sr)
-    )
+    before, after = (Image.fromarray(to_bytes(x[0]).permute(1, 2, 0).numpy()) for x in (lq, sr))
     sheet = Image.new("RGB", (2 * after.width + 8, after.height), "white")
     sheet.paste(before.resize(after.size, Image.Resampling.NEAREST), (0, 0))
     sheet.paste(after, (after.width + 8, 0))

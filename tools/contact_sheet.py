@@ -17,6 +17,7 @@ from torch import Tensor
 import kdsr
 from kdsr.files.images import read_image
 from kdsr.options import DEFAULT_MODEL
+from kdsr.pixels import to_bytes
 from tools.arguments import parser_of
 from train.data.images import find_images
 
@@ -39,7 +40,7 @@ def main() -> None:
     columns = ["low quality", "bicubic", *models, *(folder.name for folder in arguments.made)]
     sheet = torch.cat([torch.cat(row, dim=2) for row in rows], dim=1)
     image = Image.new("RGB", (sheet.shape[2], sheet.shape[1] + _LABEL), "white")
-    pixels = (sheet.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    pixels = to_bytes(sheet).permute(1, 2, 0).numpy()
     image.paste(Image.fromarray(pixels), (0, _LABEL))
     draw, width = ImageDraw.Draw(image), sheet.shape[2] // len(columns)
     for index, name in enumerate(columns):

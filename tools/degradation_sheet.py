@@ -8,11 +8,11 @@ What each picture shows stands below it, in the words of `--show`.
 from pathlib import Path
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from kdsr.pixels import to_bytes
 from tools.arguments import parser_of
 from train.data.images import load_image
 from train.degradation.banding import Banded
@@ -80,7 +80,7 @@ def draw(cells: list[tuple[str, Tensor]]) -> Image.Image:
 
 def _enlarged(picture: Tensor) -> Image.Image:
     large = F.interpolate(picture[None], scale_factor=_ENLARGED, mode="nearest")[0]
-    pixels = (large * 255).round().to(torch.uint8).permute(1, 2, 0)
+    pixels = to_bytes(large).permute(1, 2, 0)
     return Image.fromarray(np.ascontiguousarray(pixels.numpy()))
 
 

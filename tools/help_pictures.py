@@ -19,6 +19,7 @@ from kdsr.estimation.grid import estimate_local
 from kdsr.estimation.maps import idr_map
 from kdsr.files.images import read_image
 from kdsr.meaning.report import draw_report
+from kdsr.pixels import to_bytes
 from tests.support import comfy_server
 from tests.support.comfy_browser import Frontend, frontend
 from tests.support.comfy_workflows import NAMES
@@ -49,7 +50,7 @@ load.connect(0, upscale, upscale.findInputSlot('idr'))
 
 def to_image(pixels: Tensor) -> Image.Image:
     """(1, 3, H, W) in [0, 1]."""
-    array = (pixels[0].permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8)
+    array = to_bytes(pixels[0].permute(1, 2, 0))
     return Image.fromarray(array.numpy())
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..atomic import writing
 from ..errors import ImageError
 from ..memory import explaining_shortage, is_out_of_memory
+from ..pixels import to_bytes, to_words
 from ..reading import reading
 from .deep_color import check_readable, is_deep, read_deep, write_png, write_tiff
 from .image_formats import LONGEST_SIDES, WRITE_SUFFIXES
@@ -30,6 +31,7 @@ _TURNS = {
 }
 """EXIF orientation -> what sets it upright."""
 _FAST, _SMALL = 1, 9  # of zlib, for PNG
+_BAND = 256  # rows at a time
 
 
 @dataclass(frozen=True)
@@ -180,8 +182,7 @@ def _write(
     check_format(path, transparent=pixels.shape[0] == 4, size=(height, width))
     suffix = path.suffix.lower()
     if like.grey:
-        grey = pixels[:3].float().mean(0, keepdim=True).to(pixels.dtype)
-        pixels = torch.cat((grey, pixels[3:]))
+        pixels = _greyed(pixels)
     deep = like.deep and suffix in _DEEP_SUFFIXES
     array = _to_array(pixels, deep)
     try:
@@ -211,10 +212,20 @@ class _PythonFile(io.FileIO):
 
 def _to_array(pixels: Tensor, deep: bool) -> np.ndarray:
     pixels = rearrange(pixels, "c h w -> h w c")
-    if pixels.dtype == torch.uint8:
-        return np.ascontiguousarray(pixels.numpy())
-    scaled = pixels * (65535 if deep else 255)
-    return scaled.round_().clamp_(0, 65535).numpy().astype(np.uint16 if deep else np.uint8)
+    if pixels.dtype != torch.uint8:
+        return to_words(pixels) if deep else to_bytes(pixels).numpy()
+    return np.ascontiguousarray(pixels.numpy())
+
+
+def _greyed(pixels: Tensor) -> Tensor:
+    """(3 or 4, H, W) -> (1 or 2, H, W): the mean of the colours, of bytes rounded to a byte."""
+    grey = pixels.new_empty(pixels.shape[0] - 2, *pixels.shape[1:])
+    grey[1:] = pixels[3:]
+    for top in range(0, pixels.shape[1], _BAND):  # a copy of a large image would not fit beside it
+        rows = slice(top, top + _BAND)
+        mean = pixels[:3, rows].float().mean(0)
+        grey[0, rows] = mean if pixels.is_floating_point() else mean.round_()
+    return grey
 
 
 def _save_8_bit(

@@ -11,6 +11,7 @@ from ..idr import IDR
 from ..memory import explaining_shortage
 from ..network.models import Student
 from ..options import UpscaleOptions
+from ..pixels import store
 from ..tiles.checks import check_images, check_out
 from ..tiles.precision import pick_dtype
 from ..tiles.windows import CancelledFn, ProgressFn, ask_cancelled
@@ -114,9 +115,7 @@ def upscale_regions(
             done += area
             if progress is not None:
                 progress(done, total)
-        blended.clamp_(0, 1)  # the weights sum to 1 only up to rounding
-        if apart:
-            out[frame].copy_(blended.mul_(255).round_() if out.dtype == torch.uint8 else blended)
+        store(out[frame], blended)  # clamped: the weights sum to 1 only up to rounding
     return out
 
 

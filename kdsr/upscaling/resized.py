@@ -13,6 +13,7 @@ from ..estimation.regions import Regions
 from ..idr import IDR
 from ..memory import explaining_shortage
 from ..network.models import Student
+from ..pixels import WORD, on_grid, store
 from ..tiles.checks import check_alpha, check_images, check_out
 from ..tiles.windows import ProgressFn
 from .blended import upscale
@@ -91,7 +92,7 @@ def upscale_to(
             opacity = alpha[frames].float().cpu()
             resized = resize(opacity, (height, width), wrap)
             # The filter's weights sum to 1 almost; what is opaque must stay so when cut to 8 bits.
-            _store(out[frames, 3:], (resized * 65535).round_().div_(65535))
+            store(out[frames, 3:], on_grid(resized, WORD))
             colour = bleed(colour.float().cpu(), opacity)
         some = idr[frames] if isinstance(idr, IDR) and len(idr) > 1 else idr
         report = _share(progress, frames, b)
@@ -99,13 +100,8 @@ def upscale_to(
         if growing is not None:
             growing(frames.start, sr)
         upscale(model, colour, some, out=sr, wrap=wrap, progress=report, **options)
-        _store(out[frames, :3], resize(sr, (height, width), wrap))
+        store(out[frames, :3], resize(sr, (height, width), wrap))
     return out
-
-
-def _store(target: Tensor, values: Tensor) -> None:
-    values = values.clamp_(0, 1)
-    target.copy_(values.mul_(255).round_() if target.dtype == torch.uint8 else values)
 
 
 def resize(images: Tensor, size: tuple[int, int], wrap: tuple[bool, bool]) -> Tensor:

@@ -13,6 +13,7 @@ from ..memory import explaining_shortage
 from ..network.baked import BakedKDSR, bytes_per_pixel
 from ..network.models import Student
 from ..options import UpscaleOptions
+from ..pixels import store
 from ..tiles.checks import check_computed, check_images, check_out
 from ..tiles.memory import SMALLEST_TILE, Step, free_memory
 from ..tiles.plan import Span, TilePlan, plan_tiles
@@ -189,9 +190,7 @@ class _Frames:
             row, column = row.scaled(s), column.scaled(s)
             part = tile[:, row.inner, column.inner]
             check_computed(part)
-            part.clamp_(0, 1)
-            target = self.out[index][:, row.own, column.own]
-            target.copy_(part.mul_(255).round_() if target.dtype == torch.uint8 else part)
+            store(self.out[index][:, row.own, column.own], part)
 
     def _plan(self, tile: int | None) -> TilePlan:
         height, width = self.lq.shape[-2:]

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..pixels import to_words
 from .pyav import load_av
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Colour:
 
     def to_frame(self, rgb: Tensor) -> "av.VideoFrame":
         """Codes an image, (H, W, 3), float in [0, 1] if deep, else uint8, for the encoder."""
-        pixels = rgb.mul(65535).round_().numpy().astype(np.uint16) if self.deep else rgb.numpy()
+        pixels = to_words(rgb) if self.deep else rgb.numpy()
         frame = load_av().VideoFrame.from_ndarray(pixels, "rgb48le" if self.deep else "rgb24")
         return frame.reformat(
             format=self.pixel_format,

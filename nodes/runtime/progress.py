@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import comfy.model_management as mm
 import comfy.utils
-import torch
 from torch import Tensor
+
+from ...kdsr.pixels import to_bytes
 
 _STEPS = 1000
 _PREPARED = 10
@@ -74,4 +75,4 @@ class Progress:
 def _to_pil(picture: Tensor):
     from PIL import Image
 
-    return Image.fromarray((picture.float().clamp(0, 1) * 255).round().to(torch.uint8).numpy())
+    return Image.fromarray(to_bytes(picture.float()).numpy())

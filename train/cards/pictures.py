@@ -4,12 +4,12 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from PIL import Image
 from torch import Tensor
 
 from kdsr import KDSR
 from kdsr.files.images import read_image
+from kdsr.pixels import to_bytes
 
 _GAP = 8  # px between the two pictures of a thumbnail
 
@@ -51,7 +51,7 @@ class SamplePair:
 
 
 def _picture(image: Tensor) -> Image.Image:
-    pixels = (image[0].clamp(0, 1) * 255).round().to(torch.uint8)
+    pixels = to_bytes(image[0])
     return Image.fromarray(pixels.permute(1, 2, 0).numpy())
 
 

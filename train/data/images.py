@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kdsr.errors import ImageError
 from kdsr.files.images import read_image
+from kdsr.pixels import to_bytes
 from train.errors import DataError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif"}
@@ -62,7 +63,7 @@ def read_rgb(path: Path) -> np.ndarray:
         rgb = read_image(path).rgb
     except ImageError as error:
         raise DataError(f"{path} cannot be decoded: {error}") from None
-    pixels = (rgb[0] * 255).round_().to(torch.uint8)
+    pixels = to_bytes(rgb[0])
     return rearrange(pixels, "c h w -> h w c").numpy()
 
 

@@ -7,17 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from train.colour import from_ycbcr, to_ycbcr
 from train.degradation.checks import require_shares
-
-_TO_YCC = torch.tensor(
-    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
-)
-
-
-def luma(images: Tensor) -> Tensor:
-    """Y of JFIF, (B, 1, H, W), of RGB images (B, 3, H, W) of any range."""
-    weights = images.new_tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)
-    return (images * weights).sum(1, keepdim=True)
 
 
 @dataclass(frozen=True)
@@ -50,15 +41,14 @@ class Subsampled:
     def apply(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> the same, luma unchanged but where colours leave [0, 1]."""
         height, width = images.shape[2:]
-        matrix = _TO_YCC.to(images)
-        ycc = torch.einsum("ij,bjhw->bihw", matrix, images)
+        ycc = to_ycbcr(images)
         padded = F.pad(ycc[:, 1:], (0, width % 2, 0, height % 2), mode="replicate")
         small = F.avg_pool2d(padded, 2)
         mode = "nearest" if self.replicated else "bilinear"
         align = None if self.replicated else False
         chroma = F.interpolate(small, scale_factor=2, mode=mode, align_corners=align)
         ycc = torch.cat((ycc[:, :1], chroma[:, :, :height, :width]), 1)
-        return torch.einsum("ij,bjhw->bihw", matrix.inverse(), ycc).clamp(0, 1)
+        return from_ycbcr(ycc).clamp(0, 1)
 
     def describe(self) -> str:
         """In words."""

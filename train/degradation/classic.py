@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from kdsr.errors import ConfigError
+from kdsr.pixels import on_grid
 from train.degradation.blur import blur_and_downscale
 from train.degradation.draws import noise_seeds, uniforms
 from train.degradation.noise import add_gaussian_noise
@@ -101,7 +102,7 @@ class ClassicDegradation:
         lq = blur_and_downscale(gt, p.sigma_long, p.sigma_short, p.angle, self.scale)
         # The official code rounds once, after the noise.
         lq = add_gaussian_noise(lq, p.noise, torch.zeros(len(gt), dtype=torch.bool), p.seeds)
-        return (lq * 255).round().clamp(0, 255) / 255
+        return on_grid(lq)
 
     def describe(self, parameters: ClassicParameters) -> list[str]:
         """What was drawn for each sample, in words."""

@@ -11,6 +11,7 @@ from PIL import Image, features
 from torch import Tensor
 
 from kdsr.errors import ConfigError
+from kdsr.pixels import to_bytes
 from train.degradation.checks import require_range, require_shares
 
 Format = Literal["webp", "avif", "jpeg444"]
@@ -72,7 +73,7 @@ class Encoded:
 
     def apply(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> the same, on the 8-bit grid."""
-        pixels = rearrange((images * 255).round().byte().cpu(), "b c h w -> b h w c").numpy()
+        pixels = rearrange(to_bytes(images).cpu(), "b c h w -> b h w c").numpy()
         decoded = np.stack([self._through(image) for image in pixels])
         made = rearrange(torch.from_numpy(decoded), "b h w c -> b c h w")
         return made.to(images) / 255

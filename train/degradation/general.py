@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from kdsr.errors import ConfigError
+from kdsr.pixels import on_grid
 from train.degradation.blur import blur, blur_and_downscale, blur_beside_x4
 from train.degradation.draws import noise_seeds, uniforms
 from train.degradation.jpeg import jpeg
@@ -143,7 +144,7 @@ class GeneralDegradation:
             if resampled is not None:
                 lq[row] = resampled.resize(self._blurred(gt, p, row), size)[0]
         lq = add_gaussian_noise(lq, p.noise, p.grey, p.seeds)
-        lq = (lq * 255).round().clamp(0, 255) / 255
+        lq = on_grid(lq)
         return jpeg(apply_more(lq, p.more), p.quality)
 
     def _blurred(self, gt: Tensor, p: GeneralParameters, row: int) -> Tensor:

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from train.colour import luma_full_range
 from train.degradation.checks import require_range, require_shares
-from train.degradation.chroma import luma
 from train.degradation.draws import normals
 from train.degradation.kernels import gaussian_taps
 
@@ -63,7 +63,7 @@ class Grained:
 
     def apply(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> the same, clamped; all images get the same field."""
-        bright = luma(images)
+        bright = luma_full_range(images)
         response = 2 * (bright * (1 - bright)).clamp(min=0).sqrt()
         field = self.field(images.shape[2], images.shape[3]).to(images)
         return (images + self.strength / 255 * response * field).clamp(0, 1)

@@ -10,6 +10,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from kdsr.pixels import levels, to_bytes
+from train.colour import from_ycbcr, to_ycbcr
+
 # Annex K of the standard, as libjpeg scales them by quality.
 _LUMA = (
     "16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 "
@@ -42,16 +45,16 @@ def jpeg(images: Tensor, quality: Tensor, *, transposed_luma: bool = False) -> T
 
 def _compress(images: Tensor, quality: Tensor, transposed_luma: bool) -> Tensor:
     h, w = images.shape[2:]
-    bytes_ = (images.clamp(0, 1) * 255).round()
+    bytes_ = levels(images)
     padded = F.pad(bytes_, (0, -w % 16, 0, -h % 16), mode="replicate")
-    ycc = torch.einsum("ij,bjhw->bihw", _colour_matrix().to(images), padded)
+    ycc = to_ycbcr(padded)
     luma_table, chroma_table = (_scaled(t, quality).to(images) for t in _tables(transposed_luma))
     luma = _through_blocks(ycc[:, :1].round() - 128, luma_table)
     chroma = _through_blocks(F.avg_pool2d(ycc[:, 1:], 2).round(), chroma_table)
     # libjpeg's "fancy" upsampling is this triangle filter.
     chroma = F.interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)
     ycc = torch.cat((luma + 128, chroma), 1)
-    rgb = torch.einsum("ij,bjhw->bihw", _colour_matrix().inverse().to(images), ycc)
+    rgb = from_ycbcr(ycc)
     return rgb[:, :, :h, :w].round().clamp(0, 255) / 255
 
 
@@ -94,15 +97,6 @@ def dct_matrix() -> Tensor:
     return matrix.float()
 
 
-@functools.lru_cache(maxsize=1)
-def _colour_matrix() -> Tensor:
-    """RGB to YCbCr of JFIF, chroma around 0."""
-    y = torch.tensor([0.299, 0.587, 0.114])
-    blue = (torch.tensor([0.0, 0.0, 1.0]) - y) / 1.772
-    red = (torch.tensor([1.0, 0.0, 0.0]) - y) / 1.402
-    return torch.stack((y, blue, red))
-
-
 def jpeg_by_pillow(images: Tensor, quality: Tensor, chroma: str = "4:2:0") -> Tensor:
     """The same through libjpeg, sample by sample on the CPU: the reference.
 
@@ -111,7 +105,7 @@ def jpeg_by_pillow(images: Tensor, quality: Tensor, chroma: str = "4:2:0") -> Te
     result = images.clone()
     for i, q in enumerate(quality.round().int().tolist()):
         if q > 0:
-            pixels = (images[i].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+            pixels = to_bytes(images[i]).permute(1, 2, 0).cpu().numpy()
             buffer = io.BytesIO()
             Image.fromarray(pixels).save(buffer, "JPEG", quality=q, subsampling=chroma)
             with Image.open(buffer) as decoded:

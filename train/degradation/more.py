@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from kdsr.errors import ConfigError
+from kdsr.pixels import on_grid
 from train.degradation.banding import Banding
 from train.degradation.chroma import ChromaSubsampling
 from train.degradation.codecs import Codecs
@@ -119,7 +120,7 @@ def apply_more(lq: Tensor, drawings: Drawings) -> Tensor:
         made = image
         for step in steps:
             made = step.apply(made)
-        rows.append((made * 255).round() / 255 if steps else made)
+        rows.append(on_grid(made) if steps else made)
     return torch.cat(rows)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from train.degradation.chroma import luma
+from kdsr.pixels import levels
+from train.colour import luma_full_range
 from train.degradation.draws import hashed_normals, hashed_uniforms, normals
 
 _LARGEST_COUNT = 384  # 8 standard deviations above the largest mean, 256
@@ -66,9 +67,9 @@ def add_poisson_noise(
     if not len(chosen):
         return images
     device, index, column = images.device, chosen.to(images.device), (len(chosen), 1, 1, 1)
-    pixels = (images[index].clamp(0, 1) * 255).round()
+    pixels = levels(images[index])
     is_grey = grey[chosen].view(column).to(device)
-    pixels = torch.where(is_grey, luma(pixels).round(), pixels)
+    pixels = torch.where(is_grey, luma_full_range(pixels).round(), pixels)
     where = torch.ones(1, 1, 1, 1, dtype=torch.bool) if inside is None else inside[chosen]
     powers = _level_powers(pixels.long(), where.to(device)).view(column)
     shape = (3, images.shape[2], images.shape[3])

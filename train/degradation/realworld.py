@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from kdsr.errors import ConfigError
+from kdsr.pixels import on_grid
 from train.degradation.blur import blur
 from train.degradation.draws import NOISE, PARAMETERS, generator
 from train.degradation.jpeg import jpeg
@@ -146,7 +147,7 @@ class RealWorldDegradation:
         images = resize_ragged(images, sizes, target, p.final_mode, size)
         images = blur(images, p.final.to(gt), target)
         images = jpeg(images, quality * ~p.jpeg_first, transposed_luma=self.options.transposed_luma)
-        return apply_more((images * 255).round().clamp(0, 255) / 255, p.more)
+        return apply_more(on_grid(images), p.more)
 
     def describe(self, parameters: RealWorldParameters) -> list[str]:
         """What was drawn for each sample, in words."""

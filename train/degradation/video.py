@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdsr.errors import ConfigError, VideoError
+from kdsr.pixels import to_bytes
 from kdsr.video.colour import Colour
 from kdsr.video.pyav import load_av
 from train.degradation.checks import require_range, require_shares
@@ -132,7 +133,7 @@ class Filmed:
         colour, encoder = Colour.of_images(), self._encoder(clip[0].shape[2], clip[0].shape[3])
         packets = []
         for number, image in enumerate(clip):
-            frame = colour.to_frame((image[0] * 255).round().byte().permute(1, 2, 0).contiguous())
+            frame = colour.to_frame(to_bytes(image[0]).permute(1, 2, 0).contiguous())
             frame.pts = number
             packets += encoder.encode(frame)
         packets += encoder.encode(None)

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from kdsr.atomic import writing
+from kdsr.pixels import to_bytes
 from train.degradation.resize import resize_bicubic
 
 _TITLE = 14  # pixels
@@ -34,7 +35,7 @@ def save_preview(path: Path, lq: Tensor, gt: Tensor, pictures: dict[str, Tensor]
         "GT": gt.float().cpu(),
     }
     grid = torch.cat([torch.cat(list(column), dim=1) for column in columns.values()], dim=2)
-    pixels = (grid.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+    pixels = to_bytes(grid).permute(1, 2, 0).numpy()
     image = Image.fromarray(np.pad(pixels, ((_TITLE, 0), (0, 0), (0, 0))))
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(_TITLE - 4)
     for index, name in enumerate(columns):

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from kdsr.atomic import writing
+from kdsr.pixels import to_bytes
 from train.data.crops import CropSampler
 from train.loop.training_data import open_data, pair_source
 from train.recipes.options import TrainOptions
@@ -71,7 +72,7 @@ def _cell(lq: Tensor, gt: Tensor, words: str) -> Image.Image:
 def _enlarged(picture: Tensor, factor: int) -> Image.Image:
     """(3, H, W) in [0, 1], every pixel as a square."""
     large = F.interpolate(picture[None], scale_factor=factor, mode="nearest")[0]
-    pixels = (large.clamp(0, 1) * 255).round().byte()
+    pixels = to_bytes(large)
     return Image.fromarray(np.ascontiguousarray(rearrange(pixels, "c h w -> h w c").numpy()))
 
 

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.degradation.chroma import luma
+from train.colour import luma_full_range
 
 _SCALES = (1, 2, 4)
 """Pixels over which neighbours are averaged before they are compared."""
@@ -31,7 +31,7 @@ def contrast_loss(sr: Tensor, gt: Tensor) -> Tensor:
 
 def _contrasts(images: Tensor) -> list[Tensor]:
     """Maps of local contrast: for each scale one along rows, one along columns."""
-    bright, found = luma(images.float()), []
+    bright, found = luma_full_range(images.float()), []
     for scale in _SCALES:
         rows = F.avg_pool2d(bright, (1, scale), stride=1)
         columns = F.avg_pool2d(bright, (scale, 1), stride=1)

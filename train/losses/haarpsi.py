@@ -4,9 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from train.colour import to_yiq
+
 _C, _ALPHA = 30.0, 4.2
 """Constants of the paper, for values of 0 to 255."""
-_YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 _FLOOR = 1e-4  # of weights: images of one colour have none
 SMALLEST = 16
 """Pixels a side that its widest filter needs."""
@@ -53,7 +54,7 @@ def _halved(images: Tensor) -> Tensor:
     """YIQ of 0 to 255 at half the size (as seen from a usual distance); odd sides end in black."""
     padded = F.pad(images.float(), (0, images.shape[3] % 2, 0, images.shape[2] % 2))
     half = F.avg_pool2d(padded, 2) * 255
-    return F.conv2d(half, half.new_tensor(_YIQ).view(3, 3, 1, 1))
+    return to_yiq(half)
 
 
 def _wavelets(luma: Tensor) -> Tensor:

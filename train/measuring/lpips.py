@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kdsr.errors import CheckpointError, ImageError
+from kdsr.pixels import on_grid
 from train.losses.feature_networks import ALEXNET, FeatureNetwork
 
 _SMALLEST = 31  # px; less leaves nothing after the poolings
@@ -65,7 +66,7 @@ class LPIPS(nn.Module):
 
 
 def _rounded(images: Tensor) -> Tensor:
-    return (images.float() * 255).round().clamp(0, 255) / 255
+    return on_grid(images.float())
 
 
 def _unit(features: Tensor) -> Tensor:

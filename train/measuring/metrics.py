@@ -5,17 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdsr.errors import ImageError
+from train.colour import luma_16_235
 from train.degradation.kernels import gaussian_taps
-
-
-def luma(images: Tensor) -> Tensor:
-    """ITU-R BT.601 luma of MATLAB's rgb2ycbcr: RGB (B, 3, H, W) in [0, 1] -> (B, 1, H, W), 16-235.
-
-    Computed in float64 from values rounded to 8 bit.
-    """
-    rounded = (images.double() * 255).round().clamp(0, 255) / 255
-    weights = torch.tensor([65.481, 128.553, 24.966], dtype=torch.float64, device=images.device)
-    return (rounded * weights.view(1, 3, 1, 1)).sum(1, keepdim=True) + 16
 
 
 def psnr_y(sr: Tensor, gt: Tensor, shave: int) -> Tensor:
@@ -29,7 +20,7 @@ def psnr_y(sr: Tensor, gt: Tensor, shave: int) -> Tensor:
     Returns:
         dB, (B,), float64; infinite for equal images.
     """
-    difference = _shaved(luma(sr), shave) - _shaved(luma(gt), shave)
+    difference = _shaved(luma_16_235(sr), shave) - _shaved(luma_16_235(gt), shave)
     mse = difference.square().mean((1, 2, 3))
     return 10 * torch.log10(255**2 / mse)
 
@@ -61,7 +52,7 @@ def ssim_y(sr: Tensor, gt: Tensor, shave: int) -> Tensor:
     Returns:
         In [-1, 1], (B,), float64.
     """
-    return ssim(_shaved(luma(sr), shave), _shaved(luma(gt), shave))
+    return ssim(_shaved(luma_16_235(sr), shave), _shaved(luma_16_235(gt), shave))
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:

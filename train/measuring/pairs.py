@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from kdsr.atomic import writing
+from kdsr.pixels import to_bytes
 from train.data.images import find_images, held_out_names, load_image
 from train.errors import DataError
 from train.measuring.protocols import Case
@@ -83,7 +84,7 @@ def save_pairs(pairs: Iterable[Pair], folder: Path) -> int:
         name = f"{Path(pair.image).stem}-{pair.case.replace(' ', '-')}.png"
         for kind, image in (("gt", pair.gt), ("lq", pair.lq)):
             (folder / kind).mkdir(parents=True, exist_ok=True)
-            pixels = (image[0] * 255).round().clamp(0, 255).byte()
+            pixels = to_bytes(image[0])
             with writing(folder / kind / name) as temporary:
                 Image.fromarray(rearrange(pixels, "c h w -> h w c").numpy()).save(temporary, "PNG")
     return count

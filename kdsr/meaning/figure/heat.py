@@ -1,10 +1,10 @@
 """Where in the image the local estimates differ."""
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 
+from ...pixels import to_bytes
 from ..wording import Wording
 from .panel import DIM, INK, INNER, PAD, SMALL, Panel, colours, fine_size
 from .similarity import LEAST_HEAT
@@ -26,10 +26,10 @@ def draw_heat(say: Wording, angles: Tensor, image: Tensor) -> Panel:
     width, height = columns * zoom, rows * zoom
     panel = Panel(say, height + 150, say("where in the image estimates differ"))
     size = fine_size(width, height)
-    pixels = (image[0].float().clamp(0, 1).mean(0) * 255).round().to(torch.uint8).cpu().numpy()
+    pixels = to_bytes(image[0].float().clamp(0, 1).mean(0)).cpu().numpy()
     grey = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR).convert("RGB")
     hottest = max(LEAST_HEAT, float(angles.max()))
-    heat = Image.fromarray((angles.numpy() / hottest * 255).astype(np.uint8))
+    heat = Image.fromarray(to_bytes(angles / hottest).numpy())
     heat = heat.resize(size, Image.Resampling.BICUBIC)
     coloured = Image.fromarray(colours(np.asarray(heat) / 255).astype(np.uint8))
     panel.picture(Image.blend(grey, coloured, 0.6), (PAD, 62))

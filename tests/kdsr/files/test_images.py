@@ -253,3 +253,13 @@ def test_jpeg_refuses_transparency_rather_than_drop_it(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="JPEG cannot hold transparency"):
         write_image(tmp_path / "a.jpg", torch.rand(4, 8, 8), _deep_like())
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("rows", [1, 300])
+def test_a_grey_result_is_the_rounded_mean_of_its_colours(tmp_path: Path, rows: int) -> None:
+    colours = torch.tensor([[10, 10, 11], [10, 11, 11], [0, 0, 1], [255, 255, 254]]).byte()
+    pixels = colours.T[:, None].expand(3, rows, 4)
+    write_image(tmp_path / "a.png", pixels, DecodedImage(torch.zeros(1, 3, 1, 1), grey=True))
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.mode == "L"
+        assert np.asarray(image).tolist() == [[10, 11, 0, 255]] * rows

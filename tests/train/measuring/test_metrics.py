@@ -6,7 +6,8 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from tests.support.places import GOLDEN
-from train.measuring.metrics import luma, psnr_y, ssim, ssim_y
+from train.colour import luma_16_235
+from train.measuring.metrics import psnr_y, ssim, ssim_y
 
 EXPECTED = load_file(GOLDEN / "classic_degradation.safetensors")
 
@@ -41,7 +42,7 @@ def test_ssim_equals_the_official_value_on_the_official_luma() -> None:
 
 def test_luma_equals_scikit_image(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
     expected = rgb2ycbcr(in_8_bit(pair[0][0]))[..., 0]
-    np.testing.assert_allclose(luma(pair[0])[0, 0].numpy(), expected, atol=1e-9)
+    np.testing.assert_allclose(luma_16_235(pair[0])[0, 0].numpy(), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("shave", [0, 4])
