@@ -5,8 +5,8 @@ from PIL import Image
 
 import kdsr
 from kdsr import KDSR, KDSRConfig
+from tests.support.comfy import comfy  # noqa: F401 - a fixture
 from tests.support.comfy_host import host  # noqa: F401 - a fixture
-from tests.support.comfy_server import comfy  # noqa: F401 - a fixture
 from tests.support.places import ROOT
 
 

@@ -172,3 +172,8 @@ def test_only_the_runtime_folder_talks_to_comfy(path: Path) -> None:
 def test_training_does_not_import_nodes(path: Path) -> None:
     for _, name in imports(path):
         assert name.split(".")[0] not in {"nodes", "comfy"}, f"{path.name}: {name}"
+
+
+@pytest.mark.parametrize("path", [*files("tools"), *files("benchmarks")], ids=name_of)
+def test_tools_and_benchmarks_need_no_tests(path: Path) -> None:
+    assert not {name for _, name in imports(path) if name.split(".")[0] == "tests"}

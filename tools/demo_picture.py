@@ -5,9 +5,10 @@ from pathlib import Path
 
 import kdsr
 from kdsr.demo.folder import write_demo
-from tests.support.demo_page import demo_page
-from tests.support.node import link_runtime
-from tests.support.places import ROOT, SAMPLES
+from tools.demo_page import demo_page
+from tools.node import link_runtime
+
+ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
@@ -17,7 +18,7 @@ def main() -> None:
         link_runtime(folder)
         with demo_page(folder) as page:
             page.load("wasm")
-            page.drop(SAMPLES / "otter.png")
+            page.drop(ROOT / "samples" / "otter.png")
             page.set_split(45)
             page.screenshot().save(ROOT / "docs/images/demo.jpg", quality=88)
 

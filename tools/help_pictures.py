@@ -20,12 +20,12 @@ from kdsr.estimation.maps import idr_map
 from kdsr.files.images import read_image
 from kdsr.meaning.report import draw_report
 from kdsr.pixels import to_bytes
-from tests.support import comfy_server
-from tests.support.comfy_browser import Frontend, frontend
-from tests.support.comfy_workflows import NAMES
-from tests.support.places import SAMPLES
+from tools import comfy_server
+from tools.comfy_browser import Frontend, frontend
+from tools.comfy_workflows import NAMES
 
 ROOT = Path(__file__).parents[1]
+SAMPLES = ROOT / "samples"
 HELP = ROOT / "web" / "docs" / "images"
 README = ROOT / "docs" / "images"
 # Parts of workflows after they ran: picture, workflow, titles of the nodes shown.

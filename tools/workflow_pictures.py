@@ -10,14 +10,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+import av
 from PIL import Image, ImageOps
 
 from kdsr.meaning.figure.panel import CARD, WIDTH
-from tests.support import comfy_server
-from tests.support.clips import frames_of
-from tests.support.comfy_workflows import FOLDER, NAMES, read, shown, to_api
-from tests.support.places import SAMPLES
+from tools import comfy_server
+from tools.comfy_workflows import FOLDER, NAMES, read, shown, to_api
 
+SAMPLES = Path(__file__).parents[1] / "samples"
 SIDE = 512
 DETAIL = 420  # pixels of a result: what was done to a whole photograph cannot be seen that small
 
@@ -39,7 +39,8 @@ def opened(file: Path) -> Image.Image:
     """A picture, or the first frame of a video, of the size of the result."""
     if file.suffix != ".mp4":
         return Image.open(file)
-    frame = Image.fromarray(frames_of(file)[1][0])
+    with av.open(str(file)) as video:
+        frame = next(video.decode(video=0)).to_image()
     return frame if frame.width > SIDE else ImageOps.scale(frame, 4, Image.Resampling.BICUBIC)
 
 

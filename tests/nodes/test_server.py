@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from kdsr import IDR
-from tests.support.comfy_server import ComfyServer, comfy_python
 from tests.support.node_ids import NODES
+from tools.comfy_server import ComfyServer, comfy_python
 
 pytestmark = pytest.mark.comfy
 

@@ -7,8 +7,8 @@ import pytest
 import kdsr
 from kdsr import KDSR
 from tests.nodes.test_server import assert_equal_to_8_bits, node, photo_file, read
-from tests.support.comfy_server import ComfyServer
 from tests.support.places import GOLDEN
+from tools.comfy_server import ComfyServer
 
 pytestmark = pytest.mark.comfy
 

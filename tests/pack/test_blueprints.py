@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.chromium import NOT_FOUND, found_chromium
-from tests.support.comfy_browser import Frontend, frontend
 from tests.support.comfy_host import Host, declared_inputs
-from tests.support.comfy_server import ComfyServer
 from tests.support.places import ROOT
+from tools.chromium import NOT_FOUND, found_chromium
+from tools.comfy_browser import Frontend, frontend
+from tools.comfy_server import ComfyServer
 
 FOLDER = ROOT / "subgraphs"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.chromium import NOT_FOUND, found_chromium
-from tests.support.comfy_browser import Frontend, as_json, frontend
-from tests.support.comfy_server import ComfyServer
-from tests.support.comfy_workflows import NAMES, read, shown, title, to_api
+from tools.chromium import NOT_FOUND, found_chromium
+from tools.comfy_browser import Frontend, as_json, frontend
+from tools.comfy_server import ComfyServer
+from tools.comfy_workflows import NAMES, read, shown, title, to_api
 
 pytestmark = pytest.mark.comfy
 

@@ -14,9 +14,9 @@ import torch
 from kdsr.meaning.wording import wording
 from tests.conftest import make_tiny
 from tests.pack.test_comfy_browser import VUE_SINCE, canvas, page  # noqa: F401
-from tests.support.comfy_browser import Frontend
-from tests.support.comfy_server import PACK
-from tests.support.comfy_workflows import NAMES, read
+from tools.comfy_browser import Frontend
+from tools.comfy_server import PACK
+from tools.comfy_workflows import NAMES, read
 
 pytestmark = pytest.mark.comfy
 

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from tests.support.clips import frames_of, sound_packets
-from tests.support.comfy_server import PACK, ComfyServer, comfy_python
-from tests.support.comfy_workflows import FOLDER, NAMES, read, shown, to_api
 from tests.support.places import SAMPLES
+from tools.comfy_server import PACK, ComfyServer, comfy_python
+from tools.comfy_workflows import FOLDER, NAMES, read, shown, to_api
 
 pytestmark = pytest.mark.comfy
 

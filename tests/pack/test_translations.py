@@ -14,7 +14,7 @@ from kdsr.meaning.references import NAMES as NAMES_OF_REFERENCES
 from kdsr.meaning.wording import LANGUAGES as LANGUAGES_OF_FIGURE
 from kdsr.meaning.wording import wording
 from tests.support.comfy_host import PACK, Host, declared_inputs
-from tests.support.comfy_workflows import NAMES, read
+from tools.comfy_workflows import NAMES, read
 
 SCRIPTS = {
     "ja": (r"[\u3040-\u30ff]|^[^\u3001\u3002]*[\u4e00-\u9fff]", "cp932"),  # kana; Han if short

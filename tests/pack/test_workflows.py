@@ -9,7 +9,8 @@ from PIL import Image
 from kdsr.files.catalog import list_models
 from kdsr.options import DEFAULT_MODEL
 from tests.support.comfy_host import Host, declared_inputs
-from tests.support.comfy_workflows import FOLDER, NAMES, ROOT, read
+from tests.support.places import ROOT
+from tools.comfy_workflows import FOLDER, NAMES, read
 
 # Core nodes that 0.3.64 has, and their inputs in its order; a * marks a widget.
 CORE = {

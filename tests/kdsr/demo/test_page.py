@@ -14,7 +14,7 @@ from kdsr.exports.networks import StreamedEstimator
 from kdsr.tiles.plan import plan_axis
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for
-from tests.support.node import NOT_FOUND, found_node, run_node
+from tools.node import NOT_FOUND, found_node, run_node
 
 pytestmark = pytest.mark.skipif(found_node() is None, reason=NOT_FOUND)
 

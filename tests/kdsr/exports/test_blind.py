@@ -16,7 +16,8 @@ from kdsr.exports.blind import export_blind, export_pair, pair_paths
 from kdsr.exports.networks import StreamedEstimator
 from tests.conftest import make_tiny
 from tests.support.calibrated import small_calibrated
-from tests.support.node import (
+from tests.support.places import ROOT
+from tools.node import (
     NO_RUNTIME,
     NOT_FOUND,
     found_node,
@@ -24,7 +25,6 @@ from tests.support.node import (
     link_runtime,
     run_node,
 )
-from tests.support.places import ROOT
 
 EXAMPLES = ROOT / "docs/onnx"
 SIDES = [

@@ -20,8 +20,8 @@ import kdsr.spandrel
 from kdsr.files.baked import save_baked
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny
-from tests.support.comfy_server import comfy_python
 from tests.support.places import GOLDEN, ROOT
+from tools.comfy_server import comfy_python
 
 BUNDLED = str(ROOT / "kdsr/weights/kdsr-s-x4.safetensors")
 STUDENTS = [str(path) for path in sorted(GOLDEN.glob("*student*.pt*"))]

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from kdsr.demo.serving import ADDRESS, make_server
-from tests.support.chromium import chromium
+from tools.chromium import chromium
 
 
 @contextmanager

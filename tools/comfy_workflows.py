@@ -5,10 +5,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.support.comfy_server import ComfyServer, comfy_python
-from tests.support.places import ROOT
+from tools.comfy_server import PACK, ComfyServer, comfy_python
 
-FOLDER = ROOT / "workflows"
+FOLDER = PACK / "workflows"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 
 # comfy-cli lives in ComfyUI's own environment; its conversion is the frontend's.

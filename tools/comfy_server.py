@@ -1,4 +1,4 @@
-"""A real ComfyUI with this pack, for tests: started on a free port, in a folder of its own."""
+"""A real ComfyUI with this pack: started on a free port, in a folder of its own."""
 
 import json
 import os
@@ -7,16 +7,11 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.support.places import ROOT
-
-PACK = ROOT
+PACK = Path(__file__).parents[1]
 CACHE = Path.home() / ".cache" / "kdsr"
 START_SECONDS = 180
 NOT_FOUND = (
@@ -25,8 +20,12 @@ NOT_FOUND = (
 )
 
 
+class NotStartedError(RuntimeError):
+    """A ComfyUI that does not start, without this pack neither: its environment lacks something."""
+
+
 def found_comfyuis() -> list[Path]:
-    """ComfyUI checkouts to test with, oldest first."""
+    """ComfyUI checkouts, oldest first."""
     named = os.environ.get("COMFYUI_DIR")
     folders = [Path(p) for p in named.split(os.pathsep)] if named else CACHE.glob("ComfyUI-*")
     found = [f.resolve() for f in folders if (f / "main.py").is_file()]
@@ -133,7 +132,7 @@ class ComfyServer:
                 return history[prompt_id]
             assert self.process.poll() is None, f"ComfyUI ended:\n{self.log[-3000:]}"
             time.sleep(0.1)
-        pytest.fail(f"the prompt took more than {timeout} s:\n{self.log[-3000:]}")
+        raise AssertionError(f"the prompt took more than {timeout} s:\n{self.log[-3000:]}")
 
     def run(self, prompt: dict[str, Any], timeout: float = 120) -> dict[str, Any]:
         """Runs a prompt to its successful end; returns its history entry."""
@@ -154,8 +153,9 @@ class ComfyServer:
 def start(comfyui: Path, base: Path, *options: str, pack: Path | None = PACK) -> ComfyServer:
     """Starts a ComfyUI that leaves its own folder alone; stop it with `stop`.
 
-    One that was found, not named by COMFYUI_DIR, and that does not start without the pack either is
-    skipped: its environment lacks something. Any other that does not start is a failure.
+    Raises:
+        NotStartedError: It was found, not named by COMFYUI_DIR, and fails without the pack, too.
+        AssertionError: Any other that does not start.
     """
     server = _launch(comfyui, base, *options, pack=pack)
     if _answers(server):
@@ -166,8 +166,10 @@ def start(comfyui: Path, base: Path, *options: str, pack: Path | None = PACK) ->
         starts = _answers(alone)
         stop(alone)
         if not starts:
-            pytest.skip(f"{comfyui} does not start, without this pack neither:\n{alone.log[-300:]}")
-    pytest.fail(f"ComfyUI {comfyui} did not start:\n{server.log[-3000:]}")
+            raise NotStartedError(
+                f"{comfyui} does not start, even without this pack:\n{alone.log[-300:]}"
+            )
+    raise AssertionError(f"ComfyUI {comfyui} did not start:\n{server.log[-3000:]}")
 
 
 def _launch(comfyui: Path, base: Path, *options: str, pack: Path | None) -> ComfyServer:
@@ -220,16 +222,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-_FOUND = found_comfyuis() or [None]
-
-
-@pytest.fixture(scope="session", params=_FOUND, ids=lambda p: p.name if p else "none")
-def comfy(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[ComfyServer]:
-    """A server with the pack, one for each ComfyUI found; a test using it is marked `comfy`."""
-    if request.param is None:
-        pytest.skip(NOT_FOUND)
-    server = start(request.param, tmp_path_factory.mktemp(request.param.name))
-    yield server
-    stop(server)

@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 
 from kdsr.demo.folder import RUNTIME
-from tests.support.places import ROOT
 
 NOT_FOUND = "no Node.js found: install Node.js 18 or newer"
 NO_RUNTIME = (
@@ -20,7 +19,7 @@ def found_node() -> str | None:
 
 def found_runtime() -> Path | None:
     """A node_modules folder that holds onnxruntime-web, or None."""
-    homes = (ROOT, Path.home() / ".cache/kdsr")
+    homes = (Path(__file__).parents[1], Path.home() / ".cache/kdsr")
     folders = [home / "node_modules" for home in homes]
     return next((f for f in folders if (f / "onnxruntime-web/package.json").is_file()), None)
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support.chromium import chromium
-from tests.support.comfy_server import ComfyServer
+from tools.chromium import chromium
+from tools.comfy_server import ComfyServer
 
 RUN_BUTTON = "[data-testid=queue-button], .comfyui-queue-button .p-splitbutton-button"
 _QUIET = {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False}
