@@ -1,14 +1,16 @@
 """Patterns with the period of an LQ pixel along lines: combs, and edges made of beads."""
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_SLOPES = (1, 2, 4)
-"""Columns in which a line falls or rises by a row; and those of the image turned by 90 degrees."""
+_RISES = (0, 1, -1, 2, -2, 4, -4)
+"""Columns in which a line falls by a row, or rises (less than 0); 0 is level."""
 
 
-def grid_loss(sr: Tensor, gt: Tensor, scale: int, side: int = 4) -> Tensor:
+def grid_loss(sr: Tensor, gt: Tensor, scale: int, side: int = 4, step: int | None = None) -> Tensor:
     """How much stronger than in the original what comes again with every LQ pixel along lines is.
 
     A network that ends in a pixel shuffle makes detail most cheaply by a pattern of its own that
@@ -24,12 +26,14 @@ def grid_loss(sr: Tensor, gt: Tensor, scale: int, side: int = 4) -> Tensor:
         gt: The same shape.
         scale: Of the network; at 1 there is nothing to see, and the loss is 0.
         side: LQ px that are averaged along a line; what is left over does not count.
+        step: Of a training: a quarter of the directions is looked at, another one in the next step.
+            All of them cost more than a small network's own step. None looks at all.
 
     Returns:
         The mean excess in magnitude over all lines and directions, a number.
     """
     found = []
-    for ours, true in zip(_lines(sr.float()), _lines(gt), strict=True):
+    for ours, true in zip(_lines(sr.float(), step), _lines(gt, step), strict=True):
         excess = _periodic(ours, scale, side).abs() - _periodic(true, scale, side).abs()
         found.append(excess.relu().mean())
     return torch.stack(found).mean()
@@ -47,23 +51,22 @@ def _periodic(lines: Tensor, scale: int, side: int) -> Tensor:
     return F.avg_pool1d(places.reshape(b, -1, w // scale - 2), side)
 
 
-def _lines(images: Tensor) -> list[Tensor]:
-    """Images (B, C, H, W) whose rows are their lines of each direction."""
-    return [turned for lines in (images, images.mT) for turned in (lines, *_sheared(lines))]
+def _lines(images: Tensor, step: int | None) -> Iterator[Tensor]:
+    """Images (B, C, H, W) whose rows are their lines of each direction; every fourth at a step."""
+    directions = [(turned, rise) for turned in (False, True) for rise in _RISES]
+    for turned, rise in directions if step is None else directions[step % 4 :: 4]:
+        lines = images.mT if turned else images
+        yield lines if rise == 0 else _sheared(lines, rise)
 
 
-def _sheared(images: Tensor) -> list[Tensor]:
-    """Images whose rows were lines of each slope; they go on at the other edge."""
+def _sheared(images: Tensor, rise: int) -> Tensor:
+    """Images whose rows were lines of a slope, a row in `rise` columns; they go on at the edge."""
     height, width = images.shape[2:]
     rows, columns = (torch.arange(n, device=images.device) for n in (height, width))
-    sheared = []
-    for slope in _SLOPES:
-        for rise in (slope, -slope):
-            whole = torch.div(columns, rise, rounding_mode="floor")
-            part = (columns - whole * rise) / rise  # of the way to the next row
-            index = (rows[:, None] + whole).remainder(height).expand(images.shape)
-            line = images.gather(2, index)
-            if slope > 1:
-                line = line.lerp(images.gather(2, (index + 1).remainder(height)), part)
-            sheared.append(line)
-    return sheared
+    whole = torch.div(columns, rise, rounding_mode="floor")
+    part = (columns - whole * rise) / rise  # of the way to the next row
+    index = (rows[:, None] + whole).remainder(height).expand(images.shape)
+    line = images.gather(2, index)
+    if abs(rise) == 1:
+        return line
+    return line.lerp(images.gather(2, (index + 1).remainder(height)), part)

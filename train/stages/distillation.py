@@ -179,7 +179,7 @@ class StudentStage(Stage):
         if self.options.contrast_weight > 0:
             losses["contrast"] = self.options.contrast_weight * contrast_loss(sr, gt)
         if self.options.grid_weight > 0:
-            grid = grid_loss(sr, gt, self.model.config.scale)
+            grid = grid_loss(sr, gt, self.model.config.scale, step=batch.step)
             losses["grid"] = self.options.grid_weight * grid
         return losses
 

@@ -39,7 +39,9 @@ class GANStage(StudentStage):
         self.discriminator, self.perceptual = discriminator, perceptual
 
     def parts(self) -> dict[str, nn.Module]:
-        """The student, then the discriminator."""
+        """The student, then the discriminator where its verdict has a weight."""
+        if self.options.gan_weight == 0:
+            return {"model": self.model}
         return {"model": self.model, "discriminator": self.discriminator}
 
     def to(self, device: torch.device) -> None:

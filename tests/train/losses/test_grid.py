@@ -73,3 +73,9 @@ def test_it_is_computed_in_float32_and_gives_a_gradient() -> None:
     assert sr.grad is not None
     assert sr.grad.isfinite().all()
     assert sr.grad.abs().sum() > 0
+
+
+def test_four_steps_of_a_training_look_at_every_direction_once():
+    sr, gt = noise(1, 3, SIDE, SIDE), noise(1, 3, SIDE, SIDE).flip(2)
+    parts = [grid_loss(sr, gt, 4, step=step) * count for step, count in enumerate((4, 4, 3, 3))]
+    torch.testing.assert_close(torch.stack(parts).sum() / 14, grid_loss(sr, gt, 4))

@@ -77,7 +77,7 @@ def test_a_sharper_target_is_for_l1_alone() -> None:
     torch.testing.assert_close(found["colour"], 3 * colour_loss(sr, batch.gt, 4))
     torch.testing.assert_close(found["haarpsi"], 0.1 * haarpsi_loss(sr, batch.gt))
     torch.testing.assert_close(found["contrast"], 0.3 * contrast_loss(sr, batch.gt))
-    torch.testing.assert_close(found["grid"], 50 * grid_loss(sr, batch.gt, 4))
+    torch.testing.assert_close(found["grid"], 50 * grid_loss(sr, batch.gt, 4, step=batch.step))
 
 
 def test_haarpsi_sees_images_shifted_by_a_pixel_from_step_to_step() -> None:
