@@ -5,8 +5,8 @@
 
 PSNR and SSIM on luma, `scale` pixels shaved, LQ and SR rounded to 8 bit, bicubic upscaling (at x1
 the input) beside it; how far the mean colour moves, in steps of 1/255; the distance of SqueezeNet's
-or VGG19's features and LPIPS where their weights are given, and five more numbers that follow the
-eye where piq is installed (`pip install piq`, which needs torchvision). `--idr` replaces each
+or VGG's features, LPIPS and DISTS where their weights are given, and five more numbers that follow
+the eye where piq is installed (`pip install piq`, which needs torchvision). `--idr` replaces each
 image's IDR by the set's mean or by that of the opposite degradation: what the IDR is worth.
 
 Other programs are measured by the same numbers:
@@ -35,7 +35,6 @@ from kdsr.errors import ConfigError
 from train.cards.facts import plain_name
 from train.errors import DataError
 from train.measuring.evaluation import IDRS, Row, evaluate_model, measure, to_csv, to_markdown
-from train.measuring.lpips import load_lpips
 from train.measuring.pairs import Pair, degraded_pairs, made_images, real_pairs, save_pairs
 from train.measuring.perceptual import PIQ, Measure, perceptual_measures
 from train.measuring.protocols import protocol
@@ -73,14 +72,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--idr", choices=IDRS, default="own")
     parser.add_argument(
-        "--perceptual", type=Path, help="weights of SqueezeNet v1.1 (.npz) or VGG19"
+        "--perceptual", type=Path, help="weights of SqueezeNet v1.1 (.npz), VGG16 or VGG19"
     )
     parser.add_argument(
         "--lpips",
         nargs=2,
         type=Path,
-        metavar=("ALEXNET", "HEADS"),
-        help="weights for LPIPS: torchvision's alexnet .pth and the authors' alex.pth",
+        action="extend",
+        default=[],
+        metavar=("NETWORK", "HEADS"),
+        help="weights for LPIPS: torchvision's alexnet or vgg16 .pth and the authors' alex.pth or "
+        "vgg.pth; may be given for each",
+    )
+    parser.add_argument(
+        "--dists",
+        nargs=2,
+        type=Path,
+        default=[],
+        metavar=("VGG16", "WEIGHTS"),
+        help="weights for DISTS: torchvision's vgg16 .pth and the authors' alpha and beta",
     )
     parser.add_argument("--dtype", default="fp32", choices=("auto", "fp32", "fp16", "bf16"))
     parser.add_argument("--device", default="cpu")
@@ -128,12 +138,10 @@ def _pairs(arguments: argparse.Namespace, scale: int) -> list[Pair]:
 
 def _measures(arguments: argparse.Namespace) -> dict[str, Measure]:
     """What is measured beside PSNR and SSIM."""
-    measures = perceptual_measures(arguments.perceptual, torch.device("cpu"))
+    cpu = torch.device("cpu")
+    measures = perceptual_measures(arguments.perceptual, cpu, arguments.lpips[:4], arguments.dists)
     if PIQ[0] not in measures:
         sys.stderr.write(f"without piq: {', '.join(PIQ)} are left out\n")
-    if arguments.lpips:
-        lpips = load_lpips(*arguments.lpips)
-        measures["lpips"] = lambda sr, gt: lpips(sr, gt).item()
     return measures
 
 

@@ -43,7 +43,7 @@ class Loop:
         options, device = session.options, session.accelerator.device
         degradation = options.degradation.build(options.scale)
         sets = validation_sets(options, session.data.held_out, session.data.held_out_pairs)
-        measures = perceptual_measures(options.perceptual, device)
+        measures = perceptual_measures(options.perceptual, device, options.lpips, options.dists)
         self.validation = Validation(sets, options.scale, device, measures)
         self.best = BestWeights(options.best, options.patience)
         self.learner = Learner(stage, options, session.accelerator)

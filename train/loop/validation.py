@@ -1,5 +1,6 @@
 """Numbers during training, of images that the model never sees."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from train.data.images import find_images, read_rgb
 from train.data.real_pairs import PairCache
 from train.degradation.pipelines import Degradation
 from train.degradation.resize import resize_bicubic
+from train.losses.grid import SMALLEST as GRID_SMALLEST
+from train.losses.grid import grid_loss
 from train.losses.terms import l1_loss
 from train.measuring.metrics import psnr_y
 from train.measuring.perceptual import Measure
@@ -123,7 +126,10 @@ class Validation:
 
     @torch.no_grad()
     def measure(self, stage: Stage, model: nn.Module) -> dict[str, float]:
-        """Means over each set: PSNR-Y in dB, of `plain_name` too, L1, and the measures."""
+        """Means over each set: PSNR-Y in dB, of `plain_name` too, L1, the grid, and the measures.
+
+        The grid is in steps of 1/255, see `grid_loss`.
+        """
         numbers = {}
         for name, chosen in self.sets.items():
             sums, count, plain = {}, 0, 0.0
@@ -132,6 +138,7 @@ class Validation:
                 scores = {
                     "psnr_y": psnr_y(sr, gt, self.scale).item(),
                     "l1": l1_loss(sr, gt).item(),
+                    "grid": self._grid(sr, gt),
                     **{key: measure(sr, gt) for key, measure in self.measures.items()},
                 }
                 sums = {key: sums.get(key, 0.0) + score for key, score in scores.items()}
@@ -143,6 +150,11 @@ class Validation:
             numbers |= {f"{key}_{name}": total / count for key, total in sums.items()}
             numbers[f"{plain_name(self.scale)}_psnr_y_{name}"] = self.plain[name]
         return numbers
+
+    def _grid(self, sr: Tensor, gt: Tensor) -> float:
+        if min(gt.shape[2:]) < GRID_SMALLEST * self.scale:
+            return math.nan
+        return 255 * grid_loss(sr.clamp(0, 1), gt, self.scale).item()
 
 
 def _middle(image: Tensor) -> Tensor:

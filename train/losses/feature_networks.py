@@ -1,11 +1,11 @@
 """Classification networks whose features images are compared by, as tables of convolutions.
 
-Only what the losses and LPIPS need of VGG19, AlexNet and SqueezeNet v1.1; torchvision has them too,
-but pins PyTorch. Weights are always the user's files.
+Only what the losses, LPIPS and DISTS need of VGG19, VGG16, AlexNet and SqueezeNet v1.1; torchvision
+has them too, but pins PyTorch. Weights are always the user's files.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,7 @@ class Row:
     Attributes:
         name: Of its features, which are those before the next ReLU.
         convolutions: (name in the weights file, out channels, kernel size, stride, padding) each.
-        pool: Side of the windows of the max pooling before, which move by 2; 0 for none.
+        pool: Side of the windows of the pooling before, which move by 2; 0 for none.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Architecture:
         std: What that is divided by.
         ceil: Whether poolings keep windows that reach past the edge.
         blue_first: Whether it takes BGR.
+        soft: Whether poolings are roots of blurred squares, as in DISTS, and not maxima.
     """
 
     name: str
@@ -48,11 +49,12 @@ class Architecture:
     std: tuple[float, float, float]
     ceil: bool = False
     blue_first: bool = False
+    soft: bool = False
 
 
-def _vgg19() -> Architecture:
+def _vgg(name: str, depths: tuple[int, ...]) -> Architecture:
     rows, index = [], 0
-    for block, depth in enumerate((2, 2, 4, 4, 4), 1):
+    for block, depth in enumerate(depths, 1):
         for i in range(1, depth + 1):
             pool = 2 if block > 1 and i == 1 else 0
             channels = min(512, 32 << block)
@@ -60,7 +62,7 @@ def _vgg19() -> Architecture:
             rows.append(Row(f"conv{block}_{i}", ((file_name, channels, 3, 1, 1),), pool))
             index += 2  # the ReLU has a number of its own
         index += 1  # the pooling too
-    return Architecture("VGG19", tuple(rows), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    return Architecture(name, tuple(rows), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def _squeezenet() -> Architecture:
@@ -80,7 +82,9 @@ def _squeezenet() -> Architecture:
     )
 
 
-VGG19 = _vgg19()
+VGG16 = _vgg("VGG16", (2, 2, 3, 3, 3))
+VGG16_SOFT = replace(VGG16, soft=True)
+VGG19 = _vgg("VGG19", (2, 2, 4, 4, 4))
 SQUEEZENET = _squeezenet()
 ALEXNET = Architecture(
     "AlexNet",
@@ -140,11 +144,31 @@ class FeatureNetwork(nn.Module):
         for row in self.architecture.rows:
             if found:
                 x = F.relu(x)
-            if row.pool:
+            if row.pool and self.architecture.soft:
+                x = _soft_pool(x)
+            elif row.pool:
                 x = F.max_pool2d(x, row.pool, stride=2, ceil_mode=self.architecture.ceil)
             layers = (self.convolutions[key.replace(".", "_")] for key, *_ in row.convolutions)
             x = found[row.name] = torch.cat([layer(x) for layer in layers], dim=1)
         return found
+
+
+def recognised(state: Mapping[str, Tensor]) -> Architecture:
+    """Which network weights are of, by the names and shapes that only one of them has."""
+    if "fire2/squeeze1x1.weight" in state:
+        return SQUEEZENET
+    first = state.get("features.0.weight")
+    if first is not None and first.shape[-1] == ALEXNET.rows[0].convolutions[0][2]:
+        return ALEXNET
+    return VGG16 if "features.17.weight" in state else VGG19
+
+
+def _soft_pool(x: Tensor) -> Tensor:
+    """Half the size without aliasing: roots of squares blurred by a Hann window of 3 px."""
+    taps = x.new_tensor((0.25, 0.5, 0.25))
+    window = torch.outer(taps, taps).expand(x.shape[1], 1, 3, 3)
+    squares = F.conv2d(x.square(), window, stride=2, padding=1, groups=x.shape[1])
+    return (squares + 1e-12).sqrt()
 
 
 def _fill(layer: nn.Conv2d, key: str, name: str, state: Mapping[str, Tensor]) -> list[str]:

@@ -8,6 +8,8 @@ from torch import Tensor
 
 _RISES = (0, 1, -1, 2, -2, 4, -4)
 """Columns in which a line falls by a row, or rises (less than 0); 0 is level."""
+SMALLEST = 6
+"""LQ pixels a side that it needs."""
 
 
 def grid_loss(sr: Tensor, gt: Tensor, scale: int, side: int = 4, step: int | None = None) -> Tensor:

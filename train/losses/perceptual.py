@@ -1,49 +1,56 @@
 """The perceptual loss of the GAN stage: L1 between features of a classification network.
 
-As published, the network is VGG19. Where its weights cannot be had, SqueezeNet v1.1, a fifteenth of
-its size, stands in; the two losses are not comparable, and a run says which one it used.
+As published, the network is VGG19. Where its weights cannot be had, VGG16 or SqueezeNet v1.1, a
+fifteenth of its size, stands in; the losses are not comparable, and a run says which one it used.
 """
 
-import pickle
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from kdsr.errors import CheckpointError
-from train.losses.feature_networks import SQUEEZENET, VGG19, Architecture, FeatureNetwork
+from train.losses.feature_networks import (
+    ALEXNET,
+    SQUEEZENET,
+    VGG19,
+    Architecture,
+    FeatureNetwork,
+    recognised,
+)
+from train.losses.weights_files import read_state
 
 VGG19_WEIGHTS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
 """Weight of each layer in the loss, as published."""
+_VGG16_WEIGHTS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_3": 1.0, "conv4_3": 1.0, "conv5_3": 1.0}
+"""The last layer of each block, as there."""
 # Mean magnitude of the features of photographs, by which they are divided: this network takes
 # 0-255 and has features of any size. Weights as for the VGG19 layers of the same depth.
 _SQUEEZENET_LEVELS = {"conv1": 33.0, "fire3": 89.0, "fire5": 136.0, "fire7": 103.0, "fire9": 100.0}
-_SQUEEZENET_WEIGHTS = {"conv1": 0.1, "fire3": 0.1, "fire5": 1.0, "fire7": 1.0, "fire9": 1.0}
+_SQUEEZENET_WEIGHTS = {
+    name: weight / _SQUEEZENET_LEVELS[name]
+    for name, weight in zip(_SQUEEZENET_LEVELS, VGG19_WEIGHTS.values(), strict=True)
+}
+_WEIGHTS = {"VGG19": VGG19_WEIGHTS, "VGG16": _VGG16_WEIGHTS, "SqueezeNet v1.1": _SQUEEZENET_WEIGHTS}
 
 
 class PerceptualLoss(nn.Module):
     """Weighted L1 between the features, before their ReLU, of two images.
 
     Args:
-        architecture: `VGG19`, or `SQUEEZENET`. Deviation: the latter is not published.
+        architecture: `VGG19`, `VGG16` or `SQUEEZENET`. Deviation: the latter two are not published.
         state: Its weights.
 
     Raises:
         CheckpointError: If they are another network's.
     """
 
-    def __init__(self, architecture: Architecture, state: dict[str, Tensor]) -> None:
+    def __init__(self, architecture: Architecture, state: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.features = FeatureNetwork(architecture, state)
-        published = architecture is VGG19
-        levels = dict.fromkeys(VGG19_WEIGHTS, 1.0) if published else _SQUEEZENET_LEVELS
-        weights = VGG19_WEIGHTS if published else _SQUEEZENET_WEIGHTS
-        self.weights = {name: weight / levels[name] for name, weight in weights.items()}
+        self.weights = _WEIGHTS[architecture.name]
 
     @property
     def network(self) -> str:
@@ -68,29 +75,15 @@ class PerceptualLoss(nn.Module):
 
 
 def load_perceptual(path: Path) -> PerceptualLoss:
-    """Reads torchvision's VGG19 (.pth, .pt, .safetensors), or Caffe's SqueezeNet v1.1 (.npz).
+    """Reads torchvision's VGG19 or VGG16 (.pth, .pt, .safetensors), or Caffe's SqueezeNet (.npz).
 
     Raises:
         CheckpointError: If the file is missing, damaged or of another network.
     """
-    if not path.is_file():
-        raise CheckpointError(f"expected weights for the perceptual loss at {path}: no such file")
+    what = "weights for the perceptual loss: VGG19, VGG16 (.pth, .safetensors) or SqueezeNet (.npz)"
+    state = read_state(path, what)
+    network = SQUEEZENET if path.suffix == ".npz" else recognised(state)
     try:
-        if path.suffix == ".npz":
-            with np.load(path) as file:
-                arrays = {key: torch.from_numpy(file[key]) for key in file.files}
-            return PerceptualLoss(SQUEEZENET, arrays)
-        if path.suffix == ".safetensors":
-            return PerceptualLoss(VGG19, load_file(path))
-        return PerceptualLoss(VGG19, torch.load(path, map_location="cpu", weights_only=True))
-    except (
-        OSError, EOFError, RuntimeError, pickle.UnpicklingError, SafetensorError,
-        zipfile.BadZipFile,
-    ) as error:  # fmt: skip
-        raise CheckpointError(
-            f"{path} cannot be read as VGG19 (.pth, .safetensors) or SqueezeNet (.npz): {error}"
-        ) from None
+        return PerceptualLoss(VGG19 if network is ALEXNET else network, state)
     except CheckpointError as error:
-        raise CheckpointError(
-            f"{path}: {error}; VGG16 or a VGG with batch norm does not fit"
-        ) from None
+        raise CheckpointError(f"{path}: {error}; a VGG with batch norm does not fit") from None

@@ -17,10 +17,11 @@ from train.measuring.perceptual import Measure
 IDRS = ("own", "mean", "wrong")
 _TITLES = {
     "psnr": "PSNR-Y", "ssim": "SSIM-Y", "colour": "colour", "lpips": "LPIPS",
-    "squeezenet": "SqueezeNet", "vgg19": "VGG19", "haarpsi": "HaarPSI", "mdsi": "MDSI",
-    "dss": "DSS", "vsi": "VSI", "gmsd": "GMSD",
+    "lpips_vgg": "LPIPS-VGG", "dists": "DISTS", "squeezenet": "SqueezeNet", "vgg19": "VGG19",
+    "vgg16": "VGG16", "haarpsi": "HaarPSI", "mdsi": "MDSI", "dss": "DSS", "vsi": "VSI",
+    "gmsd": "GMSD",
 }  # fmt: skip
-_TWO_DIGITS = ("psnr", "colour", "squeezenet", "vgg19")
+_TWO_DIGITS = ("psnr", "colour", "squeezenet", "vgg19", "vgg16")
 
 
 @dataclass(frozen=True)

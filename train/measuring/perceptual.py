@@ -2,12 +2,15 @@
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from kdsr.pixels import on_grid
+from train.losses.dists import load_dists
+from train.losses.lpips import load_lpips
 from train.losses.perceptual import load_perceptual
 
 PIQ = ("haarpsi", "mdsi", "dss", "vsi", "gmsd")
@@ -17,13 +20,21 @@ Measure = Callable[[Tensor, Tensor], float]
 """Of SR and GT, RGB (1, 3, H, W) in [0, 1]."""
 
 
-def perceptual_measures(weights: Path | None, device: torch.device) -> dict[str, Measure]:
+def perceptual_measures(
+    weights: Path | None,
+    device: torch.device,
+    lpips: Sequence[Path] = (),
+    dists: Sequence[Path] = (),
+) -> dict[str, Measure]:
     """What can be measured here.
 
     Args:
-        weights: Of the perceptual loss, see `load_perceptual`: the distance is `squeezenet` or
-            `vgg19`; None where there are none.
+        weights: Of the perceptual loss, see `load_perceptual`: the distance is `squeezenet`,
+            `vgg16` or `vgg19`; None where there are none.
         device: Where images are.
+        lpips: Network and heads, one pair of files or two: `lpips` with AlexNet, as papers report
+            it, `lpips_vgg` with VGG16.
+        dists: VGG16 and the weights of DISTS.
 
     Returns:
         By name; with `piq` installed also HaarPSI, MDSI, DSS, VSI and GMSD, which need no weights.
@@ -34,11 +45,29 @@ def perceptual_measures(weights: Path | None, device: torch.device) -> dict[str,
         distance = load_perceptual(weights).to(device)
         name = distance.network.split()[0].lower()
         found[name] = lambda sr, gt: distance(sr.clamp(0, 1), gt).item()
+    for files in (lpips[:2], lpips[2:]):
+        if files:
+            distance = load_lpips(*files).to(device)
+            name = "lpips" if distance.network == "AlexNet" else "lpips_vgg"
+            found[name] = _as_8_bits(distance)
+    if dists:
+        found["dists"] = _as_8_bits(load_dists(*dists).to(device))
     if importlib.util.find_spec("piq") is not None:
         piq = importlib.import_module("piq")
         for name in PIQ:
             found[name] = _by_piq(getattr(piq, name))
     return found
+
+
+def _as_8_bits(distance: Callable[[Tensor, Tensor], Tensor]) -> Measure:
+    """Of images as files hold them."""
+
+    @torch.no_grad()
+    def measure(sr: Tensor, gt: Tensor) -> float:
+        images = (on_grid(x.float()) for x in (sr, gt))
+        return distance(*images).mean().item()
+
+    return measure
 
 
 def _by_piq(function: Callable[[Tensor, Tensor], Tensor]) -> Measure:

@@ -1,7 +1,7 @@
 """The numbers that a validation may give, and which way they should go."""
 
 _HIGHER_IS_BETTER = ("psnr_y", "haarpsi")
-_LOWER_IS_BETTER = ("l1", "mdsi", "squeezenet", "vgg19")
+_LOWER_IS_BETTER = ("l1", "mdsi", "squeezenet", "vgg19", "vgg16", "lpips", "dists", "grid")
 MEASURES = (*_HIGHER_IS_BETTER, *_LOWER_IS_BETTER)
 """Each is measured on every set: `psnr_y_held_out`, say, is of the set `held_out`."""
 

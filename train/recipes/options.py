@@ -89,8 +89,9 @@ class TrainOptions(SittingOptions):
     """Decay of the averaged weights, which are what is validated and exported."""
     best: str | None = None
     """Number of the validation by which the best weights are chosen for the export: psnr_y, l1,
-    squeezenet, vgg19, haarpsi or mdsi, of the pairs if there are some and otherwise of held-out
-    images; or of a set, `psnr_y_Set5`. By default the last weights are exported."""
+    squeezenet, vgg19, vgg16, lpips, dists, grid, haarpsi or mdsi, of the pairs if there are some
+    and otherwise of held-out images; or of a set, `psnr_y_Set5`. By default the last weights are
+    exported."""
     patience: int = 0
     """Validations without a better `best` after which a stage ends; 0 for never."""
 
@@ -123,13 +124,26 @@ class TrainOptions(SittingOptions):
             )
         for name in ("teacher", "student", "gan"):
             problems += getattr(self, name).problems(name)
+        problems += self._problems_of_files()
+        if problems:
+            raise ConfigError("; ".join(problems))
+
+    def _problems_of_files(self) -> list[str]:
+        """Losses and numbers whose networks have no weights."""
+        problems = []
         if "gan" in self.chain() and self.gan.perceptual_weight > 0 and self.perceptual is None:
             problems.append(
                 "the gan stage needs weights for its perceptual loss: name them with --perceptual "
                 "FILE, or switch it off with --gan.perceptual_weight 0"
             )
-        if problems:
-            raise ConfigError("; ".join(problems))
+        for name in ("lpips", "dists"):
+            if getattr(self, name):
+                continue
+            if "gan" in self.chain() and getattr(self.gan, f"{name}_weight") > 0:
+                problems.append(f"gan.{name}_weight needs weights: name the files with --{name}")
+            if self.best is not None and self.best.startswith(name):
+                problems.append(f"best {self.best} needs weights: name the files with --{name}")
+        return problems
 
     def _problems_of_best(self) -> list[str]:
         if self.best is None:
@@ -143,7 +157,7 @@ class TrainOptions(SittingOptions):
                 f"best {self.best} needs something to measure: hold images out with --hold_out, "
                 "or name sets with --validate"
             )
-        if self.best.startswith(("squeezenet", "vgg19")) and self.perceptual is None:
+        if self.best.startswith(("squeezenet", "vgg")) and self.perceptual is None:
             problems.append(
                 f"best {self.best} needs the weights of that network: name them with --perceptual"
             )

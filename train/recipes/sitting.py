@@ -44,8 +44,14 @@ class SittingOptions:
     from the student in `out`. A smaller one of the same scale grows: the network starts by giving
     the same pictures."""
     perceptual: Path | None = None
-    """Weights for the perceptual loss: torchvision's VGG19 (.pth or .safetensors), or SqueezeNet
-    v1.1 (.npz). Where they are named, every stage is also measured by that distance."""
+    """Weights for the perceptual loss: torchvision's VGG19 or VGG16 (.pth or .safetensors), or
+    SqueezeNet v1.1 (.npz). Where they are named, every stage is also measured by that distance."""
+    lpips: tuple[Path, ...] = ()
+    """Weights for LPIPS: torchvision's alexnet or vgg16 and the authors' heads for it; or those of
+    both, four files. Every stage is also measured by each; `gan.lpips_weight` takes the first."""
+    dists: tuple[Path, ...] = ()
+    """Weights for DISTS: torchvision's vgg16, and the authors' alpha and beta. Every stage is also
+    measured by it."""
     accumulate: int = 1
     """Parts that each process splits its samples into, to save memory."""
     channels_last: bool | None = None
@@ -97,7 +103,14 @@ class SittingOptions:
             "accumulate", "log_every", "validate_every", "preview_every", "save_every", "keep"
         )  # fmt: skip
         not_negative = ("shard_mib", "time_limit", "threads", "calibration", "min_spread")
-        return outside(self, at_least_1, 1) + outside(self, not_negative, 0)
+        found = outside(self, at_least_1, 1) + outside(self, not_negative, 0)
+        for name, counts in (("lpips", (0, 2, 4)), ("dists", (0, 2))):
+            if len(files := getattr(self, name)) not in counts:
+                found.append(
+                    f"{name} takes pairs of files, those of a network and what the authors put on "
+                    f"top of it, got {len(files)}: --{name} '[NETWORK.pth,WEIGHTS.pth]'"
+                )
+        return found
 
     def source(self) -> Path:
         """The training photographs.

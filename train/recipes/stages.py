@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-_WEIGHTS = ("l1", "kd", "kd_l1", "perceptual", "gan", "colour", "haarpsi", "contrast", "grid")
+_WEIGHTS = (
+    "l1", "kd", "kd_l1", "perceptual", "lpips", "dists", "gan", "colour", "haarpsi", "contrast",
+    "grid",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,12 @@ class StageOptions:
     """First steps in which the student's estimator alone is trained, on the distillation loss."""
     perceptual_weight: float = 0.0
     """Weight of the perceptual loss (gan)."""
+    lpips_weight: float = 0.0
+    """Weight of LPIPS by the first network of `lpips` (gan): for a short last stage."""
+    dists_weight: float = 0.0
+    """Weight of DISTS (gan): for a short last stage."""
     gan_weight: float = 0.0
-    """Weight of the adversarial loss (gan)."""
+    """Weight of the adversarial loss (gan); without it there is no discriminator."""
     colour_weight: float = 0.0
     """Weight of the colour loss (student, control, gan): keeps mean colours where they are and
     grids out, which the perceptual and the adversarial loss do not, nor L1 on badly treated

@@ -13,7 +13,9 @@ from kdsr.files.weights import load_checkpoint
 from kdsr.network.estimator import DegradationEstimator
 from train.errors import TrainingError
 from train.losses.discriminator import UNetDiscriminator
-from train.losses.perceptual import load_perceptual
+from train.losses.dists import DISTS, load_dists
+from train.losses.lpips import LPIPS, load_lpips
+from train.losses.perceptual import PerceptualLoss, load_perceptual
 from train.losses.unshuffled_discriminator import UnshuffledDiscriminator
 from train.recipes.options import TrainOptions
 from train.stages.distillation import Stage, StudentStage, TeacherStage, copy_fitting
@@ -55,11 +57,11 @@ def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) ->
             composed=composed,
             teacher=teacher,
             discriminator=_discriminator(options),
-            perceptual=load_perceptual(options.perceptual) if options.perceptual else None,
+            distances=_distances(options),
         )
         _start_from(_student(options), stage, say)
-        if stage.perceptual is not None:
-            say(f"perceptual loss: {stage.perceptual.network}")
+        for kind, distance in stage.distances.items():
+            say(f"{kind} loss: {distance.features.architecture.name}")
         return stage
     stage = StudentStage(
         config,
@@ -144,6 +146,18 @@ def _discriminator(options: TrainOptions) -> UNetDiscriminator | UnshuffledDiscr
     if options.discriminator == "unet":
         return UNetDiscriminator(options.discriminator_feats)
     return UnshuffledDiscriminator(options.scale, options.discriminator_feats)
+
+
+def _distances(options: TrainOptions) -> dict[str, PerceptualLoss | LPIPS | DISTS]:
+    """What the losses of the gan stage are measured by, without what has no weight there."""
+    gan, found = options.gan, {}
+    if options.perceptual and gan.perceptual_weight > 0:
+        found["perceptual"] = load_perceptual(options.perceptual)
+    if options.lpips and gan.lpips_weight > 0:
+        found["lpips"] = load_lpips(*options.lpips[:2])
+    if options.dists and gan.dists_weight > 0:
+        found["dists"] = load_dists(*options.dists)
+    return found
 
 
 def _teacher(options: TrainOptions) -> KDSRTeacher:

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kdsr import KDSRConfig, KDSRTeacher
-from train.losses.perceptual import PerceptualLoss
 from train.losses.terms import shifted, vanilla_gan_loss
 from train.recipes.stages import StageOptions
 from train.stages.distillation import Batch, Forward, StudentStage
@@ -22,7 +21,8 @@ class GANStage(StudentStage):
         composed: See `Stage`.
         teacher: To distil from; None where that has no weight.
         discriminator: Untrained; logits (B, 1, H, W) of images (B, 3, H, W).
-        perceptual: Frozen; None where its weight is 0.
+        distances: Frozen networks that compare images, by name: "perceptual", "lpips", "dists".
+            Each counts with the option NAME_weight.
     """
 
     def __init__(
@@ -33,10 +33,10 @@ class GANStage(StudentStage):
         composed: bool,
         teacher: KDSRTeacher | None,
         discriminator: nn.Module,
-        perceptual: PerceptualLoss | None,
+        distances: Mapping[str, nn.Module],
     ) -> None:
         super().__init__(config, options, composed=composed, teacher=teacher, name="gan")
-        self.discriminator, self.perceptual = discriminator, perceptual
+        self.discriminator, self.distances = discriminator, dict(distances)
 
     def parts(self) -> dict[str, nn.Module]:
         """The student, then the discriminator where its verdict has a weight."""
@@ -47,8 +47,8 @@ class GANStage(StudentStage):
     def to(self, device: torch.device) -> None:
         """Moves everything there, trained or not."""
         super().to(device)
-        if self.perceptual is not None:
-            self.perceptual.to(device)
+        for distance in self.distances.values():
+            distance.to(device)
 
     def losses(self, part: str, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
         """The losses of the student or of the discriminator."""
@@ -58,10 +58,10 @@ class GANStage(StudentStage):
         batch.sr = sr.detach()
         seen, wanted = self._seen(sr, batch), self._wanted(batch.gt)
         losses = self._compare(sr, batch, wanted) | self._distil(idr_full, batch)
-        if self.perceptual is not None and self.options.perceptual_weight > 0:
-            losses["perceptual"] = self.options.perceptual_weight * self.perceptual(
-                seen, self._seen(wanted, batch)
-            )
+        for name, distance in self.distances.items():
+            weight = getattr(self.options, f"{name}_weight")
+            if weight > 0:
+                losses[name] = weight * distance(seen, self._seen(wanted, batch)).mean()
         if self.options.gan_weight > 0:
             # Called bare, not as wrapped for several devices: it is not its turn to learn.
             verdict = self.discriminator(seen)

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from kdsr.errors import CheckpointError
 from tests.support.places import GOLDEN
+from tests.support.vgg import plain_vgg, vgg_state
 from train.losses.discriminator import UNetDiscriminator
 from train.losses.feature_networks import SQUEEZENET, VGG19
 from train.losses.perceptual import PerceptualLoss, load_perceptual
@@ -157,57 +158,34 @@ def test_the_discriminator_refuses_sides_that_cannot_be_halved_three_times() -> 
         UNetDiscriminator(4)(torch.rand(1, 3, 16, 12))
 
 
-def vgg19_state(seed: int = 0) -> dict[str, Tensor]:
-    """Random weights in torchvision's format, with the classifier that must be ignored."""
-    rng = torch.Generator().manual_seed(seed)
-    state, n_in = {"classifier.0.weight": torch.zeros(1)}, 3
-    indices = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
-    widths = (64,) * 2 + (128,) * 2 + (256,) * 4 + (512,) * 8
-    for index, n_out in zip(indices, widths, strict=True):
-        weight = torch.randn(n_out, n_in, 3, 3, generator=rng) * (2 / (9 * n_in)) ** 0.5
-        state[f"features.{index}.weight"], n_in = weight, n_out
-        state[f"features.{index}.bias"] = torch.randn(n_out, generator=rng) * 0.1
-    return state
-
-
-def plain_vgg19(state: dict[str, Tensor]) -> torch.nn.Sequential:
-    """torchvision's `vgg19().features`, written down layer by layer."""
-    layers: list[torch.nn.Module] = []
-    for index in range(36):
-        if f"features.{index}.weight" in state:
-            n_out, n_in = state[f"features.{index}.weight"].shape[:2]
-            layers.append(torch.nn.Conv2d(n_in, n_out, 3, padding=1))
-        else:
-            pooled = index in (4, 9, 18, 27)
-            layers.append(torch.nn.MaxPool2d(2) if pooled else torch.nn.ReLU())
-    network = torch.nn.Sequential(*layers)
-    network.load_state_dict({k[9:]: v for k, v in state.items() if k.startswith("features")})
-    return network
-
-
+@pytest.mark.parametrize(
+    ("network", "published"),
+    [
+        ("vgg19", {2: 0.1, 7: 0.1, 16: 1.0, 25: 1.0, 34: 1.0}),
+        ("vgg16", {2: 0.1, 7: 0.1, 14: 1.0, 21: 1.0, 28: 1.0}),
+    ],
+)
 def test_the_perceptual_loss_compares_the_published_layers_before_their_relu(
-    tmp_path: Path,
+    tmp_path: Path, network: str, published: dict[int, float]
 ) -> None:
-    state = vgg19_state()
-    torch.save(state, tmp_path / "vgg19.pth")
-    save_file(state, tmp_path / "vgg19.safetensors")
+    state = vgg_state(network)
+    torch.save(state, tmp_path / "vgg.pth")
+    save_file(state, tmp_path / "vgg.safetensors")
     sr, gt = torch.rand(2, 1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
     std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
     a, b, expected = (sr - mean) / std, (gt - mean) / std, torch.zeros(())
-    published = {2: 0.1, 7: 0.1, 16: 1.0, 25: 1.0, 34: 1.0}
-    with torch.no_grad():
-        for index, layer in enumerate(plain_vgg19(state)):
-            a, b = layer(a), layer(b)
-            expected += published.get(index, 0) * (a - b).abs().mean()
-    for name in ("vgg19.pth", "vgg19.safetensors"):
+    for index, layer in enumerate(plain_vgg(state)):
+        a, b = layer(a), layer(b)
+        expected += published.get(index, 0) * (a - b).abs().mean()
+    for name in ("vgg.pth", "vgg.safetensors"):
         loss = load_perceptual(tmp_path / name)
-        assert loss.network == "VGG19"
+        assert loss.network == network.upper()
         torch.testing.assert_close(loss(sr, gt), expected, rtol=1e-4, atol=0)
 
 
 def test_the_perceptual_loss_reaches_the_image_but_not_its_own_weights() -> None:
-    loss = PerceptualLoss(VGG19, vgg19_state())
+    loss = PerceptualLoss(VGG19, vgg_state())
     sr = torch.rand(1, 3, 32, 32, requires_grad=True)
     loss(sr, torch.rand(1, 3, 32, 32)).backward()
     assert sr.grad is not None
@@ -257,11 +235,11 @@ def test_squeezenet_sees_blue_green_red_around_its_mean() -> None:
 def test_wrong_perceptual_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such file"):
         load_perceptual(tmp_path / "vgg19.pth")
-    state = vgg19_state()
-    state["features.16.weight"] = torch.zeros(512, 256, 3, 3)  # as VGG16's
-    torch.save(state, tmp_path / "vgg16.pth")
-    with pytest.raises(CheckpointError, match=r"conv3_4.*VGG16"):
-        load_perceptual(tmp_path / "vgg16.pth")
+    state = vgg_state()
+    state["features.16.weight"] = torch.zeros(512, 256, 3, 3)
+    torch.save(state, tmp_path / "other.pth")
+    with pytest.raises(CheckpointError, match=r"conv3_4.*batch norm"):
+        load_perceptual(tmp_path / "other.pth")
     (tmp_path / "damaged.pth").write_bytes(b"PK\x03\x04nothing")
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_perceptual(tmp_path / "damaged.pth")

@@ -12,10 +12,11 @@ from kdsr import KDSR
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import ROOT, make_tiny
 from tests.support.train_runs import PHOTOS
-from tests.train.measuring.test_lpips import alexnet_state, heads_state
+from tests.train.losses.test_lpips import alexnet_state, heads_state
 from train.data.cache import open_cache
 from train.degradation.resize import resize_bicubic
 from train.evaluate import main
+from train.losses.lpips import LPIPS
 from train.measuring.evaluation import (
     Row,
     averages,
@@ -24,7 +25,6 @@ from train.measuring.evaluation import (
     to_csv,
     to_markdown,
 )
-from train.measuring.lpips import LPIPS
 from train.measuring.metrics import colour_shift, psnr_y
 from train.measuring.pairs import degraded_pairs, real_pairs
 from train.measuring.protocols import protocol

@@ -104,6 +104,23 @@ def test_the_gan_stage_needs_perceptual_weights_unless_switched_off() -> None:
     TrainOptions(stage="gan", gan=StageOptions(perceptual_weight=0.0))
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"lpips": ("alexnet.pth",)}, r"lpips takes pairs of files.*got 1"),
+        ({"dists": ("a", "b", "c", "d")}, r"dists takes pairs of files.*got 4"),
+        ({"stage": "gan", "gan": StageOptions(lpips_weight=1.0)}, "gan.lpips_weight needs weights"),
+        ({"stage": "gan", "gan": StageOptions(dists_weight=1.0)}, "gan.dists_weight needs weights"),
+        ({"best": "dists_pairs", "hold_out": 2}, "best dists_pairs needs weights"),
+    ],
+)
+def test_lpips_and_dists_need_their_files(given: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        TrainOptions(**given)
+    read = read_options(["smoke", "--lpips", "[a.pth,b.pth]", "--dists", "[c.pth, d.pth]"])
+    assert read.lpips == (Path("a.pth"), Path("b.pth"))
+
+
 def test_automatic_precision_follows_what_the_device_multiplies(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -40,7 +40,7 @@ def test_perceptual_network_and_discriminator_see_images_shifted_and_shrunk_alik
     )
     stage = GANStage(
         KDSRConfig(4, 8, 1, 1), options, composed=True, teacher=None,
-        discriminator=judge, perceptual=perceptual,  # pyright: ignore[reportArgumentType]
+        discriminator=judge, distances={"perceptual": perceptual},
     )  # fmt: skip
     batch = Batch(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32), step=5)
     losses = stage.losses("model", {"model": stage.model}, batch)
@@ -54,3 +54,18 @@ def test_perceptual_network_and_discriminator_see_images_shifted_and_shrunk_alik
     torch.testing.assert_close(judge.calls[1][0], torch.cat((gt, sr)))
     assert losses["perceptual"].requires_grad
     assert torch.equal(losses["l1"], (batch.sr - wanted).abs().mean())
+
+
+def test_a_stage_on_distances_alone_has_no_discriminator() -> None:
+    far = _Seen(lambda sr, gt: (sr - gt).square().mean((1, 2, 3)))
+    options = StageOptions(lpips_weight=2.0, dists_weight=0.0)
+    stage = GANStage(
+        KDSRConfig(4, 8, 1, 1), options, composed=True, teacher=None,
+        discriminator=nn.Identity(), distances={"lpips": far, "dists": _Seen(lambda *_: 1 / 0)},
+    )  # fmt: skip
+    assert list(stage.parts()) == ["model"]
+    batch = Batch(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32), step=0)
+    losses = stage.losses("model", {"model": stage.model}, batch)
+    assert list(losses) == ["l1", "lpips"]
+    assert batch.sr is not None
+    torch.testing.assert_close(losses["lpips"], 2 * (batch.sr - batch.gt).square().mean())

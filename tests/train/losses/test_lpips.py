@@ -5,7 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from kdsr.errors import CheckpointError
-from train.measuring.lpips import LPIPS, load_lpips
+from tests.support.vgg import plain_vgg, vgg_state
+from train.losses.lpips import LPIPS, load_lpips
 
 
 def alexnet_features() -> nn.Sequential:
@@ -25,28 +26,49 @@ def alexnet_state() -> dict[str, Tensor]:
     return {**state, "classifier.1.weight": torch.zeros(1)}
 
 
-def heads_state() -> dict[str, Tensor]:
+def heads_state(channels: tuple[int, ...] = (64, 192, 384, 256, 256)) -> dict[str, Tensor]:
     rng = torch.Generator().manual_seed(1)
-    channels = (64, 192, 384, 256, 256)
     return {
         f"lin{i}.model.1.weight": torch.rand(1, n, 1, 1, generator=rng)
         for i, n in enumerate(channels)
     }
 
 
-def test_lpips_is_the_weighted_distance_of_unit_features_after_each_relu() -> None:
-    sr, gt = torch.randint(0, 256, (2, 2, 3, 70, 64)).float() / 255
+def lpips_of(network: str) -> tuple[LPIPS, nn.Sequential, dict[str, Tensor], tuple[int, ...]]:
+    """With its network layer by layer, its heads, and the places of the ReLUs that count."""
+    if network == "alexnet":
+        heads = heads_state()
+        return LPIPS(alexnet_state(), heads), alexnet_features(), heads, (1, 4, 7, 9, 11)
+    heads, state = heads_state((64, 128, 256, 512, 512)), vgg_state("vgg16")
+    plain = plain_vgg(state).append(nn.ReLU())
+    return LPIPS(state, heads), plain, heads, (3, 8, 15, 22, 29)
+
+
+@pytest.mark.parametrize("network", ["alexnet", "vgg16"])
+def test_lpips_is_the_weighted_distance_of_unit_features_after_each_relu(network: str) -> None:
+    lpips, plain, heads, places = lpips_of(network)
+    sr, gt = torch.rand(2, 2, 3, 70, 64, generator=torch.Generator().manual_seed(2))
     shift = torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1)
     scale = torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1)
     a, b = ((2 * images - 1 - shift) / scale for images in (sr, gt))
-    expected, weights = torch.zeros(2), list(heads_state().values())
-    for index, layer in enumerate(alexnet_features()):
+    expected, weights = torch.zeros(2), list(heads.values())
+    for index, layer in enumerate(plain):
         a, b = layer(a), layer(b)
-        if index in (1, 4, 7, 9, 11):
+        if index in places:
             difference = nn.functional.normalize(a, dim=1) - nn.functional.normalize(b, dim=1)
             expected += (difference**2 * weights.pop(0)).sum(1).mean((1, 2))
-    made = LPIPS(alexnet_state(), heads_state())(sr, gt)
-    torch.testing.assert_close(made, expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(lpips(sr, gt), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_lpips_teaches_the_image_alone_and_equal_images_nothing() -> None:
+    lpips, gt = LPIPS(alexnet_state(), heads_state()), torch.rand(1, 3, 64, 64)
+    for sr in (gt * 0.7, gt, torch.zeros_like(gt)):
+        seen = sr.clone().requires_grad_()
+        lpips(seen, gt).sum().backward()
+        assert seen.grad is not None
+        assert seen.grad.isfinite().all()
+        assert bool(seen.grad.abs().max() > 1e-6) is not sr.equal(gt)
+    assert all(parameter.grad is None for parameter in lpips.parameters())
 
 
 def test_equal_images_have_no_distance_and_worse_ones_more() -> None:
