@@ -49,6 +49,11 @@ class DISTS(nn.Module):
         for name in ("alpha", "beta"):
             self.register_buffer(name, weights[name].float().flatten() / total)
 
+    @property
+    def network(self) -> str:
+        """Name of the network."""
+        return self.features.architecture.name
+
     def forward(self, sr: Tensor, gt: Tensor) -> Tensor:
         """Distances of image pairs; gradients reach `sr` only.
 
@@ -68,7 +73,9 @@ class DISTS(nn.Module):
             wanted = self._maps(gt)
         compared = [_alike(*maps) for maps in zip(self._maps(sr), wanted, strict=True)]
         means, correlations = (torch.cat(parts, 1) for parts in zip(*compared, strict=True))
-        return 1 - means @ self.get_buffer("alpha") - correlations @ self.get_buffer("beta")
+        # No products of matrices: autocast would round them.
+        alike = means * self.get_buffer("alpha") + correlations * self.get_buffer("beta")
+        return 1 - alike.sum(1)
 
     def _maps(self, images: Tensor) -> list[Tensor]:
         """The image itself and the features of every block, in float32."""

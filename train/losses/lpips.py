@@ -78,7 +78,8 @@ class LPIPS(nn.Module):
         made, distances = self.features(sr), []
         for row in _ROWS[self.network]:
             difference = (_unit(made[row]) - _unit(wanted[row])).square()
-            distances.append(difference.mean((2, 3)) @ self.get_buffer(f"head_{row}"))
+            # No product of matrices: autocast would round it.
+            distances.append((difference.mean((2, 3)) * self.get_buffer(f"head_{row}")).sum(1))
         return torch.stack(distances).sum(0)
 
 

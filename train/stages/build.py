@@ -51,17 +51,18 @@ def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) ->
     needed = distilled if name == "gan" else from_teacher or distilled
     teacher = _teacher(options) if needed else None
     if name == "gan":
+        distances = _distances(options)
         stage = GANStage(
             config,
             stage_options,
             composed=composed,
             teacher=teacher,
             discriminator=_discriminator(options),
-            distances=_distances(options),
+            distances=distances,
         )
         _start_from(_student(options), stage, say)
-        for kind, distance in stage.distances.items():
-            say(f"{kind} loss: {distance.features.architecture.name}")
+        for kind, distance in distances.items():
+            say(f"{kind} loss: {distance.network}")
         return stage
     stage = StudentStage(
         config,
