@@ -22,14 +22,9 @@ _SIGNS = (
     "pyobject pointer is null",  # safetensors, whose panics are no `Exception`
     "unexpected pos",  # PyTorch's archive writer, into a buffer that cannot grow
 )
-_CGROUPS = (  # limit, use, and the line of memory.stat with what would be given up for others
-    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
-    (
-        "memory/memory.limit_in_bytes",
-        "memory/memory.usage_in_bytes",
-        "memory/memory.stat",
-        "total_inactive_file",
-    ),
+_CGROUPS = (  # folder, limit, use, and the line of memory.stat with what is given up for others
+    ("", "memory.max", "memory.current", "inactive_file"),
+    ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
 _log = logging.getLogger(__name__)
 
@@ -117,13 +112,30 @@ def _meminfo(*names: str) -> int | None:
     return None
 
 
-def _container(root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    for limit, used, details, reclaimable in _CGROUPS:
-        with suppress(OSError, ValueError, KeyError):  # "max" is no limit
-            free = int((root / limit).read_text()) - int((root / used).read_text())
-            lines = (root / details).read_text().splitlines()
-            return free + int(dict(line.split() for line in lines)[reclaimable])
-    return None
+def _container(
+    root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
+) -> int | None:
+    """What the control groups of this process leave: a SLURM job's, say, and those above it."""
+    known = []
+    for folder, limit, used, reclaimable in _CGROUPS:
+        group = _group(own, folder)
+        for part in (group, *group.parents):
+            place = root / folder / part
+            with suppress(OSError, ValueError, KeyError):  # "max" is no limit
+                free = int((place / limit).read_text()) - int((place / used).read_text())
+                lines = (place / "memory.stat").read_text().splitlines()
+                known.append(free + int(dict(line.split() for line in lines)[reclaimable]))
+    return min(known, default=None)
+
+
+def _group(own: Path, controller: str) -> Path:
+    """The control group of this process, relative to its root; "" is the one of version 2."""
+    with suppress(OSError, ValueError):
+        for line in own.read_text(encoding="utf-8").splitlines():
+            _, controllers, group = line.split(":", 2)
+            if controller in controllers.split(","):
+                return Path(group.lstrip("/"))
+    return Path()
 
 
 def _address_space() -> int | None:

@@ -17,6 +17,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -25,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, InitProcessGroupKwargs
 
 from kdsr import KDSRError
 from kdsr.errors import ConfigError
@@ -40,6 +41,12 @@ from train.loop.threads import use_threads
 from train.measuring.calibration import calibrate_file, describe, inherit_calibration
 from train.recipes.options import TrainOptions
 from train.recipes.reading import make_parser, read_options, write_options
+
+_PATIENCE = timedelta(days=1)
+"""How long processes wait while the first one decodes images, measures or calibrates.
+
+By default they give up after ten minutes. If one process dies, its launcher ends the others anyway.
+"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -156,6 +163,7 @@ def _accelerator(options: TrainOptions) -> Accelerator:
     accelerator = Accelerator(
         cpu=options.device == "cpu",
         mixed_precision="bf16" if options.precision == "bf16" else "no",
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
     )
     parts = accelerator.num_processes * options.accumulate
     if options.batch % parts:

@@ -24,8 +24,8 @@ from ..video.containers import CODECS
 from ..video.options import LOOKS, VideoOptions
 
 _MODELS_HELP = (
-    f"{', '.join(PURPOSES)} (the size chooses the file), a name from `kdsr models`, a .safetensors, .pt or .pth file, or "
-    "hf://owner/repo/file.safetensors[@revision]"
+    f"{', '.join(PURPOSES)} (the size chooses the file), a name from `kdsr models`, "
+    "a .safetensors, .pt or .pth file, or hf://owner/repo/file.safetensors[@revision]"
 )
 _MODEL_HELP = f"{_MODELS_HELP} (default: {DEFAULT_MODEL})"
 _DEMO_PORT = 8765
@@ -65,7 +65,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--estimators",
         action="store_true",
         help="mix the estimators, too: of models that were trained on apart, each on its own "
-        "degradations; train/calibrate.py then says what the result's IDRs mean",
+        "degradations; train/calibrate.py, in a clone of the project, then says what the result's "
+        "IDRs mean",
     )
     blend.add_argument("-o", "--output", type=_path, required=True, help="ends in .safetensors")
     blend.add_argument("--overwrite", action="store_true")

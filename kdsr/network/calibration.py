@@ -22,6 +22,11 @@ KEY = "calibration"
 """Of the metadata that names their rows."""
 QUANTITIES = ("blur_long", "blur_short", "noise", "quality")
 """What is read off a vector: blur in px of the upscaled image, noise in 0-255, JPEG quality."""
+CALIBRATE = (
+    "make it with `python train/calibrate.py MODEL.safetensors --data PHOTOS` in a clone of the "
+    "project (packages leave the folder train out)"
+)
+"""What to do where a model has none."""
 _NO_LONGER_KEPT = {"spreads"}  # in files of version 0.1: nothing ever read it
 _SHAPES: dict[str, tuple[str | int, ...]] = {
     "means": ("references", "size"),
@@ -135,10 +140,7 @@ class Calibration:
             return None
         if tensors.keys() != _SHAPES.keys():
             odd = ", ".join(sorted(tensors.keys() ^ _SHAPES.keys()))
-            raise CheckpointError(
-                f"the calibration is of another version ({odd}); make it anew with "
-                "train/calibrate.py"
-            )
+            raise CheckpointError(f"the calibration is of another version ({odd}); {CALIBRATE}")
         try:
             names = json.loads(metadata[KEY])["references"]
         except (KeyError, TypeError, ValueError, RecursionError):

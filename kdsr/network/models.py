@@ -8,7 +8,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from ..errors import IDRError
-from .calibration import Calibration
+from .calibration import CALIBRATE, Calibration
 from .config import KDSRConfig
 from .estimator import DegradationEstimator
 from .fingerprint import fingerprint
@@ -136,7 +136,6 @@ def calibration_of(model: Student) -> Calibration:
     if model.calibration is None:
         name = model.metadata.get("name") or str(model.source or "this model")
         raise IDRError(
-            f"{name} has no calibration, so nothing is known about what its IDRs mean; make it "
-            "with `python train/calibrate.py MODEL.safetensors --data PHOTOS`"
+            f"{name} has no calibration, so nothing is known about what its IDRs mean; {CALIBRATE}"
         )
     return model.calibration

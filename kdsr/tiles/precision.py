@@ -41,8 +41,12 @@ def _fast_dtype(device: torch.device) -> torch.dtype:
 def multiplies_bf16(device: torch.device) -> bool:
     """Whether a device has bf16 instructions; without them bf16 is slower than fp32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        # `is_bf16_supported` says yes to cards that compute bf16 by fp32, several times slower.
+        return bool(torch.version.hip) or torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":
         return False
+    if hasattr(torch.cpu, "get_capabilities"):  # PyTorch 2.11
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, probe, bool)() for probe in probes)

@@ -101,32 +101,46 @@ def test_the_machines_free_memory_is_what_it_calls_available(
         assert free_host_memory(swap=True) == free + 7 * 1024
 
 
+def groups(folder: str, limit: int | str, used: int = 700) -> dict[str, str]:
+    """The files of a control group: version 1 in a folder called memory, else version 2."""
+    if folder.startswith("memory/"):
+        names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    else:
+        names = ("memory.max", "memory.current", "inactive_file")
+    return {
+        f"{folder}{names[0]}": f"{limit}\n",
+        f"{folder}{names[1]}": f"{used}\n",
+        f"{folder}memory.stat": f"cache 3\n{names[2]} 50\n",
+    }
+
+
 @pytest.mark.parametrize(
-    ("files", "free"),
+    ("own", "files", "free"),
     [
-        (
-            {"memory.max": "1000\n", "memory.current": "700\n", "memory.stat": "inactive_file 50"},
-            350,
-        ),
-        ({"memory.max": "max\n", "memory.current": "700\n", "memory.stat": ""}, None),
-        (
-            {
-                "memory/memory.limit_in_bytes": "900",
-                "memory/memory.usage_in_bytes": "500",
-                "memory/memory.stat": "cache 3\ntotal_inactive_file 7\n",
-            },
-            407,
-        ),
-        ({}, None),
+        ("0::/\n", groups("", 1000), 350),
+        ("0::/\n", groups("", "max"), None),
+        ("4:memory:/\n0::/\n", groups("memory/", 900), 250),
+        ("", {}, None),
+        (None, groups("", 1000), 350),
+        ("0::/a.slice/job\n", groups("", "max") | groups("a.slice/job/", 800), 150),
+        ("0::/a.slice/job\n", groups("a.slice/", 800) | groups("a.slice/job/", "max"), 150),
+        ("0::/a.slice/job\n", groups("a.slice/", 800) | groups("a.slice/job/", 760), 110),
+        ("0::/a.slice/job\n", groups("", 1000) | groups("b.slice/", 701), 350),
+        ("3:cpu,memory:/slurm/job\n0::/\n", groups("memory/slurm/job/", 800), 150),
+        ("3:memory:/elsewhere\n0::/\n", groups("memory/", 900), 250),
     ],
-)
-def test_the_limits_of_containers_count(
-    tmp_path: Path, files: dict[str, str], free: int | None
+    ids=["2", "2 without a limit", "1", "none", "no file", "2: a job's", "2: above a job's",
+         "2: the least", "2: of others", "1: a job's", "1: seen from inside"],
+)  # fmt: skip
+def test_the_limits_of_containers_jobs_and_slices_count(
+    tmp_path: Path, own: str | None, files: dict[str, str], free: int | None
 ) -> None:
+    if own is not None:
+        (tmp_path / "own").write_text(own)
     for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert memory._container(tmp_path) == free
+    assert memory._container(tmp_path, tmp_path / "own") == free
 
 
 @pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="Linux says it there")

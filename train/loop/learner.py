@@ -51,7 +51,7 @@ class Learner:
             )
 
     def learn(self, step: int, batches: list[Batch]) -> tuple[dict[str, Tensor], float]:
-        """One step of every part.
+        """One step of every part, or of none: a gradient that is not finite skips them all.
 
         Args:
             step: Counted from 0; decides the learning rate.
@@ -64,23 +64,26 @@ class Learner:
         everything: dict[str, Tensor] = {}
         largest = 0.0
         for name, part in self.parts.items():
-            losses, norm = self._turn(name, part, step, batches)
+            losses, norm = self._gradients(name, part, batches)
             everything |= losses
             if not math.isfinite(norm):
                 self.nan_steps += 1
                 return everything, norm
             largest = max(largest, norm)
+        for part in self.parts.values():
+            set_rate(part.optimizer, step, self.stage.options)
+            part.optimizer.step()
         self.ema.update_parameters(self.stage.model)
         return everything, largest
 
-    def _turn(
-        self, name: str, part: TrainedPart, step: int, batches: list[Batch]
+    def _gradients(
+        self, name: str, part: TrainedPart, batches: list[Batch]
     ) -> tuple[dict[str, Tensor], float]:
+        """Leaves the gradients in a part's parameters; returns its losses, and their norm."""
         part.module.train()
         for other in self.parts.values():
             for parameter in other.learned:
                 parameter.requires_grad_(other is part)
-        set_rate(part.optimizer, step, self.stage.options)
         part.optimizer.zero_grad(set_to_none=True)
         sums: dict[str, Tensor] = {}
         for index, batch in enumerate(batches):
@@ -94,8 +97,6 @@ class Learner:
             for key, loss in losses.items():
                 sums[key] = sums.get(key, 0) + loss.detach() / len(batches)
         norm = float(torch.nn.utils.clip_grad_norm_(part.learned, self.options.clip))
-        if math.isfinite(norm):
-            part.optimizer.step()
         if self.accelerator.num_processes > 1:
             sums = {key: self._mean_of_processes(value) for key, value in sums.items()}
         return sums, norm

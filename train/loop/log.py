@@ -65,11 +65,11 @@ class RunLog:
         self.task = self.progress.add_task(stage, completed=step, total=total, note="")
         path = self.folder / "log.jsonl"
         if self.active and path.is_file():
-            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            lines = path.read_bytes().splitlines(keepends=True)
             kept = [line for line in lines if not _is_after(line, stage, step)]
             if len(kept) < len(lines):
                 with writing(path) as temporary:
-                    temporary.write_text("".join(kept), encoding="utf-8")
+                    temporary.write_bytes(b"".join(kept))
 
     def advance(self, step: int) -> None:
         """Moves the progress bar."""
@@ -93,9 +93,9 @@ class RunLog:
             self.say(f"{self.stage} {step}: {shown}")
 
 
-def _is_after(line: str, stage: str, step: int) -> bool:
+def _is_after(line: bytes, stage: str, step: int) -> bool:
     try:
         entry = json.loads(line)
-    except json.JSONDecodeError:  # cut off when the process was killed
+        return entry["stage"] == stage and entry["step"] > step
+    except (ValueError, KeyError, TypeError):  # cut off when the process was killed, or damaged
         return True
-    return entry["stage"] == stage and entry["step"] > step

@@ -42,15 +42,15 @@ def test_another_process_than_the_first_writes_and_shows_nothing(
     assert not capsys.readouterr().out
 
 
-def test_lines_of_steps_that_come_again_are_dropped_with_what_a_kill_cut_off(
+def test_lines_of_steps_that_come_again_are_dropped_with_what_a_kill_or_a_disk_ruined(
     tmp_path: Path,
 ) -> None:
     log = RunLog(tmp_path, active=True)
     for stage, step in (("teacher", 9), ("student", 4), ("student", 5), ("student", 6)):
         log.start(stage, 9, 10)
         log.numbers(step, {"l1": 0.5})
-    with (tmp_path / "log.jsonl").open("a") as file:
-        file.write('{"stage": "stud')
+    with (tmp_path / "log.jsonl").open("ab") as file:
+        file.write(b'{"stage": "student", "step": 1, "l1": "\xff"}\n[]\n{}\n{"stage": "stud')
     log.start("student", 5, 10)
     kept = [(line["stage"], line["step"]) for line in lines(tmp_path)]
     assert kept == [("teacher", 9), ("student", 4), ("student", 5)]

@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ from train.losses.terms import l1_loss
 from train.recipes.reading import read_options
 from train.recipes.stages import StageOptions
 from train.stages.build import build_stage, wake
-from train.stages.distillation import Batch, StudentStage, TeacherStage, copy_fitting
+from train.stages.distillation import Batch, Forward, StudentStage, TeacherStage, copy_fitting
+from train.stages.gan import GANStage
 
 CONFIG = KDSRConfig(2, 4, 2, 1)
 
@@ -188,14 +190,18 @@ def test_channels_come_last_where_that_is_asked_for(tmp_path: Path, asked: bool 
     assert weight.is_contiguous(memory_format=torch.channels_last) == bool(asked)
 
 
-def test_a_checkpoint_holds_the_model_and_apart_from_it_the_other_parts(tmp_path: Path) -> None:
-    changes = {"stages": ["gan"], "init": str(tmp_path / "start.safetensors")}
-    options = read_options([tiny_recipe(tmp_path)])
-    save_checkpoint(KDSR(options.network()), tmp_path / "start.safetensors")
+def adversarial_loop(folder: Path) -> Loop:
+    start = folder / "start.safetensors"
+    save_checkpoint(KDSR(read_options([tiny_recipe(folder)]).network()), start)
     gan = {"steps": 4, "kd_weight": 0.0, "gan_weight": 1.0, "perceptual_weight": 0.0}
-    state = loop_of(tmp_path, "gan", gan=gan, **changes).learner.state()
+    return loop_of(folder, "gan", gan=gan, stages=["gan"], init=str(start))
+
+
+def test_a_checkpoint_holds_the_model_and_apart_from_it_the_other_parts(tmp_path: Path) -> None:
+    loop = adversarial_loop(tmp_path)
+    state = loop.learner.state()
     assert state["parts"].keys() == {"discriminator"}
-    assert state["model"].keys() == KDSR(options.network()).state_dict().keys()
+    assert state["model"].keys() == KDSR(loop.options.network()).state_dict().keys()
 
 
 def test_a_student_resumed_amid_reused_pairs_learns_the_same_bits(tmp_path: Path) -> None:
@@ -252,6 +258,29 @@ def test_nan_steps_are_skipped_and_counted_and_ten_in_a_row_end_the_run(
         ):
             loop.run()
     assert all(parameter.isfinite().all() for parameter in loop.stage.model.parameters())
+
+
+class PoisonedJudge(GANStage):
+    """An adversarial stage whose discriminator's loss is NaN."""
+
+    def _judge(self, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
+        return {name: loss * math.nan for name, loss in super()._judge(forward, batch).items()}
+
+
+def test_a_discriminator_without_a_finite_gradient_skips_the_step_of_the_model_too(
+    tmp_path: Path,
+) -> None:
+    loop = adversarial_loop(tmp_path)
+    weights = list(loop.stage.model.parameters())
+    before = [weight.clone() for weight in weights]
+    for kind, steps in ((PoisonedJudge, 0), (GANStage, 1)):
+        loop.stage.__class__ = kind
+        _, norm = loop.learn()
+        assert math.isfinite(norm) is bool(steps)
+        assert any(not torch.equal(*pair) for pair in zip(before, weights, strict=True)) is bool(
+            steps
+        )
+        assert (loop.learner.ema.n_averaged, loop.learner.nan_steps) == (steps, 1)
 
 
 def test_a_dead_idr_fails_loudly(tmp_path: Path) -> None:
