@@ -72,7 +72,7 @@ class CropSampler:
     Args:
         cache: Decoded photographs, none smaller than a crop.
         seed: Of the run.
-        patterns: Share of crops that text or line art is drawn into, 0 to 1.
+        patterns: Share of crops that are drawn on, see `train.data.patterns`, 0 to 1.
     """
 
     def __init__(self, cache: ImageCache, seed: int, patterns: float = 0.0) -> None:

@@ -1,17 +1,48 @@
-"""Text and line art drawn into training crops: photographs hold too little of both."""
-
-import string
+"""Text, screens, line art, dither in training crops: photographs hold too little of these."""
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from torch import Tensor
 
-_SYMBOLS = string.ascii_letters + string.digits + ".,:;!?&%()[]+-=/"
+from train.data.drawn import dots, figures, pages
+from train.data.drawn.ink import Drawing, Rng
+
+KINDS: dict[str, Drawing] = {
+    "text": pages.text,
+    "printed": pages.printed,
+    "code": pages.code,
+    "table": pages.table,
+    "music": pages.music,
+    "subtitles": pages.subtitles,
+    "pixel_font": pages.pixel_font,
+    "lines": figures.lines,
+    "grid": figures.grid,
+    "rings": figures.rings,
+    "line_art": figures.line_art,
+    "city_map": figures.city_map,
+    "contours": figures.contours,
+    "chart": figures.chart,
+    "panel": figures.panel,
+    "poster": figures.poster,
+    "screentone": dots.screentone,
+    "print_screen": dots.print_screen,
+    "hatching": dots.hatching,
+    "ordered_dither": dots.ordered_dither,
+    "diffused_dither": dots.diffused_dither,
+    "pixel_art": dots.pixel_art,
+    "checker": dots.checker,
+    "scanlines": dots.scanlines,
+    "matrix_code": dots.matrix_code,
+}
+"""All kinds of drawings, each as frequent as the others but for text."""
+_CHANCES = [*KINDS, "text", "printed", "printed", "panel"]
+_BESIDE = 0.25  # share of drawings with a part of the photograph beside them
+_SMALLEST = 16  # pixels a side of such a part
 
 
 def draw_pattern(crop: Tensor, rng: np.random.Generator) -> Tensor:
-    """Draws text, lines, a grid or rings over a crop, in one or two colours.
+    """Draws something that is no photograph: one of `KINDS`, over the crop or instead of it.
 
     Args:
         crop: (H, W, 3), uint8.
@@ -20,51 +51,24 @@ def draw_pattern(crop: Tensor, rng: np.random.Generator) -> Tensor:
     Returns:
         A new (H, W, 3) uint8 tensor on the same device.
     """
+    return draw_kind(crop, _CHANCES[int(rng.integers(len(_CHANCES)))], rng)
+
+
+def draw_kind(crop: Tensor, kind: str, rng: np.random.Generator) -> Tensor:
+    """Draws one of `KINDS`; see `draw_pattern`. A quarter leaves a part of the crop as it was."""
     image = Image.fromarray(crop.cpu().numpy())
-    if rng.random() < 0.5:  # on a plain page rather than over the photograph
-        image.paste(_colour(rng), (0, 0, *image.size))
-    draw = ImageDraw.Draw(image)
-    shapes = (_text, _text, _lines, _grid, _rings)
-    shapes[int(rng.integers(len(shapes)))](draw, image.size, rng)
-    return torch.from_numpy(np.array(image)).to(crop.device)
+    drawn = KINDS[kind](image, rng)
+    if rng.random() < _BESIDE and min(image.size) >= 2 * _SMALLEST:
+        box = _part(image.size, rng)
+        drawn.paste(image.crop(box), box)
+    return torch.from_numpy(np.array(drawn)).to(crop.device)
 
 
-def _colour(rng: np.random.Generator) -> tuple[int, int, int]:
-    if rng.random() < 0.5:  # black on white and white on black are what most pages are
-        value = int(rng.choice((0, 20, 235, 255)))
-        return value, value, value
-    red, green, blue = (int(value) for value in rng.integers(0, 256, 3))
-    return red, green, blue
-
-
-def _text(draw: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
-    height = int(rng.integers(8, max(9, size[1] // 3)))
-    font, colour = ImageFont.load_default(height), _colour(rng)
-    y = int(rng.integers(-height, height))
-    while y < size[1]:
-        letters = rng.choice(list(_SYMBOLS + "     "), int(2.5 * size[0] / height) + 1)
-        draw.text((int(rng.integers(-height, height)), y), "".join(letters), colour, font)
-        y += int(height * rng.uniform(1.0, 1.8)) + 1
-
-
-def _lines(draw: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
-    for _ in range(int(rng.integers(3, 20))):
-        ends = rng.uniform(-0.2, 1.2, 4) * np.array([*size, *size])
-        draw.line(list(ends), _colour(rng), int(rng.integers(1, 5)))
-
-
-def _grid(draw: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
-    colour, width = _colour(rng), int(rng.integers(1, 4))
-    pitch, slant = rng.uniform(4, 24), rng.uniform(-1, 1) * size[1]
-    for x in np.arange(-size[1], size[0] + size[1], pitch):
-        draw.line((x, 0, x + slant, size[1]), colour, width)
+def _part(size: tuple[int, int], rng: Rng) -> tuple[int, int, int, int]:
+    """A half of a picture, or a rectangle somewhere in it."""
+    width, height = size
     if rng.random() < 0.5:
-        for y in np.arange(0, size[1], pitch):
-            draw.line((0, y, size[0], y), colour, width)
-
-
-def _rings(draw: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
-    x, y = rng.uniform(0, 1, 2) * np.array(size)
-    colour, width, pitch = _colour(rng), int(rng.integers(1, 4)), rng.uniform(5, 20)
-    for radius in np.arange(pitch, 1.5 * max(size), pitch):
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour, width=width)
+        edge = int(rng.integers(_SMALLEST, width - _SMALLEST + 1))
+        return (0, 0, edge, height) if rng.random() < 0.5 else (edge, 0, width, height)
+    right, bottom = (int(rng.integers(_SMALLEST, n + 1)) for n in size)
+    return right - _SMALLEST - int(rng.integers(right - _SMALLEST + 1)), 0, right, bottom

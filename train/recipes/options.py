@@ -68,7 +68,8 @@ class TrainOptions(SittingOptions):
     final_share: float = 0.2
     """How much of a stage `final_patch` is for."""
     patterns: float = 0.0
-    """Share of crops that text or line art is drawn into."""
+    """Share of crops that text, line art, panels, dither and the like are drawn into or instead of:
+    `python -m tools.drawing_sheet` shows all kinds."""
     lq_share: float = 0.5
     """Share of samples that are cut from the pairs of `lq`, where there are some; the others are
     synthetic."""

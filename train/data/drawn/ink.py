@@ -1,0 +1,156 @@
+"""What drawings share: colours, letters, and a pen whose edges are soft or hard."""
+
+import string
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+from PIL import Image, ImageDraw, ImageFont
+
+Colour = tuple[int, int, int]
+Rng = np.random.Generator
+Drawing = Callable[[Image.Image, Rng], Image.Image]
+_SYMBOLS = string.ascii_letters + string.digits + ".,:;!?&%()[]+-=/"
+_LETTERS = string.ascii_lowercase
+_HARD = 0.25  # share of drawings with hard edges
+_APART = 70  # least difference in brightness of two tones
+
+
+def colour(rng: Rng) -> Colour:
+    """Black and white in half of the cases, as most pages are; otherwise any."""
+    if rng.random() < 0.5:
+        value = int(rng.choice((0, 20, 235, 255)))
+        return value, value, value
+    red, green, blue = (int(value) for value in rng.integers(0, 256, 3))
+    return red, green, blue
+
+
+def tones(rng: Rng) -> tuple[Colour, Colour]:
+    """Two colours that can be told apart: of a page, and of what is on it."""
+    while True:
+        page, ink = colour(rng), colour(rng)
+        if abs(sum(page) - sum(ink)) > 3 * _APART:
+            return page, ink
+
+
+def between(page: Colour, ink: Colour, share: float) -> Colour:
+    """A mix of two colours: 0 is the first."""
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(page, ink, strict=True))
+    return red, green, blue
+
+
+def word(rng: Rng, most: int = 9) -> str:
+    """Letters, now and then with a capital, or a number."""
+    if rng.random() < 0.12:
+        return str(int(rng.integers(0, 10 ** int(rng.integers(1, 5)))))
+    letters = "".join(rng.choice(list(_LETTERS), int(rng.integers(1, most + 1))))
+    return letters.capitalize() if rng.random() < 0.2 else letters
+
+
+def words(rng: Rng, length: int) -> str:
+    """At least so many characters of words."""
+    found = word(rng)
+    while len(found) < length:
+        found += " " + word(rng)
+    return found
+
+
+def symbols(rng: Rng, length: int) -> str:
+    """Any characters."""
+    return "".join(rng.choice(list(_SYMBOLS + "     "), length))
+
+
+class Pen:
+    """Draws on a picture, in its pixels.
+
+    Args:
+        image: Changed in place.
+        rng: Whether edges are soft, as most are, or hard. Soft ones are drawn twice as large.
+    """
+
+    def __init__(self, image: Image.Image, rng: Rng) -> None:
+        self.image, self.factor = image, 1 if rng.random() < _HARD else 2
+        self.size = image.size
+        width, height = image.size
+        large = (width * self.factor, height * self.factor)
+        self.large = image.resize(large, Image.Resampling.NEAREST)
+        self.pen = ImageDraw.Draw(self.large)
+
+    def done(self) -> Image.Image:
+        """The picture."""
+        return self.large.reduce(self.factor)
+
+    def wide(self, width: float) -> int:
+        """A width in pixels of what is drawn on."""
+        return max(1, round(width * self.factor))
+
+    def at(self, points: ArrayLike) -> list[float]:
+        """Coordinates, x and y in turn, of what is drawn on."""
+        return [float(number) for number in np.ravel(np.asarray(points, float)) * self.factor]
+
+    def line(self, points: ArrayLike, ink: Colour, width: float = 1.0) -> None:
+        """A line through points (N, 2)."""
+        self.pen.line(self.at(points), ink, self.wide(width), joint="curve")
+
+    def shape(
+        self,
+        points: ArrayLike,
+        fill: Colour | None,
+        outline: Colour | None = None,
+        width: float = 1.0,
+    ) -> None:
+        """A polygon with corners (N, 2)."""
+        self.pen.polygon(self.at(points), fill, outline, self.wide(width))
+
+    def box(
+        self, box: ArrayLike, fill: Colour | None = None, outline: Colour | None = None,
+        width: float = 1.0, radius: float = 0.0,
+    ) -> None:  # fmt: skip
+        """A rectangle (left, top, right, bottom), its corners round by a radius."""
+        left, top, right, bottom = self.at(box)
+        if right > left and bottom > top:
+            corners = (left, top, right, bottom)
+            self.pen.rounded_rectangle(
+                corners, radius * self.factor, fill, outline, self.wide(width)
+            )
+
+    def disc(
+        self, x: float, y: float, radius: float, fill: Colour | None = None,
+        outline: Colour | None = None, width: float = 1.0,
+    ) -> None:  # fmt: skip
+        """A disc or a ring around a point."""
+        box = self.at((x - radius, y - radius, x + radius, y + radius))
+        self.pen.ellipse(box, fill, outline, self.wide(width))
+
+    def text(
+        self, x: float, y: float, text: str, height: float, ink: Colour, weight: float = 0.0
+    ) -> float:
+        """Letters of a height, with strokes wider by a weight; returns where they end."""
+        font = ImageFont.load_default(max(4, round(height * self.factor)))
+        stroke = round(weight * self.factor)
+        self.pen.text(tuple(self.at((x, y))), text, ink, font, stroke_width=stroke)  # pyright: ignore[reportArgumentType]
+        return x + font.getlength(text) / self.factor
+
+
+def page(image: Image.Image, tone: Colour) -> Image.Image:
+    """A plain one of the same size."""
+    return Image.new("RGB", image.size, tone)
+
+
+def smooth(rng: Rng, size: tuple[int, int], knots: int) -> np.ndarray:
+    """A random surface (H, W), 0 to 1, with so many hills along a side."""
+    field = (rng.random((knots + 2, knots + 2)) * 255).astype(np.uint8)
+    image = Image.fromarray(field).convert("F").resize(size, Image.Resampling.BICUBIC)
+    surface = np.asarray(image)
+    low, high = surface.min(), surface.max()
+    return (surface - low) / max(1e-6, float(high - low))
+
+
+def curve(rng: Rng, size: tuple[int, int], bends: int = 4) -> np.ndarray:
+    """A smooth line across a picture and beyond: points (N, 2)."""
+    points = rng.uniform(-0.15, 1.15, (bends, 2)) * np.array(size)
+    for _ in range(4):  # Chaikin: corners are cut off
+        first, second = points[:-1], points[1:]
+        cut = np.stack((0.75 * first + 0.25 * second, 0.25 * first + 0.75 * second), 1)
+        points = np.concatenate((points[:1], cut.reshape(-1, 2), points[-1:]))
+    return points
