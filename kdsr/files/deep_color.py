@@ -1,74 +1,93 @@
-"""Sixteen bits a channel, which Pillow reads and writes only for grey images."""
+"""Sixteen bits a channel, which Pillow reads only for grey images: out of PNGs, and plain TIFFs."""
 
+import io
 import struct
 import sys
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFile
 
 from ..errors import ImageError
 from .opening import open_image, orientation
+from .png_chunks import read_chunks
+from .tiff_reading import is_tiff, to_sixteen
 
-_BAND = 256  # rows that are compressed at a time
-_TIFF_LIMIT = 2**32
-_PNG_COLOR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}
+_BITS, _PHOTOMETRIC, _FORMAT = 258, 262, 339  # tags of TIFF
+_UNSIGNED = 1
 
 
 def is_deep(image: Image.Image) -> bool:
     """Whether an opened, not yet loaded image has 16-bit channels that `read_deep` can read."""
-    return image.mode in ("I", "I;16", "I;16B", "I;16L") or _colour_tile(image) is not None
+    return image.mode in ("I", "I;16", "I;16B", "I;16L") or _raw_mode(image)[:-1] in (
+        "RGB;16", "RGBA;16", "LA;16",
+    )  # fmt: skip
 
 
-def check_readable(image: Image.Image) -> None:
-    """Refuses what Pillow would turn into black or noise without a word.
+def needs_tifffile(image: Image.Image) -> bool:
+    """Whether Pillow would cut an opened TIFF's channels, or take them for other ones."""
+    if image.format != "TIFF" or _is_plain(image):
+        return False
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(_BITS, (8,))
+    return max(bits) > 8 and tags.get(_PHOTOMETRIC) != 5  # 5: CMYK, which is converted anyway
 
-    Raises:
-        ImageError: For floating point values, and for 16-bit channels stored one after the
-            other and uncompressed, which Pillow takes for 8-bit ones.
-    """
-    if image.mode == "F":
-        raise ImageError("floating point values have no known range; save it as 8 or 16 bit")
-    tiles = getattr(image, "tile", None) or ()
-    planes = [tile[3][0] for tile in tiles if isinstance(tile[3], tuple)]
-    bits = getattr(image, "tag_v2", {}).get(258, (8,))
-    if max(bits) > 8 and any(plane in ("R", "G", "B", "A") for plane in planes):
-        raise ImageError("16-bit channels in separate planes; save it with interleaved channels")
+
+def _is_plain(image: Image.Image) -> bool:
+    """Whether a TIFF is of 16-bit grey or RGB(A) in one plane, or of 12-bit grey."""
+    tags = getattr(image, "tag_v2", {})
+    unsigned = set(tags.get(_FORMAT, (_UNSIGNED,))) == {_UNSIGNED}
+    if image.mode.startswith("I"):
+        return unsigned and tags.get(_BITS, ()) in ((12,), (16,))
+    planes = tags.get(284, 1)
+    return unsigned and planes == 1 and _raw_mode(image)[:-1] in ("RGB;16", "RGBA;16")
 
 
 def read_deep(path: Path) -> tuple[np.ndarray, int]:
     """Reads a 16-bit image as (H, W, channels) uint16, and how it still has to be turned.
 
-    Pillow cuts 16-bit colours to their high bytes. Decoding with the other byte order gives the low
-    bytes, so two passes make the whole value.
-
     Raises:
         ImageError: If a grey image has values that 16 bits cannot hold.
     """
     with open_image(path) as image:
+        mode = _raw_mode(image)
         if image.mode.startswith("I"):
             image.load()  # which may turn it: an array of it would have the shape from before
-            values = np.asarray(image)
-            if values.min() < 0 or values.max() > 65535:
-                raise ImageError("32-bit values have no known range; save it as 8 or 16 bit")
-            return values.astype(np.uint16)[..., None], orientation(image)
-        mode, _ = _colour_tile(image) or ("", None)
+            values = _grey(image)[..., None]
+            turn = orientation(image)
+        elif mode.startswith("LA;16"):
+            values, turn = _grey_with_alpha(path), orientation(image)
+        else:
+            values, turn = _two_passes(path, mode)
+    return _with_named_colour(path, values), turn
+
+
+def _grey(image: Image.Image) -> np.ndarray:
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > 65535:
+        raise ImageError("32-bit values have no known range; save it as 8 or 16 bit")
+    tags = getattr(image, "tag_v2", {})
+    values = to_sixteen(values, tags.get(_BITS, (16,))[0])
+    return 65535 - values if tags.get(_PHOTOMETRIC) == 0 else values
+
+
+def _two_passes(path: Path, mode: str) -> tuple[np.ndarray, int]:
+    """Pillow cuts 16-bit colours to the high bytes, or with the other byte order to the low."""
     native = "L" if sys.byteorder == "little" else "B"
     order = native if mode.endswith("N") else mode[-1]
     (high, turn), (low, _) = (_decode_as(path, o) for o in (order, {"B": "L", "L": "B"}[order]))
     return (high.astype(np.uint16) << 8) | low, turn
 
 
-def _colour_tile(image: Image.Image) -> tuple[str, Any] | None:
-    """The raw mode of a 16-bit colour image and its first tile, or None."""
+def _raw_mode(image: Image.Image) -> str:
+    """How the pixels lie in the file, in Pillow's words."""
     tiles = getattr(image, "tile", None)
     if not tiles:
-        return None
+        return ""
     arguments = tiles[0][3]
-    mode = arguments if isinstance(arguments, str) else str(arguments[0])
-    return (mode, tiles[0]) if mode[:-1] in ("RGB;16", "RGBA;16") else None
+    return arguments if isinstance(arguments, str) else str(arguments[0])
 
 
 def _decode_as(path: Path, order: str) -> tuple[np.ndarray, int]:
@@ -86,78 +105,22 @@ def _decode_as(path: Path, order: str) -> tuple[np.ndarray, int]:
         return np.asarray(image), orientation(image)
 
 
-def write_png(path: Path, pixels: np.ndarray, icc: bytes | None, level: int) -> None:
-    """Writes (H, W, 1 to 4) uint16 as PNG, compressed by zlib's level 0 to 9."""
-    height, width, channels = pixels.shape
-    rows = np.ascontiguousarray(pixels, dtype=">u2").view(np.uint8).reshape(height, -1)
-    header = struct.pack(">IIBBBBB", width, height, 16, _PNG_COLOR_TYPE[channels], 0, 0, 0)
-    with path.open("wb") as file:
-        file.write(b"\x89PNG\r\n\x1a\n")
-        _chunk(file, b"IHDR", header)
-        if icc:
-            _chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
-        packer = zlib.compressobj(level)
-        for top in range(0, height, _BAND):  # a chunk's length is limited
-            _chunk(file, b"IDAT", packer.compress(_filtered(rows, top, top + _BAND)))
-        _chunk(file, b"IDAT", packer.flush())
-        _chunk(file, b"IEND", b"")
+def _grey_with_alpha(path: Path) -> np.ndarray:
+    """Pixels of 2 x 16 bits are filtered and packed just as those of 4 x 8 bits: read as these."""
+    data = bytearray(path.read_bytes())
+    data[24:26] = bytes((8, 6))  # of the header: bits a channel, colour type RGBA
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+        return np.asarray(image).view(">u2").astype(np.uint16)
 
 
-def _filtered(rows: np.ndarray, top: int, end: int) -> bytes:
-    """Rows as PNG's "up" filter stores them: differences to the row above compress well."""
-    band = rows[top:end]
-    filtered = np.full((band.shape[0], band.shape[1] + 1), 2, np.uint8)
-    filtered[:, 1:] = band
-    filtered[1:, 1:] -= band[:-1]
-    if top > 0:
-        filtered[0, 1:] -= rows[top - 1]
-    return filtered.tobytes()
-
-
-def _chunk(file: BinaryIO, kind: bytes, data: bytes) -> None:
-    file.write(struct.pack(">I", len(data)) + kind + data)
-    file.write(struct.pack(">I", zlib.crc32(kind + data)))
-
-
-def write_tiff(path: Path, pixels: np.ndarray, icc: bytes | None) -> None:
-    """Writes (H, W, 1 to 4) uint16 as a baseline TIFF in one deflated strip.
-
-    Raises:
-        OSError: If the file would be larger than TIFF's offsets reach.
-    """
-    height, width, channels = pixels.shape
-    data = zlib.compress(np.ascontiguousarray(pixels.astype("<u2")).tobytes(), 6)
-    if len(data) + len(icc or b"") + 4096 > _TIFF_LIMIT:
-        raise OSError("a TIFF file cannot be larger than 4 GiB; use --format png")
-    short, long, undefined = 3, 4, 7
-    entries = [
-        (256, long, [width]),
-        (257, long, [height]),
-        (258, short, [16] * channels),
-        (259, short, [8]),  # deflate
-        (262, short, [2 if channels >= 3 else 1]),
-        (273, long, [8]),
-        (277, short, [channels]),
-        (278, long, [height]),
-        (279, long, [len(data)]),
-        (284, short, [1]),
-    ]
-    if channels in (2, 4):
-        entries.append((338, short, [2]))  # unassociated alpha
-    if icc:
-        entries.append((34675, undefined, list(icc)))
-    directory_at = 8 + len(data) + len(data) % 2
-    extra_at = directory_at + 2 + 12 * len(entries) + 4
-    directory, extra = struct.pack("<H", len(entries)), b""
-    for tag, kind, values in entries:
-        packed = struct.pack(
-            f"<{len(values)}{ {short: 'H', long: 'I', undefined: 'B'}[kind] }", *values
-        )
-        field = packed.ljust(4, b"\0")
-        if len(packed) > 4:
-            field = struct.pack("<I", extra_at + len(extra))
-            extra += packed + b"\0" * (len(packed) % 2)
-        directory += struct.pack("<HHI", tag, kind, len(values)) + field
-    with path.open("wb") as file:
-        file.write(struct.pack("<2sHI", b"II", 42, directory_at) + data + b"\0" * (len(data) % 2))
-        file.write(directory + struct.pack("<I", 0) + extra)
+def _with_named_colour(path: Path, values: np.ndarray) -> np.ndarray:
+    """Adds opacity where a PNG says which one colour is transparent."""
+    if values.shape[2] not in (1, 3) or is_tiff(path):
+        return values
+    for name, content in read_chunks(path):
+        if name == b"tRNS" and len(content) == 2 * values.shape[2]:
+            hidden = (values == np.frombuffer(content, ">u2")).all(2, keepdims=True)
+            opacity = np.where(hidden, 0, 65535).astype(np.uint16)
+            return np.concatenate((values, opacity), 2)
+    return values

@@ -1,6 +1,8 @@
-"""Opening images with Pillow: the promised formats only, and what it warns of as one line."""
+"""Opening images with Pillow: the promised formats only, and what is said of them as one line."""
 
 import logging
+import os
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,14 +10,21 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import ImageError, printable
+from ..errors import ConfigError, ImageError, printable
+from .image_formats import FORMATS
 
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "AVIF")
-"""Pillow's names; older ones have no AVIF. It knows dozens more, which nobody asked for and many of
-whose decoders were never meant for files of strangers."""
+LARGEST = 65_536**2
+"""Pixels of an image that is read, unless `KDSR_MAX_PIXELS` says otherwise; memory is asked for
+apart. Pillow's own limit, 179 million, is below what we write."""
 
+_VARIABLE = "KDSR_MAX_PIXELS"
 _ORIENTATION = 0x0112
+_ONE_AT_A_TIME = threading.Lock()
 _log = logging.getLogger(__name__)
+
+
+class UnknownImageError(ImageError):
+    """Pillow does not know a file, or not as one of the promised formats."""
 
 
 @contextmanager
@@ -23,21 +32,52 @@ def open_image(path: Path) -> Iterator[Image.Image]:
     """Opens an image by its content, whatever its suffix; its pixels are not read yet.
 
     Raises:
-        ImageError: If it is of no format in `FORMATS`, or has more pixels than Pillow allows.
+        UnknownImageError: If it is of no format in `FORMATS`: Pillow knows dozens more, which
+            nobody asked for and many of whose decoders were never meant for files of strangers.
+        ImageError: If it has more pixels than are allowed.
     """
     Image.init()
-    formats = [name for name in FORMATS if name in Image.OPEN]
+    formats = [one.name for one in FORMATS if one.name in Image.OPEN]  # older ones have no AVIF
     # A file, not its path: Pillow would map it into memory, and then takes the rows of a grey TIFF
     # that lies on its side for those of an upright one.
     with path.open("rb") as file:
         try:
-            image = Image.open(file, formats=formats)
+            with _without_pillows_limit():
+                image = Image.open(file, formats=formats)
         except UnidentifiedImageError:
-            raise ImageError(f"not an image that can be read ({', '.join(formats)})") from None
-        except Image.DecompressionBombError as error:
-            raise ImageError(str(error)) from None
+            known = ", ".join(formats)
+            raise UnknownImageError(f"not an image that can be read ({known})") from None
+        check_pixels(image.width, image.height)
         with image:
             yield image
+
+
+@contextmanager
+def _without_pillows_limit() -> Iterator[None]:
+    with _ONE_AT_A_TIME:
+        kept = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = kept
+
+
+def check_pixels(width: int, height: int) -> None:
+    """Refuses an image that is larger than is allowed, before anything of it is decoded.
+
+    Raises:
+        ImageError: If it is.
+        ConfigError: If the limit in the environment is no number.
+    """
+    said = os.environ.get(_VARIABLE, "") or str(LARGEST)
+    if not said.isdecimal():
+        raise ConfigError(f"{_VARIABLE} must be a number of pixels, got {said!r}")
+    if width * height > int(said):
+        raise ImageError(
+            f"{width:,} x {height:,} px are more than the {int(said):,} that are read; if the file "
+            f"is meant to be so large, set {_VARIABLE} to what is allowed"
+        )
 
 
 def orientation(image: Image.Image) -> int:
@@ -52,13 +92,28 @@ def orientation(image: Image.Image) -> int:
 
 
 @contextmanager
-def warnings_of(path: Path) -> Iterator[None]:
-    """Logs what Pillow warns of in the block (ruined EXIF, mostly), as one line for the image."""
+def remarks_on(path: Path) -> Iterator[list[str]]:
+    """Logs what is to be said of an image as one line for it.
+
+    Yields:
+        A list for remarks. What Pillow warns of in the block (ruined EXIF, mostly) comes with them.
+    """
+    said: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        # Pillow warns above 89 megapixels; large images are what tiling is for.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        yield
-    said = dict.fromkeys(" ".join(str(warning.message).split()) for warning in caught)
+        yield said
+    said += [" ".join(str(warning.message).split()) for warning in caught]
     if said:
-        _log.warning("%s", printable(f"{path}: {'; '.join(said)}"))
+        _log.warning("%s", printable(f"{path}: {'; '.join(dict.fromkeys(said))}"))
+
+
+def is_lossless_webp(path: Path) -> bool:
+    """Whether a WebP file keeps every value of its (first) picture."""
+    with path.open("rb") as file:
+        file.seek(12)
+        while len(head := file.read(8)) == 8:
+            name, size = head[:4], int.from_bytes(head[4:], "little")
+            if name in (b"VP8 ", b"VP8L"):
+                return name == b"VP8L"
+            file.seek(size + size % 2, 1)
+    return False

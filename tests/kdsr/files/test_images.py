@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-import kdsr.files.deep_color
+import kdsr.files.deep_writing
 from kdsr import ImageError
 from kdsr.files.images import DecodedImage, read_image, write_image
 
@@ -87,7 +87,7 @@ def test_a_tiff_beyond_4_gib_is_refused_and_nothing_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The pixels alone, 60 x 70 x 6 bytes of noise, would fit; the directory is counted too.
-    monkeypatch.setattr(kdsr.files.deep_color, "_TIFF_LIMIT", 27_000)
+    monkeypatch.setattr(kdsr.files.deep_writing, "_TIFF_LIMIT", 27_000)
     values = torch.from_numpy(pixels(3, 60, 70, deep=True).astype(np.float32) / 65535)
     with pytest.raises(ImageError, match="larger than 4 GiB; use --format png"):
         write_image(tmp_path / "a.tif", values, DecodedImage(values[None], deep=True))

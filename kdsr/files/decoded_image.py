@@ -1,0 +1,42 @@
+"""What was in an image file."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from .colour_space import Chunks
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """What was in an image file.
+
+    Attributes:
+        rgb: (1, 3, H, W), float32 in [0, 1]. Colours that are hidden (alpha 0) are replaced by
+            those of visible neighbours, so that they steer nothing.
+        alpha: (1, 1, H, W) in [0, 1], or None.
+        grey: Whether the file was grey; it is then written so.
+        deep: Whether it had more than 8 bits a channel; it is then written with 16 where the
+            format can.
+        icc: Its colour profile, kept as it is.
+        colours: Chunks of PNG that say what its colours mean; see `kdsr.files.colour_space`.
+        lossless: Whether a WebP was without loss; it is then written so.
+    """
+
+    rgb: Tensor
+    alpha: Tensor | None = None
+    grey: bool = False
+    deep: bool = False
+    icc: bytes | None = None
+    colours: Chunks = ()
+    lossless: bool = False
+
+    @property
+    def weights(self) -> Tensor | None:
+        """How much each pixel counts in an estimate, as `mask`: its opacity; None if all do."""
+        return None if self.alpha is None or not self.alpha.any() else self.alpha
+
+    @property
+    def transparent(self) -> bool:
+        """Whether any pixel lets something through."""
+        return self.alpha is not None and bool((self.alpha < 1).any())

@@ -1,0 +1,150 @@
+"""From an image file to its pixels: what it says of its numbers is heeded, not guessed."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import rearrange
+from PIL import Image
+
+from ..errors import ImageError
+from ..pixels import BYTE, WORD
+from ..upscaling.resized import bleed
+from .avif import read_deep_avif
+from .colour_space import Chunks, nclx_of, space_of, to_rgb
+from .decoded_image import DecodedImage
+from .deep_color import is_deep, needs_tifffile, read_deep
+from .opening import UnknownImageError, is_lossless_webp, open_image, orientation
+from .png_chunks import COLOUR, read_chunks
+from .tiff_reading import is_tiff, read_tiff
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> what sets it upright."""
+
+
+def decoded(path: Path, said: list[str]) -> DecodedImage:
+    """Decodes an image; anything may be raised for a damaged one.
+
+    Args:
+        path: The file.
+        said: Takes remarks, of what is left out for instance.
+    """
+    try:
+        with open_image(path) as image:
+            if min(image.size) < 1:
+                raise ImageError(f"the image has no pixels ({image.width} x {image.height})")
+            if not needs_tifffile(image):
+                return _by_pillow(path, image, said)
+            icc = image.info.get("icc_profile")
+    except UnknownImageError:  # what Pillow does not know, tifffile may
+        if not is_tiff(path):
+            raise
+        icc = None
+    found = read_tiff(path)
+    said += [found.remark] if found.remark else []
+    if found.values.dtype.kind == "f":
+        raise ImageError("floating point values have no known range; save it as 8 or 16 bit")
+    return _from_array(_upright(found.values, found.orientation), icc=icc)
+
+
+def _by_pillow(path: Path, image: Image.Image, said: list[str]) -> DecodedImage:
+    icc, kind, frames = image.info.get("icc_profile"), image.format, getattr(image, "n_frames", 1)
+    colours = _colours(path, kind)
+    if frames > 1:
+        said.append(
+            f"of its {frames} {'pages' if kind == 'TIFF' else 'pictures'} the first is read"
+        )
+    if is_deep(image):  # asked first: reading EXIF may load the pixels
+        pixels, turn = read_deep(path)
+        return _from_array(_upright(pixels, turn), icc=icc, colours=colours)
+    image.load()
+    turn = orientation(image)
+    if kind == "AVIF" and (deep := read_deep_avif(path, said)) is not None:
+        return _from_array(_upright(deep, turn), icc=icc, colours=colours)
+    image, icc = _plain(path, image, icc, said)
+    # Not by `exif_transpose`: it writes the tags anew, and fails at ruined ones.
+    turned = image if turn not in _TURNS else image.transpose(_TURNS[turn])
+    array = np.asarray(turned)
+    lossless = kind == "WEBP" and is_lossless_webp(path)
+    array = array if array.ndim == 3 else array[..., None]
+    return _from_array(array, icc=icc, colours=colours, lossless=lossless)
+
+
+def _colours(path: Path, kind: str | None) -> Chunks:
+    if kind == "PNG":
+        return tuple(chunk for chunk in read_chunks(path) if chunk[0] in COLOUR)
+    return nclx_of(path) if kind == "AVIF" else ()
+
+
+def _plain(
+    path: Path, image: Image.Image, icc: bytes | None, said: list[str]
+) -> tuple[Image.Image, bytes | None]:
+    """An image as grey or RGB, with opacity or without, and the profile that fits it."""
+    if image.mode in ("1", "L") and "transparency" in image.info:
+        image = _with_named_grey(path, image)
+    elif image.mode in ("P", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema() == (255, 255):
+            image = image.convert("RGB")
+    elif image.mode in ("CMYK", "LAB"):
+        image, remark = to_rgb(image, icc)
+        said += [remark]
+        icc = None
+    elif image.mode not in ("L", "LA", "RGB", "RGBA"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    if icc and image.mode.startswith("RGB") and space_of(icc) in ("GRAY", "CMYK", "Lab"):
+        if space_of(icc) == "GRAY" and _is_grey(image):
+            return image.convert(image.mode.replace("RGB", "L")), icc
+        said.append(f"its profile is one of {space_of(icc)}, not of RGB: left out")
+        icc = None
+    return image, icc
+
+
+def _with_named_grey(path: Path, image: Image.Image) -> Image.Image:
+    """Grey of which one level is transparent. Pillow takes that of few bits for one of 8 bits."""
+    (bits,) = [content[8] for name, content in read_chunks(path) if name == b"IHDR"]
+    named = int(image.info["transparency"])
+    level = named if image.mode == "1" else named * 255 // (2**bits - 1)
+    grey = image.convert("L")
+    opacity = grey.point([0 if value == level else 255 for value in range(256)])
+    return grey if opacity.getextrema() == (255, 255) else Image.merge("LA", (grey, opacity))
+
+
+def _is_grey(image: Image.Image) -> bool:
+    array = np.asarray(image)
+    return bool((array[..., :1] == array[..., 1:3]).all())
+
+
+def _upright(pixels: np.ndarray, turn: int) -> np.ndarray:
+    """Applies an EXIF orientation to (H, W, C)."""
+    if turn in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if turn in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if turn in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels
+
+
+def _from_array(
+    pixels: np.ndarray, *, icc: bytes | None, colours: Chunks = (), lossless: bool = False
+) -> DecodedImage:
+    """(H, W, 1 to 4), uint8 or uint16."""
+    deep = pixels.dtype == np.uint16
+    values = torch.from_numpy(pixels.astype(np.float32) / (WORD if deep else BYTE))
+    channels = rearrange(values, "h w c -> 1 c h w")
+    count = channels.shape[1]
+    alpha = channels[:, -1:] if count in (2, 4) else None
+    grey = count <= 2
+    rgb = channels[:, :1].expand(-1, 3, -1, -1) if grey else channels[:, :3]
+    if alpha is not None:
+        rgb = bleed(rgb, alpha)
+    return DecodedImage(rgb.contiguous(), alpha, grey, deep, icc, colours, lossless)

@@ -1,0 +1,158 @@
+"""TIFFs of more than 8 bits a channel, by tifffile: what they say of their numbers is heeded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ..errors import ImageError
+from ..pixels import WORD
+
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_INSTALL = "pip install tifffile imagecodecs"
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
+_PREMULTIPLIED, _STRAIGHT = 1, 2  # of the tag ExtraSamples
+_ORIENTATION = 274
+_UNSIGNED, _FLOAT = 1, 3  # of the tag SampleFormat
+
+
+@dataclass(frozen=True)
+class TiffPixels:
+    """What a page holds.
+
+    Attributes:
+        values: (H, W, 1 to 4), uint8, uint16, or floats as they are in the file.
+        orientation: As EXIF says it.
+        remark: What is to be said of it, or None.
+    """
+
+    values: np.ndarray
+    orientation: int
+    remark: str | None = None
+
+
+def is_tiff(path: Path) -> bool:
+    """Whether a file's content is a TIFF, BigTIFF included."""
+    with path.open("rb") as file:
+        return file.read(4) in _MAGIC
+
+
+def load_tifffile() -> ModuleType | None:
+    """The package tifffile; None where it is not installed."""
+    try:
+        import tifffile
+    except ImportError:
+        return None
+    return tifffile
+
+
+def missing(what: str) -> ImageError:
+    """Says what to install for TIFFs of a kind."""
+    return ImageError(f'{what} is read by tifffile: {_INSTALL} (the extra "tiff")')
+
+
+def read_tiff(path: Path, page: int = 0) -> TiffPixels:
+    """Reads a page, however its channels are packed, planar or compressed.
+
+    Raises:
+        ImageError: If tifffile is needed and not there, or what the page says of its numbers has
+            no meaning as a picture.
+    """
+    tifffile = load_tifffile()
+    if tifffile is None:
+        raise missing("this kind of TIFF (not 8 or 16-bit grey, not 16-bit RGB in one plane)")
+    with tifffile.TiffFile(path) as file:
+        one: Any = file.pages[page]
+        _check(one)
+        try:
+            values = one.asarray(maxworkers=1)
+        except ValueError as error:
+            if "imagecodecs" not in str(error):
+                raise
+            raise ImageError(f"its compression is read by imagecodecs: {_INSTALL}") from None
+        axes = one.axes
+        if axes == "SYX":
+            values = np.moveaxis(values, 0, -1)
+        elif axes == "YX":
+            values = values[..., None]
+        elif axes != "YXS":
+            raise ImageError(f"it holds a volume (axes {axes}), not a picture; save one plane")
+        turn = one.tags.get(_ORIENTATION)
+        extra = [int(kind) for kind in one.extrasamples]
+        colours = 3 if one.photometric == _RGB else 1
+        values = _scaled(values, one)
+        values, remark = _without_extras(values, colours, extra)
+        return TiffPixels(values, int(turn.value) if turn else 1, remark)
+
+
+def _check(page: Any) -> None:
+    known = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB)
+    if page.photometric not in known:
+        name = getattr(page.photometric, "name", page.photometric)
+        raise ImageError(f"more than 8 bits a channel of {name} colours; save it as RGB or grey")
+    bits = page.bitspersample if isinstance(page.bitspersample, tuple) else (page.bitspersample,)
+    if len(set(bits)) > 1:
+        raise ImageError(f"channels of different depths ({bits} bits); save it as 8 or 16 bit")
+    if page.sampleformat not in (_UNSIGNED, _FLOAT):
+        raise ImageError("signed or complex values have no known range; save it as 8 or 16 bit")
+    if page.sampleformat == _UNSIGNED and bits[0] > 16:
+        raise ImageError(f"{bits[0]}-bit values have no known range; save it as 8 or 16 bit")
+
+
+def _scaled(values: np.ndarray, page: Any) -> np.ndarray:
+    """Whole numbers of any depth as uint8 or uint16, black 0."""
+    if values.dtype.kind == "f":
+        if page.photometric == _WHITE_IS_ZERO:
+            raise ImageError("floating point values where white is 0; save it with black as 0")
+        return values
+    bits = page.bitspersample if isinstance(page.bitspersample, int) else page.bitspersample[0]
+    if bits != 8:
+        values = to_sixteen(values, bits)
+    white = page.photometric == _WHITE_IS_ZERO
+    return np.iinfo(values.dtype).max - values if white else values
+
+
+def to_sixteen(values: np.ndarray, bits: int) -> np.ndarray:
+    """Whole numbers of a depth below or of 16 bits, scaled so that white stays white: uint16."""
+    if bits == 16:
+        return values.astype(np.uint16, copy=False)
+    largest = 2**bits - 1
+    table = (np.arange(largest + 1, dtype=np.uint32) * WORD + largest // 2) // largest
+    return table.astype(np.uint16)[np.minimum(values, largest)]
+
+
+def _without_extras(
+    values: np.ndarray, colours: int, extra: list[int]
+) -> tuple[np.ndarray, str | None]:
+    """Colours, straight, and opacity if a channel is said to be that."""
+    extra += [0] * (values.shape[2] - colours - len(extra))
+    if values.shape[2] < colours:
+        raise ImageError(f"{values.shape[2]} channels where RGB has 3")
+    alpha = next((i for i, kind in enumerate(extra) if kind in (_PREMULTIPLIED, _STRAIGHT)), None)
+    left = len(extra) - (alpha is not None)
+    remark = f"{left} channels that it does not describe are left out" if left else None
+    if left == 1:
+        remark = "a channel that it does not describe is left out"
+    if alpha is None:
+        return values[..., :colours], remark
+    opacity = values[..., colours + alpha, None]
+    made = values[..., :colours]
+    if extra[alpha] == _PREMULTIPLIED:
+        made = straightened(made, opacity)
+    return np.concatenate((made, opacity), axis=2), remark
+
+
+def straightened(colours: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    """Colours that were multiplied by their opacity, divided by it again; 0 where it is 0.
+
+    Args:
+        colours: (H, W, C), whole numbers or floats.
+        opacity: (H, W, 1), of the same kind.
+    """
+    whole = colours.dtype.kind == "u"
+    largest = np.iinfo(colours.dtype).max if whole else 1.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        made = np.where(opacity > 0, colours.astype(np.float64) * largest / opacity, 0)
+    return (np.minimum(made, largest).round() if whole else made).astype(colours.dtype)
