@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..kdsr.errors import ImageError
+from ..kdsr.estimation.visible import visible
+from ..kdsr.upscaling.resized import bleed
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Picture:
     def of(cls, image: Tensor) -> "Picture":
         """Splits an IMAGE, (B, H, W, channels) with 1 to 4 channels.
 
+        Hidden colours are replaced by those of visible neighbours, so that they steer nothing.
+
         Raises:
             ImageError: If it is empty or has other channels.
         """
@@ -35,7 +39,10 @@ class Picture:
         planes = image.movedim(-1, 1)
         colours = 3 if planes.shape[1] >= 3 else 1
         lq = planes[:, :colours].expand(-1, 3, -1, -1)
-        return cls(lq, planes[:, colours:] if planes.shape[1] > colours else None)
+        if planes.shape[1] == colours:
+            return cls(lq, None)
+        alpha = planes[:, colours:]
+        return cls(bleed(lq, alpha), alpha)
 
     def weights(self, mask: Tensor | None) -> Tensor | None:
         """What counts in an estimate: the mask, and only where the image can be seen.
@@ -46,10 +53,7 @@ class Picture:
         Raises:
             ImageError: If the mask selects nothing or there are too many.
         """
-        seen = None
-        if self.alpha is not None:
-            hidden = ~(self.alpha > 0).flatten(1).any(1)
-            seen = torch.where(hidden.reshape(-1, 1, 1, 1), 1.0, self.alpha)
+        seen = visible(self.alpha)
         if mask is None:
             return seen
         if not (mask > 0).any():

@@ -10,7 +10,7 @@ from tests.support.places import ROOT
 
 STDLIB = set(sys.stdlib_module_names)
 CORE = {"torch", "numpy", "safetensors", "einops", "PIL", "huggingface_hub", "tqdm"}
-OPTIONAL = {"av", "onnx", "onnxscript", "ray", "spandrel"}
+OPTIONAL = {"av", "imagecodecs", "onnx", "onnxscript", "ray", "spandrel", "tifffile"}
 FOR_TYPE_CHECKERS = {"typing_extensions"}
 
 LIBRARY = (

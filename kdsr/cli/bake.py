@@ -60,7 +60,8 @@ def _bake(model: KDSR, arguments: argparse.Namespace, dtype: torch.dtype) -> int
     if arguments.idr:
         idr = IDR.load(arguments.idr)
     else:
-        idr = model.estimate(read_image(arguments.image).rgb, dtype="fp32")
+        picture = read_image(arguments.image)
+        idr = model.estimate(picture.rgb, mask=picture.weights, dtype="fp32")
     baked = model.bake(idr).cast_body(dtype)
     _BAKED[arguments.output.suffix.lower()](baked, arguments.output, overwrite=arguments.overwrite)
     return _say(

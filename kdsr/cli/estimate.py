@@ -24,8 +24,10 @@ def estimate(arguments: argparse.Namespace) -> int:
     idrs, code = [], 0
     for source in inputs:
         try:
+            picture = read_image(source)
             idr = model.estimate(
-                read_image(source).rgb,
+                picture.rgb,
+                mask=picture.weights,
                 tile=tile_of(arguments),
                 wrap=WRAPS[arguments.wrap],
                 dtype=arguments.dtype,

@@ -28,10 +28,12 @@ def inspect(arguments: argparse.Namespace) -> int:
     other = _idr(model, arguments.other, arguments) if arguments.other else None
     local, image = None, None
     if not _is_idr(arguments.input):
-        image = read_image(arguments.input).rgb
+        picture = read_image(arguments.input)
+        image = picture.rgb
         local = estimate_local(
             model,
             image,
+            mask=picture.weights,
             tile=tile_of(arguments),
             wrap=WRAPS[arguments.wrap],
             dtype=arguments.dtype,
@@ -53,8 +55,10 @@ def _idr(model: KDSR, source: Path, arguments: argparse.Namespace) -> IDR:
         idr = IDR.load(source)
         idr.check_model(model.fingerprint, model.config.n_feats)
         return idr
+    picture = read_image(source)
     return model.estimate(
-        read_image(source).rgb,
+        picture.rgb,
+        mask=picture.weights,
         tile=tile_of(arguments),
         wrap=WRAPS[arguments.wrap],
         dtype=arguments.dtype,

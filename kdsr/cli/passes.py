@@ -10,6 +10,7 @@ from tqdm import tqdm
 from ..errors import printable
 from ..estimation.maps import idr_map
 from ..estimation.regions import Regions
+from ..estimation.visible import visible
 from ..files.catalog import list_models, models_by_factor
 from ..files.images import DecodedImage
 from ..files.loading import load
@@ -113,7 +114,7 @@ def run_steps(
     for number, step in enumerate(steps, 1):
         steering = idr if number == 1 else None
         if steering is None:
-            steering = _estimated(step.model, rgb, source, arguments, by_map=number == 1)
+            steering = _estimated(step.model, (rgb, alpha), source, arguments, by_map=number == 1)
         if number == 1 and isinstance(steering, IDR):
             kept = steering
         which = f", pass {number} of {len(steps)}" if len(steps) > 1 else ""
@@ -130,12 +131,18 @@ def run_steps(
 
 
 def _estimated(
-    model: KDSR, rgb: Tensor, source: Path, arguments: argparse.Namespace, *, by_map: bool
+    model: KDSR,
+    picture: tuple[Tensor, Tensor | None],
+    source: Path,
+    arguments: argparse.Namespace,
+    *,
+    by_map: bool,
 ) -> IDR | Regions:
+    rgb, mask = picture[0], visible(picture[1])
     wrap, dtype = WRAPS[arguments.wrap], arguments.dtype
     if arguments.map and by_map:
-        return idr_map(model, rgb, cells=arguments.map, wrap=wrap, dtype=dtype)
-    return model.estimate(rgb, wrap=wrap, dtype=dtype, provenance={"image": source.name})
+        return idr_map(model, rgb, cells=arguments.map, mask=mask, wrap=wrap, dtype=dtype)
+    return model.estimate(rgb, mask=mask, wrap=wrap, dtype=dtype, provenance={"image": source.name})
 
 
 def _run(

@@ -140,6 +140,7 @@ class Desk:
         def work(source: Path, picture: DecodedImage) -> IDR:
             return model.estimate(
                 picture.rgb,
+                mask=picture.weights,
                 tile=tile_of(arguments),
                 wrap=WRAPS[arguments.wrap],
                 dtype=arguments.dtype,
@@ -180,7 +181,12 @@ def _upscaled(desk: Desk, idr: IDR | None, errand: Errand, picture: DecodedImage
     check_new(target, overwrite=desk.arguments.overwrite)
     height, width = picture.rgb.shape[-2:]
     steps = desk.models.steps((height, width), desk.arguments.size)
-    check_format(target, transparent=picture.alpha is not None, size=steps[-1].size)
+    check_format(
+        target,
+        transparent=picture.transparent,
+        size=steps[-1].size,
+        colours=() if picture.icc else picture.colours,
+    )
     buffer = _buffer(picture, steps)
     kept = run_steps(steps, source, picture, idr, buffer, desk.arguments)
     return _Result(picture, buffer[0], kept)

@@ -16,6 +16,7 @@ from ..options import EstimateOptions
 from ..tiles.checks import check_images
 from ..tiles.windows import CancelledFn, ProgressFn
 from .features import FeatureReader, TileFeatures
+from .whole import check_mask
 
 SMALLEST_CELL = 16
 """LQ pixels; fewer say nothing about blur."""
@@ -24,6 +25,7 @@ SMALLEST_CELL = 16
 class GridKeywords(TypedDict, total=False):
     """The keyword arguments of `estimate_local` that `idr_map` passes on."""
 
+    mask: Tensor | None
     tile: int | str | None
     wrap: tuple[bool, bool]
     dtype: str | torch.dtype
@@ -53,6 +55,7 @@ def estimate_local(
     lq: Tensor,
     *,
     cells: int = 24,
+    mask: Tensor | None = None,
     tile: int | str | None = "auto",
     wrap: tuple[bool, bool] = (False, False),
     dtype: str | torch.dtype = "auto",
@@ -68,6 +71,8 @@ def estimate_local(
         model: Student, on the device to run on.
         lq: RGB in [0, 1], (1, 3, H, W), on any device.
         cells: Cells along the longer side, at least 1; fewer where they would be less than 16 px.
+        mask: Weights, as in `estimate`, (1, 1, H, W). A cell of which nothing counts gets the
+            estimate of all that does.
         tile: As in `estimate`; the result does not depend on it.
         wrap: As in `estimate`.
         dtype: As in `upscale`.
@@ -93,20 +98,44 @@ def estimate_local(
     row_of = torch.arange(height) * rows // height
     column_of = torch.arange(width) * columns // width
     reader = FeatureReader(model, lq, options, dtype, progress, cancelled)
-    total = reader.average(lambda tiles: _sums(tiles, row_of, column_of, model.config.n_feats))
+    weights = check_mask(mask, lq)
+    cells_of = _Cells(row_of, column_of)
+    total = reader.average(lambda tiles: _sums(tiles, cells_of, model.config.n_feats, weights))
     pooled = total / torch.outer(torch.bincount(row_of), torch.bincount(column_of))
+    if weights is not None:
+        counted = cells_of.sums(weights[0].cpu(), slice(None), slice(None))
+        whole = total.sum((1, 2)) / counted.sum()
+        pooled = torch.where(counted > 0, total / counted, whole[:, None, None])
     pooled = rearrange(pooled, "c rows columns -> (rows columns) c")
     idr, idr_full = model.estimator.from_pooled(pooled.to(model.estimator.head.weight))
     return LocalIDRs(IDR(idr, idr_full, model.fingerprint), rows, columns)
 
 
-def _sums(tiles: Iterator[TileFeatures], row_of: Tensor, column_of: Tensor, n_feats: int) -> Tensor:
-    """Sums of the features over each cell, (4C, rows, columns)."""
-    rows, columns = int(row_of[-1]) + 1, int(column_of[-1]) + 1
-    total = torch.zeros(4 * n_feats, rows, columns, dtype=torch.float64)
+@dataclass(frozen=True)
+class _Cells:
+    """The cell that each pixel row and column belongs to."""
+
+    row_of: Tensor
+    column_of: Tensor
+
+    def sums(self, values: Tensor, rows: slice, columns: slice) -> Tensor:
+        """Sums over the cells of what lies in some rows and columns: (C, rows, columns)."""
+        high, wide = int(self.row_of[-1]) + 1, int(self.column_of[-1]) + 1
+        strips = values.new_zeros(len(values), high, values.shape[2])
+        strips.index_add_(1, self.row_of[rows], values)
+        total = torch.zeros(len(values), high, wide, dtype=torch.float64)
+        return total.index_add_(2, self.column_of[columns], strips.double())
+
+
+def _sums(
+    tiles: Iterator[TileFeatures], cells: _Cells, n_feats: int, weights: Tensor | None
+) -> Tensor:
+    """Sums of the features over each cell, (4C, rows, columns), weighted."""
+    nothing = torch.zeros(4 * n_feats, 0, 0)
+    total = cells.sums(nothing, slice(0), slice(0))
     for tile in tiles:
         values = tile.values.cpu()
-        strips = values.new_zeros(len(values), rows, values.shape[2])
-        strips.index_add_(1, row_of[tile.row.own], values)
-        total.index_add_(2, column_of[tile.column.own], strips.double())
+        if weights is not None:
+            values = values * weights[0, :, tile.row.own, tile.column.own].to(values)
+        total += cells.sums(values, tile.row.own, tile.column.own)
     return total

@@ -71,7 +71,7 @@ def estimate(
     """
     options = EstimateOptions(tile, wrap)
     check_images(lq)
-    weights = _check_mask(mask, lq)
+    weights = check_mask(mask, lq)
     reader = FeatureReader(model, lq, options, dtype, progress, cancelled)
     pooled = reader.average(lambda tiles: _mean(tiles, model, lq, weights))
     idr, idr_full = model.estimator.from_pooled(pooled.to(model.estimator.head.weight))
@@ -98,7 +98,13 @@ def _mean(
     return total / reduce(weights.double().cpu(), "b 1 h w -> b 1", "sum")
 
 
-def _check_mask(mask: Tensor | None, lq: Tensor) -> Tensor | None:
+def check_mask(mask: Tensor | None, lq: Tensor) -> Tensor | None:
+    """A mask in float32, checked against its images; None stays None.
+
+    Raises:
+        ImageError: If it has another shape, or negative or infinite weights.
+        IDRError: If nothing is left of an image.
+    """
     if mask is None:
         return None
     b, _, h, w = lq.shape

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..estimation.visible import visible
 from .colour_space import Chunks
 
 
@@ -33,8 +34,8 @@ class DecodedImage:
 
     @property
     def weights(self) -> Tensor | None:
-        """How much each pixel counts in an estimate, as `mask`: its opacity; None if all do."""
-        return None if self.alpha is None or not self.alpha.any() else self.alpha
+        """How much each pixel counts in an estimate, as `mask`; None if all count the same."""
+        return visible(self.alpha)
 
     @property
     def transparent(self) -> bool:

@@ -114,7 +114,8 @@ def _write(
     if kind is not None and not kind.alpha and not _lets_through(pixels):
         pixels = pixels[:3]
     transparent = pixels.shape[0] == 4
-    check_format(path, transparent=transparent, size=(height, width), colours=like.colours)
+    named = () if like.icc else like.colours
+    check_format(path, transparent=transparent, size=(height, width), colours=named)
     assert kind is not None
     if like.grey:
         pixels = _greyed(pixels)
