@@ -25,7 +25,6 @@ SMALLEST_CELL = 16
 class GridKeywords(TypedDict, total=False):
     """The keyword arguments of `estimate_local` that `idr_map` passes on."""
 
-    mask: Tensor | None
     tile: int | str | None
     wrap: tuple[bool, bool]
     dtype: str | torch.dtype

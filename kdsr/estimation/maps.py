@@ -21,7 +21,12 @@ moves the result by 0.07/255 on average and saves a third of the work."""
 
 
 def idr_map(
-    model: Student, lq: Tensor, *, cells: int = MAP_CELLS, **keywords: "Unpack[GridKeywords]"
+    model: Student,
+    lq: Tensor,
+    *,
+    cells: int = MAP_CELLS,
+    mask: Tensor | None = None,
+    **keywords: "Unpack[GridKeywords]",
 ) -> Regions:
     """Estimates IDRs on a grid, smooths them and lets each fade into its neighbours.
 
@@ -29,9 +34,19 @@ def idr_map(
         model: Student, on the device to run on.
         lq: RGB in [0, 1], (B, 3, H, W); the map is averaged over the batch.
         cells: Cells along the longer side. Few see the degradation better, many follow it closer.
+        mask: As in `estimate_local`, for each image, (B, 1, H, W).
         **keywords: Of `estimate_local`.
     """
-    frames = [estimate_local(model, lq[i : i + 1], cells=cells, **keywords) for i in range(len(lq))]
+    frames = [
+        estimate_local(
+            model,
+            lq[i : i + 1],
+            cells=cells,
+            mask=None if mask is None else mask[i : i + 1],
+            **keywords,
+        )
+        for i in range(len(lq))
+    ]
     local = frames[0]
     across, down = keywords.get("wrap", (False, False))
     smooth = torch.kron(_binomial(local.rows, wrap=down), _binomial(local.columns, wrap=across))

@@ -18,6 +18,18 @@ def test_a_cell_is_what_its_mask_gives(tiny) -> None:
     torch.testing.assert_close(cell.idr, expected.idr, rtol=0, atol=1e-6)
 
 
+def test_a_masked_cell_is_what_its_share_of_the_mask_gives(tiny) -> None:
+    lq = torch.rand(1, 3, 50, 83)
+    mask = torch.rand(1, 1, 50, 83)
+    mask[..., 25:, 21:42] = 0
+    local = estimate_local(tiny, lq, cells=4, mask=mask, tile=24, dtype="fp32")
+    share = torch.zeros_like(mask)
+    share[..., :25, :21] = mask[..., :25, :21]
+    for cell, weights in ((0, share), (1 * 4 + 1, mask)):  # of the second nothing counts
+        expected = tiny.estimate(lq, mask=weights, dtype="fp32")
+        torch.testing.assert_close(local.idr[cell].idr, expected.idr, rtol=0, atol=1e-6)
+
+
 def test_a_uniform_image_has_no_differences_inside(tiny) -> None:
     lq = torch.full((1, 3, 96, 96), 0.5)
     local = estimate_local(tiny, lq, cells=6, dtype="fp32")

@@ -173,18 +173,14 @@ def test_an_avif_of_more_than_8_bits_keeps_them(tmp_path: Path, bits: int) -> No
     assert np.abs(seen(tmp_path / "a.avif") / 65535 - values / (2**bits - 1)).max() < 1 / 2**bits
 
 
-def profile(space: str) -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile(space)).tobytes()
-
-
 def test_lab_becomes_srgb_without_a_profile_of_lab(tmp_path: Path) -> None:
     rgb = Image.new("RGB", (5, 4), (150, 170, 60))
-    spaces = [ImageCms.createProfile(space) for space in ("sRGB", "LAB")]
+    spaces = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
     lab = ImageCms.profileToProfile(rgb, *spaces, outputMode="LAB")
     assert lab is not None
-    for options in ({"icc_profile": profile("LAB")}, {}):
+    for icc in (ImageCms.ImageCmsProfile(spaces[1]).tobytes(), None):
         lab.info.pop("icc_profile", None)
-        lab.save(tmp_path / "a.tif", **options)
+        lab.save(tmp_path / "a.tif", icc_profile=icc)
         found = read_image(tmp_path / "a.tif")
         assert found.icc is None
         assert (found.rgb[0, :, 0, 0] * 255 - torch.tensor([150, 170, 60])).abs().max() < 3
