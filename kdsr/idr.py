@@ -54,6 +54,10 @@ class IDR:
     structure: Tensor = field(default_factory=lambda: torch.tensor(torch.inf))
     """How many LQ pixels with structure each is from, (B,) or one number for all; float32
     on the CPU; see `kdsr.estimation.structure`. Infinite where nobody counted."""
+    left_out: Tensor = field(default_factory=lambda: torch.tensor(0.0))
+    """Share of each picture that had no vote, 0 to 1, (B,) or one number for all; float32 on the
+    CPU. Of 1 nothing could be estimated, and the vectors are those of a clean image. See
+    `kdsr.network.trust`."""
 
     def __post_init__(self) -> None:
         for name in ("idr", "idr_full"):
@@ -73,7 +77,11 @@ class IDR:
                     "model if it happens again"
                 )
             object.__setattr__(self, name, values)
-        object.__setattr__(self, "structure", _counts(self.structure, len(self)))
+        count = len(self)
+        structure = _numbers(self.structure, count, f"structure as {count} counts of pixels")
+        object.__setattr__(self, "structure", structure)
+        left_out = _numbers(self.left_out, count, f"left_out as {count} shares", 1)
+        object.__setattr__(self, "left_out", left_out)
         described = {printable(str(k)): printable(str(v)) for k, v in self.provenance.items()}
         object.__setattr__(self, "provenance", described)
 
@@ -89,7 +97,9 @@ class IDR:
         rows = slice(index, index + 1 or None) if isinstance(index, int) else index
         if isinstance(index, int) and not -len(self) <= index < len(self):
             raise IndexError(f"IDR {index} of {len(self)}")
-        return self._with(self.idr[rows], self.idr_full[rows], self.structure[rows])
+        return self._with(
+            self.idr[rows], self.idr_full[rows], self.structure[rows], self.left_out[rows]
+        )
 
     @classmethod
     def cat(cls, idrs: Sequence["IDR"]) -> "IDR":
@@ -102,6 +112,7 @@ class IDR:
             torch.cat([i.idr for i in idrs]),
             torch.cat([i.idr_full for i in idrs]),
             torch.cat([i.structure for i in idrs]),
+            torch.cat([i.left_out for i in idrs]),
         )
 
     def mean(self) -> "IDR":
@@ -110,6 +121,7 @@ class IDR:
             self.idr.mean(0, keepdim=True),
             self.idr_full.mean(0, keepdim=True),
             self.structure.amin(0, keepdim=True),
+            self.left_out.mean(0, keepdim=True),
             operation="mean",
         )
 
@@ -132,6 +144,7 @@ class IDR:
             self.idr + weight * (other.idr - self.idr),
             self.idr_full + weight * (other.idr_full - self.idr_full),
             torch.minimum(self.structure, other.structure),
+            torch.maximum(self.left_out, other.left_out),
             operation=f"blend {weight:g}",
         )
 
@@ -157,7 +170,7 @@ class IDR:
         """Writes the IDR as safetensors, whole or not at all; see `kdsr.atomic.writing`."""
         metadata = {f"provenance.{key}": value for key, value in self.provenance.items()}
         metadata |= {"format": FORMAT, "fingerprint": self.fingerprint}
-        names = ("idr", "idr_full", "structure")
+        names = ("idr", "idr_full", "structure", "left_out")
         tensors = {name: getattr(self, name).contiguous() for name in names}
         with (
             explaining_shortage(f"to write {path}"),
@@ -189,6 +202,7 @@ class IDR:
                 metadata["fingerprint"],
                 {k[len(prefix) :]: v for k, v in metadata.items() if k.startswith(prefix)},
                 tensors.get("structure", torch.tensor(torch.inf)),  # files of version 0.1 have none
+                tensors.get("left_out", torch.tensor(0.0)),  # nor those of 0.2
             )
 
     def check_model(self, fingerprint: str, n_feats: int) -> None:
@@ -221,19 +235,22 @@ class IDR:
                 "with one model"
             )
 
-    def _with(self, idr: Tensor, full: Tensor, structure: Tensor, **provenance: str) -> "IDR":
-        return IDR(idr, full, self.fingerprint, {**self.provenance, **provenance}, structure)
+    def _with(
+        self, idr: Tensor, full: Tensor, structure: Tensor, left_out: Tensor, **provenance: str
+    ) -> "IDR":
+        told = {**self.provenance, **provenance}
+        return IDR(idr, full, self.fingerprint, told, structure, left_out)
 
 
-def _counts(values: object, count: int) -> Tensor:
-    """How many pixels each of `count` vectors is from, (count,); one number is for all of them."""
+def _numbers(values: object, count: int, what: str, most: float = torch.inf) -> Tensor:
+    """A number of each of `count` vectors, (count,); a single one is for all of them."""
     if problem := float_problem(values):
-        raise IDRError(f"expected structure as floating-point numbers, {problem}")
+        raise IDRError(f"expected {what} in floating-point numbers, {problem}")
     assert isinstance(values, Tensor)
-    counts = values.detach().to("cpu", torch.float32)
-    if counts.shape not in ((), (count,)) or not (counts >= 0).all():
+    found = values.detach().to("cpu", torch.float32)
+    if found.shape not in ((), (count,)) or not ((found >= 0) & (found <= most)).all():
         raise IDRError(
-            f"expected structure as {count} counts of pixels, got shape {tuple(counts.shape)} and "
-            f"values {counts.flatten()[:4].tolist()}"
+            f"expected {what}, 0 to {most:g}, got shape {tuple(found.shape)} and "
+            f"values {found.flatten()[:4].tolist()}"
         )
-    return counts.expand(count)
+    return found.expand(count)

@@ -25,6 +25,10 @@ FAST_OVERLAP = 32
 """LQ pixels of `overlap="fast"`."""
 ESTIMATE_TILE = 512
 """LQ pixels; an estimate does not depend on it, so it is merely small enough for any device."""
+SAMPLED, WHOLE = "sampled", "whole"
+ESTIMATES = (SAMPLED, WHOLE)
+"""How an IDR is estimated. sampled: windows of a large image, and cells that the model knows
+nothing like (dither, hatching) left out. whole: the mean over every pixel."""
 MAP_CELLS = 6
 """Cells of an IDR map along the longer side, unless told otherwise."""
 LARGEST_MAP = 100
@@ -50,9 +54,13 @@ class EstimateOptions:
 
     tile: int | str | None = "auto"
     wrap: tuple[bool, bool] = (False, False)
+    estimate: str = SAMPLED
 
     def __post_init__(self) -> None:
-        _raise(_tile_problems(self.tile) + _wrap_problems(self.wrap))
+        problems = _tile_problems(self.tile) + _wrap_problems(self.wrap)
+        if self.estimate not in ESTIMATES:
+            problems.append(f"estimate must be {' or '.join(ESTIMATES)}, got {self.estimate!r}")
+        _raise(problems)
 
     @property
     def pixels(self) -> int | None:

@@ -30,8 +30,14 @@ def main(argv: list[str] | None = None) -> int:
         "--hold_out", type=int, default=8, help="photographs that the model was not trained on"
     )
     parser.add_argument("--samples", type=int, default=4000, help="degraded crops to fit on")
-    parser.add_argument(
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument(
         "--readings_only", action="store_true", help="keep the references and the range of the file"
+    )
+    only.add_argument(
+        "--range_only",
+        action="store_true",
+        help="keep all that the file has, and measure which cells of pictures have a vote",
     )
     parser.add_argument("--cache", type=Path, default=Path("~/.cache/kdsr/data"))
     arguments = parser.parse_args(argv)
@@ -46,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
             held_out,
             arguments.samples,
             readings_only=arguments.readings_only,
+            range_only=arguments.range_only,
         )
     except (KDSRError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")

@@ -7,6 +7,7 @@ from ..files.loading import load
 from ..idr import IDR
 from ..meaning.readings import read
 from ..model import KDSR
+from ..network.trust import explained
 from ..options import WRAPS
 from .failures import report
 from .inputs import find_inputs, pick_device, tile_of
@@ -31,12 +32,14 @@ def estimate(arguments: argparse.Namespace) -> int:
                 tile=tile_of(arguments),
                 wrap=WRAPS[arguments.wrap],
                 dtype=arguments.dtype,
+                estimate=arguments.estimate,
                 provenance={"image": source.name},
             )
         except Exception as error:  # noqa: BLE001 - one image never ends the batch
             code = max(code, report(error))
             continue
-        say(f"{source}: {_described(model, idr)}")
+        left = explained(model, idr)
+        say(f"{source}: {_described(model, idr)}{left and f'; {left}'}")
         idrs.append(idr)
     if arguments.output and idrs and code == 0:
         joined = IDR.cat(idrs)

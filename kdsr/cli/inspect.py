@@ -11,6 +11,7 @@ from ..files.loading import load
 from ..idr import IDR
 from ..meaning.report import draw_report, report
 from ..model import KDSR
+from ..network.trust import explained
 from ..options import WRAPS
 from .inputs import pick_device, tile_of
 from .outputs import check_output
@@ -40,6 +41,8 @@ def inspect(arguments: argparse.Namespace) -> int:
         )
     for line in report(idr, other, local, model).splitlines():
         say(line)
+    if line := explained(model, idr):
+        say(line)
     if output is not None:
         figure = draw_report(idr, other, local, image, model)
         packed = io.BytesIO()  # Pillow's own writer takes a full disk for success
@@ -62,6 +65,7 @@ def _idr(model: KDSR, source: Path, arguments: argparse.Namespace) -> IDR:
         tile=tile_of(arguments),
         wrap=WRAPS[arguments.wrap],
         dtype=arguments.dtype,
+        estimate=arguments.estimate,
         provenance={"image": source.name},
     )
 

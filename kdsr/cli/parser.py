@@ -12,9 +12,11 @@ from ..options import (
     CRISPNESSES,
     DEFAULT_MODEL,
     DTYPE_NAMES,
+    ESTIMATES,
     EXPORT_DTYPE_NAMES,
     MAP_CELLS,
     PURPOSES,
+    SAMPLED,
     STRENGTHS,
     WRAPS,
 )
@@ -278,6 +280,13 @@ def _add_crispness(parser: argparse.ArgumentParser) -> None:
 def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tile", type=_number_or("auto", "none"), default="auto", help="LQ pixels, auto or none"
+    )
+    parser.add_argument(
+        "--estimate",
+        choices=ESTIMATES,
+        default=SAMPLED,
+        help="sampled: IDRs from parts of large images, without dither and hatching; whole: from "
+        "every pixel (default: %(default)s)",
     )
     parser.add_argument("--dtype", choices=DTYPE_NAMES, default="auto")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps or auto")

@@ -17,11 +17,13 @@ from ..files.loading import load
 from ..idr import IDR
 from ..meaning.strength import with_strength
 from ..model import KDSR
+from ..network.trust import explained
 from ..options import DEFAULT_MODEL, PURPOSES, WRAPS
 from ..upscaling.passes import plan_passes
 from ..upscaling.resized import upscale_to
 from ..upscaling.sizes import OutputSize
 from .inputs import pick_device, tile_of
+from .streams import note
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,9 @@ def run_steps(
             steering = _estimated(step.model, (rgb, alpha), source, arguments, by_map=number == 1)
         if number == 1 and isinstance(steering, IDR):
             kept = steering
+        vectors = steering if isinstance(steering, IDR) else steering.idr
+        if number == 1 and (line := explained(step.model, vectors)):
+            note(f"{source}: {line}")
         which = f", pass {number} of {len(steps)}" if len(steps) > 1 else ""
         made = _run(
             step,
@@ -142,7 +147,14 @@ def _estimated(
     wrap, dtype = WRAPS[arguments.wrap], arguments.dtype
     if arguments.map and by_map:
         return idr_map(model, rgb, cells=arguments.map, mask=mask, wrap=wrap, dtype=dtype)
-    return model.estimate(rgb, mask=mask, wrap=wrap, dtype=dtype, provenance={"image": source.name})
+    return model.estimate(
+        rgb,
+        mask=mask,
+        wrap=wrap,
+        dtype=dtype,
+        estimate=arguments.estimate,
+        provenance={"image": source.name},
+    )
 
 
 def _run(

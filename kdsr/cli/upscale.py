@@ -144,6 +144,7 @@ class Desk:
                 tile=tile_of(arguments),
                 wrap=WRAPS[arguments.wrap],
                 dtype=arguments.dtype,
+                estimate=arguments.estimate,
                 provenance={"image": source.name},
             )
 

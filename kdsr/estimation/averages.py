@@ -19,6 +19,7 @@ class Average:
         self._first: IDR | None = None
         self._sums: list[int] = []
         self._structure = torch.inf
+        self._left_out = 0
         self._count = 0
 
     def __len__(self) -> int:
@@ -39,6 +40,7 @@ class Average:
         numbers = _integers(torch.cat([idr.idr[0], idr.idr_full[0]]))
         self._sums = [total + number for total, number in zip(self._sums, numbers, strict=True)]
         self._structure = min(self._structure, idr.structure.item())
+        self._left_out += _integers(idr.left_out)[0]
         self._count += 1
 
     def result(self) -> IDR:
@@ -50,16 +52,17 @@ class Average:
         if self._first is None:
             raise IDRError("expected at least one IDR to average, got none")
         # One rounding: Python divides integers exactly, and a power of two changes no digit.
-        means = [total / self._count * 2.0**-_UNIT for total in self._sums]
+        means = [total / self._count * 2.0**-_UNIT for total in (*self._sums, self._left_out)]
         vectors = torch.tensor([means], dtype=torch.float64).float()
         split = self._first.n_feats
         said = {key: value for key, value in self._first.provenance.items() if key != "image"}
         return IDR(
             vectors[:, :split],
-            vectors[:, split:],
+            vectors[:, split:-1],
             self._first.fingerprint,
             {**said, "operation": "mean", "images": str(self._count)},
             torch.tensor([self._structure]),
+            vectors[:, -1],
         )
 
 

@@ -10,12 +10,14 @@ from torch import Tensor
 from ..network.models import Student
 from ..options import EstimateOptions
 from ..tiles.checks import check_computed
-from ..tiles.memory import Step
-from ..tiles.plan import Span, plan_tiles
+from ..tiles.memory import SMALLEST_TILE, Step
+from ..tiles.plan import Span, TilePlan, plan_tiles
 from ..tiles.precision import pick_dtype
 from ..tiles.windows import CancelledFn, ProgressFn, ask_cancelled, cut_windows
+from .samples import SampledWindows, sample_windows
 
 _T = TypeVar("_T")
+_CPU_BATCH = 4  # windows of a sample together; on a GPU all of them
 
 
 @dataclass(frozen=True)
@@ -61,26 +63,39 @@ class FeatureReader:
             average: Must not depend on how the image is cut: it is called again with smaller tiles
                 when memory runs out.
         """
-        device = self.model.estimator.head.weight.device
-        step = Step(self.options.pixels, max(self.lq.shape[-2:]), device)
-        return step.run(lambda: average(self._tiles(step.tile)))
+        height, width = self.lq.shape[-2:]
+        halo, wrap = self.model.estimator.halo, self.options.wrap
+        step = Step(self.options.pixels, max(height, width), self._device)
+        return step.run(
+            lambda: average(self._tiles(plan_tiles(height, width, step.tile, halo, wrap=wrap), 1))
+        )
 
-    def _tiles(self, tile: int | None) -> Iterator[TileFeatures]:
+    def sample(self, average: Callable[[Iterator[TileFeatures]], _T]) -> _T:
+        """Gives the features of a few windows of each image, in order, to `average`."""
+        plan = sample_windows(*self.lq.shape[-2:], self.model.estimator.halo)
+        most = _CPU_BATCH if self._device.type == "cpu" else len(plan.tiles)
+        step = Step(SMALLEST_TILE, SMALLEST_TILE, self._device, lambda _: most)
+        return step.run(lambda: average(self._tiles(plan, step.batch)))
+
+    @property
+    def _device(self) -> torch.device:
+        return self.model.estimator.head.weight.device
+
+    def _tiles(self, plan: TilePlan | SampledWindows, batch: int) -> Iterator[TileFeatures]:
         estimator = self.model.estimator
         weight = estimator.head.weight
         dtype = pick_dtype(self.dtype, weight.device)
         like = torch.empty(0, device=weight.device, dtype=weight.dtype)
-        height, width = self.lq.shape[-2:]
-        plan = plan_tiles(height, width, tile, estimator.halo, wrap=self.options.wrap)
-        total = len(self.lq) * len(plan.tiles)
-        for index in range(len(self.lq)):
-            for number, (row, column) in enumerate(plan.tiles, 1):
-                ask_cancelled(self.cancelled)
-                window = cut_windows(self.lq, plan, [(index, row, column)], like)
-                with torch.autocast(weight.device.type, dtype, enabled=dtype != torch.float32):
-                    values = estimator.features(window)[0].float()
+        jobs = [(index, *tile) for index in range(len(self.lq)) for tile in plan.tiles]
+        for first in range(0, len(jobs), batch):
+            ask_cancelled(self.cancelled)
+            some = jobs[first : first + batch]
+            windows = cut_windows(self.lq, plan, some, like)
+            with torch.autocast(weight.device.type, dtype, enabled=dtype != torch.float32):
+                features = estimator.features(windows).float()
+            for (index, row, column), values in zip(some, features, strict=True):
                 values = values[:, row.inner, column.inner]
                 check_computed(values)
                 yield TileFeatures(index, row, column, values)
-                if self.progress is not None:
-                    self.progress(index * len(plan.tiles) + number, total)
+            if self.progress is not None:
+                self.progress(first + len(some), len(jobs))

@@ -43,7 +43,7 @@ def smooth(idr: IDR, factor: float, cut_angle: float = CUT_ANGLE) -> IDR:
         _average(idr.idr[first:stop], factor, vectors[first:stop])
         _average(idr.idr_full[first:stop], factor, full[first:stop])
     told = {**idr.provenance, "operation": f"smoothed {factor:g}"}
-    return IDR(vectors, full, idr.fingerprint, told, idr.structure)
+    return IDR(vectors, full, idr.fingerprint, told, idr.structure, idr.left_out)
 
 
 def scene_starts(idr: IDR, factor: float, cut_angle: float = CUT_ANGLE) -> list[int]:

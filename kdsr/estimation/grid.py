@@ -1,6 +1,5 @@
 """Where in an image the degradation differs: an IDR for every cell of a grid."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -15,7 +14,8 @@ from ..network.models import Student
 from ..options import EstimateOptions
 from ..tiles.checks import check_images
 from ..tiles.windows import CancelledFn, ProgressFn
-from .features import FeatureReader, TileFeatures
+from .cells import Grid, sum_cells
+from .features import FeatureReader
 from .whole import check_mask
 
 SMALLEST_CELL = 16
@@ -91,50 +91,11 @@ def estimate_local(
     if len(lq) != 1:
         raise ImageError(f"expected one image, got a batch of {len(lq)}; pass lq[:1]")
     height, width = lq.shape[-2:]
-    side = max(max(height, width) / cells, SMALLEST_CELL)
-    rows, columns = max(1, round(height / side)), max(1, round(width / side))
-    # The cell that each pixel row and column belongs to.
-    row_of = torch.arange(height) * rows // height
-    column_of = torch.arange(width) * columns // width
+    grid = Grid.of_side(height, width, max(max(height, width) / cells, SMALLEST_CELL))
     reader = FeatureReader(model, lq, options, dtype, progress, cancelled)
     weights = check_mask(mask, lq)
-    cells_of = _Cells(row_of, column_of)
-    total = reader.average(lambda tiles: _sums(tiles, cells_of, model.config.n_feats, weights))
-    pooled = total / torch.outer(torch.bincount(row_of), torch.bincount(column_of))
-    if weights is not None:
-        counted = cells_of.sums(weights[0].cpu(), slice(None), slice(None))
-        whole = total.sum((1, 2)) / counted.sum()
-        pooled = torch.where(counted > 0, total / counted, whole[:, None, None])
-    pooled = rearrange(pooled, "c rows columns -> (rows columns) c")
+    seen = reader.average(lambda tiles: sum_cells(tiles, grid, 1, weights))
+    counted = (seen.pixels > 0)[..., None]
+    pooled = torch.where(counted, seen.means(), seen.pooled()[:, None])[0]
     idr, idr_full = model.estimator.from_pooled(pooled.to(model.estimator.head.weight))
-    return LocalIDRs(IDR(idr, idr_full, model.fingerprint), rows, columns)
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """The cell that each pixel row and column belongs to."""
-
-    row_of: Tensor
-    column_of: Tensor
-
-    def sums(self, values: Tensor, rows: slice, columns: slice) -> Tensor:
-        """Sums over the cells of what lies in some rows and columns: (C, rows, columns)."""
-        high, wide = int(self.row_of[-1]) + 1, int(self.column_of[-1]) + 1
-        strips = values.new_zeros(len(values), high, values.shape[2])
-        strips.index_add_(1, self.row_of[rows], values)
-        total = torch.zeros(len(values), high, wide, dtype=torch.float64)
-        return total.index_add_(2, self.column_of[columns], strips.double())
-
-
-def _sums(
-    tiles: Iterator[TileFeatures], cells: _Cells, n_feats: int, weights: Tensor | None
-) -> Tensor:
-    """Sums of the features over each cell, (4C, rows, columns), weighted."""
-    nothing = torch.zeros(4 * n_feats, 0, 0)
-    total = cells.sums(nothing, slice(0), slice(0))
-    for tile in tiles:
-        values = tile.values.cpu()
-        if weights is not None:
-            values = values * weights[0, :, tile.row.own, tile.column.own].to(values)
-        total += cells.sums(values, tile.row.own, tile.column.own)
-    return total
+    return LocalIDRs(IDR(idr, idr_full, model.fingerprint), grid.rows, grid.columns)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..idr import IDR, degrees_between
 from ..network.models import Student
+from ..network.trust import range_of, votes
 from ..options import MAP_CELLS
 from .grid import GridKeywords, estimate_local
 from .regions import Region, Regions, boxed
@@ -50,17 +51,39 @@ def idr_map(
     local = frames[0]
     across, down = keywords.get("wrap", (False, False))
     smooth = torch.kron(_binomial(local.rows, wrap=down), _binomial(local.columns, wrap=across))
-    vectors = [
-        smooth @ torch.stack([getattr(frame.idr, name) for frame in frames]).mean(0)
-        for name in ("idr", "idr_full")
-    ]
+    idr = IDR.cat([frame.idr for frame in frames])
+    trust = _trust(model, idr).reshape(len(frames), -1)
+    counted = smooth @ trust.sum(0)  # of all that a place is smoothed over
+    lost = (counted <= 0)[:, None]
+    vectors = []
+    for name, instead in zip(("idr", "idr_full"), _clean(model), strict=True):
+        own = getattr(idr, name).unflatten(0, trust.shape)
+        known = smooth @ (trust[..., None] * own).sum(0) / counted.clamp(min=1e-9)[:, None]
+        vectors.append(torch.where(lost, instead, known))
     groups = alike(degrees_between(vectors[1], vectors[1]), ALIKE)
     shared = [torch.stack([vector[group].mean(0) for group in groups]) for vector in vectors]
     rows = _tents(lq.shape[-2], local.rows, wrap=down)
     columns = _tents(lq.shape[-1], local.columns, wrap=across)
     parts = tuple(_part(group, rows, columns) for group in groups)
-    idr = IDR(shared[0], shared[1], local.idr.fingerprint, local.idr.provenance)
+    told, left_out = local.idr.provenance, 1 - trust.mean()
+    idr = IDR(shared[0], shared[1], local.idr.fingerprint, told, left_out=left_out)
     return Regions(idr, parts, (lq.shape[-2], lq.shape[-1]))
+
+
+def _trust(model: Student, idr: IDR) -> Tensor:
+    """How much each of many cells counts, (N,)."""
+    calibration = range_of(model)
+    return torch.ones(len(idr)) if calibration is None else votes(calibration, idr.idr_full)
+
+
+def _clean(model: Student) -> tuple[Tensor, Tensor]:
+    """Idr (C,) and idr_full (4C,) of a clean image, where nothing else is known."""
+    c = model.config.n_feats
+    if model.calibration is None:
+        return torch.zeros(c), torch.zeros(4 * c)  # never used: every cell counts
+    full, head = model.calibration.clean, model.estimator.compress.weight
+    with torch.inference_mode():
+        return model.estimator.compress_idr(full[None].to(head))[0].float().cpu(), full
 
 
 def alike(apart: Tensor, most: float) -> list[list[int]]:

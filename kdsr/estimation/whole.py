@@ -1,20 +1,22 @@
 """The IDR of a whole image, or of a masked part of it, whatever its size."""
 
-from collections.abc import Iterator
 from typing import TypedDict
 
 import torch
-from einops import reduce
 from torch import Tensor
 
 from ..errors import IDRError, ImageError
 from ..idr import IDR
 from ..memory import explaining_shortage
+from ..network.calibration import Calibration
 from ..network.models import Student
-from ..options import EstimateOptions
+from ..network.trust import range_of, votes
+from ..options import SAMPLED, EstimateOptions
 from ..tiles.checks import check_images, check_weights
 from ..tiles.windows import CancelledFn, ProgressFn
-from .features import FeatureReader, TileFeatures
+from .cells import Cells, Grid, sum_cells, sum_windows
+from .features import FeatureReader
+from .samples import BUDGET, CELL, sample_windows
 from .structure import structured_pixels
 
 
@@ -25,6 +27,7 @@ class EstimateKeywords(TypedDict, total=False):
     tile: int | str | None
     wrap: tuple[bool, bool]
     dtype: str | torch.dtype
+    estimate: str
     progress: ProgressFn | None
     cancelled: CancelledFn | None
     provenance: dict[str, str] | None
@@ -40,24 +43,32 @@ def estimate(
     tile: int | str | None = "auto",
     wrap: tuple[bool, bool] = (False, False),
     dtype: str | torch.dtype = "auto",
+    estimate: str = SAMPLED,
     progress: ProgressFn | None = None,
     cancelled: CancelledFn | None = None,
     provenance: dict[str, str] | None = None,
 ) -> IDR:
-    """Estimates the IDR of each image, tile by tile.
+    """Estimates the IDR of each image.
 
     The estimator averages its features over the image before its MLP, so tiles need not be
     averaged as IDRs (which would be wrong): their features are summed, in float64, and the MLP
-    runs once. The result equals that of one pass to float summation order. When memory runs out
-    the tile is halved.
+    runs once. The result does not depend on tiles. When memory runs out the tile is halved.
+
+    `estimate="whole"` is that mean over every pixel. "sampled" differs from it in two ways, if the
+    model has a range (`kdsr.network.trust`): of an image of more than
+    `kdsr.estimation.samples.BUDGET` LQ pixels that are not masked a few windows are looked at, the
+    same ones every time; and cells outside of the range, such as dither and hatching, do not count.
+    Where none counts, the vector is that of a clean image.
 
     Args:
         model: Student, on the device to run on.
         lq: RGB in [0, 1], (B, 3, H, W), on any device.
-        mask: Weights in [0, 1], (B or 1, 1, H, W): only this region counts.
+        mask: Weights in [0, 1], (B or 1, 1, H, W): only this region counts, and all of it does.
         tile: LQ pixels between halos, "auto", or None for one pass.
-        wrap: Continue the image circularly along (width, height).
+        wrap: Continue the image circularly along (width, height); sampled windows never meet an
+            edge.
         dtype: As in `upscale`.
+        estimate: "sampled" or "whole".
         progress: Called with (tiles done, tiles in all).
         cancelled: Asked before each tile.
         provenance: Kept with the result.
@@ -69,33 +80,57 @@ def estimate(
         OutOfMemoryError: If even a tile of the smallest size does not fit.
         Cancelled: If `cancelled` said so.
     """
-    options = EstimateOptions(tile, wrap)
+    options = EstimateOptions(tile, wrap, estimate)
     check_images(lq)
     weights = check_mask(mask, lq)
     reader = FeatureReader(model, lq, options, dtype, progress, cancelled)
-    pooled = reader.average(lambda tiles: _mean(tiles, model, lq, weights))
-    idr, idr_full = model.estimator.from_pooled(pooled.to(model.estimator.head.weight))
+    calibration = range_of(model) if estimate == SAMPLED else None
+    height, width = lq.shape[-2:]
+    if calibration is not None and weights is None and height * width > BUDGET:
+        cells = reader.sample(lambda tiles: sum_windows(tiles, len(lq)))
+        structure = _sampled_structure(lq)
+    else:
+        grid = Grid.of_side(height, width, CELL)
+        cells = reader.average(lambda tiles: sum_cells(tiles, grid, len(lq), weights))
+        structure = structured_pixels(lq, weights)
+    full, left_out = _voted(model, cells, calibration)
+    idr = model.estimator.compress_idr(full.to(model.estimator.compress.weight))
     described = {"model": model.metadata.get("name", model.config.preset_name or "custom")}
-    structure = structured_pixels(lq, weights)
-    return IDR(idr, idr_full, model.fingerprint, described | (provenance or {}), structure)
+    described |= provenance or {}
+    counted = structure * (1 - left_out)
+    return IDR(idr, full, model.fingerprint, described, counted, left_out)
 
 
-def _mean(
-    tiles: Iterator[TileFeatures], model: Student, lq: Tensor, weights: Tensor | None
-) -> Tensor:
-    """Weighted means of the features of each image, (B, 4C)."""
-    total = torch.zeros(len(lq), 4 * model.config.n_feats, dtype=torch.float64)
-    for tile in tiles:
-        values = tile.values
-        if weights is not None:
-            plane = weights[tile.index % len(weights), :, tile.row.own, tile.column.own]
-            values = values * plane.to(values)
-        # Columns in float32 (channels last, where such a sum is fast), then float64 on the CPU
-        # (some devices have none).
-        total[tile.index] += reduce(values, "c h w -> w c", "sum").cpu().double().sum(0)
-    if weights is None:
-        return total / (lq.shape[-2] * lq.shape[-1])
-    return total / reduce(weights.double().cpu(), "b 1 h w -> b 1", "sum")
+def _voted(model: Student, cells: Cells, calibration: Calibration | None) -> tuple[Tensor, Tensor]:
+    """idr_full, (B, 4C), that cells vote for, all of them where there is no range.
+
+    Also the share of each image that does not count, (B,).
+    """
+    head = model.estimator.compress.weight
+
+    def vectors(pooled: Tensor) -> Tensor:
+        return model.estimator.from_pooled(pooled.to(head))[1].float().cpu()
+
+    own = torch.ones_like(cells.pixels)
+    if calibration is not None:
+        own = votes(calibration, vectors(cells.means())).to(own)
+    counted = (own * cells.pixels).sum(1) / cells.pixels.sum(1)
+    # Where none counts, the pixels do, to be replaced.
+    own = torch.where((counted > 0)[:, None], own, torch.ones_like(own))
+    full = vectors(cells.pooled(own))
+    if calibration is not None:
+        full = torch.where((counted > 0)[:, None], full, calibration.clean)
+    return full, (1 - counted).clamp(0, 1).float()
+
+
+def _sampled_structure(lq: Tensor) -> Tensor:
+    """How many pixels of each image have structure, (B,), by those of the sampled cells."""
+    height, width = lq.shape[-2:]
+    parts = [
+        lq[:, :, row.own, column.own] for row, column in sample_windows(height, width, 0).tiles
+    ]
+    found = torch.stack([structured_pixels(part) for part in parts]).sum(0)
+    return found * (height * width / sum(part[0, 0].numel() for part in parts))
 
 
 def check_mask(mask: Tensor | None, lq: Tensor) -> Tensor | None:

@@ -9,14 +9,14 @@ from ..idr import IDR
 from ..network.calibration import Calibration
 from ..network.models import Student, calibration_of
 
-CLEAN = "clean"
-"""The reference without degradation but for the downscaling."""
 NAMES = (
-    CLEAN, "light", "medium", "heavy",
+    "clean", "light", "medium", "heavy",
     "light blur", "medium blur", "heavy blur", "light noise", "medium noise", "heavy noise",
     "light JPEG", "medium JPEG", "heavy JPEG",
 )  # fmt: skip
 """The references that `train/calibrate.py` makes; a model may have others."""
+CLEAN = NAMES[0]
+"""The reference without degradation but for the downscaling."""
 
 
 @dataclass(frozen=True)

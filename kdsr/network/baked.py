@@ -12,6 +12,7 @@ from .layers import LEAK, IDRBlock
 from .models import Student
 from .sr_network import RGB_MEAN, halo
 from .tail import ComposedTail, Tail, run_composed
+from .trust import drawn_back
 
 
 class BakedKDSR(nn.Module):
@@ -86,7 +87,10 @@ class BakedKDSR(nn.Module):
 
     @torch.no_grad()
     def set_idr(self, model: Student, idr: IDR) -> None:
-        """Builds another IDR in; see `from_model`."""
+        """Builds another IDR in; see `from_model`.
+
+        One outside of the model's range is drawn back into it (`kdsr.network.trust`).
+        """
         idr.check_model(model.fingerprint, model.config.n_feats)
         if len(idr) != 1:
             raise IDRError(
@@ -94,7 +98,9 @@ class BakedKDSR(nn.Module):
                 "or average them with idr.mean()"
             )
         weight = model.network.head.weight
-        kernels = model.network.predict_kernels(idr.idr.to(weight.device, weight.dtype))
+        kernels = model.network.predict_kernels(
+            drawn_back(model, idr).idr.to(weight.device, weight.dtype)
+        )
         for conv, kernel in zip(self.depthwise, kernels, strict=True):
             conv.get_parameter("weight").copy_(rearrange(kernel, "1 c kh kw -> c 1 kh kw"))
 

@@ -2,8 +2,8 @@
 
 The estimator's numbers have no names. `train/calibrate.py` shows a finished model photographs that
 were degraded in known ways and keeps what comes out: mean vectors of named degradations
-(`kdsr.references`), a small regressor to blur, noise and JPEG (`kdsr.read`), and the range of what
-it was trained on.
+(`kdsr.references`), a small regressor to blur, noise and JPEG (`kdsr.read`), the range of what it
+was trained on, and how far single cells of such photographs lie from its middle.
 """
 
 import json
@@ -20,6 +20,8 @@ PREFIX = "calibration."
 """Of the tensors in a safetensors file."""
 KEY = "calibration"
 """Of the metadata that names their rows."""
+CLEAN = "clean"
+"""The reference without degradation but for the downscaling."""
 QUANTITIES = ("blur_long", "blur_short", "noise", "quality")
 """What is read off a vector: blur in px of the upscaled image, noise in 0-255, JPEG quality."""
 CALIBRATE = (
@@ -42,8 +44,10 @@ _SHAPES: dict[str, tuple[str | int, ...]] = {
     "jpeg_accuracy": (1,),
     "whitening": ("whitened", "size"),
     "quantiles": (101,),
+    "cell_distance": (1,),
 }
 """Of every tensor; a word stands for the same number wherever it occurs."""
+_OPTIONAL = {"cell_distance"}  # files of version 0.2 and before have none
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,9 @@ class Calibration:
     """(K, 4C): maps (D' - centre) / scale to numbers of unit variance over the training's range."""
     quantiles: Tensor
     """(101,): whitened distances from the centre that 0 to 100% of training images stay within."""
+    cell_distance: Tensor | None = None
+    """(1,): distance from the centre that 99.9% of cells of degraded photographs stay within; None
+    where nobody measured it. See `kdsr.network.trust`."""
 
     def __post_init__(self) -> None:
         if not self.names or not all(isinstance(name, str) and name for name in self.names):
@@ -95,7 +102,10 @@ class Calibration:
             "whitened": self.whitening.shape[:1].numel(),
         }
         for name, expected in _SHAPES.items():
-            tensor: Tensor = getattr(self, name)
+            tensor: Tensor | None = getattr(self, name)
+            if tensor is None and name in _OPTIONAL:
+                continue
+            assert tensor is not None
             wanted = tuple(sizes[n] if isinstance(n, str) else n for n in expected)
             if tensor.shape != wanted or 0 in wanted:
                 raise CheckpointError(
@@ -108,13 +118,18 @@ class Calibration:
             raise CheckpointError("the calibration has one axis, where figures need two")
         if self.scale.min() <= 0 or self.quantiles[-1] <= 0 or (self.quantiles.diff() < 0).any():
             raise CheckpointError("the calibration's scale or quantiles are not those of anything")
+        if self.cell_distance is not None and self.cell_distance <= 0:
+            raise CheckpointError(
+                f"expected a positive cell_distance, got {float(self.cell_distance):g}; measure it "
+                "anew with `python train/calibrate.py MODEL --data PHOTOS --range_only`"
+            )
 
     def tensors(self) -> dict[str, Tensor]:
         """What a safetensors file keeps, without `names`."""
         return {
             PREFIX + key: value.detach().float().contiguous()
             for key, value in vars(self).items()
-            if key != "names"
+            if key != "names" and value is not None
         }
 
     def metadata(self) -> dict[str, str]:
@@ -138,8 +153,8 @@ class Calibration:
         tensors = {key: t for key, t in tensors.items() if key not in _NO_LONGER_KEPT}
         if not tensors:
             return None
-        if tensors.keys() != _SHAPES.keys():
-            odd = ", ".join(sorted(tensors.keys() ^ _SHAPES.keys()))
+        if tensors.keys() | _OPTIONAL != _SHAPES.keys():
+            odd = ", ".join(sorted((tensors.keys() | _OPTIONAL) ^ _SHAPES.keys()))
             raise CheckpointError(f"the calibration is of another version ({odd}); {CALIBRATE}")
         try:
             names = json.loads(metadata[KEY])["references"]
@@ -160,6 +175,15 @@ class Calibration:
     def standard(self, idr_full: Tensor) -> Tensor:
         """(B, 4C) -> (B, 4C): differences from the training's mean in standard deviations."""
         return (idr_full - self.centre) / self.scale
+
+    def distance(self, idr_full: Tensor) -> Tensor:
+        """Euclidean distance from the training's mean: (..., 4C) -> (...)."""
+        return torch.linalg.vector_norm(idr_full - self.centre.to(idr_full), dim=-1)
+
+    @property
+    def clean(self) -> Tensor:
+        """(4C,): the clean reference, or the training's mean where there is none."""
+        return self.means[self.names.index(CLEAN)] if CLEAN in self.names else self.centre
 
     def place(self, idr_full: Tensor) -> Tensor:
         """Where figures show vectors: (B, 4C) -> (B, 2)."""

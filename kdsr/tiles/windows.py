@@ -1,12 +1,13 @@
 """What estimating and upscaling share: tile windows cut out of images, and ways to be asked."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ..errors import Cancelled
-from .plan import Span, TilePlan
+from .plan import AxisPlan, Span
 
 ProgressFn = Callable[[int, int], None]
 """Called with (steps done, steps in all) after each step."""
@@ -14,8 +15,22 @@ CancelledFn = Callable[[], bool]
 """Asked before each step; True raises `kdsr.Cancelled`."""
 
 
+class Axes(Protocol):
+    """Where windows lie along either axis, such as a `TilePlan`."""
+
+    @property
+    def rows(self) -> AxisPlan:
+        """Along the height."""
+        ...
+
+    @property
+    def columns(self) -> AxisPlan:
+        """Along the width."""
+        ...
+
+
 def cut_windows(
-    images: Tensor, plan: TilePlan, tiles: list[tuple[int, Span, Span]], like: Tensor
+    images: Tensor, plan: Axes, tiles: list[tuple[int, Span, Span]], like: Tensor
 ) -> Tensor:
     """Cuts the windows of some tiles out of the images.
 

@@ -23,7 +23,8 @@ class Vectors:
 
     def append(self, idr: IDR) -> None:
         """Takes the IDR of one frame."""
-        row = torch.cat([idr.idr, idr.idr_full, idr.structure[:, None]], dim=1)
+        told = torch.stack((idr.structure, idr.left_out), dim=1)
+        row = torch.cat((idr.idr, idr.idr_full, told), dim=1)
         if self._first is None:
             self._first = idr
         if self._count == len(self._rows):
@@ -37,9 +38,10 @@ class Vectors:
         rows, split = self._rows[: self._count], self._first.n_feats
         return IDR(
             rows[:, :split],
-            rows[:, split:-1],
+            rows[:, split:-2],
             self._first.fingerprint,
             self._first.provenance,
+            rows[:, -2],
             rows[:, -1],
         )
 

@@ -27,6 +27,7 @@ from train.errors import DataError
 from train.measuring.fitting import fit_discriminants, fit_regressor, fit_whitening, known_targets
 from train.measuring.labelled import BATCH, SEED, Labelled, cut, draw_labelled, idr_full_of
 from train.measuring.protocols import fixed
+from train.measuring.usual import cell_distance
 from train.recipes.reading import build
 
 REFERENCES: dict[str, dict[str, Any]] = {
@@ -79,7 +80,8 @@ def calibrate(
         out_weight=torch.zeros(9, 1), out_bias=torch.zeros(9),
         typical=torch.zeros(4), naive=torch.zeros(4), jpeg_accuracy=torch.zeros(1),
     )  # fmt: skip
-    return with_readings(unread, model, crops, held_out, samples)
+    held = cell_distance(unread, model, crops, degradation, samples // 4)
+    return with_readings(replace(unread, cell_distance=held), model, crops, held_out, samples)
 
 
 def with_readings(
@@ -163,6 +165,7 @@ def calibrate_file(
     samples: int,
     *,
     readings_only: bool = False,
+    range_only: bool = False,
 ) -> Calibration:
     """Calibrates a model in a file and writes it back, in the precision that it had.
 
@@ -172,6 +175,7 @@ def calibrate_file(
         held_out: To state errors on; if there are few, some are taken from `photographs`.
         samples: See `calibrate`.
         readings_only: Keep the file's references and range, and fit the readout alone.
+        range_only: Keep all that the file has, and measure how far cells lie from its centre.
 
     Raises:
         CheckpointError: If it is not a student.
@@ -188,10 +192,14 @@ def calibrate_file(
         photographs, more = photographs.split(wanted - len(held_out))
         held_out = replace(held_out, index=held_out.index + more.index)
     crops, checked = CropSampler(photographs, SEED), CropSampler(held_out, SEED)
-    if readings_only:
+    degradation = trained_on(model.metadata, model.config.scale)
+    if range_only:
+        made = calibration_of(model)
+        held = cell_distance(made, model, crops, degradation, samples // 4)
+        made = replace(made, cell_distance=held)
+    elif readings_only:
         made = with_readings(calibration_of(model), model, crops, checked, samples)
     else:
-        degradation = trained_on(model.metadata, model.config.scale)
         made = calibrate(model, crops, checked, degradation, samples)
     _keep(model, made, path)
     return made
@@ -227,5 +235,7 @@ def describe(c: Calibration) -> str:
         f"| {name} | {error:.2f} | {naive:.2f} |"
         for name, error, naive in zip(QUANTITIES, c.typical, c.naive, strict=True)
     ]
+    if c.cell_distance is not None:
+        lines.append(f"\n99.9% of cells lie within {float(c.cell_distance):.2f} of the centre.")
     lines.append(f"\nCompressed or not is told rightly in {float(c.jpeg_accuracy):.1%}.\n")
     return "\n".join(lines)
