@@ -84,12 +84,21 @@ class CropSampler:
         return as_batch([self._crop(step, sample, size) for sample in samples], device)
 
     def _crop(self, step: int, sample: int, size: int) -> Tensor:
+        place, drawn, rng = self._choices(step, sample, size)
+        crop = place.cut(self.cache.image(place.image), size)
+        return draw_pattern(crop, rng) if drawn else crop
+
+    def is_drawn(self, step: int, sample: int, size: int) -> bool:
+        """Whether a pattern is drawn into a crop."""
+        return self._choices(step, sample, size)[1]
+
+    def _choices(
+        self, step: int, sample: int, size: int
+    ) -> tuple[Place, bool, np.random.Generator]:
+        """Where a crop is taken, whether it is drawn on, and what decides the rest."""
         rng = generator(self.seed, step, sample, CROPS)
         place = Place.draw(rng, self.cumulative, self.cache.index, size)
-        crop = place.cut(self.cache.image(place.image), size)
-        if self.patterns > 0 and rng.random() < self.patterns:
-            crop = draw_pattern(crop, rng)
-        return crop
+        return place, self.patterns > 0 and rng.random() < self.patterns, rng
 
 
 def as_batch(crops: Sequence[Tensor], device: torch.device) -> Tensor:

@@ -42,7 +42,7 @@ class PairPool:
         self._made: dict[tuple[int, int, tuple[int, ...]], tuple[Tensor, ...]] = {}
 
     def batch(self, step: int, samples: Sequence[int], size: int) -> tuple[Tensor, ...]:
-        """The pairs of a step, see `PairSource.make`: LQ, GT, and the label where there is one."""
+        """The pairs of a step, see `PairSource.make`, and last the label where there is one."""
         group = tuple(samples)
         pairs = []
         for sample in group:
@@ -73,7 +73,7 @@ class PairPool:
         """What was fresh in a step, made together, so that it is always made in the same way."""
         key = (step, size, group)
         if key not in self._made:
-            lq, gt = self.pairs.make(step, self._fresh(step, group), size)
-            labels = () if self.label is None else (self.label(lq, gt),)
-            self._made[key] = (lq, gt, *labels)
+            made = self.pairs.make(step, self._fresh(step, group), size)
+            labels = () if self.label is None else (self.label(made[0], made[1]),)
+            self._made[key] = (*made, *labels)
         return self._made[key]

@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import torch
 
 from kdsr.atomic import writing
 from train.data.cache import ImageCache, cache_key, cached
+from train.data.images import some
 from train.data.pair_check import check_pairs, refuse_serious
 from train.data.pairing import Pairing
 from train.errors import DataError
@@ -23,11 +24,14 @@ class PairCache:
         lq: Low-quality images; their entries have the names of the ground truths.
         gt: Ground truths, `scale` times larger.
         scale: The factor.
+        teacher: What a larger model made of the low-quality images, of the size of the ground
+            truths; None where there is none.
     """
 
     lq: ImageCache
     gt: ImageCache
     scale: int
+    teacher: ImageCache | None = None
 
     def __len__(self) -> int:
         return len(self.gt)
@@ -41,6 +45,7 @@ class PairCache:
     def fingerprint(self) -> str:
         """Hash of names and pixels of both sides."""
         text = f"{self.lq.fingerprint}:{self.gt.fingerprint}:{self.names}"
+        text += f":{self.teacher.fingerprint}" if self.teacher is not None else ""
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def parted(self, held: set[str]) -> tuple["PairCache", "PairCache"]:
@@ -66,15 +71,18 @@ class PairCache:
         return self._where(large), small
 
     def _where(self, wanted: Sequence[bool]) -> "PairCache":
-        lq, gt = (
-            replace(side, index=tuple(itertools.compress(side.index, wanted)))
-            for side in (self.lq, self.gt)
-        )
-        return replace(self, lq=lq, gt=gt)
+        def kept(side: ImageCache) -> ImageCache:
+            return replace(side, index=tuple(itertools.compress(side.index, wanted)))
+
+        return self._each(kept)
 
     def on(self, device: torch.device) -> "PairCache":
         """On a GPU, where that has room; see `ImageCache.on`."""
-        return replace(self, lq=self.lq.on(device), gt=self.gt.on(device))
+        return self._each(lambda side: side.on(device))
+
+    def _each(self, change: Callable[[ImageCache], ImageCache]) -> "PairCache":
+        teacher = change(self.teacher) if self.teacher is not None else None
+        return replace(self, lq=change(self.lq), gt=change(self.gt), teacher=teacher)
 
 
 def open_pairs(pairing: Pairing, scale: int, folder: Path) -> PairCache:
@@ -98,7 +106,26 @@ def open_pairs(pairing: Pairing, scale: int, folder: Path) -> PairCache:
     lq, gt = (_side(paths, names, folder) for paths in (lq_paths, gt_paths))
     with writing(passed) as temporary:
         temporary.write_text(f"{len(names)} pairs at x{scale}\n", encoding="utf-8")
-    return PairCache(lq, gt, scale)
+    teacher = _pictures(pairing, gt, names, folder)
+    return PairCache(lq, gt, scale, teacher)
+
+
+def _pictures(
+    pairing: Pairing, gt: ImageCache, names: Sequence[str], folder: Path
+) -> ImageCache | None:
+    """What a larger model made, where pairs have it."""
+    paths = [pair.teacher for pair in pairing.pairs if pair.teacher is not None]
+    if not paths:
+        return None
+    pictures = _side(paths, names, folder)
+    wrong = [
+        f"{path} ({one.width}x{one.height} px, its ground truth {other.width}x{other.height} px)"
+        for path, one, other in zip(paths, pictures.index, gt.index, strict=True)
+        if (one.width, one.height) != (other.width, other.height)
+    ]
+    if wrong:
+        raise DataError(f"expected a larger model's pictures as large as the GT: {some(wrong)}")
+    return pictures
 
 
 def _side(paths: Sequence[Path], names: Sequence[str], folder: Path) -> ImageCache:

@@ -6,8 +6,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from train.data.cache import ImageCache
 from train.data.crops import CropSampler, Place, as_batch, shares_of_area
 from train.data.real_pairs import PairCache
+from train.data.teaching import Teaching
 from train.degradation.draws import CROPS, MIX, generator
 from train.degradation.pipelines import Degradation
 
@@ -15,7 +17,7 @@ from train.degradation.pipelines import Degradation
 class PairSource(Protocol):
     """Makes pairs; what it makes is a function of the step and the samples alone."""
 
-    def make(self, step: int, samples: Sequence[int], size: int) -> tuple[Tensor, Tensor]:
+    def make(self, step: int, samples: Sequence[int], size: int) -> tuple[Tensor, ...]:
         """The pairs of some samples of a step.
 
         Args:
@@ -24,7 +26,8 @@ class PairSource(Protocol):
             size: Side of the GT patches.
 
         Returns:
-            LQ (B, 3, size / scale, size / scale) and GT (B, 3, size, size), both in [0, 1].
+            LQ (B, 3, size / scale, size / scale) and GT (B, 3, size, size), both in [0, 1]; with a
+            `Teaching` also its pictures, of the size of the GT.
         """
         ...
 
@@ -41,18 +44,29 @@ class SyntheticPairs:
         degradation: Makes LQ patches of them.
         seed: Of the run.
         device: Where pairs are made.
+        teaching: Makes pictures of the LQ patches; for drawn patterns they are the GT.
     """
 
     def __init__(
-        self, crops: CropSampler, degradation: Degradation, seed: int, device: torch.device
+        self,
+        crops: CropSampler,
+        degradation: Degradation,
+        seed: int,
+        device: torch.device,
+        teaching: Teaching | None = None,
     ) -> None:
         self.crops, self.degradation, self.seed, self.device = crops, degradation, seed, device
+        self.teaching = teaching
 
-    def make(self, step: int, samples: Sequence[int], size: int) -> tuple[Tensor, Tensor]:
+    def make(self, step: int, samples: Sequence[int], size: int) -> tuple[Tensor, ...]:
         """See `PairSource`."""
         gt = self.crops.batch(step, samples, size, self.device)
-        drawn = self.degradation.sample(self.seed, step, samples)
-        return self.degradation.apply(gt, drawn), gt
+        lq = self.degradation.apply(gt, self.degradation.sample(self.seed, step, samples))
+        if self.teaching is None:
+            return lq, gt
+        drawn = [self.crops.is_drawn(step, sample, size) for sample in samples]
+        keep = torch.tensor(drawn, device=gt.device).view(-1, 1, 1, 1)
+        return lq, gt, gt.where(keep, self.teaching.pictures(lq, gt))
 
     def describe(self, step: int, samples: Sequence[int], size: int) -> list[str]:
         """What the degradation drew."""
@@ -67,19 +81,29 @@ class RealPairs:
         pairs: None smaller than a crop.
         seed: Of the run.
         device: Where crops go.
+        teaching: What is done with the pictures of the pairs, or what makes some.
     """
 
-    def __init__(self, pairs: PairCache, seed: int, device: torch.device) -> None:
-        self.pairs, self.seed, self.device = pairs, seed, device
+    def __init__(
+        self, pairs: PairCache, seed: int, device: torch.device, teaching: Teaching | None = None
+    ) -> None:
+        self.pairs, self.seed, self.device, self.teaching = pairs, seed, device, teaching
         self.cumulative = shares_of_area(pairs.lq.index)
 
-    def make(self, step: int, samples: Sequence[int], size: int) -> tuple[Tensor, Tensor]:
+    def make(self, step: int, samples: Sequence[int], size: int) -> tuple[Tensor, ...]:
         """See `PairSource`."""
         pairs, side = self.pairs, size // self.pairs.scale
         places = [self._place(step, sample, side) for sample in samples]
-        lq = [place.cut(pairs.lq.image(place.image), side) for place in places]
-        gt = [place.cut(pairs.gt.image(place.image), side, pairs.scale) for place in places]
-        return as_batch(lq, self.device), as_batch(gt, self.device)
+
+        def cut(cache: ImageCache, scale: int) -> Tensor:
+            crops = [place.cut(cache.image(place.image), side, scale) for place in places]
+            return as_batch(crops, self.device)
+
+        lq, gt = cut(pairs.lq, 1), cut(pairs.gt, pairs.scale)
+        if self.teaching is None:
+            return lq, gt
+        given = cut(pairs.teacher, pairs.scale) if pairs.teacher is not None else None
+        return lq, gt, self.teaching.pictures(lq, gt, given)
 
     def describe(self, step: int, samples: Sequence[int], size: int) -> list[str]:
         """Which pair each is cut from."""
@@ -108,14 +132,15 @@ class MixedPairs:
     def __init__(self, synthetic: PairSource, real: PairSource, share: float, seed: int) -> None:
         self.synthetic, self.real, self.share, self.seed = synthetic, real, share, seed
 
-    def make(self, step: int, samples: Sequence[int], size: int) -> tuple[Tensor, Tensor]:
+    def make(self, step: int, samples: Sequence[int], size: int) -> tuple[Tensor, ...]:
         """See `PairSource`."""
-        made: dict[int, tuple[Tensor, Tensor]] = {}
+        made: dict[int, tuple[Tensor, ...]] = {}
         for source, chosen in self._parts(step, samples):
-            lq, gt = source.make(step, chosen, size)
-            made |= {sample: (lq[row], gt[row]) for row, sample in enumerate(chosen)}
-        lqs, gts = zip(*(made[sample] for sample in samples), strict=True)
-        return torch.stack(lqs), torch.stack(gts)
+            made |= dict(
+                zip(chosen, zip(*source.make(step, chosen, size), strict=True), strict=True)
+            )
+        columns = zip(*(made[sample] for sample in samples), strict=True)
+        return tuple(torch.stack(column) for column in columns)
 
     def describe(self, step: int, samples: Sequence[int], size: int) -> list[str]:
         """What each kind says."""

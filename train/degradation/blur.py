@@ -1,5 +1,8 @@
 """Blur and downscale, each sample with its own kernel."""
 
+import math
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -85,3 +88,19 @@ def _blurred_matrix(taps: Tensor, n_in: int, scale: int) -> Tensor:
     inner[..., 1 : pad + 1] += spread[..., :pad].flip(-1)
     inner[..., -pad - 1 : -1] += spread[..., pad + n_in :].flip(-1)
     return inner
+
+
+def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
+    """Images (B, C, H, W), cut off at three standard deviations or the image; borders are mirrored.
+
+    Args:
+        images: Any range.
+        sigma: Standard deviation, pixels.
+    """
+    reach = min(math.ceil(3 * sigma), min(images.shape[2:]) - 1)
+    taps = gaussian_taps(torch.tensor([sigma]), 2 * reach + 1).to(images)[0]
+    batch, channels, height, width = images.shape
+    padded = F.pad(images, (reach,) * 4, mode="reflect")
+    padded = padded.reshape(batch * channels, 1, *padded.shape[2:])
+    blurred = F.conv2d(F.conv2d(padded, taps.view(1, 1, -1, 1)), taps.view(1, 1, 1, -1))
+    return blurred.reshape(batch, channels, height, width)

@@ -101,12 +101,13 @@ class Loop:
         return [mine[i :: self.options.accumulate] for i in range(self.options.accumulate)]
 
     def _batch(self, samples: list[int]) -> Batch:
-        """LQ and GT patches of the given samples of this step, on the training device."""
+        """The patches of the given samples of this step, on the training device."""
         size = self.options.patch_at(self.stage.name, self.step) * self.options.scale
-        lq, gt, *target = self.pool.batch(self.step, samples, size)
+        lq, gt, *more = self.pool.batch(self.step, samples, size)
+        target = more.pop() if self.stage.distils else None
         if self.learner.channels_last:
             lq = lq.contiguous(memory_format=torch.channels_last)
-        return Batch(lq, gt, self.step, target=target[0] if target else None)
+        return Batch(lq, gt, self.step, target=target, taught=more[0] if more else None)
 
     def _target(self, lq: Tensor, gt: Tensor) -> Tensor:
         with self.accelerator.autocast():

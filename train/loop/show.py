@@ -43,7 +43,7 @@ def show_pairs(options: TrainOptions, count: int) -> Path:
     cells = []
     for first in range(0, count, options.batch):
         step, samples = first // options.batch, range(min(options.batch, count - first))
-        lq, gt = source.make(step, samples, size)
+        lq, gt, *_ = source.make(step, samples, size)
         words = source.describe(step, samples, size)
         cells += [_cell(*each) for each in zip(lq, gt, words, strict=True)]
     path = options.out / "pairs.png"

@@ -9,6 +9,7 @@ from train.data.crops import CropSampler
 from train.data.images import held_out_names
 from train.data.real_pairs import PairCache, open_pairs
 from train.data.sources import MixedPairs, PairSource, RealPairs, SyntheticPairs
+from train.data.teaching import Teaching, is_import_path, load_upscaler
 from train.recipes.options import TrainOptions
 
 
@@ -79,7 +80,18 @@ def pair_source(
         device: Where pairs are made.
     """
     degradation, seed = options.degradation.build(options.scale), options.seed
-    synthetic = SyntheticPairs(crops, degradation, seed, device)
+    teaching = _teaching(options, pairs)
+    synthetic = SyntheticPairs(crops, degradation, seed, device, teaching)
     if pairs is None:
         return synthetic
-    return MixedPairs(synthetic, RealPairs(pairs, seed, device), options.lq_share, seed)
+    real = RealPairs(pairs, seed, device, teaching)
+    return MixedPairs(synthetic, real, options.lq_share, seed)
+
+
+def _teaching(options: TrainOptions, pairs: PairCache | None) -> Teaching | None:
+    name = options.teacher_images
+    if name is not None and is_import_path(name):
+        return Teaching(load_upscaler(name), options.teacher_blur)
+    if pairs is None or pairs.teacher is None:
+        return None
+    return Teaching(sigma=options.teacher_blur)

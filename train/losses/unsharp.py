@@ -1,12 +1,9 @@
 """Sharper targets: the unsharp mask that Real-ESRGAN puts on the ground truth."""
 
-import math
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from train.degradation.kernels import gaussian_taps
+from train.degradation.blur import gaussian_blur
 
 _THRESHOLD = 10 / 255
 """Smaller differences are left as they are: noise and flat areas."""
@@ -28,17 +25,8 @@ def unsharp(images: Tensor, amount: float, radius: float) -> Tensor:
         The same shape, in [0, 1].
     """
     with torch.autocast(images.device.type, enabled=False):
-        detail = images - _blurred(images, radius)
+        detail = images - gaussian_blur(images, radius)
         edges = (detail.abs() > _THRESHOLD).to(images.dtype)
-        return torch.lerp(images, (images + amount * detail).clamp(0, 1), _blurred(edges, radius))
-
-
-def _blurred(images: Tensor, sigma: float) -> Tensor:
-    """By a Gaussian, cut off at three standard deviations or the image; borders are mirrored."""
-    reach = min(math.ceil(3 * sigma), min(images.shape[2:]) - 1)
-    taps = gaussian_taps(torch.tensor([sigma]), 2 * reach + 1).to(images)[0]
-    batch, channels, height, width = images.shape
-    padded = F.pad(images, (reach,) * 4, mode="reflect")
-    padded = padded.reshape(batch * channels, 1, *padded.shape[2:])
-    blurred = F.conv2d(F.conv2d(padded, taps.view(1, 1, -1, 1)), taps.view(1, 1, 1, -1))
-    return blurred.reshape(batch, channels, height, width)
+        return torch.lerp(
+            images, (images + amount * detail).clamp(0, 1), gaussian_blur(edges, radius)
+        )

@@ -9,6 +9,7 @@ import torch
 from kdsr.errors import ConfigError
 from kdsr.network.config import PRESETS, KDSRConfig
 from kdsr.tiles.precision import multiplies_bf16
+from train.data.teaching import is_import_path
 from train.degradation.pipelines import DegradationOptions
 from train.recipes.numbers import MEASURES, is_number
 from train.recipes.sitting import PAIRS, SittingOptions, outside
@@ -73,6 +74,9 @@ class TrainOptions(SittingOptions):
     lq_share: float = 0.5
     """Share of samples that are cut from the pairs of `lq`, where there are some; the others are
     synthetic."""
+    teacher_blur: float = 6.0
+    """Standard deviation in GT pixels below which `teacher_images` have their own detail; what is
+    coarser, and so their colours, is taken from the ground truth. 0 takes them as they are."""
     pair_uses: int = 1
     """Steps that a degraded pair is used in, on average: saves work where degrading is dear."""
     pool_size: int = 180
@@ -107,7 +111,7 @@ class TrainOptions(SittingOptions):
         # Degradations mirror GT patches by half of a kernel of 21 pixels.
         problems += outside(self, ("patch", "final_patch"), 16 if self.scale == 1 else 8)
         problems += outside(self, ("final_share", "patterns", "lq_share"), 0, 1)
-        problems += outside(self, ("hold_out", "patience"), 0)
+        problems += outside(self, ("hold_out", "patience", "teacher_blur"), 0)
         if not 0 <= self.ema < 1:
             problems.append(f"ema must be at least 0 and less than 1, got {self.ema}")
         if self.clip <= 0:
@@ -223,6 +227,8 @@ class TrainOptions(SittingOptions):
             "realworld_share": made.realworld_share,
             **{kind: dataclasses.asdict(getattr(made, kind)) for kind in made.used},
         }
+        if self.teacher_images is not None and is_import_path(self.teacher_images):
+            kept["teacher_images"] = self.teacher_images
         if self.best is not None:  # looking more or less often would choose other weights
             kept["validate_every"] = self.validate_every
         kept["student" if stage == "control" else stage] = dataclasses.asdict(self.for_stage(stage))

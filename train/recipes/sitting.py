@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from train.data.pairing import Pairing, find_pairs
+from train.data.teaching import is_import_path
 from train.errors import DataError
 
 StageName = Literal["teacher", "student", "control", "gan"]
@@ -23,6 +24,11 @@ class SittingOptions:
     lq: Path | None = None
     """Low-quality images of your own: a folder with the names of `data`, or a .txt list with a pair
     a line (GT, tabulator, LQ), for which `data` may be left out. See `lq_share`."""
+    teacher_images: str | None = None
+    """What a larger model makes of LQ images, as targets that can be learnt: a folder of pictures
+    with the names of `lq`, or a function that makes them of (B, 3, H, W) in [0, 1] as it goes,
+    `package.module:function`. A list of pairs may name a picture on each line, too. See
+    `teacher_blur`, and `teacher_start` of the stages."""
     out: Path = Path("runs/kdsr")
     """Folder of the run: checkpoints, logs, previews, the exported model."""
     stage: Literal["all", StageName] = "all"
@@ -110,6 +116,11 @@ class SittingOptions:
                     f"{name} takes pairs of files, those of a network and what the authors put on "
                     f"top of it, got {len(files)}: --{name} '[NETWORK.pth,WEIGHTS.pth]'"
                 )
+        if self.teacher_images and not is_import_path(self.teacher_images) and self.lq is None:
+            found.append(
+                f"teacher_images {self.teacher_images} is a folder of pictures, which belong to "
+                "the images of --lq: name these, or a function, package.module:function"
+            )
         return found
 
     def source(self) -> Path:
@@ -131,7 +142,9 @@ class SittingOptions:
         if self.lq is None:
             return None
         gt = self.data.expanduser() if self.data is not None else None
-        return find_pairs(gt, self.lq.expanduser())
+        name = self.teacher_images
+        folder = Path(name).expanduser() if name and not is_import_path(name) else None
+        return find_pairs(gt, self.lq.expanduser(), folder)
 
     def chain(self) -> tuple[StageName, ...]:
         """The stages to run, in order."""

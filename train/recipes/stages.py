@@ -59,6 +59,14 @@ class StageOptions:
     grid_weight: float = 0.0
     """Weight of the loss on patterns that come again with every LQ pixel along lines (student,
     control, gan): beside an adversarial loss, 25 keeps edges from being made of beads."""
+    teacher_start: float = 1.0
+    """Share of the larger model's picture in what a stage compares with at its first step, where
+    there are `teacher_images` (student, control, gan); the rest is the GT. The discriminator always
+    sees the GT as real."""
+    teacher_end: float = 0.0
+    """That share from `teacher_until` on."""
+    teacher_until: float = 0.75
+    """Part of the stage over which it goes from the one to the other; 0 for the latter at once."""
     sharpen: float = 0.0
     """Amount of the unsharp mask on what L1 and the perceptual loss compare with (student, control,
     gan): edges come out crisper than L1 alone leaves them. Real-ESRGAN takes 0.5."""
@@ -80,6 +88,13 @@ class StageOptions:
         """Whether the student learns from a teacher's vectors."""
         return self.kd_weight > 0 or self.kd_l1_weight > 0
 
+    def taught_share(self, step: int) -> float:
+        """Share of the larger model's picture in what is compared with at a step."""
+        there = (
+            min(1.0, step / (self.teacher_until * self.steps)) if self.teacher_until > 0 else 1.0
+        )
+        return self.teacher_start + there * (self.teacher_end - self.teacher_start)
+
     def problems(self, stage: str) -> list[str]:
         """What is wrong with these options, in words."""
         found = [
@@ -89,6 +104,11 @@ class StageOptions:
         ]
         if not 0 <= self.estimator_lr <= 1:
             found.append(f"{stage}.estimator_lr must be 0 to 1, got {self.estimator_lr}")
+        found += [
+            f"{stage}.{name} must be 0 to 1, got {getattr(self, name)}"
+            for name in ("teacher_start", "teacher_end", "teacher_until")
+            if not 0 <= getattr(self, name) <= 1
+        ]
         if not 0 <= self.sharpen <= 4:
             found.append(f"{stage}.sharpen must be 0 to 4, got {self.sharpen}")
         if not 0.3 <= self.sharpen_radius <= 20:

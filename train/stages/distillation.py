@@ -28,6 +28,7 @@ class Batch:
         step: Counted from 0.
         sr: What the model made of it in this step, without gradients; for the parts that follow.
         target: What `idr_full` is distilled towards, (B, 4C), in stages that distil.
+        taught: What a larger model made of `lq`, (B, 3, sH, sW), where there is one.
     """
 
     lq: Tensor
@@ -35,6 +36,7 @@ class Batch:
     step: int
     sr: Tensor | None = None
     target: Tensor | None = None
+    taught: Tensor | None = None
 
 
 class Stage(ABC):
@@ -156,28 +158,40 @@ class StudentStage(Stage):
         # A zero weight rather than no term: every parameter takes part in every step, which
         # training on several devices relies on, and Adam leaves what has no gradient alone.
         share = 1.0 if batch.step >= self.options.kd_only else 0.0
-        compared = self._compare(sr, batch, self._wanted(batch.gt))
+        compared = self._compare(sr, batch, self._wanted(batch))
         losses = {name: share * loss for name, loss in compared.items()}
         return losses | self._distil(idr_full, batch)
 
-    def _wanted(self, gt: Tensor) -> Tensor:
-        """What an image should look like: the GT, sharpened if that is asked for."""
-        options = self.options
-        return unsharp(gt, options.sharpen, options.sharpen_radius) if options.sharpen else gt
+    def _target(self, batch: Batch) -> Tensor:
+        """What can be learnt at this step: the GT, or between a larger model's picture and it."""
+        if batch.taught is None:
+            return batch.gt
+        return batch.gt.lerp(batch.taught, self.options.taught_share(batch.step))
+
+    def _wanted(self, batch: Batch) -> Tensor:
+        """What an image should look like: the target, sharpened if that is asked for."""
+        options, target = self.options, self._target(batch)
+        return (
+            unsharp(target, options.sharpen, options.sharpen_radius) if options.sharpen else target
+        )
 
     def _compare(self, sr: Tensor, batch: Batch, wanted: Tensor) -> dict[str, Tensor]:
-        """What sets two images against each other without a network."""
-        gt = batch.gt
+        """What sets two images against each other without a network.
+
+        Colours, and what may come again with every LQ pixel, are those of the GT; the rest is that
+        of the target, which is the GT where no larger model teaches.
+        """
+        gt, target = batch.gt, self._target(batch)
         losses = {"l1": self.options.l1_weight * l1_loss(sr, wanted)}
         if self.options.colour_weight > 0:
             colour = colour_loss(sr, gt, self.model.config.scale)
             losses["colour"] = self.options.colour_weight * colour
         if self.options.haarpsi_weight > 0:
             # HaarPSI halves images: which pixels lie together changes, or a grid would grow.
-            ours, true = (shifted(images, batch.step, 2) for images in (sr, gt))
+            ours, true = (shifted(images, batch.step, 2) for images in (sr, target))
             losses["haarpsi"] = self.options.haarpsi_weight * haarpsi_loss(ours, true)
         if self.options.contrast_weight > 0:
-            losses["contrast"] = self.options.contrast_weight * contrast_loss(sr, gt)
+            losses["contrast"] = self.options.contrast_weight * contrast_loss(sr, target)
         if self.options.grid_weight > 0:
             grid = grid_loss(sr, gt, self.model.config.scale, step=batch.step)
             losses["grid"] = self.options.grid_weight * grid

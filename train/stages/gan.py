@@ -56,7 +56,7 @@ class GANStage(StudentStage):
             return self._judge(forward, batch)
         sr, idr_full = self._run(forward, batch)
         batch.sr = sr.detach()
-        seen, wanted = self._seen(sr, batch), self._wanted(batch.gt)
+        seen, wanted = self._seen(sr, batch), self._wanted(batch)
         losses = self._compare(sr, batch, wanted) | self._distil(idr_full, batch)
         for name, distance in self.distances.items():
             weight = getattr(self.options, f"{name}_weight")

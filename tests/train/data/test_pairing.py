@@ -59,3 +59,28 @@ def test_one_name_for_two_images_is_refused(tmp_path: Path) -> None:
     gt, lq = touch(tmp_path / "GT", "a.png", "a.jpg"), touch(tmp_path / "LQ", "a.png")
     with pytest.raises(DataError, match=r"one image of each name.*a\.jpg and a\.png"):
         find_pairs(gt, lq)
+
+
+def test_a_larger_models_pictures_come_by_name_or_as_a_third_one_on_each_line(
+    tmp_path: Path,
+) -> None:
+    gt, lq = (
+        touch(tmp_path / "GT", "b.png", "deep/a.png"),
+        touch(tmp_path / "LQ", "b.jpg", "deep/a.webp"),
+    )
+    pictures = touch(tmp_path / "SR", "b.png", "deep/a.jpg", "more.png")
+    assert [pair.teacher for pair in find_pairs(gt, lq, pictures).pairs] == [
+        pictures / "b.png",
+        pictures / "deep/a.jpg",
+    ]
+    (pictures / "b.png").unlink()
+    with pytest.raises(DataError, match=r"a picture for every pair in .*SR.*found none of b;"):
+        find_pairs(gt, lq, pictures)
+    listing = tmp_path / "pairs.txt"
+    listing.write_text("GT/b.png\tLQ/b.jpg\tSR/more.png\n")
+    assert [pair.teacher for pair in find_pairs(None, listing).pairs] == [pictures / "more.png"]
+    with pytest.raises(DataError, match="as a third one"):
+        find_pairs(None, listing, pictures)
+    listing.write_text("GT/b.png\tLQ/b.jpg\tSR/more.png\nGT/b.png\tLQ/b.jpg\n")
+    with pytest.raises(DataError, match="not so on 2"):
+        find_pairs(None, listing)

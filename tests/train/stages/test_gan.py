@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kdsr import KDSRConfig
-from train.losses.terms import shifted
+from train.losses.haarpsi import haarpsi_loss
+from train.losses.terms import colour_loss, shifted
 from train.losses.unsharp import unsharp
 from train.recipes.stages import StageOptions
 from train.stages.distillation import Batch
@@ -69,3 +70,40 @@ def test_a_stage_on_distances_alone_has_no_discriminator() -> None:
     assert list(losses) == ["l1", "lpips"]
     assert batch.sr is not None
     torch.testing.assert_close(losses["lpips"], 2 * (batch.sr - batch.gt).square().mean())
+
+
+@pytest.mark.parametrize(("step", "share"), [(0, 1.0), (30, 0.5), (60, 0.0), (79, 0.0)])
+def test_the_target_goes_from_the_larger_model_to_the_original_which_alone_is_real(
+    step: int, share: float
+) -> None:
+    judge = _Seen(lambda images: images.mean(1, keepdim=True))
+    far = _Seen(lambda sr, gt: (sr - gt).abs().mean())
+    options = StageOptions(
+        steps=80, perceptual_weight=1.0, gan_weight=0.1, haarpsi_weight=0.2, colour_weight=1.0
+    )
+    stage = GANStage(
+        KDSRConfig(4, 8, 1, 1), options, composed=True, teacher=None,
+        discriminator=judge, distances={"perceptual": far},
+    )  # fmt: skip
+    lq, gt, taught = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    batch = Batch(lq, gt, step, taught=taught)
+    losses = stage.losses("model", {"model": stage.model}, batch)
+    stage.losses("discriminator", {"discriminator": judge}, batch)
+    assert batch.sr is not None
+    target = gt.lerp(taught, share)
+    torch.testing.assert_close(far.calls[0][1], target)
+    torch.testing.assert_close(losses["l1"], (batch.sr - target).abs().mean())
+    moved = (shifted(images, step, 2) for images in (batch.sr, target))
+    torch.testing.assert_close(losses["haarpsi"], 0.2 * haarpsi_loss(*moved))
+    torch.testing.assert_close(losses["colour"], colour_loss(batch.sr, gt, 4))
+    torch.testing.assert_close(judge.calls[1][0], torch.cat((gt, batch.sr)))
+
+
+def test_a_share_of_the_larger_model_may_stay() -> None:
+    always = StageOptions(steps=10, teacher_end=1.0)
+    late = StageOptions(steps=10, teacher_start=0.4, teacher_end=0.8, teacher_until=0.0)
+    assert [always.taught_share(step) for step in (0, 5, 9)] == [1.0] * 3
+    assert late.taught_share(0) == 0.8
+    assert "gan.teacher_until must be 0 to 1, got 2" in StageOptions(teacher_until=2).problems(
+        "gan"
+    )
