@@ -46,7 +46,7 @@ TRAINING = (
     ("loop",),
     ("run", "evaluate", "calibrate", "publish"),
 )
-"""Floors of `train/` likewise."""
+"""The same for `train/`."""
 
 
 def imports(path: Path, *, running: bool = False) -> set[tuple[int, str]]:

@@ -122,9 +122,6 @@ def shoot(page: Frontend, folder: Path) -> None:
     """Runs workflows in the frontend and takes pictures of them."""
     shot = folder / "shot.png"
     page.open_template(NAMES[0])
-    page.fit()
-    page.screenshot(shot)
-    save(Image.open(shot), README / "comfyui-before.jpg")
     page.run()
     page.fit()
     time.sleep(5)  # until messages are gone

@@ -69,9 +69,9 @@ class Upload:
     repo: str
     """OWNER/REPO."""
     facts: ModelFacts
-    """Of the model."""
+    """What is known of the model."""
     files: dict[str, bytes]
-    """Beside the weights, by path in the repository."""
+    """Files beside the weights, by path in the repository."""
     pairs: tuple[SamplePair, ...]
     """The pictures among them."""
 

@@ -117,7 +117,7 @@ def train(options: TrainOptions) -> int:
     """Runs the stages that the options ask for, one after the other."""
     use_threads(options.threads)
     keep_freed_memory()
-    options = options.settled(_device(options))
+    options = options.resolved(_device(options))
     accelerator = _accelerator(options)
     session = open_session(options, accelerator)
     log = session.log

@@ -74,7 +74,7 @@ def _expected_of(host: Host, node_id: str) -> dict[str, Any]:
     }
 
 
-def errands(file: str, want: Any, have: Any, path: str = "") -> Iterator[str]:
+def differences(file: str, want: Any, have: Any, path: str = "") -> Iterator[str]:
     """What to do so that a file has the texts that are wanted, in their order."""
     for key, part in want.items():
         place = f"{path} > {key}" if path else key
@@ -82,7 +82,7 @@ def errands(file: str, want: Any, have: Any, path: str = "") -> Iterator[str]:
             body = "a translation" if not isinstance(part, dict) else f"an entry with {list(part)}"
             yield f"{file}: add {place}: {body} of {json.dumps(part, ensure_ascii=False)}"
         elif isinstance(part, dict):
-            yield from errands(file, part, have[key], place)
+            yield from differences(file, part, have[key], place)
         elif not have[key]:
             yield f"{file}: {place} is empty"
     extra = [key for key in have if key not in want]
@@ -99,13 +99,13 @@ def test_there_is_a_folder_for_every_language() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_locales_cover_every_node_input_option_and_output(host: Host, language: str) -> None:
     file = f"locales/{language}/nodeDefs.json"
-    assert "\n".join(errands(file, expected(host), locale(language))) == ""
+    assert "\n".join(differences(file, expected(host), locale(language))) == ""
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_locales_have_the_other_texts_of_the_english_one(language: str) -> None:
     file = f"locales/{language}/main.json"
-    assert "\n".join(errands(file, locale("en", "main"), locale(language, "main"))) == ""
+    assert "\n".join(differences(file, locale("en", "main"), locale(language, "main"))) == ""
 
 
 def test_english_locale_says_what_the_nodes_say(host: Host) -> None:

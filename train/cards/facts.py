@@ -30,9 +30,9 @@ class Score:
     images: str
     """Name of the set."""
     psnr: float
-    """Of the model, on luma, dB."""
+    """PSNR of the model on luma, in dB."""
     plain: float
-    """Of what `plain_name` says, on the same inputs."""
+    """PSNR of the method that `plain_name` names, on the same inputs, in dB."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class ModelFacts:
     path: Path
     """The weights."""
     model: KDSR
-    """They themselves."""
+    """The student in the file."""
     size: int
     """Bytes of the file."""
     sha256: str
-    """Of the file."""
+    """Checksum of the file."""
     metadata: dict[str, str]
-    """Of the file."""
+    """What the file says of itself."""
 
     @classmethod
     def read(cls, path: Path) -> "ModelFacts":
@@ -73,12 +73,12 @@ class ModelFacts:
 
     @property
     def name(self) -> str:
-        """Of the model."""
+        """The name of the model."""
         return self.metadata["name"]
 
     @property
     def config(self) -> KDSRConfig:
-        """Of the network."""
+        """The configuration of the network."""
         return self.model.config
 
     @property

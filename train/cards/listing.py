@@ -18,7 +18,7 @@ _TAGS = {
     "general": ("deblur", "denoise", "jpeg", "restoration"),
     "realworld": ("deblur", "denoise", "jpeg", "restoration"),
 }
-"""Of what each kind of training removes, in the index's own words."""
+"""Tags for what each kind of training removes, in the index's own words."""
 
 
 def listing(

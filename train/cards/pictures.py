@@ -19,11 +19,11 @@ class SamplePair:
     """An image and what the model makes of it."""
 
     name: str
-    """Of the file that was upscaled, without its suffix."""
+    """The name of the file that was upscaled, without its suffix."""
     lq: Image.Image
-    """RGB."""
+    """The input, RGB."""
     sr: Image.Image
-    """RGB, `scale` times as large."""
+    """The result, RGB, `scale` times as large."""
 
     @classmethod
     def make(cls, model: KDSR, path: Path) -> "SamplePair":

@@ -69,7 +69,7 @@ class BestWeights:
         return found
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """What a checkpoint keeps."""
         return {"kept": self.kept, "waited": self.waited}
 
     def load(self, state: dict[str, Any]) -> None:

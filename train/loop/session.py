@@ -16,7 +16,7 @@ from train.recipes.options import TrainOptions
 
 @dataclass(frozen=True)
 class Session:
-    """One sitting of a run.
+    """One session of a run: from its start to its end or stop.
 
     Attributes:
         options: Of the run.
@@ -41,13 +41,13 @@ class Session:
 
 
 def open_session(options: TrainOptions, accelerator: Accelerator) -> Session:
-    """Opens the data and the log of a run, and clears away what a killed sitting left half-written.
+    """Opens the data and the log of a run, and clears away what a killed session left half-written.
 
     Raises:
         DataError: If there are no images to train on.
     """
     if accelerator.is_main_process:
-        sweep(options.out, below=True)  # also where this sitting writes nothing any more
+        sweep(options.out, below=True)  # also where this session writes nothing
     with accelerator.main_process_first():
         data = open_data(options)
     log = RunLog(options.out, active=accelerator.is_main_process)

@@ -33,12 +33,12 @@ class TrainingData:
 
     @property
     def fingerprint(self) -> str:
-        """Of all images."""
+        """Identifies all images."""
         pairs = f"+{self.pairs.fingerprint}" if self.pairs is not None else ""
         return self.photographs.fingerprint + pairs
 
     def on(self, device: torch.device) -> "TrainingData":
-        """With what is trained on moved to a GPU, where that has room."""
+        """Returns the data with its images on a GPU, where they fit."""
         pairs = self.pairs.on(device) if self.pairs is not None else None
         return replace(self, photographs=self.photographs.on(device), pairs=pairs)
 

@@ -20,7 +20,7 @@ from train.losses.terms import l1_loss
 from train.measuring.metrics import psnr_y
 from train.measuring.perceptual import Measure
 from train.recipes.options import TrainOptions
-from train.recipes.sitting import OWN, PAIRS
+from train.recipes.session_options import OWN, PAIRS
 from train.stages.distillation import Stage
 
 _SIDE = 384  # GT pixels that are taken of a held-out image

@@ -12,15 +12,15 @@ from kdsr.tiles.precision import multiplies_bf16
 from train.data.teaching import is_import_path
 from train.degradation.pipelines import DegradationOptions
 from train.recipes.numbers import MEASURES, is_number
-from train.recipes.sitting import PAIRS, SittingOptions, outside
+from train.recipes.session_options import PAIRS, SessionOptions, outside
 from train.recipes.stages import StageOptions
 
 
 @dataclass(frozen=True)
-class TrainOptions(SittingOptions):
+class TrainOptions(SessionOptions):
     """A training run. Every field can be set in YAML or as `--field value`.
 
-    What stands here, other than in `SittingOptions`, decides the result.
+    What stands here, other than in `SessionOptions`, decides the result.
     """
 
     size: Literal["s", "m", "l", "gan"] = "s"
@@ -106,7 +106,7 @@ class TrainOptions(SittingOptions):
             self.network()
         except ConfigError as error:
             problems.append(str(error))
-        problems += self.sitting_problems()
+        problems += self.session_problems()
         problems += outside(self, ("batch", "discriminator_feats", "pair_uses", "pool_size"), 1)
         # Degradations mirror GT patches by half of a kernel of 21 pixels.
         problems += outside(self, ("patch", "final_patch"), 16 if self.scale == 1 else 8)
@@ -179,8 +179,8 @@ class TrainOptions(SittingOptions):
         }
         return dataclasses.replace(KDSRConfig.preset(self.size, self.scale), **wanted)
 
-    def settled(self, device: torch.device) -> "TrainOptions":
-        """These options with nothing left for the device to decide.
+    def resolved(self, device: torch.device) -> "TrainOptions":
+        """Replaces what is left to the device by its choice.
 
         What is decided belongs to the run: one that goes on elsewhere must say so.
         """
@@ -218,7 +218,7 @@ class TrainOptions(SittingOptions):
 
         A run that goes on with other values would not be the run that was started.
         """
-        apart = {f.name for f in dataclasses.fields(SittingOptions)}
+        apart = {f.name for f in dataclasses.fields(SessionOptions)}
         apart |= {"teacher", "student", "gan", "degradation"}
         kept = {key: value for key, value in dataclasses.asdict(self).items() if key not in apart}
         made = self.degradation

@@ -38,7 +38,7 @@ def loop_of(folder: Path, stage: str = "teacher", **changes: object) -> Loop:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="goes by age there")
-def test_opening_a_run_sweeps_what_killed_sittings_left_anywhere_in_it(tmp_path: Path) -> None:
+def test_opening_a_run_sweeps_what_killed_sessions_left_anywhere_in_it(tmp_path: Path) -> None:
     script = "import os, sys; from pathlib import Path; from kdsr.atomic import writing\n"
     script += "with writing(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
     run = tmp_path / "run"
@@ -219,12 +219,12 @@ def test_a_student_resumed_amid_reused_pairs_learns_the_same_bits(tmp_path: Path
             torch.manual_seed(0)
             save_checkpoint(KDSRTeacher(options.network()), teacher)
         for stop in stops:
-            sitting = loop_of(folder, "student", **changes)
-            sitting._resume()
-            while sitting.step < stop:
-                sitting.learn()
-                sitting.step += 1
-            sitting._save()
+            part = loop_of(folder, "student", **changes)
+            part._resume()
+            while part.step < stop:
+                part.learn()
+                part.step += 1
+            part._save()
         last = loop_of(folder, "student", **changes)
         assert last.run() is None
         states.append(last.stage.model.state_dict())

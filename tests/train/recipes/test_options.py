@@ -91,7 +91,7 @@ def test_the_final_patch_comes_in_the_last_part() -> None:
     assert [options.patch_at("teacher", step) for step in (0, 74, 75, 99)] == [32, 32, 64, 64]
 
 
-def test_what_may_change_between_sittings_is_not_decisive() -> None:
+def test_what_may_change_between_sessions_is_not_decisive() -> None:
     first = TrainOptions(data=Path("here"), time_limit=3, threads=1)
     second = TrainOptions(data=Path("there"), time_limit=9, save_every=7)
     assert first.decisive("student") == second.decisive("student")
@@ -128,9 +128,9 @@ def test_automatic_precision_follows_what_the_device_multiplies(
         monkeypatch.setattr(
             "train.recipes.options.multiplies_bf16", lambda _device, answer=has_bf16: answer
         )
-        settled = TrainOptions().settled(torch.device("cpu"))
-        assert settled.precision == settled.decisive("student")["precision"] == expected
-        asked = TrainOptions(precision="bf16").settled(torch.device("cpu"))
+        chosen = TrainOptions().resolved(torch.device("cpu"))
+        assert chosen.precision == chosen.decisive("student")["precision"] == expected
+        asked = TrainOptions(precision="bf16").resolved(torch.device("cpu"))
         assert asked.precision == "bf16"
 
 

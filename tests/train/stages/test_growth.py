@@ -10,7 +10,7 @@ from kdsr import KDSR, KDSRConfig, KDSRTeacher
 from kdsr.files.weights import save_checkpoint
 from train.errors import TrainingError
 from train.recipes.options import TrainOptions
-from train.recipes.sitting import StageName
+from train.recipes.session_options import StageName
 from train.recipes.stages import StageOptions
 from train.stages.build import build_stage
 from train.stages.growth import can_grow, grow

@@ -1,4 +1,4 @@
-"""Options that may differ between the sittings of a run: they do not decide what comes out."""
+"""Options that may differ between the sessions of a run: they do not decide the result."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MeasuredOn = Literal["own", "pairs", "classic", "general", "realworld"]
 
 
 @dataclass(frozen=True)
-class SittingOptions:
+class SessionOptions:
     """Where things lie, how often something is shown or saved, when to stop."""
 
     data: Path | None = None
@@ -103,7 +103,7 @@ class SittingOptions:
     """An IDR is dead when `idr_full` varies over degradations by less than this share of its
     magnitude: the run stops."""
 
-    def sitting_problems(self) -> list[str]:
+    def session_problems(self) -> list[str]:
         """What is wrong with these options, in words."""
         at_least_1 = (
             "accumulate", "log_every", "validate_every", "preview_every", "save_every", "keep"
