@@ -1,11 +1,12 @@
 """What was in an image file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from ..estimation.visible import visible
 from .colour_space import Chunks
+from .metadata import Metadata
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class DecodedImage:
         icc: Its colour profile, kept as it is.
         colours: Chunks of PNG that say what its colours mean; see `kdsr.files.colour_space`.
         lossless: Whether a WebP was without loss; it is then written so.
+        metadata: What else the file says: EXIF, XMP, IPTC, dots per inch, texts, comments.
     """
 
     rgb: Tensor
@@ -31,6 +33,7 @@ class DecodedImage:
     icc: bytes | None = None
     colours: Chunks = ()
     lossless: bool = False
+    metadata: Metadata = field(default_factory=Metadata)
 
     @property
     def weights(self) -> Tensor | None:

@@ -1,5 +1,6 @@
 """From an image file to its pixels: what it says of its numbers is heeded, not guessed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from .avif import read_deep_avif
 from .colour_space import Chunks, nclx_of, space_of, to_rgb
 from .decoded_image import DecodedImage
 from .deep_color import is_deep, needs_tifffile, read_deep
+from .metadata import Metadata, read_metadata
 from .opening import UnknownImageError, is_lossless_webp, open_image, orientation
 from .png_chunks import COLOUR, read_chunks
 from .tiff_reading import is_tiff, read_tiff
@@ -43,39 +45,56 @@ def decoded(path: Path, said: list[str]) -> DecodedImage:
                 raise ImageError(f"the image has no pixels ({image.width} x {image.height})")
             if not needs_tifffile(image):
                 return _by_pillow(path, image, said)
-            icc = image.info.get("icc_profile")
+            metadata = _metadata(path, image, 1, said)
     except UnknownImageError:  # what Pillow does not know, tifffile may
         if not is_tiff(path):
             raise
-        icc = None
+        metadata = Metadata()
     found = read_tiff(path)
     said += [found.remark] if found.remark else []
     if found.values.dtype.kind == "f":
         raise ImageError("floating point values have no known range; save it as 8 or 16 bit")
-    return _from_array(_upright(found.values, found.orientation), icc=icc)
+    picture = _from_array(_upright(found.values, found.orientation))
+    return replace(picture, icc=found.icc, metadata=metadata)
 
 
 def _by_pillow(path: Path, image: Image.Image, said: list[str]) -> DecodedImage:
     icc, kind, frames = image.info.get("icc_profile"), image.format, getattr(image, "n_frames", 1)
-    colours = _colours(path, kind)
+    colours, turn = _colours(path, kind), 1
     if frames > 1:
         said.append(
             f"of its {frames} {'pages' if kind == 'TIFF' else 'pictures'} the first is read"
         )
     if is_deep(image):  # asked first: reading EXIF may load the pixels
         pixels, turn = read_deep(path)
-        return _from_array(_upright(pixels, turn), icc=icc, colours=colours)
-    image.load()
-    turn = orientation(image)
-    if kind == "AVIF" and (deep := read_deep_avif(path, said)) is not None:
-        return _from_array(_upright(deep, turn), icc=icc, colours=colours)
-    image, icc = _plain(path, image, icc, said)
-    # Not by `exif_transpose`: it writes the tags anew, and fails at ruined ones.
-    turned = image if turn not in _TURNS else image.transpose(_TURNS[turn])
-    array = np.asarray(turned)
-    lossless = kind == "WEBP" and is_lossless_webp(path)
-    array = array if array.ndim == 3 else array[..., None]
-    return _from_array(array, icc=icc, colours=colours, lossless=lossless)
+        found = _from_array(_upright(pixels, turn))
+    else:
+        image.load()
+        turn = orientation(image)
+        deep = read_deep_avif(path, said) if kind == "AVIF" else None
+        if deep is not None:
+            found = _from_array(_upright(deep, turn))
+        else:
+            plain, icc = _plain(path, image, icc, said)
+            # Not by `exif_transpose`: it writes the tags anew, and fails at ruined ones.
+            turned = plain if turn not in _TURNS else plain.transpose(_TURNS[turn])
+            array = np.asarray(turned)
+            found = _from_array(array if array.ndim == 3 else array[..., None])
+    return replace(
+        found,
+        icc=icc,
+        colours=colours,
+        lossless=kind == "WEBP" and is_lossless_webp(path),
+        metadata=_metadata(path, image, turn, said),
+    )
+
+
+def _metadata(path: Path, image: Image.Image, turn: int, said: list[str]) -> Metadata:
+    try:
+        return read_metadata(path, image, turn)
+    except Exception:  # noqa: BLE001 - ruined metadata is no reason to refuse the pixels
+        said.append("its metadata is ruined: left out")
+        return Metadata()
 
 
 def _colours(path: Path, kind: str | None) -> Chunks:
@@ -134,9 +153,7 @@ def _upright(pixels: np.ndarray, turn: int) -> np.ndarray:
     return pixels
 
 
-def _from_array(
-    pixels: np.ndarray, *, icc: bytes | None, colours: Chunks = (), lossless: bool = False
-) -> DecodedImage:
+def _from_array(pixels: np.ndarray) -> DecodedImage:
     """(H, W, 1 to 4), uint8 or uint16."""
     deep = pixels.dtype == np.uint16
     values = torch.from_numpy(pixels.astype(np.float32) / (WORD if deep else BYTE))
@@ -147,4 +164,4 @@ def _from_array(
     rgb = channels[:, :1].expand(-1, 3, -1, -1) if grey else channels[:, :3]
     if alpha is not None:
         rgb = bleed(rgb, alpha)
-    return DecodedImage(rgb.contiguous(), alpha, grey, deep, icc, colours, lossless)
+    return DecodedImage(rgb.contiguous(), alpha, grey, deep)

@@ -1,31 +1,42 @@
 """Image files to tensors and back: depth, transparency, orientation and colour profile kept."""
 
 import io
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from einops import rearrange
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from ..atomic import writing
-from ..errors import ImageError
+from ..errors import ImageError, printable
 from ..memory import explaining_shortage, is_out_of_memory
 from ..pixels import to_bytes, to_words
 from ..reading import reading
 from .colour_space import Chunks, profile_for
 from .decoded_image import DecodedImage
 from .decoding import decoded
-from .deep_writing import write_png, write_tiff
 from .image_formats import JPEG, PNG, TIFF, WEBP, WRITE_SUFFIXES, ImageFormat, format_of
+from .metadata import Metadata
 from .opening import remarks_on
+from .png_chunks import profile_chunk, write_chunk
+from .png_writing import write_png
+from .tiff_writing import Page, is_big, write_tiff
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer as ReadableBuffer
 
 __all__ = ["DecodedImage", "check_format", "read_image", "write_image"]
 
 _FAST, _SMALL = 1, 9  # of zlib, for PNG
 _BAND = 256  # rows at a time
+_HEADER = 33  # bytes of a PNG before its other chunks
+_log = logging.getLogger(__name__)
 
 
 def read_image(path: Path) -> DecodedImage:
@@ -85,17 +96,20 @@ def write_image(
     quality: int = 95,
     compress: bool = False,
     overwrite: bool = True,
+    strip: bool = False,
 ) -> None:
     """Writes an image, whole or not at all, in the kind that `like` was read from.
 
     Args:
         path: `.png`, `.jpg`, `.webp` or `.tif`; the suffix says the format.
         pixels: (3 or 4, H, W), float in [0, 1], or uint8.
-        like: Gives depth, greyness and what colours mean.
+        like: Gives depth, greyness, what colours mean, and the metadata; what of it the format has
+            no place for is logged, as one line.
         quality: Of JPEG and WebP, 1-100.
         compress: PNG as small as it gets. Otherwise it is about a fifth larger, and written in a
             thirtieth of the time: less than the network takes.
         overwrite: Whether a file that exists is replaced.
+        strip: Leave the metadata out, except for what colours mean.
 
     Raises:
         ImageError: If the format is not known or cannot hold the image, the file exists, or the
@@ -103,6 +117,7 @@ def write_image(
         OutOfMemoryError: If encoding takes more memory than there is.
     """
     with explaining_shortage(f"to write {path}", "close other programs, or choose a smaller size"):
+        like = replace(like, metadata=Metadata()) if strip else like
         _write(path, pixels, like, quality, _SMALL if compress else _FAST, overwrite=overwrite)
 
 
@@ -121,22 +136,69 @@ def _write(
         pixels = _greyed(pixels)
     deep = like.deep and kind.deep
     array = _to_array(pixels, deep)
+    factor = width / like.rgb.shape[-1]
+    said = like.metadata.renewed((height, width), factor, array) if like.metadata else like.metadata
     icc = like.icc
     if icc is None and not kind.named_colours:
         icc = profile_for(like.colours, grey=like.grey)
-    colours = like.colours if kind.named_colours else ()
     try:
         with writing(path, overwrite=overwrite) as temporary:
-            if deep and kind is PNG:
-                write_png(temporary, array, icc, level, colours)
-            elif deep:
-                write_tiff(temporary, array, icc)
-            else:
-                _save_8_bit(temporary, array, kind, _options(like, kind, icc, quality, level))
+            left = _save(temporary, array, kind, _Said(icc, like, said), quality, level)
     except OSError as error:
         if is_out_of_memory(error):
             raise
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from None
+    if left:
+        names = ", ".join(left)
+        _log.warning("%s", printable(f"{path}: {kind.name} has no place for {names}: left out"))
+
+
+class _Said(NamedTuple):
+    """What a file says besides its pixels."""
+
+    icc: bytes | None
+    like: DecodedImage
+    metadata: Metadata
+
+
+def _save(
+    path: Path, array: np.ndarray, kind: ImageFormat, said: _Said, quality: int, level: int
+) -> list[str]:
+    """Writes the file; returns what it has no place for."""
+    metadata, icc = said.metadata, said.icc
+    if kind is PNG:
+        chunks = [*said.like.colours, *metadata.for_png()]
+        if array.dtype == np.uint16:
+            write_png(path, array, icc, level, chunks)
+        else:
+            chunks += [profile_chunk(icc)] if icc else []
+            _by_pillow(path, array, kind, {"compress_level": level}, chunks)
+        return []
+    if kind is TIFF:
+        tags, left = metadata.for_tiff()
+        page = Page(array.shape, array.dtype, [array], icc, metadata.exif, metadata.dpi, tags)
+        left += ["EXIF in a BigTIFF"] if metadata.exif and is_big([page]) else []
+        write_tiff(path, [page])
+        return left
+    options, left = metadata.for_jpeg() if kind is JPEG else metadata.for_webp()
+    options |= {"icc_profile": icc} if icc else {}
+    lossless = kind is WEBP and said.like.lossless
+    options |= {"lossless": True} if lossless else {"quality": quality}
+    options |= {"subsampling": 0} if kind is JPEG else {}
+    _by_pillow(path, array, kind, options)
+    return left
+
+
+def _by_pillow(
+    path: Path,
+    array: np.ndarray,
+    kind: ImageFormat,
+    options: dict[str, Any],
+    chunks: Iterable[tuple[bytes, bytes]] = (),
+) -> None:
+    image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+    with _WithChunks(_PythonFile(str(path), "wb"), chunks) as file:
+        image.save(file, kind.name, **options)
 
 
 def _lets_through(pixels: Tensor) -> bool:
@@ -155,6 +217,24 @@ class _PythonFile(io.FileIO):
         raise io.UnsupportedOperation("fileno")
 
 
+class _WithChunks(io.BufferedWriter):
+    """Puts chunks behind the header of a PNG: Pillow leaves out those that it does not know."""
+
+    def __init__(self, file: io.RawIOBase, chunks: Iterable[tuple[bytes, bytes]]) -> None:
+        super().__init__(file)
+        self._chunks, self._written = list(chunks), 0
+
+    def write(self, data: "ReadableBuffer") -> int:
+        """Writes what Pillow does; its header comes in writes of its own."""
+        count = super().write(data)
+        self._written += count
+        if self._chunks and self._written == _HEADER:
+            chunks, self._chunks = self._chunks, []
+            for name, content in chunks:
+                write_chunk(self, name, content)
+        return count
+
+
 def _to_array(pixels: Tensor, deep: bool) -> np.ndarray:
     pixels = rearrange(pixels, "c h w -> h w c")
     if pixels.dtype != torch.uint8:
@@ -171,30 +251,3 @@ def _greyed(pixels: Tensor) -> Tensor:
         mean = pixels[:3, rows].float().mean(0)
         grey[0, rows] = mean if pixels.is_floating_point() else mean.round_()
     return grey
-
-
-def _options(
-    like: DecodedImage, kind: ImageFormat, icc: bytes | None, quality: int, level: int
-) -> dict[str, object]:
-    """What Pillow's encoder of a format is told."""
-    options: dict[str, object] = {"icc_profile": icc} if icc else {}
-    if kind is JPEG:
-        options |= {"quality": quality, "subsampling": 0}
-    if kind is WEBP:
-        options |= {"lossless": True} if like.lossless else {"quality": quality}
-    if kind is TIFF:
-        options["compression"] = "tiff_deflate"
-    if kind is PNG:
-        said = PngInfo()
-        for name, content in like.colours:
-            said.add(name, content)
-        options |= {"compress_level": level, "pnginfo": said}
-    return options
-
-
-def _save_8_bit(
-    path: Path, array: np.ndarray, kind: ImageFormat, options: dict[str, object]
-) -> None:
-    image = Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
-    with io.BufferedWriter(_PythonFile(str(path), "wb")) as file:
-        image.save(file, kind.name, **options)

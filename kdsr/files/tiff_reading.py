@@ -14,7 +14,7 @@ _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _INSTALL = "pip install tifffile imagecodecs"
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _PREMULTIPLIED, _STRAIGHT = 1, 2  # of the tag ExtraSamples
-_ORIENTATION = 274
+_ORIENTATION, _ICC = 274, 34675
 _UNSIGNED, _FLOAT = 1, 3  # of the tag SampleFormat
 
 
@@ -25,11 +25,13 @@ class TiffPixels:
     Attributes:
         values: (H, W, 1 to 4), uint8, uint16, or floats as they are in the file.
         orientation: As EXIF says it.
+        icc: Its colour profile.
         remark: What is to be said of it, or None.
     """
 
     values: np.ndarray
     orientation: int
+    icc: bytes | None = None
     remark: str | None = None
 
 
@@ -84,7 +86,10 @@ def read_tiff(path: Path, page: int = 0) -> TiffPixels:
         colours = 3 if one.photometric == _RGB else 1
         values = _scaled(values, one)
         values, remark = _without_extras(values, colours, extra)
-        return TiffPixels(values, int(turn.value) if turn else 1, remark)
+        icc = one.tags.get(_ICC)
+        return TiffPixels(
+            values, int(turn.value) if turn else 1, bytes(icc.value) if icc else None, remark
+        )
 
 
 def _check(page: Any) -> None:

@@ -6,7 +6,6 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-import kdsr.files.deep_writing
 from kdsr import ImageError
 from kdsr.files.images import DecodedImage, read_image, write_image
 
@@ -84,15 +83,24 @@ def test_deep_files_say_of_themselves_what_other_programs_say(tmp_path: Path) ->
         assert np.array_equal(np.asarray(image), ramp)
 
 
-def test_a_tiff_beyond_4_gib_is_refused_and_nothing_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_tiff_beyond_4_gib_is_a_bigtiff(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deep: bool, channels: int
 ) -> None:
-    # The pixels alone, 60 x 70 x 6 bytes of noise, would fit; the directory is counted too.
-    monkeypatch.setattr(kdsr.files.deep_writing, "_TIFF_LIMIT", 27_000)
-    values = torch.from_numpy(pixels(3, 60, 70, deep=True).astype(np.float32) / 65535)
-    with pytest.raises(ImageError, match="larger than 4 GiB; use --format png"):
-        write_image(tmp_path / "a.tif", values, DecodedImage(values[None], deep=True))
-    assert not list(tmp_path.iterdir())
+    tifffile = pytest.importorskip("tifffile")
+    array = pixels(150, 70, channels, deep=deep)  # more than two strips
+    values = torch.from_numpy(array.astype(np.float32) / (65535 if deep else 255)).movedim(-1, 0)
+    like = DecodedImage(values[None], deep=deep, grey=channels == 1)
+    rgb = values.expand(3, -1, -1) if channels == 1 else values
+    for limit, magic in ((2**32, b"II*\0"), (2000, b"II+\0")):
+        monkeypatch.setattr("kdsr.files.tiff_writing._LIMIT", limit)
+        write_image(tmp_path / "a.tif", rgb, like)
+        assert (tmp_path / "a.tif").read_bytes()[:4] == magic
+        with Image.open(tmp_path / "a.tif") as image:
+            assert image.size == (70, 150)
+        found = tifffile.imread(tmp_path / "a.tif").reshape(array.shape)
+        assert np.array_equal(found, array)
 
 
 def test_a_16_bit_file_of_another_program_is_read(tmp_path: Path) -> None:

@@ -1,0 +1,131 @@
+"""EXIF is a small TIFF: patched in place, so that what a camera's maker wrote stays readable."""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+ORIENTATION = 0x0112
+_WIDTHS, _HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)  # tags that repeat the image's size
+_RESOLUTIONS = (0x011A, 0x011B)
+_BELOW = (0x8769, 0x8825, 0xA005)  # tags that point to further directories
+_THUMBNAIL, _THUMBNAIL_SIZE = 0x0201, 0x0202
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_SHORT, _LONG, _RATIONAL = 3, 4, 5
+_DESCRIBING = (
+    0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x4746, 0x8298,
+    0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F, *_BELOW,
+)  # fmt: skip
+"""Of the first directory, those that speak of the picture and not of how it is stored."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    at: int
+    tag: int
+    kind: int
+    count: int
+
+    @property
+    def size(self) -> int:
+        return _SIZES.get(self.kind, 1) * self.count
+
+
+class Exif:
+    """A copy of EXIF data that can be changed.
+
+    Args:
+        data: Without the word in front of it that JPEG has.
+
+    Raises:
+        ValueError: If it is no such data. What is damaged further in raises on use: struct.error.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        if data[:4] not in (b"II*\0", b"MM\0*"):
+            raise ValueError("EXIF begins with II or MM")
+        self.data = bytearray(data)
+        self.order = "<" if data[:2] == b"II" else ">"
+
+    def renew(self, size: tuple[int, int], factor: float, thumbnail: bytes | None) -> bytes:
+        """Says what is true of an image that was set upright and enlarged.
+
+        Args:
+            size: Its (height, width).
+            factor: How many times it was enlarged: its dots per inch grow with it.
+            thumbnail: A JPEG, in place of the one that there is, if there is one; None leaves it
+                out.
+        """
+        first = self._long(4)
+        for entry in self._entries(first, below=True):
+            if entry.tag == ORIENTATION:
+                self._put(entry, 1)
+            elif entry.tag in _WIDTHS + _HEIGHTS:
+                self._put(entry, size[1] if entry.tag in _WIDTHS else size[0])
+            elif entry.tag in _RESOLUTIONS and entry.kind == _RATIONAL:
+                place = self._long(entry.at + 8)
+                above, beneath = struct.unpack_from(self.order + "II", self.data, place)
+                times = round(above * factor)
+                if times < 2**32:
+                    struct.pack_into(self.order + "II", self.data, place, times, beneath)
+        self._replace_thumbnail(first, thumbnail)
+        return bytes(self.data)
+
+    def moved(self, base: int) -> tuple[bytes, list[bytes]]:
+        """For a TIFF of this byte order: what to put at `base`, and entries for its directory.
+
+        Returns:
+            The data with all its offsets counted from the beginning of that file, and the 12 bytes
+            of each entry that speaks of the picture.
+        """
+        entries = list(self._entries(self._long(4), below=True))
+        top = {entry.at for entry in self._entries(self._long(4), below=False)}
+        for entry in entries:
+            if entry.size > 4 or entry.tag in _BELOW:
+                self._set_long(entry.at + 8, self._long(entry.at + 8) + base)
+        kept = [e for e in entries if e.at in top and e.tag in _DESCRIBING]
+        return bytes(self.data), [bytes(self.data[e.at : e.at + 12]) for e in kept]
+
+    def _replace_thumbnail(self, first: int, thumbnail: bytes | None) -> None:
+        link = first + 2 + 12 * self._short(first)
+        second = self._long(link)
+        if not second:
+            return
+        found = {entry.tag: entry for entry in self._entries(second, below=False)}
+        if _THUMBNAIL in found and _THUMBNAIL_SIZE in found:
+            place = self._long(found[_THUMBNAIL].at + 8)
+            size = min(self._long(found[_THUMBNAIL_SIZE].at + 8), len(self.data) - place)
+            if place + size == len(self.data):
+                del self.data[place:]
+            elif size > 0:
+                self.data[place : place + size] = bytes(size)
+            if thumbnail is not None:
+                self._put(found[_THUMBNAIL], len(self.data))
+                self._put(found[_THUMBNAIL_SIZE], len(thumbnail))
+                if ORIENTATION in found:
+                    self._put(found[ORIENTATION], 1)
+                self.data += thumbnail
+                return
+        self._set_long(link, 0)
+
+    def _entries(self, at: int, *, below: bool, depth: int = 0) -> Iterator[_Entry]:
+        for number in range(self._short(at)):
+            place = at + 2 + 12 * number
+            entry = _Entry(place, *struct.unpack_from(self.order + "HHI", self.data, place))
+            if below and entry.tag in _BELOW and depth < 2:
+                yield from self._entries(self._long(place + 8), below=True, depth=depth + 1)
+            yield entry
+
+    def _put(self, entry: _Entry, value: int) -> None:
+        kind = _LONG if value > 65535 else entry.kind
+        form = "HHIHH" if kind == _SHORT else "HHII"
+        values = (value, 0) if kind == _SHORT else (value,)
+        struct.pack_into(self.order + form, self.data, entry.at, entry.tag, kind, 1, *values)
+
+    def _short(self, at: int) -> int:
+        return struct.unpack_from(self.order + "H", self.data, at)[0]
+
+    def _long(self, at: int) -> int:
+        return struct.unpack_from(self.order + "I", self.data, at)[0]
+
+    def _set_long(self, at: int, value: int) -> None:
+        struct.pack_into(self.order + "I", self.data, at, value)
