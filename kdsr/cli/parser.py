@@ -149,6 +149,11 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         "--compress", action="store_true", help="PNG as small as it gets; takes much longer"
     )
     parser.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1-100")
+    parser.add_argument(
+        "--strip",
+        action="store_true",
+        help="leave out of images what they say besides colours: EXIF, XMP, IPTC, dpi, texts",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument(
         "--cluster",

@@ -203,6 +203,7 @@ def _written(arguments: argparse.Namespace, errand: Errand, result: _Result) -> 
         quality=arguments.quality,
         compress=arguments.compress,
         overwrite=arguments.overwrite,
+        strip=arguments.strip,
     )
     if arguments.save_idr and result.idr is not None and not arguments.one_idr:
         result.idr.save(arguments.save_idr, overwrite=arguments.overwrite)

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-ORIENTATION = 0x0112
+ORIENTATION, _DESCRIPTION = 0x0112, 0x010E
 _WIDTHS, _HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)  # tags that repeat the image's size
 _RESOLUTIONS = (0x011A, 0x011B)
 _BELOW = (0x8769, 0x8825, 0xA005)  # tags that point to further directories
@@ -69,6 +69,10 @@ class Exif:
                     struct.pack_into(self.order + "II", self.data, place, times, beneath)
         self._replace_thumbnail(first, thumbnail)
         return bytes(self.data)
+
+    def describes(self) -> bool:
+        """Whether it has a description of the picture."""
+        return any(e.tag == _DESCRIPTION for e in self._entries(self._long(4), below=False))
 
     def moved(self, base: int) -> tuple[bytes, list[bytes]]:
         """For a TIFF of this byte order: what to put at `base`, and entries for its directory.

@@ -20,7 +20,7 @@ _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 _RAW_PROFILE = b"Raw profile type "  # ImageMagick's way to put other metadata into PNG
 _INCH = 0.0254  # metres
-_IPTC, _XMP_TAG, _PHOTOSHOP = 33723, 700, 34377  # tags of TIFF
+_IPTC, _XMP_TAG, _DESCRIPTION = 33723, 700, 0x010E  # tags of TIFF
 _OF_TIFF = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E)
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _SEGMENT = 65_533  # bytes of a segment of JPEG
@@ -116,10 +116,12 @@ class Metadata:
 
     def for_tiff(self) -> tuple[dict[int, bytes], list[str]]:
         """Tags of bytes for our TIFF writer, which takes `exif` and `dpi` itself."""
-        tags = {_XMP_TAG: self.xmp, _IPTC: self.iptc}
-        if self.comment and not self.exif:  # which may have a description of its own
-            tags[0x010E] = self.comment.replace(b"\0", b"") + b"\0"
-        return {tag: value for tag, value in tags.items() if value}, self._left("texts")
+        tags, left = {_XMP_TAG: self.xmp, _IPTC: self.iptc}, self._left("texts")
+        if self.comment and self.exif and Exif(self.exif).describes():
+            left.append("comment")
+        elif self.comment:
+            tags[_DESCRIPTION] = self.comment.replace(b"\0", b"") + b"\0"
+        return {tag: value for tag, value in tags.items() if value}, left
 
     def _common(self) -> dict[str, Any]:
         found = {"exif": self.exif, "xmp": self.xmp}

@@ -63,7 +63,8 @@ def write_tiff(path: Path, pages: list[Page], level: int = 6) -> None:
 
 class _Writer:
     def __init__(self, file: BinaryIO, order: Literal["<", ">"], big: bool, level: int) -> None:
-        self.file, self.order, self.big, self.level = file, order, big, level
+        self.order: Literal["<", ">"] = order
+        self.file, self.big, self.level = file, big, level
         self.offset = "Q" if big else "I"
 
     def all(self, pages: Iterable[Page]) -> None:

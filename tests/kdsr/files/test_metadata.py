@@ -140,6 +140,11 @@ def test_it_goes_from_every_format_to_every_other(
             assert carried == pytest.approx((1200, 1200), rel=1e-3)
         elif there and carried and name != "comment":
             assert carried == there
+        elif name == "comment" and there and target == "b.png":
+            assert (b"tEXt", b"Comment\0by hand") in said.texts
+        elif name == "comment" and there and target == "b.tif":
+            with Image.open(tmp_path / target) as image:
+                assert image.getexif()[0x010E] == "by hand"
         elif there and not carried:
             word = {"iptc": "IPTC", "texts": "parameters"}.get(name, name)
             assert word in caplog.text, f"{name} is lost without a word"
