@@ -39,9 +39,9 @@ from train.data.sources import SyntheticPairs
 from train.degradation.kernels import gaussian_kernels
 from train.degradation.pipelines import DegradationOptions
 from train.degradation.resize import resize_bicubic
-from train.loop.freed_memory import keep_freed_memory
 from train.loop.log import RunLog
 from train.loop.loop import make_loop
+from train.loop.machine import keep_freed_memory
 from train.loop.session import open_session
 from train.losses.terms import kd_loss, l1_loss
 from train.recipes.options import TrainOptions

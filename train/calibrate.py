@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from kdsr import KDSRError
 from train.data.cache import open_cache
-from train.loop.freed_memory import keep_freed_memory
+from train.loop.machine import keep_freed_memory
 from train.measuring.calibration import calibrate_file, describe
 
 

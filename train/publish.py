@@ -25,8 +25,7 @@ from kdsr.atomic import writing
 from kdsr.errors import HubError
 from train.cards.card import config, with_thumbnail
 from train.cards.facts import ModelFacts
-from train.cards.listing import listing
-from train.cards.pictures import SamplePair
+from train.cards.showing import SamplePair, listing
 
 SAMPLES = (Path(__file__).resolve().parents[1] / "samples/example.png",)
 """Upscaled for the model's page unless other images are named."""

@@ -34,10 +34,9 @@ from kdsr.files.loading import find_file
 from kdsr.network.calibration import Calibration
 from train.errors import TrainingError
 from train.loop.export import export_model
-from train.loop.freed_memory import keep_freed_memory
 from train.loop.loop import make_loop
+from train.loop.machine import keep_freed_memory, use_threads
 from train.loop.session import Session, open_session
-from train.loop.threads import use_threads
 from train.measuring.calibration import calibrate_file, describe, inherit_calibration
 from train.recipes.options import TrainOptions
 from train.recipes.reading import make_parser, read_options, write_options
@@ -107,7 +106,7 @@ def check_data(options: TrainOptions) -> int:
 
 def show(options: TrainOptions, count: int) -> int:
     """Draws the pairs that a training would begin with."""
-    from train.loop.show import show_pairs
+    from train.loop.pictures import show_pairs
 
     print(f"{show_pairs(options, count)}: the first {count} pairs, LQ and GT")  # noqa: T201
     return 0

@@ -80,7 +80,8 @@ def test_pairs_are_shown_with_what_was_drawn_and_nothing_is_trained(
     words: list[str] = []
     wrap = __import__("textwrap").wrap
     monkeypatch.setattr(
-        "train.loop.show.textwrap.wrap", lambda text, width: words.append(text) or wrap(text, width)
+        "train.loop.pictures.textwrap.wrap",
+        lambda text, width: words.append(text) or wrap(text, width),
     )
     assert main([recipe, "--show", "9"]) == 0
     path = tmp_path / "run" / "pairs.png"

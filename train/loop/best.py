@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from train.errors import TrainingError
-from train.recipes.numbers import higher_is_better
+from train.recipes.stages import higher_is_better
 
 
 @dataclass

@@ -14,7 +14,7 @@ from train.loop.best import BestWeights
 from train.loop.checks import check_alive, check_finite, check_same_run, what_is_not_finite
 from train.loop.learner import Learner
 from train.loop.optimizer import learning_rate
-from train.loop.preview import save_preview
+from train.loop.pictures import save_preview
 from train.loop.probe import IDRProbe
 from train.loop.session import Session
 from train.loop.training_data import pair_source

@@ -11,9 +11,8 @@ from kdsr.network.config import PRESETS, KDSRConfig
 from kdsr.tiles.precision import multiplies_bf16
 from train.data.teaching import is_import_path
 from train.degradation.pipelines import DegradationOptions
-from train.recipes.numbers import MEASURES, is_number
 from train.recipes.session_options import PAIRS, SessionOptions, outside
-from train.recipes.stages import StageOptions
+from train.recipes.stages import MEASURES, StageOptions, is_number
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from train.loop.averaging import averaged
+from train.loop.learner import averaged
 
 
 def followed(decay: float, steps: int) -> float:

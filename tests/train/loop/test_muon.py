@@ -7,8 +7,14 @@ import torch
 from torch import nn
 
 from kdsr import KDSR, KDSRConfig
-from train.loop.muon import Muon, is_matrix, orthogonalised
-from train.loop.optimizer import build_optimizer, load_moments, set_rate
+from train.loop.optimizer import (
+    Muon,
+    build_optimizer,
+    is_matrix,
+    load_moments,
+    orthogonalised,
+    set_rate,
+)
 from train.losses.unshuffled_discriminator import UnshuffledDiscriminator
 from train.recipes.stages import StageOptions
 

@@ -1,16 +1,75 @@
-"""The entry of a model in OpenModelDB, the open index of upscalers (openmodeldb.info).
+"""How a model is shown: pictures of what it does, and its entry in OpenModelDB (openmodeldb.info).
 
-Its schema: https://github.com/OpenModelDB/open-model-database, src/lib/schema.ts.
+The schema of the entry: https://github.com/OpenModelDB/open-model-database, src/lib/schema.ts.
 """
 
 import datetime as dt
+import io
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from PIL import Image
+from torch import Tensor
+
+from kdsr import KDSR
 from kdsr.errors import HubError
+from kdsr.files.images import read_image
+from kdsr.pixels import to_bytes
 
 from .facts import PAPER, ModelFacts
+
+_GAP = 8  # px between the two pictures of a thumbnail
+
+
+@dataclass(frozen=True)
+class SamplePair:
+    """An image and what the model makes of it."""
+
+    name: str
+    """The name of the file that was upscaled, without its suffix."""
+    lq: Image.Image
+    """The input, RGB."""
+    sr: Image.Image
+    """The result, RGB, `scale` times as large."""
+
+    @classmethod
+    def make(cls, model: KDSR, path: Path) -> "SamplePair":
+        """Upscales an image file.
+
+        Raises:
+            ImageError: If it cannot be read.
+        """
+        lq = read_image(path).rgb
+        return cls(path.stem, _picture(lq), _picture(model.upscale(lq, dtype="fp32")))
+
+    def files(self) -> dict[str, bytes]:
+        """PNG files by name: `NAME-lq.png` and `NAME-sr.png`."""
+        return {f"{self.name}-{end}.png": _png(getattr(self, end)) for end in ("lq", "sr")}
+
+    def thumbnail(self) -> bytes:
+        """JPEG: the input enlarged plainly, and the result beside it."""
+        width, height = self.sr.size
+        sheet = Image.new("RGB", (2 * width + _GAP, height), "white")
+        sheet.paste(self.lq.resize((width, height), Image.Resampling.NEAREST), (0, 0))
+        sheet.paste(self.sr, (width + _GAP, 0))
+        content = io.BytesIO()
+        sheet.save(content, "JPEG", quality=90)
+        return content.getvalue()
+
+
+def _picture(image: Tensor) -> Image.Image:
+    pixels = to_bytes(image[0])
+    return Image.fromarray(pixels.permute(1, 2, 0).numpy())
+
+
+def _png(picture: Image.Image) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, "PNG", optimize=True)
+    return content.getvalue()
+
 
 _ID = re.compile(r"[a-zA-Z0-9]+(?:-[a-zA-Z0-9]+)*")
 _TAGS = {

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.support.places import ROOT
-from train.loop.threads import usable_cores, use_threads
+from train.loop.machine import usable_cores, use_threads
 
 
 def fake_machine(folder: Path, cores: int) -> Path:

@@ -1,4 +1,4 @@
-"""A contact sheet of the pairs that a run would train on, before it does."""
+"""Pictures of a run: previews of what comes out, and a sheet of the pairs before it begins."""
 
 import textwrap
 from collections.abc import Sequence
@@ -14,8 +14,42 @@ from torch import Tensor
 from kdsr.atomic import writing
 from kdsr.pixels import to_bytes
 from train.data.crops import CropSampler
+from train.degradation.resize import resize_bicubic
 from train.loop.training_data import open_data, pair_source
 from train.recipes.options import TrainOptions
+
+_TITLE = 14  # pixels
+
+
+def save_preview(path: Path, lq: Tensor, gt: Tensor, pictures: dict[str, Tensor]) -> None:
+    """Writes a PNG grid: a row per sample; LQ, bicubic, each picture, GT as titled columns.
+
+    At x1 there is no bicubic one: it would be the LQ.
+
+    Args:
+        path: Of the PNG; its folder is made.
+        lq: (B, 3, H, W) in [0, 1].
+        gt: (B, 3, sH, sW) in [0, 1].
+        pictures: By name, each like `gt`.
+    """
+    size = (gt.shape[2], gt.shape[3])
+    lq, larger = lq.float().cpu(), lq.shape != gt.shape
+    columns = {
+        "LQ": F.interpolate(lq, size=size, mode="nearest"),
+        **({"bicubic": resize_bicubic(lq, size)} if larger else {}),
+        **{name: picture.float().cpu() for name, picture in pictures.items()},
+        "GT": gt.float().cpu(),
+    }
+    grid = torch.cat([torch.cat(list(column), dim=1) for column in columns.values()], dim=2)
+    pixels = to_bytes(grid).permute(1, 2, 0).numpy()
+    image = Image.fromarray(np.pad(pixels, ((_TITLE, 0), (0, 0), (0, 0))))
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(_TITLE - 4)
+    for index, name in enumerate(columns):
+        draw.text((index * size[1] + 2, 1), name, (255, 255, 255), font)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path) as temporary:
+        image.save(temporary, "PNG")
+
 
 _SIDE = 224  # pixels of a picture on the sheet, at least
 _COLUMNS = 4

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from train.degradation.resize import resize_bicubic
-from train.loop.preview import save_preview
+from train.loop.pictures import save_preview
 
 
 def test_a_preview_is_the_pictures_side_by_side_below_their_names(tmp_path: Path) -> None:
