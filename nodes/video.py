@@ -3,6 +3,7 @@
 from fractions import Fraction
 from typing import Any
 
+import torch
 from comfy_api.latest import InputImpl, io
 from torch import Tensor
 
@@ -10,7 +11,7 @@ from ..kdsr.idr import IDR
 from ..kdsr.video.containers import CODECS
 from ..kdsr.video.film import Film
 from ..kdsr.video.images import Images, Waveform
-from ..kdsr.video.options import LOOKS, SMOOTHED, VideoOptions
+from ..kdsr.video.options import MODES, SMOOTHED, VideoOptions
 from ..kdsr.video.reading import VideoFile
 from ..kdsr.video.upscaling import upscale_video
 from . import runtime
@@ -46,8 +47,8 @@ class UpscaleVideo(io.ComfyNode):
                 *size_inputs(),
                 io.Combo.Input(
                     "mode",
-                    options=list(LOOKS),
-                    default=_DEFAULTS.look,
+                    options=list(MODES),
+                    default=_DEFAULTS.mode,
                     optional=True,
                     tooltip="Which IDR a frame gets. smoothed: averaged over its neighbours, for "
                     "no flicker, and afresh at scene cuts. locked: one for the whole video. per "
@@ -91,7 +92,7 @@ class UpscaleVideo(io.ComfyNode):
         size_by: str,
         size: float,
         fit_height: int = FIT_HEIGHT,
-        mode: str = _DEFAULTS.look,
+        mode: str = _DEFAULTS.mode,
         smoothing: float = _DEFAULTS.smoothing,
         scene_cut: float = _DEFAULTS.scene_cut,
         crf: int = CODECS[_CODEC].crf,
@@ -163,4 +164,6 @@ def _images(video: Any) -> Images:
         waveform = Waveform(parts.audio["waveform"][0], int(parts.audio["sample_rate"]))
     rate = Fraction(parts.frame_rate).limit_denominator(_LARGEST_DIVISOR)
     deep = hasattr(video, "get_bit_depth") and video.get_bit_depth() > 8  # later than 0.3.64
-    return Images(Picture.of(parts.images).lq, rate, waveform, deep)
+    picture = Picture.of(parts.images)
+    frames = picture.lq if picture.alpha is None else torch.cat([picture.lq, picture.alpha], dim=1)
+    return Images(frames, rate, waveform, deep)

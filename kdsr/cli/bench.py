@@ -6,11 +6,11 @@ from pathlib import Path
 
 from ..errors import ClusterError
 from ..idr import IDR
-from ..video.reels import Reel
-from ..video.resuming import VideoRun
-from ..video.upscaling import Upscaler
+from ..video.segment_reading import SegmentReader
+from ..video.session import VideoSession
+from ..video.upscaling import FrameUpscaler
 from .upscale import Desk
-from .video import video_run
+from .video import video_session
 
 
 class Show:
@@ -20,12 +20,12 @@ class Show:
         run: Of it.
     """
 
-    def __init__(self, run: VideoRun) -> None:
+    def __init__(self, run: VideoSession) -> None:
         self.run = run
-        self.reel: Reel = run.reel()
+        self.reel: SegmentReader = run.reader()
 
     @cached_property
-    def upscaler(self) -> Upscaler:
+    def upscaler(self) -> FrameUpscaler:
         """Once all frames are looked at."""
         return self.run.upscaler()
 
@@ -50,8 +50,8 @@ class Bench:
             self.clear()
             desk = self.desk
             device = desk.models.device.type
-            run = video_run(desk.models, self.idr, source, target, desk.arguments, device)
-            if not run.store.resumed:
+            run = video_session(desk.models, self.idr, source, target, desk.arguments, device)
+            if not run.segments.resumed:
                 raise ClusterError(
                     f"{source} would become something else on a machine of the cluster than here; "
                     "install the same versions of kdsr, PyTorch and PyAV on all of them"

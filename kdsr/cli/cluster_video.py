@@ -11,17 +11,16 @@ from typing import NamedTuple, TypeAlias
 from tqdm import tqdm
 
 from ..cluster.crew import Crew
-from ..errors import ClusterError, KDSRError, VideoError
+from ..errors import ClusterError, KDSRError
 from ..idr import IDR
-from ..video import reels
-from ..video.resuming import LOOKING, UPSCALING, VideoRun, film_of
-from ..video.upscaling import NO_FRAMES
+from ..video import segments
+from ..video.session import ESTIMATING, UPSCALING, VideoSession, film_of
 from .bench import Bench
 from .failures import Failure, explained
 from .passes import Models
 from .stopping import remarking
 from .streams import say
-from .video import GOES_ON, line_about, naming, remark, video_run
+from .video import GOES_ON, naming, remark, told, video_session
 
 _PORTIONS = 8  # for each worker: so many segments of short films are done together
 _LARGEST_BATCH = 200  # films: of each a file is held open
@@ -42,8 +41,8 @@ class Piece(NamedTuple):
 
 def pieces_of(source: Path, frames: int, target: Path) -> list[Piece]:
     """A film of so many frames, or about so many."""
-    segments = max(1, -(-frames // reels.SEGMENT))
-    return [Piece(source, target, number, number == segments - 1) for number in range(segments)]
+    number_of = max(1, -(-frames // segments.SEGMENT))
+    return [Piece(source, target, number, number == number_of - 1) for number in range(number_of)]
 
 
 def count_pieces(videos: Iterable[Path]) -> int:
@@ -67,10 +66,10 @@ def share_videos(
 ) -> Failures:
     """Upscales videos, short ones some at a time; returns what failed."""
     failures: Failures = {}
-    batch: list[VideoRun] = []
+    batch: list[VideoSession] = []
 
     def take(source: Path, target: Path) -> None:
-        run = video_run(models, idr, source, target, arguments, workers.device)
+        run = video_session(models, idr, source, target, arguments, workers.device)
         remark(run)
         batch.append(run)
 
@@ -83,15 +82,15 @@ def share_videos(
     return failures | _share(workers, batch, overwrite=arguments.overwrite)
 
 
-def _share(workers: Crew[Bench], batch: Sequence[VideoRun], *, overwrite: bool) -> Failures:
+def _share(workers: Crew[Bench], batch: Sequence[VideoSession], *, overwrite: bool) -> Failures:
     """Upscales some videos together: all are looked at, then upscaled, then joined."""
     failures: Failures = {}
     with ExitStack() as claims, remarking(GOES_ON):
-        runs = _each(batch, lambda run: claims.enter_context(run.store.claimed()), failures)
-        unseen = [run for run in runs if run.looks_first and run.store.look(None) is None]
-        _stage(workers, LOOKING, _looked, unseen, failures)
-        runs = _each(_left(runs, failures), VideoRun.gather, failures)
-        undone = [run for run in runs if not run.store.complete]
+        runs = _each(batch, lambda run: claims.enter_context(run.segments.claimed()), failures)
+        unseen = [run for run in runs if run.two_passes and run.segments.idr(None) is None]
+        _stage(workers, ESTIMATING, _looked, unseen, failures)
+        runs = _each(_left(runs, failures), VideoSession.gather, failures)
+        undone = [run for run in runs if not run.segments.complete]
         _stage(workers, UPSCALING, _upscaled, undone, failures)
         runs = _each(_left(runs, failures), _completed, failures)
         _join(workers, runs, failures, overwrite=overwrite)
@@ -99,8 +98,8 @@ def _share(workers: Crew[Bench], batch: Sequence[VideoRun], *, overwrite: bool) 
 
 
 def _each(
-    runs: Iterable[VideoRun], work: Callable[[VideoRun], object], failures: Failures
-) -> list[VideoRun]:
+    runs: Iterable[VideoSession], work: Callable[[VideoSession], object], failures: Failures
+) -> list[VideoSession]:
     """Does something with each run, in this process; returns those with which it could be done."""
     return [run for run in runs if _attempt(run.job.source, partial(work, run), failures)]
 
@@ -116,21 +115,19 @@ def _attempt(source: Path, work: Callable[[], object], failures: Failures) -> bo
     return True
 
 
-def _left(runs: Iterable[VideoRun], failures: Failures) -> list[VideoRun]:
+def _left(runs: Iterable[VideoSession], failures: Failures) -> list[VideoSession]:
     return [run for run in runs if run.job.source not in failures]
 
 
-def _completed(run: VideoRun) -> None:
-    if not run.store.has(0):
-        raise VideoError(NO_FRAMES)
-    run.store.keep_complete()
+def _completed(run: VideoSession) -> None:
+    run.complete()
 
 
 def _stage(
     workers: Crew[Bench],
     title: str,
     step: Callable[[Bench, Sequence[Piece]], Iterator[tuple[Piece, object]]],
-    runs: Sequence[VideoRun],
+    runs: Sequence[VideoSession],
     failures: Failures,
 ) -> None:
     """One pass over the segments of all runs."""
@@ -148,7 +145,7 @@ def _stage(
 
 
 def _join(
-    workers: Crew[Bench], runs: Sequence[VideoRun], failures: Failures, *, overwrite: bool
+    workers: Crew[Bench], runs: Sequence[VideoSession], failures: Failures, *, overwrite: bool
 ) -> None:
     """Makes one file of each run's segments, and removes them."""
     left = {run.job.source: run for run in runs}
@@ -156,19 +153,19 @@ def _join(
     def report(piece: Piece, outcome: int | Failure | ClusterError) -> None:
         run = left[piece.source]
         if isinstance(outcome, int):
-            say(line_about(run, outcome))
+            told(run, outcome)
         elif not overwrite and piece.target.exists():  # by a worker that died before it said so
             say(f"{piece.source} -> {piece.target}")
         else:
             failures[piece.source] = _failure(outcome)
             return
-        run.store.remove()
+        run.segments.remove()
 
     if left:
         workers.run(_joined, [_pieces(run)[0] for run in runs], report)
 
 
-def _pieces(run: VideoRun) -> list[Piece]:
+def _pieces(run: VideoSession) -> list[Piece]:
     return pieces_of(run.job.source, run.facts.frames, run.job.target)
 
 
@@ -198,7 +195,7 @@ def _outcome(bench: Bench, piece: Piece, work: Callable[[Piece], int]) -> int | 
 def _looked(bench: Bench, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, int | Failure]]:
     def work(piece: Piece) -> int:
         show = bench.show(piece.source, piece.target)
-        return _numbered(piece, partial(show.run.look, show.reel, tell=_untold))
+        return _numbered(piece, partial(show.run.estimate, show.reel, tell=_untold))
 
     return _done(bench, pieces, work)
 

@@ -23,7 +23,7 @@ from ..options import (
 from ..upscaling.sizes import OutputSize, parse_size
 from ..video import containers
 from ..video.containers import CODECS
-from ..video.options import LOOKS, VideoOptions
+from ..video.options import MODES, VideoOptions
 
 _MODELS_HELP = (
     f"{', '.join(PURPOSES)} (the size chooses the file), a name from `kdsr models`, "
@@ -174,8 +174,8 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--mode",
-        choices=tuple(look.replace(" ", "-") for look in LOOKS),
-        default=defaults.look,
+        choices=tuple(mode.replace(" ", "-") for mode in MODES),
+        default=defaults.mode,
         help="which IDR a frame gets: smoothed over its scene, locked (one for all), or per-frame "
         "(one pass instead of two, but may flicker); default: %(default)s; not used with --idr",
     )

@@ -10,13 +10,14 @@ from tqdm import tqdm
 from ..errors import KDSRError, printable
 from ..idr import IDR
 from ..upscaling.tiled import TileKeywords
-from ..video.resuming import Job, VideoRun, film_of
+from ..video.segments import tidy
+from ..video.session import VideoJob, VideoSession, film_of
 from .failures import report
 from .inputs import tile_of
 from .outputs import check_new
 from .passes import Models
 from .stopping import remarking
-from .streams import note, say
+from .streams import complain, note, say
 from .video_options import video_options
 
 GOES_ON = "the same command goes on where it was"
@@ -42,58 +43,65 @@ def _attempt(
 ) -> int:
     """Upscales a video and says so, or why not; returns the exit code."""
     try:
-        say(_upscaled(models, idr, source, target, arguments))
+        return _upscaled(models, idr, source, target, arguments)
     except Exception as error:  # noqa: BLE001 - one video never ends the batch
         return report(error)
-    return 0
 
 
 def _upscaled(
     models: Models, idr: IDR | None, source: Path, target: Path, arguments: argparse.Namespace
-) -> str:
-    """Upscales a video; returns a line about it."""
+) -> int:
+    """Upscales a video; returns the exit code."""
     with naming(source):
-        run = video_run(models, idr, source, target, arguments)
-        remark(run)
+        session = video_session(models, idr, source, target, arguments)
+        remark(session)
         with remarking(GOES_ON), _Bars(source.name) as bars:
-            frames = run.run(bars.tell, overwrite=arguments.overwrite)
-    return line_about(run, frames)
+            frames = session.run(bars.tell, overwrite=arguments.overwrite)
+    return told(session, frames)
 
 
-def video_run(
+def video_session(
     models: Models,
     idr: IDR | None,
     source: Path,
     target: Path,
     arguments: argparse.Namespace,
     device: str | None = None,
-) -> VideoRun:
+) -> VideoSession:
     """What is to be done with a video, here or by workers on devices of a kind."""
+    tidy(target)
     check_new(target, overwrite=arguments.overwrite)
     film = film_of(source)
     facts = film.facts()
     # One pass, by the model that the first of several would be: what is left is resized.
     model = models.steps((facts.height, facts.width), arguments.size)[0].model
     tiles = TileKeywords(tile=tile_of(arguments), overlap=arguments.overlap, dtype=arguments.dtype)
-    job = Job(
+    job = VideoJob(
         model, source, target, arguments.size, idr, arguments.strength, video_options(arguments),
         tiles, device,
     )  # fmt: skip
-    return VideoRun(job, film, facts)
+    return VideoSession(job, film, facts)
 
 
-def remark(run: VideoRun) -> None:
+def remark(session: VideoSession) -> None:
     """Says what does not stay what it was, and what is done already."""
-    for line in run.remarks():
-        note(f"{run.job.source}: {line}")
-    if run.store.resumed:
-        note(f"{run.job.source}: going on from what is in {run.store.folder}")
+    for line in session.remarks():
+        note(f"{session.job.source}: {line}")
+    if session.segments.resumed:
+        note(f"{session.job.source}: going on from what is in {session.segments.folder}")
 
 
-def line_about(run: VideoRun, frames: int) -> str:
-    """What is said of a result."""
-    height, width = run.size
-    return f"{run.job.source} -> {run.job.target} ({width} x {height} px, {frames} frames)"
+def told(session: VideoSession, frames: int) -> int:
+    """Says what there is of a result; returns the exit code: 2 where frames are missing."""
+    job, (height, width) = session.job, session.size
+    say(f"{job.source} -> {job.target} ({width} x {height} px, {frames} frames)")
+    if not session.missing:
+        return 0
+    complain(
+        f"{job.source}: the file is cut or damaged: {session.missing} of its frames are missing; "
+        f"the {frames} that are there were upscaled"
+    )
+    return 2
 
 
 @contextmanager
@@ -116,7 +124,7 @@ class _Bars:
         self._stage = ""
 
     def tell(self, stage: str, done: int, total: int) -> None:
-        """See `kdsr.video.resuming.TellFn`."""
+        """See `kdsr.video.session.TellFn`."""
         if self._bar is None or stage != self._stage:
             self.close()
             self._stage = stage

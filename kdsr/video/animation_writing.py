@@ -1,16 +1,16 @@
-"""GIF and animated WebP as they are written, from PNG pictures of their frames."""
+"""Animated GIF, WebP, PNG and AVIF as they are written, from PNG pictures of their frames."""
 
 import io
-import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
+from ..errors import VideoError
 from .encoding import Coded
 from .pyav import WRITING, explained, load_av
 
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
 _OPAQUE = 128  # of 255; a GIF knows all or nothing
 _HIDDEN = 255  # the last colour of a palette
-_CHUNK = struct.Struct("<4sI")
-_FIRST_CHUNK = 12  # bytes of a WebP file before it
+_MILLISECOND = Fraction(1, 1000)
 _FLAGS, _ALPHA = 20, 0x10  # of a WebP file that is animated: which byte, and which bit of it
-_DURATION = 12  # bytes of a frame's chunk before its duration, which takes 3
 
 
 class Animation(NamedTuple):
@@ -34,36 +32,49 @@ class Animation(NamedTuple):
     """Seconds that each is shown for."""
     plays: int
     """How often it is shown; 0 is without end."""
+    transparent: bool
+    """Something in it is."""
 
 
-def write_gif(path: Path, animation: Animation) -> None:
-    """Writes a GIF, each frame with a palette of its own; opacity becomes all or nothing.
-
-    Raises:
-        VideoError: If it cannot be written.
-    """
-    ends = _ends(animation.durations, Fraction(1, 100))
-    repeats = {0: 0, 1: -1}.get(animation.plays, animation.plays - 1)  # 0: no end, -1: none
-    options = {"loop": f"{repeats}", "final_delay": f"{ends[-1] - ends[-2]}"}
-    _encode(path, "gif", options, animation, Fraction(1, 100), _paletted)
-
-
-def write_webp(path: Path, animation: Animation, quality: int) -> None:
-    """Writes an animated WebP.
+def write_animation(path: Path, form: str, animation: Animation, quality: int) -> None:
+    """Writes an animation.
 
     Args:
         path: Of any name.
+        form: gif (each frame gets a palette of its own, opacity becomes all or nothing), apng, webp
+            or avif.
         animation: With at least one frame.
-        quality: 1-100.
+        quality: 1-100, of WebP and AVIF.
 
     Raises:
         VideoError: If it cannot be written.
     """
-    tick = Fraction(1, 1000)
-    options = {"loop": f"{animation.plays}"}
-    coding = {"quality": f"{quality}"}
-    transparent = _encode(path, "webp", options, animation, tick, _straight, coding)
-    _mend_webp(path, _ends(animation.durations, tick)[-1], transparent=transparent)
+    if form == "gif":
+        tick = Fraction(1, 100)
+        repeats = {0: 0, 1: -1}.get(animation.plays, animation.plays - 1)  # 0: no end, -1: none
+        ends = _ends(animation.durations, tick)
+        options = {"loop": f"{repeats}", "final_delay": f"{ends[-1] - ends[-2]}"}
+        _encode(path, "gif", options, animation, tick, _paletted)
+    elif form == "apng":
+        last = animation.durations[-1].limit_denominator(65_535)
+        options = {"plays": f"{animation.plays}", "final_delay": f"{last}"}
+        framed = _clear if animation.transparent else _plain
+        _encode(path, "apng", options, animation, Fraction(1, 1000), framed)
+    else:
+        _save(path, form, animation, quality)
+
+
+def check_animation(form: str) -> None:
+    """Refuses what this Pillow cannot write, before any work.
+
+    Raises:
+        VideoError: If it lacks the format.
+    """
+    if form in ("webp", "avif") and not features.check(form):
+        raise VideoError(
+            f"this Pillow cannot write {form.upper()}; update it (python -m pip install -U pillow) "
+            "or name the result .png or .gif"
+        )
 
 
 def _encode(
@@ -73,21 +84,16 @@ def _encode(
     animation: Animation,
     tick: Fraction,
     framed: "Callable[[Image.Image], av.VideoFrame]",
-    coding: dict[str, str] | None = None,
-) -> bool:
-    """Writes the file; returns whether something in it is transparent."""
-    transparent = False
-    encoder = {"gif": "gif", "webp": "libwebp_anim"}[form]
+) -> None:
+    """Writes the file with FFmpeg."""
     shown = _ends(animation.durations, tick)
     with (
         explained(WRITING),
         load_av().open(str(path), "w", format=form, options=options) as output,
     ):
-        video = output.add_stream(encoder, options=coding)
+        video = output.add_stream(form)
         for time, picture in zip(shown, animation.pictures, strict=False):
-            image = Image.open(io.BytesIO(picture.data))
-            transparent |= image.mode == "RGBA"
-            frame = framed(image)
+            frame = framed(Image.open(io.BytesIO(picture.data)))
             if not time:
                 context = video.codec_context
                 context.height, context.width = frame.height, frame.width
@@ -95,7 +101,46 @@ def _encode(
             frame.pts, frame.time_base = time, tick
             output.mux(video.encode(frame))
         output.mux(video.encode(None))
-    return transparent
+
+
+def _save(path: Path, form: str, animation: Animation, quality: int) -> None:
+    """Writes the file with Pillow, which takes one picture at a time from what seems a file."""
+    times = _ends(animation.durations, _MILLISECOND)
+    pictures, place = iter(animation.pictures), 0
+    mode = "RGBA" if animation.transparent else "RGB"
+    canvas = Image.open(io.BytesIO(next(pictures).data)).convert(mode)
+
+    def seek(index: int) -> None:
+        nonlocal place
+        if index >= len(times) - 1:
+            raise EOFError
+        while place < index:
+            canvas.paste(Image.open(io.BytesIO(next(pictures).data)).convert(mode))
+            place += 1
+
+    moving = {"n_frames": len(times) - 1, "is_animated": True, "seek": seek, "tell": lambda: 0}
+    vars(canvas).update(moving)
+    options = {"method": 4} if form == "webp" else {}
+    durations = [after - before for before, after in pairwise(times)]
+    try:
+        canvas.save(
+            path, form, save_all=True, duration=durations, loop=animation.plays, quality=quality,
+            **options,
+        )  # fmt: skip
+    except ValueError as error:  # of more pixels a side than the format has
+        raise VideoError(f"{WRITING}: {error}") from None
+    if form == "webp" and animation.transparent:
+        _say_transparent(path)
+
+
+def _say_transparent(path: Path) -> None:
+    """Says what libwebp forgets where all that can be seen fills a rectangle: the rest is clear."""
+    with path.open("r+b") as file:
+        if file.read(_FLAGS + 1)[12:16] == b"VP8X":
+            file.seek(_FLAGS)
+            flags = file.read(1)[0]
+            file.seek(_FLAGS)
+            file.write(bytes([flags | _ALPHA]))
 
 
 def _ends(durations: list[Fraction], tick: Fraction) -> list[int]:
@@ -106,9 +151,12 @@ def _ends(durations: list[Fraction], tick: Fraction) -> list[int]:
     return ends
 
 
-def _straight(image: Image.Image) -> "av.VideoFrame":
-    pixels = np.array(image.convert("RGBA"))
-    return load_av().VideoFrame.from_ndarray(pixels, "rgba").reformat(format="bgra")
+def _clear(image: Image.Image) -> "av.VideoFrame":
+    return load_av().VideoFrame.from_ndarray(np.array(image.convert("RGBA")), "rgba")
+
+
+def _plain(image: Image.Image) -> "av.VideoFrame":
+    return load_av().VideoFrame.from_ndarray(np.array(image.convert("RGB")), "rgb24")
 
 
 def _paletted(image: Image.Image) -> "av.VideoFrame":
@@ -127,38 +175,3 @@ def _paletted(image: Image.Image) -> "av.VideoFrame":
     plane.update(rows.tobytes())
     frame.planes[1].update(palette.tobytes())
     return frame
-
-
-def _mend_webp(path: Path, end: int, *, transparent: bool) -> None:
-    """Says what FFmpeg does not, or wrong.
-
-    For the last frame's duration it puts the others' average. And where what is not transparent
-    fills a rectangle, that alone is coded, and nothing in the file says that the rest is
-    transparent.
-
-    Args:
-        path: The file.
-        end: Milliseconds, of all frames together.
-        transparent: Whether anything is.
-    """
-    content = bytearray(path.read_bytes())
-    durations = [
-        slice(place + _DURATION, place + _DURATION + 3) for place in _frame_chunks(content)
-    ]
-    if not durations:  # one frame: no animation, as libwebp sees it
-        return
-    before = sum(int.from_bytes(content[place], "little") for place in durations[:-1])
-    content[durations[-1]] = max(1, end - before).to_bytes(3, "little")
-    content[_FLAGS] |= _ALPHA if transparent else 0
-    path.write_bytes(content)
-
-
-def _frame_chunks(content: bytearray) -> Iterator[int]:
-    """Where the contents of the chunks of a WebP's frames begin."""
-    place = _FIRST_CHUNK
-    while place + _CHUNK.size <= len(content):
-        name, size = _CHUNK.unpack_from(content, place)
-        place += _CHUNK.size
-        if name == b"ANMF":
-            yield place
-        place += size + size % 2

@@ -1,38 +1,43 @@
-"""GIF and animated WebP as they are read: frames of any duration, some transparent, no sound."""
+"""Animated GIF, WebP, PNG and AVIF as they are read: frames of any duration."""
 
+import io
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 from torch import Tensor
 
 from ..errors import VideoError
 from ..reading import reading
 from .colour import Colour
 from .film import Facts, Frame
+from .moving import Blocks, blocks_of
 
 if TYPE_CHECKING:
     import av
     from av.container.core import Chapter
 
 _MILLISECOND = Fraction(1, 1000)
+_TICK = Fraction(1, 90_000)  # APNG and AVIF say durations as fractions, Pillow as milliseconds
 _LARGEST_DIVISOR = 1001  # of a rate
 _UNSAID = 100  # milliseconds; browsers show frames that say 0 for so long
+_FORMATS = ("GIF", "WEBP", "PNG", "AVIF")
 
 
 @dataclass(frozen=True)
 class AnimationFile:
-    """A GIF or WebP file; see `kdsr.video.film.Film`.
+    """A file of moving pictures without sound; see `kdsr.video.film.Film`.
 
     Raises:
-        VideoError: On use, if it is damaged.
+        VideoError: On use, if nothing of it can be read.
     """
 
     file: Path
@@ -40,17 +45,20 @@ class AnimationFile:
     def facts(self) -> Facts:
         """Reads all durations, which in these files stand with the frames."""
         with self._image() as image:
-            durations = [duration for _, duration in _durations(image)]
-            seconds = sum(durations) * _MILLISECOND
+            durations, transparent = [], False
+            for _, duration in self._durations(image):
+                durations.append(duration)
+                transparent = transparent or _is_transparent(image)
+            seconds = sum(durations, Fraction(0))
             return Facts(
                 height=image.height,
                 width=image.width,
                 frames=len(durations),
                 rate=(len(durations) / seconds).limit_denominator(_LARGEST_DIVISOR),
-                tick=_MILLISECOND,
+                tick=_MILLISECOND if image.format in ("GIF", "WEBP") else _TICK,
                 precision=Fraction(0),
                 aspect=Fraction(1),
-                colour=Colour.of_images(),
+                colour=Colour.of_images(transparent=transparent),
                 metadata={},
                 plays=_plays(image),
             )
@@ -63,20 +71,66 @@ class AnimationFile:
             pictures: Or else nothing, as there are no other streams.
         """
         with self._image() as image:
-            yield AnimationReading(image if pictures else None)
+            yield AnimationReading(self, image if pictures else None)
+
+    @cached_property
+    def _blocks(self) -> Blocks | None:
+        return blocks_of(self.file)
+
+    def missing(self) -> int:
+        """Frames that the file promises and has not; 1 stands for any number in a GIF or WebP."""
+        with self._image() as image:
+            found = sum(1 for _ in self._durations(image))
+        return max(0, self._blocks.promised - found) if self._blocks is not None else 0
 
     @contextmanager
     def _image(self) -> Iterator[Image.Image]:
         with reading(self.file, VideoError, "the animation is damaged or truncated"):
-            image = Image.open(self.file, formats=("GIF", "WEBP"))
+            image = Image.open(self._source(), formats=_FORMATS)
         with image:
             yield image
+
+    def _source(self) -> Path | io.BytesIO:
+        """The file; of a WebP that is cut the frames that are there, which libwebp wants whole."""
+        content = b""
+        if self._blocks is not None and not self._blocks.whole:
+            content = self.file.read_bytes()
+        if content[:4] != b"RIFF":
+            return self.file
+        end = 12
+        while (after := end + 8) <= len(content):
+            after += int.from_bytes(content[end + 4 : after], "little") + 1 & ~1
+            if after > len(content):
+                break
+            end = after
+        return io.BytesIO(b"RIFF" + struct.pack("<I", end - 8) + content[8:end])
+
+    def _durations(self, image: Image.Image) -> Iterator[tuple[int, Fraction]]:
+        """(index, seconds) of every frame that can be read; decoders throw anything at the rest."""
+        first = int(getattr(image, "default_image", False))  # a PNG's picture for old programs
+        whole = self._blocks is None or self._blocks.whole
+        most = None if whole else self._blocks.pictures  # pyright: ignore[reportOptionalMemberAccess]
+        index = first
+        while most is None or index - first < max(most, 1):
+            try:
+                image.seek(index)
+                image.load()  # WebP says its duration of what is decoded only
+            except (EOFError, OSError, ValueError, SyntaxError, IndexError, struct.error) as error:
+                if index == first:
+                    raise VideoError(f"the animation is damaged or truncated ({error})") from None
+                return
+            said = Fraction(image.info.get("duration", 0)).limit_denominator(_LARGEST_DIVISOR)
+            yield index, (said or _UNSAID) * _MILLISECOND
+            index += 1
 
 
 class AnimationReading:
     """See `kdsr.video.film.Reading`."""
 
-    def __init__(self, image: Image.Image | None) -> None:
+    damaged = 0
+
+    def __init__(self, file: AnimationFile, image: Image.Image | None) -> None:
+        self.file = file
         self.image = image
         self.sound: tuple[av.AudioStream, ...] = ()
         self.left_out: tuple[av.AudioStream, ...] = ()
@@ -87,29 +141,43 @@ class AnimationReading:
         if self.image is None:
             return
         time = Fraction(0)
-        for index, milliseconds in _durations(self.image):
-            duration = milliseconds * _MILLISECOND
+        for index, duration in self.file._durations(self.image):
             yield Frame(partial(self._decode, index), time, duration)
             time += duration
 
     def _decode(self, index: int) -> Tensor:
         assert self.image is not None
         self.image.seek(index)
-        pixels = torch.from_numpy(np.array(self.image.convert("RGBA")))
+        pixels = torch.from_numpy(np.array(_standard(self.image)))
         values = pixels.movedim(-1, 0)[None].contiguous().float() / 255
         return values if (values[:, 3] < 1).any() else values[:, :3]
 
 
-def _durations(image: Image.Image) -> Iterator[tuple[int, int]]:
-    """(index, milliseconds) of every frame."""
-    for index in range(getattr(image, "n_frames", 1)):
-        image.seek(index)
-        image.load()  # WebP says it of what is decoded only
-        yield index, round(image.info.get("duration", 0)) or _UNSAID
+def _standard(image: Image.Image) -> Image.Image:
+    """A frame in RGBA and sRGB, which is what animations are written in."""
+    shown, profile = image.convert("RGBA"), image.info.get("icc_profile")
+    if not profile:
+        return shown
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        colours = ImageCms.profileToProfile(
+            shown.convert("RGB"), source, ImageCms.createProfile("sRGB")
+        )
+    except (ImageCms.PyCMSError, OSError):  # of grey, or damaged: players ignore it, too
+        return shown
+    assert colours is not None
+    colours.putalpha(shown.getchannel("A"))
+    return colours
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    if not image.has_transparency_data:
+        return False
+    return image.convert("RGBA").getchannel("A").getextrema()[0] < 255  # pyright: ignore[reportOperatorIssue]
 
 
 def _plays(image: Image.Image) -> int:
-    """How often it is shown. GIF counts repeats, and says nothing for once; WebP counts all."""
+    """How often it is shown. GIF counts repeats, and says nothing for once; others count all."""
     loop = image.info.get("loop")
     if image.format != "GIF":
         return loop or 0

@@ -1,6 +1,8 @@
 """The YUV of a video and the RGB of the network: matrix, range and depth stay what they were."""
 
+import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,16 +14,31 @@ from .pyav import load_av
 
 if TYPE_CHECKING:
     import av
+    from av.filter import Graph
 
 # Numbers of ISO/IEC 23091-2, as FFmpeg uses them.
 _BT709, _UNSPECIFIED, _SMPTE170M = 1, 2, 6
 _SWSCALE_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+_NAMES = {1: "bt709", 4: "fcc", 5: "bt470bg", 7: "smpte240m", 9: "bt2020"}
+_RGB = {
+    (False, False): "rgb24",
+    (False, True): "rgba",
+    (True, False): "rgb48le",
+    (True, True): "rgba64le",
+}
+"""By (deep, transparent)."""
 _ITU709, _ITU601 = 1, 5
 _LIMITED, _FULL = 1, 2
 _HD_HEIGHT = 720
 # Bicubic with full-resolution chroma and accurate rounding: swscale's default repeats each chroma
 # sample over 2 x 2 pixels, and the network would take the steps for detail.
 _SCALING = 0x4 | 0x2000 | 0x4000 | 0x40000
+_FLAGS = "bicubic+full_chroma_int+full_chroma_inp+accurate_rnd"
+# Chroma of 4:2:0 lies at every second pixel of a row and between two rows, in all codecs that are
+# written here. swscale would put it between the pixels of a row, too: half a pixel aside.
+_LEFT = "out_h_chr_pos=0:out_v_chr_pos=128"
+_READS_SITING = 9  # of swscale: earlier ones take every source for one of chroma in the middle
+_CENTRED = ("mjpeg", "mpeg1video")
 
 
 @dataclass(frozen=True)
@@ -34,6 +51,11 @@ class Colour:
     transfer: int
     deep: bool
     """More than 8 bits a channel; kept as 10."""
+    transparent: bool = False
+    """There is opacity beside the colours."""
+    left_sited: bool = True
+    """Chroma lies at every second pixel, not between two; asked of older FFmpeg only, as newer ones
+    know it of each frame."""
 
     @classmethod
     def of(cls, frame: "av.VideoFrame", context: "av.VideoCodecContext") -> "Colour":
@@ -45,20 +67,27 @@ class Colour:
         matrix = frame.colorspace
         if matrix not in _SWSCALE_MATRIX:
             matrix = _BT709 if frame.format.is_rgb or frame.height >= _HD_HEIGHT else _SMPTE170M
-        deep = max(component.bits for component in frame.format.components) > 8
-        return cls(matrix, context.color_primaries, context.color_trc, deep)
+        parts = frame.format.components
+        return cls(
+            matrix,
+            context.color_primaries,
+            context.color_trc,
+            deep=max(part.bits for part in parts) > 8,
+            transparent=any(part.is_alpha for part in parts),
+            left_sited=context.name not in _CENTRED,
+        )
 
     @classmethod
-    def of_images(cls, *, deep: bool = False) -> "Colour":
+    def of_images(cls, *, deep: bool = False, transparent: bool = False) -> "Colour":
         """For a video made of RGB images."""
-        return cls(_BT709, _BT709, _BT709, deep)
+        return cls(_BT709, _BT709, _BT709, deep, transparent)
 
     def to_rgb(self, frame: "av.VideoFrame") -> Tensor:
-        """Decodes a frame to (1, 3, H, W) in [0, 1], turned upright."""
+        """Decodes a frame to (1, 3, H, W), with opacity (1, 4, H, W), in [0, 1]."""
         full = frame.format.is_rgb or frame.color_range == _FULL or "yuvj" in frame.format.name
         source = _SWSCALE_MATRIX[self.matrix]
-        pixels = frame.to_ndarray(
-            format="rgb48le" if self.deep else "rgb24",
+        pixels = self._centred(frame).to_ndarray(
+            format=_RGB[self.deep, self.transparent],
             src_colorspace=source,
             # RGB has no matrix; but PyAV 14 to 16 forgets the source's where both seem the same.
             dst_colorspace=_ITU709 if source == _ITU601 else _ITU601,
@@ -66,21 +95,51 @@ class Colour:
             dst_color_range=_FULL,
             interpolation=_SCALING,
         )
-        pixels = np.rot90(pixels, frame.rotation // 90)
         values = torch.from_numpy(pixels.astype(np.float32)).div_(65535 if self.deep else 255)
         return values.permute(2, 0, 1)[None]
 
-    def to_frame(self, rgb: Tensor) -> "av.VideoFrame":
-        """Codes an image, (H, W, 3), float in [0, 1] if deep, else uint8, for the encoder."""
+    def to_frame(self, rgb: Tensor, pixel_format: str | None = None) -> "av.VideoFrame":
+        """Codes an image for the encoder.
+
+        Args:
+            rgb: (H, W, 3), with opacity (H, W, 4); float in [0, 1] if deep, else uint8.
+            pixel_format: FFmpeg's name of what the encoder takes; `pixel_format` if left out.
+        """
         pixels = to_words(rgb) if self.deep else rgb.numpy()
-        frame = load_av().VideoFrame.from_ndarray(pixels, "rgb48le" if self.deep else "rgb24")
-        return frame.reformat(
-            format=self.pixel_format,
-            src_color_range=_FULL,
-            dst_colorspace=_SWSCALE_MATRIX[self.matrix],
-            dst_color_range=_LIMITED,
-            interpolation=_SCALING,
+        given = _RGB[self.deep, pixels.shape[2] == 4]
+        frame = load_av().VideoFrame.from_ndarray(np.ascontiguousarray(pixels), given)
+        return self._coded(frame, pixel_format or self.pixel_format)
+
+    def _coded(self, frame: "av.VideoFrame", wanted: str) -> "av.VideoFrame":
+        matrix = _NAMES[_SWSCALE_MATRIX[self.matrix]]
+        options = f"flags={_FLAGS}:out_color_matrix={matrix}:out_range=tv"
+        if "420" in wanted:
+            options = f"{options}:{_LEFT}"
+        graph = _graph(
+            threading.get_ident(), frame.width, frame.height, frame.format.name, wanted, options
         )
+        frame.pts = 0
+        graph.push(frame)
+        return graph.pull()
+
+    def _centred(self, frame: "av.VideoFrame") -> "av.VideoFrame":
+        """With chroma of full size, for FFmpeg that would take it to lie between pixels."""
+        if (
+            not self.left_sited
+            or "420" not in frame.format.name
+            or load_av().library_versions["libswscale"][0] >= _READS_SITING
+        ):
+            return frame
+        wanted = frame.format.name.replace("420", "444").replace("yuvj", "yuv")
+        levels = "pc" if frame.color_range == _FULL or "yuvj" in frame.format.name else "tv"
+        options = (
+            f"flags={_FLAGS}:in_h_chr_pos=0:in_v_chr_pos=128:in_range={levels}:out_range={levels}"
+        )
+        graph = _graph(
+            threading.get_ident(), frame.width, frame.height, frame.format.name, wanted, options
+        )
+        graph.push(frame)
+        return graph.pull()
 
     @property
     def pixel_format(self) -> str:
@@ -93,3 +152,17 @@ class Colour:
         context.color_range = _LIMITED
         context.color_primaries = self.primaries
         context.color_trc = self.transfer
+
+
+@lru_cache(maxsize=8)
+def _graph(_thread: int, width: int, height: int, given: str, wanted: str, options: str) -> "Graph":
+    """A converter for frames of one size; each thread has its own."""
+    graph = load_av().filter.Graph()
+    buffer = f"video_size={width}x{height}:pix_fmt={given}:time_base=1/1:pixel_aspect=1/1"
+    graph.link_nodes(
+        graph.add("buffer", buffer),
+        graph.add("scale", options),
+        graph.add("format", wanted),
+        graph.add("buffersink"),
+    ).configure()
+    return graph

@@ -13,7 +13,7 @@ from ..errors import ConfigError, VideoError
 from .clock import Clock
 from .containers import CODECS, Codec, Container
 from .film import Facts
-from .pyav import WRITING, explained, load_av
+from .pyav import WRITING, can_store_opacity, explained, load_av, opacity_of
 
 if TYPE_CHECKING:
     import av
@@ -34,6 +34,8 @@ class Coded(NamedTuple):
     key: bool
     """Can be decoded without those before it."""
     data: bytes
+    opacity: bytes = b""
+    """What Matroska and WebM store of opacity beside the picture."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Encoding:
 
     def __post_init__(self) -> None:
         codec, av = self.codec, load_av()
+        if self.crf and not codec.largest_crf:
+            raise ConfigError(f"{self.name} has no crf; leave --crf out")
         if not 0 <= self.crf <= codec.largest_crf:
             raise ConfigError(
                 f"the crf of {self.name} must be 0 to {codec.largest_crf}, got {self.crf}"
@@ -68,7 +72,7 @@ class Encoding:
             raise VideoError(
                 f"this PyAV has no encoder {codec.encoder}; choose another codec ({others})"
             ) from None
-        wanted = self.facts.colour.pixel_format
+        wanted = self.pixel_format
         if wanted not in {form.name for form in formats}:
             raise VideoError(
                 f"this PyAV's {codec.encoder} cannot write {wanted}; choose another codec "
@@ -80,20 +84,45 @@ class Encoding:
         """What the name means."""
         return CODECS[self.name]
 
+    @property
+    def transparent(self) -> bool:
+        """Whether opacity is kept."""
+        known = self.codec.clear and (self.name != "vp9" or can_store_opacity())
+        return self.facts.colour.transparent and bool(known)
+
+    @property
+    def pixel_format(self) -> str:
+        """FFmpeg's name of the coded pixels; colours of full size where a side is odd."""
+        if self.transparent:
+            return self.codec.clear
+        usual = self.codec.plain or self.facts.colour.pixel_format
+        return usual.replace("420", "444") if any(side % 2 for side in self.size) else usual
+
     def configure(self, context: "av.VideoCodecContext") -> None:
         """Makes an encoder this one. The same settings give the same bytes for the same frames."""
         colour = self.facts.colour
         context.height, context.width = self.size
-        context.pix_fmt = colour.pixel_format
+        context.pix_fmt = self.pixel_format
         context.time_base = self.tick
         context.framerate = self.facts.rate
         context.sample_aspect_ratio = self.facts.aspect
         context.thread_count = _THREADS
         context.flags |= _GLOBAL_HEADER
-        context.options = self.codec.options | {"crf": f"{self.crf}"}
+        context.options = self._options()
         # Frames that are stored out of order get durations in the order of storage.
         context.max_b_frames = 0
         colour.tag(context)
+
+    def _options(self) -> dict[str, str]:
+        codec, hdr = self.codec, self.facts.hdr
+        options = dict(codec.options)
+        if codec.largest_crf:
+            options["crf"] = f"{self.crf}"
+        if self.transparent:
+            options |= codec.clear_options
+        for key, more in hdr.options(codec.encoder).items() if hdr is not None else ():
+            options[key] = ":".join(filter(None, (options.get(key), more)))
+        return options
 
 
 class Encoder(Protocol):
@@ -127,7 +156,7 @@ class VideoEncoder:
 
     def encode(self, rgb: Tensor, stamp: tuple[int, int]) -> Iterator[Coded]:
         """See `Encoder`."""
-        frame = self.encoding.facts.colour.to_frame(rgb)
+        frame = self.encoding.facts.colour.to_frame(rgb, self.encoding.pixel_format)
         frame.pts, duration = stamp
         frame.time_base = self.encoding.tick
         self._durations[stamp[0]] = duration
@@ -142,7 +171,8 @@ class VideoEncoder:
             packets = self.context.encode(frame)
         for packet in packets:
             duration = self._durations.pop(packet.pts)
-            yield Coded(packet.pts, duration, packet.is_keyframe, bytes(packet))
+            opacity = opacity_of(packet) if self.encoding.transparent else b""
+            yield Coded(packet.pts, duration, packet.is_keyframe, bytes(packet), opacity)
 
 
 class PictureEncoder:
@@ -181,8 +211,16 @@ def choose(
     clock = Clock(facts, milliseconds=container.milliseconds)
     if container.is_animation:
         return clock, None
-    name = codec or (container.deep_codec if facts.colour.deep else container.codecs[0])
+    name = codec or _default(container, facts)
     if name not in container.codecs:
         known = ", ".join(container.codecs)
         raise ConfigError(f"{container.format} files are not written with {name}; use {known}")
     return clock, Encoding(name, CODECS[name].crf if crf is None else crf, facts, size, clock.tick)
+
+
+def _default(container: Container, facts: Facts) -> str:
+    """The codec that keeps most and plays in most places."""
+    deep = facts.colour.deep
+    if facts.colour.transparent and container.clear_codec and can_store_opacity():
+        return "prores" if deep and "prores" in container.codecs else container.clear_codec
+    return container.deep_codec if deep else container.codecs[0]

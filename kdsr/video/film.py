@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+import torch
 from torch import Tensor
 
+from ..upscaling.resized import bleed
 from .colour import Colour
+from .hdr import HDR
+from .headers import Crop
 
 if TYPE_CHECKING:
     import av
@@ -39,6 +43,15 @@ class Facts:
     """Its frames are two pictures each, line by line."""
     plays: int = 0
     """How often an animation is shown; 0 is without end."""
+    track: dict[str, str] = field(default_factory=dict)
+    """Language and title of the pictures."""
+    hdr: HDR | None = None
+    crop: Crop = field(default_factory=Crop)
+    """What is cut from the decoded pictures; the sizes above are without it."""
+    first: Fraction = Fraction(0)
+    """Seconds at which the first picture is shown, as the file counts."""
+    left_out: tuple[str, ...] = ()
+    """What the file says of its pictures and no result can say, in words."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +59,8 @@ class Frame:
     """A picture of a video."""
 
     decode: Callable[[], Tensor]
-    """Makes (1, 3, H, W), with opacity (1, 4, H, W), in [0, 1]; for what is never looked at, such
-    as frames that a run which goes on has done already, it is not called."""
+    """Makes (1, 3, H, W), with opacity (1, 4, H, W), in [0, 1]. It is not called for frames that
+    nobody looks at: those that an earlier run has done."""
     time: Fraction
     """Seconds since the beginning, when it is shown."""
     duration: Fraction
@@ -57,10 +70,17 @@ class Frame:
     def _pixels(self) -> Tensor:
         return self.decode()
 
-    @property
+    @cached_property
     def lq(self) -> Tensor:
-        """RGB in [0, 1], (1, 3, H, W)."""
-        return self._pixels[:, :3]
+        """RGB in [0, 1], (1, 3, H, W).
+
+        Hidden pixels have the colour of the visible ones next to them, so that nothing depends on
+        what a file keeps there; where all are hidden they are black.
+        """
+        colour, alpha = self._pixels[:, :3], self.alpha
+        if alpha is None:
+            return colour
+        return bleed(colour, alpha) if alpha.any() else torch.zeros_like(colour)
 
     @property
     def alpha(self) -> Tensor | None:

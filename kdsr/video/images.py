@@ -74,7 +74,7 @@ class Images:
     """
 
     frames: Tensor
-    """RGB in [0, 1], (N, 3, H, W)."""
+    """RGB in [0, 1], (N, 3, H, W); with opacity (N, 4, H, W)."""
     rate: Fraction
     """Frames a second."""
     waveform: Waveform | None = None
@@ -82,9 +82,9 @@ class Images:
     """Make the result 10 bits a channel, not 8."""
 
     def __post_init__(self) -> None:
-        if self.frames.ndim != 4 or self.frames.shape[1] != 3 or 0 in self.frames.shape:
+        if self.frames.ndim != 4 or self.frames.shape[1] not in (3, 4) or 0 in self.frames.shape:
             raise VideoError(
-                "expected the frames of a video as (frames, 3, height, width), got shape "
+                "expected the frames of a video as (frames, 3 or 4, height, width), got shape "
                 f"{tuple(self.frames.shape)}"
             )
 
@@ -99,7 +99,7 @@ class Images:
             tick=1 / self.rate,
             precision=1 / self.rate,
             aspect=Fraction(1),
-            colour=Colour.of_images(deep=self.deep),
+            colour=Colour.of_images(deep=self.deep, transparent=self.frames.shape[1] == 4),
             metadata={},
         )
 

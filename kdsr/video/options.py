@@ -7,37 +7,37 @@ from ..options import CUT_ANGLE
 from .containers import CODECS
 
 SMOOTHED, LOCKED, PER_FRAME = "smoothed", "locked", "per frame"
-LOOKS = (SMOOTHED, LOCKED, PER_FRAME)
+MODES = (SMOOTHED, LOCKED, PER_FRAME)
 """Which IDR a frame gets: its own averaged with its neighbours', the film's average, its own."""
 _LARGEST_CRF = max(codec.largest_crf for codec in CODECS.values())
 
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """How a video is looked at and encoded.
+    """How the frames of a video are estimated and encoded.
 
     Raises:
         ConfigError: Listing every value that is out of range.
     """
 
-    look: str = SMOOTHED
-    """One of `LOOKS`."""
+    mode: str = SMOOTHED
+    """One of `MODES`."""
     smoothing: float = 0.8
     """0 to less than 1; see `kdsr.estimation.frames.smooth`."""
     scene_cut: float = CUT_ANGLE
-    """Degrees; see there."""
+    """Degrees between frames that begin a new scene; see `kdsr.estimation.frames.smooth`."""
     codec: str | None = None
     """A name in `CODECS`; None for the container's default."""
     crf: int | None = None
     """Constant rate factor: 0 is the best, 18 of H.264 hard to tell from it, 51 (VP9 and AV1: 63)
     the smallest; None for the codec's default."""
     quality: int = 95
-    """Of animated WebP, 1 to 100."""
+    """Of animated WebP and AVIF, 1 to 100."""
 
     def __post_init__(self) -> None:
         problems = []
-        if self.look not in LOOKS:
-            problems.append(f"the look must be one of {', '.join(LOOKS)}, got {self.look!r}")
+        if self.mode not in MODES:
+            problems.append(f"the mode must be one of {', '.join(MODES)}, got {self.mode!r}")
         if not 0 <= self.smoothing < 1:
             problems.append(f"the smoothing must be 0 to less than 1, got {self.smoothing}")
         if not 0 <= self.scene_cut <= 180:

@@ -5,8 +5,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from ..errors import VideoError
+
+if TYPE_CHECKING:
+    import av
 
 WRITING = "the upscaled video cannot be written"
 _QUIET = ("SVT_LOG", "1")  # an encoder that talks to the terminal: errors alone
@@ -29,6 +33,11 @@ def load_av() -> ModuleType:
     return av
 
 
+def side_data(frame: "av.VideoFrame", name: str) -> bytes:
+    """What comes along with a decoded frame, by FFmpeg's name; empty where there is none."""
+    return next((bytes(data) for data in frame.side_data if data.type.name == name), b"")
+
+
 @contextmanager
 def explained(task: str) -> Iterator[None]:
     """Turns what FFmpeg raises into a sentence.
@@ -46,3 +55,24 @@ def explained(task: str) -> Iterator[None]:
         if error.errno == errno.ENOSPC:
             raise VideoError(f"{task}: the disk is full; free some space and try again") from None
         raise VideoError(f"{task}: FFmpeg says {error.strerror!r}") from error
+
+
+_OPACITY = "matroska_block_additional"
+
+
+def can_store_opacity() -> bool:
+    """Whether this PyAV hands on the opacity of VP9, which is stored beside its pictures."""
+    return hasattr(load_av().packet, "PacketSideData") and hasattr(load_av().Packet, "set_sidedata")
+
+
+def opacity_of(packet: "av.Packet") -> bytes:
+    """What is stored of opacity beside a coded picture of VP9."""
+    return bytes(packet.get_sidedata(_OPACITY)) if packet.has_sidedata(_OPACITY) else b""
+
+
+def add_opacity(packet: "av.Packet", opacity: bytes) -> None:
+    """Puts that beside a picture that is written."""
+    module = load_av().packet
+    data = module.PacketSideData(module.packet_sidedata_type_from_literal(_OPACITY), len(opacity))
+    data.update(opacity)
+    packet.set_sidedata(data)

@@ -7,12 +7,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
+
+from torch import Tensor
 
 from ..errors import VideoError
 from .colour import Colour
 from .film import Facts, Frame
-from .pyav import explained, load_av
+from .hdr import HDR
+from .headers import Crop, Header, is_cut_riff
+from .orientation import Orientation
+from .pyav import explained, load_av, side_data
+from .stamps import Slots, Stamps
 
 if TYPE_CHECKING:
     import av
@@ -22,7 +29,19 @@ if TYPE_CHECKING:
 
 _READING = "the video cannot be read"
 _COARSE = Fraction(1, 1000)
-_EXACT = ("mov,mp4,m4a,3gp,3g2,mj2", "avi")  # what is said there is meant, coarse or not
+_MOV = "mov,mp4,m4a,3gp,3g2,mj2"
+_EXACT = (_MOV, "avi")  # what is said there is meant, coarse or not
+_SURE = (_MOV, "matroska,webm", "flv")  # the header says how long the file is
+_TOLERANCE = 1.5  # frames that may be missing at the end: lengths are rounded
+_NAMES = ("language", "title")
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own give no opacity
+_LOST = {
+    "DOVI_METADATA": "Dolby Vision",
+    "DYNAMIC_HDR_PLUS": "HDR10+ (brightness of each scene)",
+    "STEREO3D": "which eye sees what (3D)",
+    "A53_CC": "closed captions within the pictures",
+    "S12M_TIMECODE": "time code within the pictures",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -46,23 +65,28 @@ class VideoFile:
         with self._container() as container:
             stream = _pictures(container)
             frame = _first_frame(container, stream)
-            context = stream.codec_context
-            turned = frame.rotation % 180 != 0
+            header = self._header(frame)
+            height, width = _size(frame, header.crop)
             aspect = Fraction(stream.sample_aspect_ratio or 1)
             tick = stream.time_base or Fraction(1, av.time_base)
             rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
             rounded = tick >= _COARSE and container.format.name not in _EXACT
             return Facts(
-                height=frame.width if turned else frame.height,
-                width=frame.height if turned else frame.width,
+                height=height,
+                width=width,
                 frames=self._count(container, rate),
                 rate=rate,
                 tick=tick,
                 precision=tick if rounded else Fraction(0),
-                aspect=1 / aspect if turned else aspect,
-                colour=Colour.of(frame, context),
+                aspect=1 / aspect if Orientation.of(frame).transposed else aspect,
+                colour=Colour.of(frame, stream.codec_context),
                 metadata=dict(container.metadata),
                 interlaced=bool(frame.interlaced_frame),
+                track={key: stream.metadata[key] for key in _NAMES if key in stream.metadata},
+                hdr=HDR.of(frame),
+                crop=header.crop,
+                first=_seconds(frame),
+                left_out=tuple(_unsaid(frame, header)),
             )
 
     @contextmanager
@@ -74,9 +98,7 @@ class VideoFile:
         """
         facts = self.facts()
         with self._container() as container:
-            reading = FileReading(container, facts, self.start, self.duration)
-            reading.pictures = pictures
-            yield reading
+            yield FileReading(container, facts, self.start, self.duration, pictures=pictures)
 
     @contextmanager
     def _container(self) -> Iterator["InputContainer"]:
@@ -88,6 +110,11 @@ class VideoFile:
         with container:
             _pictures(container)
             yield container
+
+    def _header(self, frame: "av.VideoFrame") -> Header:
+        if isinstance(self.file, io.BytesIO):
+            return Header()
+        return Header.of(Path(self.file), (frame.height, frame.width))
 
     def _count(self, container: "InputContainer", rate: Fraction) -> int:
         seconds = Fraction(container.duration or 0, load_av().time_base) - self.start
@@ -107,12 +134,14 @@ class FileReading:
         facts: Facts,
         start: Fraction,
         duration: Fraction | None,
+        *,
+        pictures: bool,
     ) -> None:
         self.container = container
         self.facts = facts
-        self.pictures = True
+        self.pictures = pictures
         self.video = _pictures(container)
-        self.video.thread_type = "AUTO"
+        self.decoder = _decoder(self.video)
         # A stream without a context has no decoder, and nothing can be made of it.
         others = (*container.streams.audio, *container.streams.subtitles)
         self.sound: list[Stream] = [s for s in others if s.codec_context is not None]
@@ -121,14 +150,18 @@ class FileReading:
         """Covers, attachments, data, further pictures: nothing that is written holds them."""
         self.start = start
         self.end = start + duration if duration is not None else None
-        # Recordings of broadcasts begin at any time. Less than a second is kept as it is: FFmpeg
-        # does not always say the start right.
+        # Recordings of broadcasts begin at any time, and before 0 where their clock starts anew.
+        # Less than a second is kept as it is: FFmpeg does not always say the start right.
         began = Fraction(container.start_time or 0, load_av().time_base)
-        self.zero = start or (began if began >= 1 else Fraction(0))
-        self.expected: Fraction | None = None
-        # AVI knows the order of storage only, and a constant rate.
-        self.counted = container.format.name == "avi"
+        self.zero = start or (began if began >= 1 else min(Fraction(0), facts.first))
+        self.stamps = Stamps(container.format.name)
+        self.form = container.format.name
+        self.slots = Slots() if self.form == "avi" else None
         self.damaged = 0
+        """Packets that could not be decoded, so far."""
+        self._count = 0  # of packets of pictures
+        self._ends: dict[int, Fraction] = {}  # stream -> seconds when its last packet ends
+        self._held: tuple[av.VideoFrame, Fraction] | None = None
 
     @property
     def chapters(self) -> "list[Chapter]":
@@ -144,74 +177,192 @@ class FileReading:
 
     def __iter__(self) -> Iterator["Frame | av.Packet"]:
         """Frames and packets as they come; what cannot be decoded is left out."""
-        av = load_av()
-        if self.start:
-            with explained(_READING):
-                self.container.seek(round(self.start * av.time_base))
         waiting: set[Stream] = {*self.sound}
         if self.pictures:
             waiting.add(self.video)
-        packets = self.container.demux(*waiting) if waiting else iter(())
-        while waiting and (packet := self._next(packets)) is not None:
-            if packet.stream not in waiting:
-                continue
+        for packet in self.packets(waiting):
             if packet.stream is self.video:
-                items = self._frames(packet)
+                items = [(image, self._time(image)) for image in self._decoded(packet)]
             else:
-                items = [packet] if packet.dts is not None else []  # an empty one ends it
-            for item in items:
-                time = self._time(item)
+                items = [(packet, _seconds(packet))] if packet.dts is not None else []
+            for item, time in items:
                 if self.end is not None and time >= self.end:
                     waiting.discard(packet.stream)
                 elif not self.start or time >= self.start:
-                    yield self._given(item, time)
+                    yield from self._given(item, time)
+        if self._held is not None:
+            yield self._picture(*self._held, self._last_duration())
         if self.damaged:
             _log.warning("%d packets of the video are damaged and were left out", self.damaged)
 
-    def _next(self, packets: Iterator["av.Packet"]) -> "av.Packet | None":
-        with explained(_READING):
-            return next(packets, None)
+    def packets(self, streams: "set[Stream]") -> Iterator["av.Packet"]:
+        """Packets of streams as they come, their times put right; until all have been taken out.
 
-    def _frames(self, packet: "av.Packet") -> "Sequence[av.VideoFrame]":
+        A file that breaks off ends there.
+        """
+        if self.start:
+            with explained(_READING):
+                self.container.seek(round(self.start * load_av().time_base))
+        coming = self.container.demux(*streams) if streams else iter(())
+        while streams:
+            try:
+                with explained(_READING):
+                    packet = next(coming, None)
+            except VideoError as error:
+                if isinstance(error.__cause__, load_av().error.InvalidDataError | EOFError):
+                    return
+                raise
+            if packet is None:
+                return
+            # Cut within a packet, what is there of it would be decoded to half a picture.
+            if packet.stream in streams and not (packet.is_corrupt and self.form in _EXACT):
+                self.stamps.mend(packet)
+                self._note(packet)
+                yield packet
+
+    def missing(self) -> int:
+        """Frames that the header promises and the file has not; after all packets were taken."""
+        sure = self.form in _SURE or (
+            self.slots is not None and is_cut_riff(Path(self.container.name))
+        )
+        if self.end is not None or not sure:
+            return 0
+        rate, shown = self.facts.rate, self._ends.get(self.video.index, Fraction(0))
+        end = _end(self.video)
+        if end is None:  # that of the longest stream
+            length = self.container.duration or 0
+            end = Fraction((self.container.start_time or 0) + length, load_av().time_base)
+            shown = max(self._ends.values(), default=shown)
+        left = (end - shown) * rate
+        if left < _TOLERANCE:
+            return 0
+        unseen = self.video.frames - self._count if self.form == _MOV else 0
+        return unseen if unseen > 0 else round(left)
+
+    def _note(self, packet: "av.Packet") -> None:
+        if packet.size:
+            self._count += packet.stream is self.video
+            end = _seconds(packet) + (packet.duration or 0) * (packet.time_base or 0)
+            index = packet.stream.index
+            self._ends[index] = max(end, self._ends.get(index, end))
+
+    def _decoded(self, packet: "av.Packet") -> "Sequence[av.VideoFrame]":
+        if self.slots is not None:
+            self.slots.add(packet)
         try:
-            return packet.decode()
+            return self.decoder.decode(packet)
         except load_av().error.InvalidDataError:
             self.damaged += 1
+            if self.slots is not None:
+                self.slots.drop()
             return []
 
-    def _time(self, item: "av.Packet | av.VideoFrame") -> Fraction:
+    def _time(self, image: "av.VideoFrame") -> Fraction:
         """Seconds in the file; a frame without a time stamp follows the last one."""
-        picture = isinstance(item, load_av().VideoFrame)
-        if picture and self.expected is not None and (self.counted or item.pts is None):
-            return self.expected
-        pts = item.dts if item.pts is None else item.pts
-        return self.zero if pts is None or not item.time_base else pts * item.time_base
+        if self.slots is not None and (slot := self.slots.take()) is not None:
+            return slot
+        if image.pts is None and image.dts is None and self._held is not None:
+            return self._held[1] + self._duration(self._held[0])
+        return _seconds(image)
 
-    def _given(self, item: "av.Packet | av.VideoFrame", time: Fraction) -> "Frame | av.Packet":
-        import av
+    def _given(
+        self, item: "av.Packet | av.VideoFrame", time: Fraction
+    ) -> Iterator["Frame | av.Packet"]:
+        if isinstance(item, load_av().VideoFrame):
+            # What packets say of durations belongs to other frames where these are reordered.
+            if self._held is not None:
+                before = self._held
+                yield self._picture(*before, time - before[1])
+            self._held = item, time
+        else:
+            yield self.moved(cast("av.Packet", item))
 
-        return self._picture(item, time) if isinstance(item, av.VideoFrame) else self._moved(item)
-
-    def _moved(self, packet: "av.Packet") -> "av.Packet":
+    def moved(self, packet: "av.Packet") -> "av.Packet":
+        """A packet of sound or subtitles in the times of the result."""
         if packet.time_base and packet.dts is not None:
             shift = round(self.zero / packet.time_base)
             packet.dts -= shift
             packet.pts = packet.dts if packet.pts is None else packet.pts - shift
+        self.stamps.rise(packet)
         return packet
 
-    def _picture(self, image: "av.VideoFrame", time: Fraction) -> Frame:
+    def _picture(self, image: "av.VideoFrame", time: Fraction, duration: Fraction) -> Frame:
         facts = self.facts
-        turned = image.rotation % 180 != 0
-        size = (image.width, image.height) if turned else (image.height, image.width)
+        size = _size(image, facts.crop)
         if size != (facts.height, facts.width):
             raise VideoError(
                 f"the size of the video changes from {facts.width} x {facts.height} to "
                 f"{size[1]} x {size[0]} px on its way; convert it to one size first"
             )
+        return Frame(partial(_pixels, facts, image), time - self.zero, duration)
+
+    def _duration(self, image: "av.VideoFrame") -> Fraction:
         ticks = getattr(image, "duration", 0)  # later than PyAV 14.2, which ComfyUI 0.3.64 accepts
-        duration = ticks * image.time_base if ticks and image.time_base else 1 / facts.rate
-        self.expected = time + duration
-        return Frame(partial(facts.colour.to_rgb, image), time - self.zero, duration)
+        return ticks * image.time_base if ticks and image.time_base else 1 / self.facts.rate
+
+    def _last_duration(self) -> Fraction:
+        """Until the end that the file names, where that is near."""
+        assert self._held is not None
+        image, time = self._held
+        own, end = self._duration(image), _end(self.video)
+        left = own if end is None else end - time
+        return left if 0 < left <= max(10 * own, Fraction(1)) else own
+
+
+def _pixels(facts: Facts, image: "av.VideoFrame") -> Tensor:
+    """As they are shown: without what is cropped, upright."""
+    crop, pixels = facts.crop, facts.colour.to_rgb(image)
+    if any(crop):
+        pixels = pixels[
+            ..., crop.top : image.height - crop.bottom, crop.left : image.width - crop.right
+        ]
+    return Orientation.of(image).apply(pixels)
+
+
+def _size(image: "av.VideoFrame", crop: Crop) -> tuple[int, int]:
+    """(height, width) as it is shown."""
+    height = image.height - crop.top - crop.bottom
+    width = image.width - crop.left - crop.right
+    return (width, height) if Orientation.of(image).transposed else (height, width)
+
+
+def _seconds(item: "av.Packet | av.VideoFrame") -> Fraction:
+    stamp = item.dts if item.pts is None else item.pts
+    return Fraction(0) if stamp is None or not item.time_base else stamp * item.time_base
+
+
+def _end(stream: "av.VideoStream") -> Fraction | None:
+    """Seconds when the pictures end, as the header says it; None where it says nothing of them."""
+    name = stream.container.format.name
+    if name in _EXACT and stream.duration is not None and stream.time_base:
+        return ((stream.start_time or 0) + stream.duration) * stream.time_base
+    said = stream.metadata.get("DURATION", "").split(":")
+    if name == "matroska,webm" and len(said) == 3:
+        with suppress(ValueError):
+            hours, minutes, seconds = map(Fraction, said)
+            return hours * 3600 + minutes * 60 + seconds
+    return None
+
+
+def _unsaid(frame: "av.VideoFrame", header: Header) -> Iterator[str]:
+    """What is known of the pictures and cannot be written."""
+    if header.spherical:
+        yield "the 360-degree projection"
+    for name, words in _LOST.items():
+        if side_data(frame, name):
+            yield words
+
+
+def _decoder(stream: "av.VideoStream") -> "av.VideoCodecContext":
+    """The stream's own, or one that gives opacity where there is some."""
+    av, context = load_av(), stream.codec_context
+    said = {key.lower(): value for key, value in stream.metadata.items()}
+    name = _ALPHA_DECODERS.get(context.name)
+    if name is not None and said.get("alpha_mode") == "1":
+        with suppress(av.codec.codec.UnknownCodecError):
+            context = cast("av.VideoCodecContext", av.CodecContext.create(name, "r"))
+    context.thread_type = "AUTO"
+    return context
 
 
 def _pictures(container: "InputContainer") -> "av.VideoStream":
@@ -228,9 +379,10 @@ def _pictures(container: "InputContainer") -> "av.VideoStream":
 
 def _first_frame(container: "InputContainer", stream: "av.VideoStream") -> "av.VideoFrame":
     """The first that can be decoded."""
+    decoder = _decoder(stream)
     with explained(_READING):
         for packet in container.demux(stream):
             with suppress(load_av().error.InvalidDataError):  # reading says how many are damaged
-                if frames := packet.decode():
+                if frames := decoder.decode(packet):
                     return cast("av.VideoFrame", frames[0])
     raise VideoError(f"{_READING}: it has no frames")

@@ -3,9 +3,10 @@
 import os
 from collections.abc import Iterable, Set
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING, Protocol, cast
 
-from .containers import Container
+from .containers import CONTAINERS, Container
 from .pyav import load_av
 
 if TYPE_CHECKING:
@@ -86,14 +87,22 @@ def remarks(sources: "Iterable[Stream]", container: Container, suffix: str) -> l
         name = source.codec_context.name
         what = f"{'sound' if source.type == 'audio' else 'subtitles'} ({name})"
         if found is None:
-            lines.append(f"{suffix} cannot hold the {what}: left out; name the result .mkv to keep")
+            lines.append(f"{suffix} cannot hold the {what}: left out{_remedy(source, 'it')}")
         elif found != COPIED:
             kind = {"flac": "FLAC, the same samples", "libopus": "Opus"}.get(found, found.upper())
-            lines.append(
-                f"{suffix} cannot hold the {what}: it becomes {kind}; name the result .mkv to keep "
-                "it as it is"
-            )
+            remedy = _remedy(source, "it as it is")
+            lines.append(f"{suffix} cannot hold the {what}: it becomes {kind}{remedy}")
     return lines
+
+
+def _remedy(source: "Stream", what: str) -> str:
+    """Which names of the result would keep a stream."""
+    fits = [
+        suffix
+        for suffix, container in CONTAINERS.items()
+        if not container.is_animation and fate(source, container, _supported(container)) == COPIED
+    ]
+    return f"; name the result {' or '.join(fits)} to keep {what}" if fits else ""
 
 
 def named(source: "Stream") -> str:
@@ -109,9 +118,12 @@ def named(source: "Stream") -> str:
 
 
 def _supported(container: Container) -> Set[str]:
-    if container.is_animation:
-        return frozenset()
-    with load_av().open(os.devnull, "w", format=container.format) as output:
+    return frozenset() if container.is_animation else _supported_by(container.format)
+
+
+@cache
+def _supported_by(form: str) -> Set[str]:
+    with load_av().open(os.devnull, "w", format=form) as output:
         return output.supported_codecs
 
 

@@ -1,6 +1,6 @@
 """Video -> larger video: IDRs of all frames first, then the frames, in the memory of a few."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +20,8 @@ from ..upscaling.tiled import TileKeywords
 from .containers import MP4
 from .encoding import VideoEncoder, choose
 from .film import Film, Frame
-from .looking import frames_of, look_at, looks_first, settled
+from .first_pass import collected, combined, estimate_frame, frames_of, needs_first_pass
 from .options import VideoOptions
-from .vectors import Vectors
 from .writing import VideoWriter
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ FrameFn = Callable[[Tensor], None]
 
 
 @dataclass(frozen=True)
-class Upscaler:
+class FrameUpscaler:
     """Makes the frames of a result, one by one."""
 
     model: Student
@@ -65,7 +64,7 @@ class Upscaler:
             (H, W, 3), with opacity (H, W, 4).
         """
         if self.idr is None:
-            own = look_at(self.model, frame, self.keywords)
+            own = estimate_frame(self.model, frame, self.keywords)
         else:
             own = self.idr[min(index, len(self.idr) - 1)]
         lq, alpha = frame.lq, frame.alpha
@@ -103,12 +102,12 @@ def upscale_video(
 
     Args:
         model: On the device to run on.
-        film: Read twice, unless `idr` is given or the look is per frame.
+        film: Read twice, unless `idr` is given or each frame has its own.
         path: Written whole or not at all.
-        size: Of the result; the model's factor when left out. Both sides become even numbers.
-        idr: One for all frames, in place of what `options.look` would find.
+        size: Of the result; the model's factor when left out. See `video_size`.
+        idr: One for all frames, in place of what `options.mode` would find.
         strength: See `kdsr.meaning.strength`.
-        options: How to look and encode.
+        options: How to estimate and encode.
         progress: Called with (steps done, steps in all) over both passes.
         shown: Gets each finished frame.
         **keywords: Of `upscale`.
@@ -119,23 +118,26 @@ def upscale_video(
         Cancelled: If `cancelled` said so.
     """
     options = options or VideoOptions()
-    two_passes = looks_first(idr, options)
+    two_passes = needs_first_pass(idr, options)
     facts = film.facts()
-    target = even(size or OutputSize(factor=model.config.scale), facts.height, facts.width)
+    target = video_size(size or OutputSize(factor=model.config.scale), facts.height, facts.width)
     clock, encoding = choose(MP4, facts, target, options.codec, options.crf)
     assert encoding is not None
     steps = _Steps(progress, facts.frames, passes=2 if two_passes else 1)
+
+    def estimated(frames: Iterable[Frame]) -> Iterator[IDR]:
+        for frame in frames:
+            yield estimate_frame(model, frame, keywords, steps.within)
+            steps.next()
+
     if two_passes:
-        found = Vectors()
         with film.open() as reading:
-            for frame in frames_of(reading):
-                found.append(look_at(model, frame, keywords, steps.within))
-                steps.next()
-        if not found:
+            found = collected(estimated(frames_of(reading)))
+        if found is None:
             raise VideoError(NO_FRAMES)
         steps.count(len(found))
-        idr = settled(found.joined(), options)
-    upscaled = Upscaler(model, target, idr, strength, facts.colour.deep, keywords=keywords)
+        idr = combined(found, options)
+    upscaled = FrameUpscaler(model, target, idr, strength, facts.colour.deep, keywords=keywords)
     encoder, count = VideoEncoder(encoding), 0
     with (
         writing(Path(path)) as temporary,
@@ -157,9 +159,14 @@ def upscale_video(
         writer.write(encoder.finish())
 
 
-def even(size: OutputSize, height: int, width: int) -> tuple[int, int]:
-    """(height, width) of the result: the wish, in the even numbers that 4:2:0 video needs."""
+def video_size(size: OutputSize, height: int, width: int) -> tuple[int, int]:
+    """(height, width) of the result: the wish, in the even numbers that 4:2:0 video needs.
+
+    The size that the source has is kept, be it odd: then nothing is resized.
+    """
     rows, columns = size.resolve(height, width)
+    if (rows, columns) == (height, width):
+        return rows, columns
     return max(2, 2 * round(rows / 2)), max(2, 2 * round(columns / 2))
 
 

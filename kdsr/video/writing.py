@@ -1,5 +1,6 @@
 """Coded pictures and the packets of other streams -> a file."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .containers import Container
 from .encoding import Coded, Encoding
-from .pyav import WRITING, explained, load_av
+from .pyav import WRITING, add_opacity, explained, load_av
 from .tracks import track
 
 if TYPE_CHECKING:
@@ -42,9 +43,14 @@ class VideoWriter:
                 str(path), "w", format=container.format, options=container.options
             )
             self.output.metadata.update(encoding.facts.metadata)
+            self.refused: Counter[Stream] = Counter()
+            """Packets of other streams that the container would not take."""
             # An encoder that codes nothing: its header is that of the packets, as its settings are.
             self.video = self.output.add_stream(encoding.codec.encoder, rate=encoding.facts.rate)
             encoding.configure(self.video.codec_context)
+            self.video.metadata.update(encoding.facts.track)
+            if encoding.transparent and container.milliseconds:
+                self.video.metadata["alpha_mode"] = "1"  # Matroska's word for opacity
             if encoding.name == "hevc" and container.format in ("mp4", "mov"):
                 self.video.codec_context.codec_tag = "hvc1"  # Apple plays no other
             self.tracks = {stream: track(self.output, stream, container) for stream in sound}
@@ -62,13 +68,21 @@ class VideoWriter:
             packet.duration, packet.time_base = picture.duration, self.encoding.tick
             packet.is_keyframe = picture.key
             packet.stream = self.video
+            if picture.opacity:
+                add_opacity(packet, picture.opacity)
             with explained(WRITING):
                 self.output.mux(packet)
 
     def copy(self, packet: "av.Packet") -> None:
-        """Appends a packet of another stream."""
-        with explained(WRITING):
-            self._mux_other(packet.stream, packet)
+        """Appends a packet of another stream; one that is damaged is left out, and counted."""
+        source = packet.stream
+        try:
+            self._mux_other(source, packet)
+        except (load_av().error.InvalidDataError, load_av().error.ArgumentError):
+            self.refused[source] += 1
+        except load_av().FFmpegError:
+            with explained(WRITING):
+                raise
 
     def finish(self) -> None:
         """Writes what is held back, and the index."""

@@ -29,7 +29,7 @@ def upscaled_apart(model: str, clip: Path, out: Path, look: str) -> float:
 
 
 def _upscaled(model: str, clip: Path, out: Path, look: str) -> float:
-    network, options = kdsr.load(model), VideoOptions(look=look)
+    network, options = kdsr.load(model), VideoOptions(mode=look)
     return resident_peak(lambda: upscale_video(network, VideoFile(str(clip)), out, options=options))
 
 

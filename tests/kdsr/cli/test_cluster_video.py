@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 import kdsr.cli.cluster
-import kdsr.video.reels as reels
+import kdsr.video.segments as segments
 from kdsr.cli import cluster_video, main
 from kdsr.files.weights import save_checkpoint
-from kdsr.video.store import Store
+from kdsr.video.segments import Segments
 from tests.conftest import make_tiny
 from tests.support.clips import write_clip
 from tests.support.crew_here import Here, crew_here
@@ -31,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """m.safetensors and in/ with a clip; two workers in this process, short segments."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(kdsr.cli.cluster, "crew", crew_here)
-    monkeypatch.setattr(reels, "SEGMENT", SEGMENT)
+    monkeypatch.setattr(segments, "SEGMENT", SEGMENT)
     save_checkpoint(make_tiny(), tmp_path / "m.safetensors")
     (tmp_path / "in").mkdir()
     write_clip(tmp_path / "in" / "clip.mp4", FRAMES, 32, 24)
@@ -106,7 +106,7 @@ def test_a_film_that_another_run_is_at_fails_and_the_others_do_not(
 ) -> None:
     write_clip(folder / "in" / "b.mp4", 2, 32, 24)
     (folder / "out").mkdir()
-    with Store(folder / "out" / "clip-kdsr.mp4", {"by": "another"}).claimed():
+    with Segments(folder / "out" / "clip-kdsr.mp4", {"by": "another"}).claimed():
         assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "auto"]) == 2
     assert list(contents(folder / "out")) == ["b-kdsr.mp4"]
     failed, summary = capsys.readouterr().err.splitlines()[-2:]
@@ -144,7 +144,7 @@ def test_stopped_at_several_pieces_it_goes_on_from_what_is_done(
 def test_a_worker_with_other_versions_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Store, "resumed", False)
+    monkeypatch.setattr(Segments, "resumed", False)
     assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "auto"]) == 2
     assert "install the same versions of kdsr, PyTorch and PyAV" in capsys.readouterr().err
     assert not (folder / "out" / "clip-kdsr.mp4").exists()

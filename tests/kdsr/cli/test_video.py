@@ -225,12 +225,30 @@ def test_one_idr_for_all_frames_and_each_mode_give_results_of_their_own(kdsr) ->
     assert len(set(made.values())) == len(made)
 
 
-def test_odd_sizes_become_even(kdsr) -> None:
-    write_film(Path("in.mkv"), [[np.full((15, 21), 90, np.uint8)] * 3] * 2,
-               encoder="libx264", pixels="yuv444p")  # fmt: skip
-    assert kdsr("in.mkv", "-o", "out.mp4", "--size", "1x") == 0
-    after = first_frame("out.mp4")
-    assert (after.width, after.height) == (20, 16)
+@pytest.mark.parametrize(("suffix", "bits"), [("mp4", 8), ("webm", 8), ("mkv", 10)])
+def test_an_odd_size_is_kept_at_1x_and_nothing_is_resampled(
+    kdsr, capsys, suffix: str, bits: int
+) -> None:
+    column = np.arange(65) % 2 * (160 << bits - 8) + (40 << bits - 8)
+    luma = np.tile(column, (47, 1)).astype(np.uint16 if bits > 8 else np.uint8)
+    flat = np.full_like(luma, 128 << bits - 8)
+    encoder, pixels = ("libx265", "yuv444p10le") if bits > 8 else ("libx264", "yuv444p")
+    write_film(Path("in.mkv"), [[luma, flat, flat]] * 2, encoder=encoder, pixels=pixels)
+    assert (
+        kdsr("in.mkv", "-o", f"out.{suffix}", "--size", "1x", "--crf", "1", model="identity") == 0
+    )
+    after = first_frame(f"out.{suffix}")
+    assert (after.width, after.height) == (65, 47)
+    grey = after.to_ndarray(format="gray").astype(int)
+    assert np.abs(np.diff(grey, axis=1)).min() > 140  # stripes of one pixel
+    assert "an odd number of pixels" in capsys.readouterr().err
+
+
+def test_other_odd_sizes_become_even(kdsr) -> None:
+    write_film(Path("in.mkv"), noise(2))
+    assert kdsr("in.mkv", "-o", "out.mp4", "--size", "1.5x") == 0
+    assert kdsr("in.mkv", "-o", "width.mp4", "--size", "25x") == 0
+    assert [first_frame(name).width for name in ("out.mp4", "width.mp4")] == [36, 24]
 
 
 def test_a_folder_holds_videos_and_images(kdsr, capsys) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from kdsr.cli import main
 from kdsr.files.weights import save_checkpoint
-from kdsr.video.reels import SEGMENT
+from kdsr.video.segments import SEGMENT
 from tests.conftest import make_tiny
 from tests.support.clips import write_clip
 
@@ -150,7 +150,7 @@ def test_workers_share_a_film_one_is_killed_and_the_driver_too_and_the_result_is
     parts = tmp_path / "shared.mp4.kdsr-parts"
 
     def coded() -> int:
-        return len(list(parts.glob("*.frames")))
+        return len(list(parts.glob("*.segment")))
 
     on_cluster = [*command, "shared.mp4", "--cluster", cluster.address]
     with kdsr(tmp_path, *on_cluster) as run:

@@ -57,7 +57,7 @@ def test_pictures_are_those_of_the_batch(
     shown = []
     upscale_video(
         bundled, VideoFile(str(clip)), tmp_path / "out.mp4",
-        options=VideoOptions(look=look), shown=lambda rgb: shown.append(rgb.clone()), dtype="fp32",
+        options=VideoOptions(mode=look), shown=lambda rgb: shown.append(rgb.clone()), dtype="fp32",
     )  # fmt: skip
     result = torch.stack(shown).numpy().astype(float)
     assert np.abs(result - expected).max() < 0.6  # rounded to 8 bits, once
@@ -112,7 +112,7 @@ def test_stopping_in_the_second_pass_leaves_no_file(
     film = VideoFile(str(clip))
     with pytest.raises(Cancelled):
         upscale_video(
-            tiny, film, tmp_path / "out.mp4", options=VideoOptions(look=PER_FRAME),
+            tiny, film, tmp_path / "out.mp4", options=VideoOptions(mode=PER_FRAME),
             shown=shown.append, cancelled=lambda: len(shown) >= frame,
         )  # fmt: skip
     assert len(shown) == frame
@@ -135,8 +135,8 @@ def test_several_idrs_are_refused(tiny: KDSR, clip: Path, tmp_path: Path) -> Non
 
 def test_all_options_out_of_range_are_named_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
-        VideoOptions(look="calm", smoothing=1.0, scene_cut=-1, crf=64)
-    for word in ("look", "smoothing", "scene cut", "crf"):
+        VideoOptions(mode="calm", smoothing=1.0, scene_cut=-1, crf=64)
+    for word in ("mode", "smoothing", "scene cut", "crf"):
         assert f"the {word} must be" in str(caught.value)
 
 

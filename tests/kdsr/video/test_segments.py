@@ -9,28 +9,28 @@ import pytest
 
 from kdsr.errors import VideoError
 from kdsr.video.encoding import Coded
-from kdsr.video.store import SUFFIX, Store
+from kdsr.video.segments import SUFFIX, Segments
 from tests.support.places import ROOT
 
 CODED = [Coded(0, 5, True, b"abc"), Coded(5, 7, False, b""), Coded(12, 1, False, b"x" * 999)]
 
 
 def test_what_is_kept_is_found_by_the_next_with_the_same_wish(tmp_path: Path) -> None:
-    first = Store(tmp_path / "a.mp4", {"crf": 1})
+    first = Segments(tmp_path / "a.mp4", {"crf": 1})
     assert not first.resumed
     with first.claimed():
         first.keep(0, iter(CODED))
         first.keep(1, iter(CODED[:1]))
-    second = Store(tmp_path / "a.mp4", {"crf": 1})
+    second = Segments(tmp_path / "a.mp4", {"crf": 1})
     assert second.resumed
     with second.claimed():
-        assert list(second.all_frames()) == CODED + CODED[:1]
+        assert list(second.frames()) == CODED + CODED[:1]
         second.remove()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_another_wish_starts_anew(tmp_path: Path) -> None:
-    one, other = (Store(tmp_path / "a.mp4", {"crf": crf}) for crf in (1, 2))
+    one, other = (Segments(tmp_path / "a.mp4", {"crf": crf}) for crf in (1, 2))
     with one.claimed():
         one.keep(0, iter(CODED))
     assert not other.resumed
@@ -39,7 +39,7 @@ def test_another_wish_starts_anew(tmp_path: Path) -> None:
 
 
 def test_a_segment_that_is_not_finished_is_not_there(tmp_path: Path) -> None:
-    store = Store(tmp_path / "a.mp4", {})
+    store = Segments(tmp_path / "a.mp4", {})
 
     def broken():
         yield CODED[0]
@@ -51,31 +51,31 @@ def test_a_segment_that_is_not_finished_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_damaged_segment_is_named(tmp_path: Path) -> None:
-    store = Store(tmp_path / "a.mp4", {})
+    store = Segments(tmp_path / "a.mp4", {})
     with store.claimed():
         store.keep(0, iter(CODED))
-    path = tmp_path / f"a.mp4{SUFFIX}" / "00000.frames"
+    path = tmp_path / f"a.mp4{SUFFIX}" / "00000.segment"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(VideoError, match=r"00000\.frames is damaged; remove it"):
-        list(store.all_frames())
+    with pytest.raises(VideoError, match=r"00000\.segment is damaged; remove it"):
+        list(store.frames())
 
 
 def test_a_second_run_into_the_same_result_is_refused_and_disturbs_nothing(tmp_path: Path) -> None:
-    first, second = (Store(tmp_path / "a.mp4", {"crf": crf}) for crf in (1, 2))
+    first, second = (Segments(tmp_path / "a.mp4", {"crf": crf}) for crf in (1, 2))
     with first.claimed():
         first.keep(0, iter(CODED))
         with pytest.raises(VideoError, match="another run writes"), second.claimed():
             pytest.fail("it was let in")
-        assert list(first.all_frames()) == CODED
+        assert list(first.frames()) == CODED
     with second.claimed():
         assert not second.has(0)
 
 
 def test_who_was_killed_holds_nothing(tmp_path: Path) -> None:
-    store = Store(tmp_path / "a.mp4", {"crf": 1})
+    store = Segments(tmp_path / "a.mp4", {"crf": 1})
     code = (
-        "import os, sys; from pathlib import Path; from kdsr.video.store import Store\n"
-        "with Store(Path(sys.argv[1]), {'crf': 1}).claimed():\n    os._exit(3)"
+        "import os, sys; from pathlib import Path; from kdsr.video.segments import Segments\n"
+        "with Segments(Path(sys.argv[1]), {'crf': 1}).claimed():\n    os._exit(3)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     killed = subprocess.run(
@@ -92,5 +92,5 @@ def test_who_was_killed_holds_nothing(tmp_path: Path) -> None:
 def test_what_is_not_its_own_is_in_the_way_and_stays(tmp_path: Path, make) -> None:
     make(tmp_path / f"a.mp4{SUFFIX}")
     with pytest.raises(VideoError, match="is in the way"):
-        Store(tmp_path / "a.mp4", {})
+        Segments(tmp_path / "a.mp4", {})
     assert len(list(tmp_path.iterdir())) == 1

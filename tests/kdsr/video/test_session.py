@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-import kdsr.video.reels as reels
-import kdsr.video.resuming as resuming
+import kdsr.video.segments as segments
+import kdsr.video.session as session
 from kdsr import KDSR
 from kdsr.upscaling.sizes import OutputSize
 from kdsr.video.options import PER_FRAME, VideoOptions
-from kdsr.video.resuming import Job, VideoRun, film_of
+from kdsr.video.session import VideoJob, VideoSession, film_of
 from tests.support.clips import write_clip
 from tests.support.films import packets_of
 from tests.support.places import ROOT
@@ -30,7 +30,7 @@ class Stopped(BaseException):
 
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reels, "SEGMENT", SEGMENT)
+    monkeypatch.setattr(segments, "SEGMENT", SEGMENT)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def run(model: KDSR, source: Path, target: Path, stop: int | None = None, **wish
             raise Stopped
 
     film = film_of(source)
-    VideoRun(Job(model, source, target, **wish), film, film.facts()).run(tell)
+    VideoSession(VideoJob(model, source, target, **wish), film, film.facts()).run(tell)
     return told
 
 
@@ -79,12 +79,12 @@ def test_only_the_segments_that_are_not_done_are_done(
     tiny: KDSR, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked, upscaled = [], []
-    look, upscale = resuming.look_at, resuming.Upscaler.__call__
+    look, upscale = session.estimate_frame, session.FrameUpscaler.__call__
     monkeypatch.setattr(
-        resuming, "look_at", lambda *args: (looked.append(args[1].time), look(*args))[1]
+        session, "estimate_frame", lambda *args: (looked.append(args[1].time), look(*args))[1]
     )
     monkeypatch.setattr(
-        resuming.Upscaler, "__call__",
+        session.FrameUpscaler, "__call__",
         lambda self, frame, index: (upscaled.append(index), upscale(self, frame, index))[1],
     )  # fmt: skip
     with pytest.raises(Stopped):
@@ -113,7 +113,7 @@ def test_a_changed_wish_starts_anew(
     with pytest.raises(Stopped):
         run(tiny, clip, tmp_path / "out.mp4", stop=FRAMES + 7)
     told = run(tiny, clip, tmp_path / "out.mp4", **change)
-    assert told[0] == "looking 1"
+    assert told[0] == "estimating 1"
     run(tiny, clip, tmp_path / "whole.mp4", **change)
     assert everything(tmp_path / "out.mp4") == everything(tmp_path / "whole.mp4")
 
@@ -125,14 +125,14 @@ def test_a_changed_source_starts_anew(tiny: KDSR, clip: Path, tmp_path: Path) ->
         run(tiny, source, tmp_path / "out.mp4", stop=FRAMES + 7)
     write_clip(source, FRAMES - 1, 32, 24)
     told = run(tiny, source, tmp_path / "out.mp4")
-    assert told[0] == "looking 1"
+    assert told[0] == "estimating 1"
     assert len(packets_of(tmp_path / "out.mp4", "video")) == FRAMES - 1
 
 
 def test_stopped_while_the_segments_are_joined_nothing_is_decoded_again(
     tiny: KDSR, clip: Path, tmp_path: Path
 ) -> None:
-    wish: dict[str, Any] = {"options": VideoOptions(look=PER_FRAME)}
+    wish: dict[str, Any] = {"options": VideoOptions(mode=PER_FRAME)}
     with pytest.raises(Stopped):
         run(tiny, clip, tmp_path / "out.mp4", stop=FRAMES + 4, **wish)
     told = run(tiny, clip, tmp_path / "out.mp4", **wish)
@@ -141,8 +141,8 @@ def test_stopped_while_the_segments_are_joined_nothing_is_decoded_again(
 
 KILLED = """
 import os, sys
-import kdsr.__main__ as command, kdsr.cli.video as video, kdsr.video.reels as reels
-reels.SEGMENT = 3
+import kdsr.__main__ as command, kdsr.cli.video as video, kdsr.video.segments as segments
+segments.SEGMENT = 3
 number, left, tell = int(sys.argv.pop(1)), int(sys.argv.pop(1)), video._Bars.tell
 def count(self, *told):
     global left
@@ -181,7 +181,7 @@ def test_signals_leave_segments_that_the_next_run_goes_on_from(clip: Path, tmp_p
         assert "Traceback" not in stopped.stderr
         assert list(tmp_path.iterdir()) == [parts]
         assert not list(parts.glob("*.part"))
-    assert sorted(path.name for path in parts.glob("*.frames")) == ["00000.frames"]
+    assert sorted(path.name for path in parts.glob("*.segment")) == ["00000.segment"]
     assert "going on from what is in out.mp4.kdsr-parts" in stopped.stderr
 
 

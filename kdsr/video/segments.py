@@ -1,0 +1,196 @@
+"""The segments of a film that are done, as files: a killed run goes on from them."""
+
+import json
+import struct
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from ..atomic import sweep, writing
+from ..errors import IDRError, VideoError
+from ..idr import IDR
+from .encoding import Coded
+
+SEGMENT = 60
+"""Frames: what a killed run loses at most, and how far apart the places are that players find."""
+SUFFIX = ".kdsr-parts"
+"""Of the folder's name, after the result's."""
+_JOB = "job.json"
+_COMPLETE = "complete"
+_LOCK = "lock"
+_KEPT = (_JOB, _COMPLETE, "*.safetensors", "*.segment")
+_HEAD = struct.Struct("<qq?qq")  # shown, duration, key, bytes of the picture and of its opacity
+
+
+class Segments:
+    """The folder of one result. Each file in it is whole or not there.
+
+    Args:
+        target: The result.
+        job: All that decides what the result is, as JSON.
+
+    Raises:
+        VideoError: If there is something else of that name.
+    """
+
+    def __init__(self, target: Path, job: dict[str, object]) -> None:
+        self.target = target
+        self.folder = folder_of(target)
+        self.job = json.dumps(job, indent=1, sort_keys=True)
+        if self.folder.exists() and not self._is_ours():
+            raise VideoError(f"{self.folder} is in the way; move it elsewhere")
+
+    @property
+    def resumed(self) -> bool:
+        """Whether there is something of a run that wanted the same."""
+        try:
+            return (self.folder / _JOB).read_text(encoding="utf-8") == self.job
+        except (OSError, UnicodeDecodeError):
+            return False
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Keeps other runs out during the block; what there is of one that wanted other is removed.
+
+        Raises:
+            VideoError: If another run is at work there.
+        """
+        made = [folder for folder in self.folder.parents if not folder.exists()]
+        try:
+            with _locked(self.folder / _LOCK, self.target):
+                if not self.resumed:
+                    self.remove()
+                    with writing(self.folder / _JOB) as part:
+                        part.write_text(self.job, encoding="utf-8")
+                try:
+                    yield
+                finally:
+                    if not any(next(self.folder.glob(pattern), None) for pattern in _KEPT[1:]):
+                        self.remove()
+        finally:
+            with suppress(OSError):  # not where something is kept
+                for folder in (self.folder, *made):
+                    folder.rmdir()
+
+    def idr(self, number: int | None) -> IDR | None:
+        """The IDRs of a segment's frames, or with None of all frames; None if it is not done."""
+        path = self._idr(number)
+        try:
+            return IDR.load(path) if path.exists() else None
+        except IDRError:  # damaged: it is made anew
+            return None
+
+    def keep_idr(self, number: int | None, idr: IDR) -> None:
+        """Keeps that."""
+        idr.save(self._idr(number))
+
+    @property
+    def complete(self) -> bool:
+        """Whether all segments are upscaled."""
+        return (self.folder / _COMPLETE).exists()
+
+    @property
+    def damaged(self) -> int:
+        """Packets of the source that could not be decoded; once all is upscaled."""
+        return int((self.folder / _COMPLETE).read_text(encoding="ascii") or 0)
+
+    def keep_complete(self, damaged: int) -> None:
+        """Keeps both."""
+        with writing(self.folder / _COMPLETE) as part:
+            part.write_text(f"{damaged}", encoding="ascii")
+
+    def has(self, number: int) -> bool:
+        """Whether a segment is upscaled."""
+        return self._segment(number).exists()
+
+    def keep(self, number: int, coded: Iterable[Coded]) -> None:
+        """Keeps an upscaled segment, while it is made."""
+        with writing(self._segment(number)) as part, part.open("wb") as file:
+            for one in coded:
+                file.write(_HEAD.pack(*one[:3], len(one.data), len(one.opacity)))
+                file.write(one.data + one.opacity)
+
+    def frames(self) -> Iterator[Coded]:
+        """The upscaled frames of all segments, one by one.
+
+        Raises:
+            VideoError: If a segment is damaged.
+        """
+        number = 0
+        while self.has(number):
+            yield from _read(self._segment(number))
+            number += 1
+
+    def remove(self) -> None:
+        """Removes what is kept."""
+        sweep(self.folder)
+        for pattern in _KEPT:
+            for path in self.folder.glob(pattern):
+                path.unlink()
+
+    def _idr(self, number: int | None) -> Path:
+        return self.folder / f"{'all' if number is None else f'{number:05}'}.safetensors"
+
+    def _segment(self, number: int) -> Path:
+        return self.folder / f"{number:05}.segment"
+
+    def _is_ours(self) -> bool:
+        """Nothing but what this class writes: an empty folder is left by a run that was stopped."""
+        if not self.folder.is_dir():
+            return False
+        patterns = (*_KEPT, _LOCK, "*.part")
+        return all(any(path.match(one) for one in patterns) for path in self.folder.iterdir())
+
+
+def folder_of(target: Path) -> Path:
+    """Where the segments of a result are kept."""
+    return target.with_name(target.name + SUFFIX)
+
+
+def tidy(target: Path) -> None:
+    """Removes what a run left that was killed after its result was there, before it cleaned up."""
+    folder, done = folder_of(target), folder_of(target) / _COMPLETE
+    if done.exists() and target.exists() and target.stat().st_mtime_ns >= done.stat().st_mtime_ns:
+        with suppress(VideoError):
+            finished = Segments(target, {})
+            with _locked(folder / _LOCK, target):
+                finished.remove()
+        with suppress(OSError):
+            folder.rmdir()
+
+
+@contextmanager
+def _locked(path: Path, target: Path) -> Iterator[None]:
+    """Holds a file during the block, and removes it in the end.
+
+    The system lets go of it whatever ends the process. A file system that knows no locks is taken
+    at its word: then nothing is held.
+    """
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        try:
+            held.enter_context(FileLock(path, blocking=False))
+        except Timeout:
+            raise VideoError(f"another run writes {target}; wait for its end, or stop it") from None
+        except NotImplementedError:
+            pass
+        try:
+            yield
+        finally:
+            if sys.platform != "win32":  # where what is open cannot be removed
+                path.unlink(missing_ok=True)
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Iterator[Coded]:
+    with path.open("rb") as file:
+        while head := file.read(_HEAD.size):
+            *about, size, beside = _HEAD.unpack(head.ljust(_HEAD.size, b"\xff"))
+            data = file.read(max(0, size + beside))
+            if len(data) != size + beside:
+                raise VideoError(f"{path} is damaged; remove it and try again")
+            yield Coded(*about, data[:size], data[size:])
