@@ -70,7 +70,7 @@ def share_videos(
 
     def take(source: Path, target: Path) -> None:
         run = video_session(models, idr, source, target, arguments, workers.device)
-        remark(run)
+        remark(run, arguments)
         batch.append(run)
 
     for source, target in videos.items():

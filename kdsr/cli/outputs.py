@@ -54,11 +54,20 @@ def output_path(
         if not single:
             raise ConfigError(f"{output} is a file, but there are several inputs: name a folder")
         return output
-    if form is not None and f".{form}" in kind.suffixes:
+    if form is not None and f".{form}" in kind.suffixes and not _loses_sound(source, form, kind):
         ending = f".{form}"
     else:
         ending = source.suffix if source.suffix.lower() in kind.suffixes else kind.usual
     return (output or source.parent) / f"{source.stem}{suffix}{ending}"
+
+
+def _loses_sound(source: Path, form: str, kind: Kind) -> bool:
+    """Whether a format for pictures would make a silent animation of a film; named by `-o` it may.
+
+    A folder holds both, and `--format webp` is meant for what is a picture there.
+    """
+    suffixes = containers.ANIMATION_SUFFIXES
+    return kind is VIDEOS and f".{form}" in suffixes and source.suffix.lower() not in suffixes
 
 
 def check_targets(targets: dict[Path, Path], inputs: Iterable[str | Path | None]) -> None:

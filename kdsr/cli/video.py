@@ -10,6 +10,7 @@ from tqdm import tqdm
 from ..errors import KDSRError, printable
 from ..idr import IDR
 from ..upscaling.tiled import TileKeywords
+from ..video.containers import ANIMATION_SUFFIXES
 from ..video.segments import tidy
 from ..video.session import VideoJob, VideoSession, film_of
 from .failures import report
@@ -54,7 +55,7 @@ def _upscaled(
     """Upscales a video; returns the exit code."""
     with naming(source):
         session = video_session(models, idr, source, target, arguments)
-        remark(session)
+        remark(session, arguments)
         with remarking(GOES_ON), _Bars(source.name) as bars:
             frames = session.run(bars.tell, overwrite=arguments.overwrite)
     return told(session, frames)
@@ -83,8 +84,11 @@ def video_session(
     return VideoSession(job, film, facts)
 
 
-def remark(session: VideoSession) -> None:
+def remark(session: VideoSession, arguments: argparse.Namespace) -> None:
     """Says what does not stay what it was, and what is done already."""
+    suffix = f".{arguments.format}"
+    if suffix in ANIMATION_SUFFIXES and session.encoding is not None:
+        note(f"{session.job.source}: stays a film with its sound; for pictures use -o NAME{suffix}")
     for line in session.remarks():
         note(f"{session.job.source}: {line}")
     if session.segments.resumed:

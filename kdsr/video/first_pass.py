@@ -5,6 +5,7 @@ from itertools import islice
 
 from ..errors import IDRError
 from ..estimation.frames import smooth
+from ..estimation.visible import visible
 from ..estimation.whole import estimate
 from ..idr import IDR
 from ..network.models import Student
@@ -34,11 +35,10 @@ def estimate_frame(
     model: Student, frame: Frame, keywords: TileKeywords, progress: ProgressFn | None = None
 ) -> IDR:
     """The IDR of what can be seen of one frame; of the keywords those that do not concern tiles."""
-    alpha = frame.alpha
     return estimate(
         model,
         frame.lq,
-        mask=alpha if alpha is not None and alpha.any() else None,
+        mask=visible(frame.alpha),
         dtype=keywords.get("dtype", "auto"),
         cancelled=keywords.get("cancelled"),
         progress=progress,

@@ -13,7 +13,7 @@ from kdsr.video.options import VideoOptions
 from kdsr.video.reading import VideoFile
 from kdsr.video.upscaling import upscale_video
 from tests.support.clips import frames_of
-from train.measuring.metrics import luma
+from train.colour import luma_16_235
 from train.measuring.protocols import fixed
 
 
@@ -36,7 +36,7 @@ def _upscaled(model: str, clip: Path, out: Path, look: str) -> float:
 def pulsing(path: Path) -> float:
     """Standard deviation of the mean gradients of a file's frames, as a share of their mean."""
     pixels = torch.from_numpy(frames_of(path)[1]).movedim(-1, 1)
-    frames = torch.cat([luma(frame[None].float() / 255) for frame in pixels])
+    frames = torch.cat([luma_16_235(frame[None].float() / 255) for frame in pixels])
     gradients = [frames.diff(dim=axis).abs().mean((1, 2, 3)) for axis in (-1, -2)]
     sharpness = gradients[0] + gradients[1]
     return (sharpness.std() / sharpness.mean()).item()

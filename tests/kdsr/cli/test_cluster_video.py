@@ -49,8 +49,8 @@ def both(*options: str) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [[], ["--mode", "per-frame", "--format", "mov"], ["--format", "webp", "--strength", "1"]],
-    ids=["smoothed", "per frame", "animation"],
+    [[], ["--mode", "per-frame", "--format", "mov"], ["--format", "mkv", "--strength", "1"]],
+    ids=["smoothed", "per frame", "matroska"],
 )
 def test_the_result_is_that_of_the_plain_command_byte_by_byte(
     folder: Path, options: list[str], capsys: pytest.CaptureFixture[str]
