@@ -5,17 +5,21 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import stat
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-_HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"  # process numbers mean nothing elsewhere
-_PART = re.compile(r"\.kdsr-(?P<host>[0-9a-f]{8})-(?P<pid>\d{1,9})-[0-9a-f]{8}\.part")
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+_PART = re.compile(r"\.kdsr-[0-9a-f]{16}\.part")
 _DAY = 86_400  # seconds
+_SPECIAL = "it is a device, pipe or socket, which is never replaced; name a file"
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 _unfinished: dict[Path, list[Path]] = {}  # part -> folders made for it, the deepest first
@@ -28,7 +32,8 @@ def writing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
 
     On any error, an interrupt included, the temporary file is removed, with the folders that were
     made for it, and `path` is as it was. What a killed process left behind is removed by the next
-    process, when it first writes into that folder. Write with Python's own files: libraries that
+    process, on any machine, when it first writes into that folder: a lock that the file system
+    holds says which files are still being written. Write with Python's own files: libraries that
     write by themselves report a full disk in words of their own, or abort.
 
     Args:
@@ -37,24 +42,27 @@ def writing(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
 
     Raises:
         FileExistsError: If there is a file at `path` and `overwrite` is not set, even one that
-            another process made during the block.
+            another process made during the block; or anything that is no regular file, such as a
+            device: that is never replaced.
         OSError: If the disk refuses; `strerror` then names it and `filename` is `path`.
     """
     target = Path(os.path.realpath(path))
-    part = target.parent / f".kdsr-{_HOST}-{os.getpid()}-{secrets.token_hex(4)}.part"
+    part = target.parent / f".kdsr-{secrets.token_hex(8)}.part"
     made = [folder for folder in target.parents if not folder.exists()]
     _unfinished[part] = made
     try:
+        _check_regular(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.parent not in _swept:  # once: listing a folder of a million files takes a second
             _swept.add(target.parent)
             sweep(target.parent)
         # Nobody may read a private file's new content meanwhile; a new file follows the umask.
-        part.touch(0o600 if target.exists() else 0o666, exist_ok=False)
-        mode = (target if target.exists() else part).stat().st_mode
-        yield part
-        part.chmod(stat.S_IMODE(mode))
-        _publish(part, target, overwrite=overwrite)
+        with _locked(part, 0o600 if target.exists() else 0o666):
+            mode = (target if target.exists() else part).stat().st_mode
+            yield part
+            part.chmod(stat.S_IMODE(mode))
+            _check_regular(target)
+            _publish(part, target, overwrite=overwrite)
     except OSError as error:
         _remove(part, made)
         if error.filename not in (None, str(part), str(target), part):
@@ -74,7 +82,7 @@ def abandon() -> None:
 
 
 def sweep(folder: Path, *, below: bool = False) -> None:
-    """Removes the parts that processes of this machine left behind when they were killed.
+    """Removes the parts that processes left behind when they were killed, on whatever machine.
 
     `writing` does that, once in a process, for each folder it writes into.
 
@@ -84,9 +92,8 @@ def sweep(folder: Path, *, below: bool = False) -> None:
     """
     with suppress(OSError):
         for path in folder.rglob("*.part") if below else folder.glob("*.part"):
-            found = _PART.fullmatch(path.name)
-            if found and found["host"] == _HOST and _is_stale(path, int(found["pid"])):
-                path.unlink()
+            if _PART.fullmatch(path.name):
+                _remove_if_stale(path)
 
 
 def _publish(part: Path, target: Path, *, overwrite: bool) -> None:
@@ -116,22 +123,66 @@ def _remove(part: Path, made: list[Path]) -> None:
             folder.rmdir()
 
 
-def _is_stale(part: Path, pid: int) -> bool:
-    if os.name == "nt":  # signal 0 is not a question there, but Ctrl-C
-        return time.time() - part.stat().st_mtime > _DAY
+@contextmanager
+def _locked(part: Path, mode: int) -> Iterator[None]:
+    """Makes a file, and holds a lock on it that ends with the process, whatever ends that."""
+    while True:
+        with open(os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode), "rb") as file:  # noqa: PTH123
+            _lock(file)
+            if not _is_at(part, file):  # swept between the two: nothing was lost yet
+                continue
+            if fcntl is None:
+                file.close()  # Windows does not rename what is open
+            yield
+            return
+
+
+def _remove_if_stale(part: Path) -> None:
+    """Removes a part that nobody holds the lock on."""
+    if fcntl is None:
+        if time.time() - part.stat().st_mtime > _DAY:
+            part.unlink()
+        return
+    with part.open("rb") as file:
+        held = _lock(file)
+        if held is None and time.time() - part.stat().st_mtime <= _DAY:
+            return  # a file system without locks
+        if held is not False and _is_at(part, file):
+            part.unlink()
+
+
+def _lock(file: BinaryIO) -> bool | None:
+    """Whether the lock on a file could be had; None where there are none."""
+    if fcntl is None:
+        return None
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
-    return False
+    except OSError:
+        return None
+    return True
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except OSError:
+        return False
+
+
+def _check_regular(target: Path) -> None:
+    """Refuses what is there and no regular file: replacing a device breaks a machine."""
+    with suppress(FileNotFoundError):
+        mode = target.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise FileExistsError(errno.EEXIST, _SPECIAL, str(target))
 
 
 def _reason(error: OSError, target: Path) -> str:
     """What the system said and, if it is about the disk, which one that is."""
     if error.errno == errno.EEXIST:
-        return "it exists and is not replaced"
+        return _SPECIAL if error.strerror == _SPECIAL else "it exists and is not replaced"
     reason = error.strerror or str(error)
     if error.errno not in _DISK_ERRORS:
         return reason

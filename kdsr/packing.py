@@ -26,7 +26,8 @@ def write_safetensors(
     """
     # The widest first, so that each lies at a multiple of its own width; then by name.
     items = sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0]))
-    header: dict[str, object] = {"__metadata__": dict(metadata)}
+    # Sorted, too: what is read from such a file comes in another order every time.
+    header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}
     end = 0
     for name, tensor in items:
         start, end = end, end + tensor.numel() * tensor.element_size()

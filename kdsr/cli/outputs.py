@@ -125,6 +125,8 @@ def check_new(path: Path, *, overwrite: bool) -> None:
     """
     if path.is_dir():
         raise ConfigError(f"{path} is a folder; name a file")
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path} is a device, pipe or socket, never replaced; name a file")
     if path.exists() and not overwrite:
         raise ConfigError(f"{path} exists; add --overwrite to replace it")
 

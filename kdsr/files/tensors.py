@@ -13,6 +13,10 @@ from ..floats import extremes, float_problem
 from ..reading import read_safetensors, reading
 from .quantized import dequantize
 
+_WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "net")
+"""Keys under which checkpoints hold their tensors; averaged weights first."""
+_PREFIXES = re.compile(r"(?:module\.|_orig_mod\.)+")
+"""What DataParallel and `torch.compile` put in front of every name."""
 LARGEST_WEIGHT = 1e6
 """Beyond any trained weight (theirs are below 10): a flipped bit makes about 1e36 of one."""
 
@@ -38,7 +42,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if path.suffix == ".safetensors":
         with reading(path, CheckpointError, "not a readable safetensors file"):
             tensors, metadata = read_safetensors(path)
-            return _checked(dequantize(tensors)), metadata
+            return _checked(dequantize(_unwrapped(tensors))), metadata
     with reading(path, CheckpointError, "the file is truncated or not a PyTorch checkpoint"):
         return _checked(_read_pickle(path)), {}
 
@@ -72,9 +76,23 @@ def _read_pickle(path: Path) -> Any:
                 "code; ask its author for safetensors or a plain state dict"
             ) from None
         raise CheckpointError("not a PyTorch checkpoint, or a damaged one") from None
-    if isinstance(loaded, dict):
-        return loaded.get("params_ema", loaded.get("params", loaded))
-    return loaded
+    return _unwrapped(loaded)
+
+
+def _unwrapped(loaded: Any) -> Any:
+    """The tensors themselves, by names without what wrappers of training put around them."""
+    while isinstance(loaded, dict):
+        inner = next((loaded[key] for key in _WRAPPERS if isinstance(loaded.get(key), dict)), None)
+        if inner is None:
+            break
+        loaded = inner
+    if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
+        return loaded
+    found = [_PREFIXES.match(key) for key in loaded]
+    prefix = found[0][0] if found and found[0] else ""
+    if not all(key.startswith(prefix) for key in loaded):
+        return loaded
+    return {key.removeprefix(prefix): value for key, value in loaded.items()}
 
 
 def _checked(state: Any) -> dict[str, Tensor]:

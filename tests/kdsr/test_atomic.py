@@ -1,9 +1,10 @@
 """One writer for every file: whole or absent, never over another's, nothing left over."""
 
+import contextlib
 import errno
 import json
 import os
-import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -13,8 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdsr import atomic
-from kdsr.atomic import abandon, writing
+from kdsr import ImageError, atomic
+from kdsr.atomic import abandon, sweep, writing
 from kdsr.exports.baked import export_program
 from kdsr.files.images import DecodedImage, write_image
 from kdsr.files.weights import convert, save_checkpoint
@@ -177,29 +178,81 @@ def test_abandoning_removes_what_is_being_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="goes by age there")
-def test_parts_of_dead_processes_are_swept_and_those_of_living_ones_are_not(
+def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_is_not(
     tmp_path: Path,
 ) -> None:
     script = f"""
-import os, signal
 from pathlib import Path
 from kdsr.atomic import writing
 with writing(Path({str(tmp_path / "a.txt")!r})) as part:
     part.write_text("half")
-    os.kill(os.getpid(), signal.SIGKILL)
+    print("writing", flush=True)
+    input()
 """
-    killed = subprocess.run(
-        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    writer = subprocess.Popen(
+        [sys.executable, "-c", script], env=environment, stdin=-1, stdout=-1, text=True
     )
-    assert killed.returncode == -signal.SIGKILL
-    (stale,) = tmp_path.iterdir()
-    living = tmp_path / stale.name.replace(stale.name.split("-")[2], str(os.getppid()))
-    elsewhere = tmp_path / stale.name.replace(stale.name.split("-")[1], "0" * 8)
-    for path in (living, elsewhere):
-        path.touch()
-    with writing(tmp_path / "b.txt") as part:
+    with writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "writing\n"
+        (part,) = tmp_path.iterdir()
+        sweep(tmp_path)
+        assert part.read_text() == "half"
+        writer.kill()
+    assert part.exists()
+    sweep(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="goes by age there")
+def test_where_there_are_no_locks_only_old_files_are_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    names = [f".kdsr-{digit * 16}.part" for digit in "01"]
+    for name in names:
+        (tmp_path / name).touch()
+    os.utime(tmp_path / names[0], (0, 0))
+    with writing(tmp_path / "a.txt") as part:
         part.write_text("whole")
-    assert {path.name for path in tmp_path.iterdir()} == {"b.txt", living.name, elsewhere.name}
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", names[1]}
+
+
+def special_files(folder: Path) -> list[Path]:
+    """A pipe, a socket, a device where that is allowed, and a link to the pipe."""
+    made = [folder / "pipe.png", folder / "socket.png", folder / "link.png"]
+    os.mkfifo(made[0])
+    socket.socket(socket.AF_UNIX).bind(str(made[1]))
+    made[2].symlink_to(made[0])
+    with contextlib.suppress(PermissionError):
+        os.mknod(folder / "device.png", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+        made.append(folder / "device.png")
+    return made
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no such files")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_only_regular_files_are_ever_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # names of sockets are short
+    for path in special_files(Path()):
+        before = path.lstat()
+        for write in (
+            lambda path: write_image(path, PIXELS, PICTURE),
+            lambda path: TINY.estimate(PICTURE.rgb).save(path),
+            lambda path: save_checkpoint(TINY, path),
+        ):
+            with pytest.raises((ImageError, OSError), match="device, pipe or socket"):
+                write(path)
+        assert os.path.samestat(before, path.lstat())
+    assert not list(Path().glob("*.part"))
 
 
 @pytest.mark.parametrize("name", ["a" * 251 + ".txt", "é" * 125 + ".txt"])

@@ -242,7 +242,6 @@ PICKLES: dict[str, Callable[[], Any]] = {
     "tuple keys": lambda: {("a", 1): torch.zeros(1)},
     "bytes keys": lambda: {b"network.head.weight": torch.zeros(1)},
     "numbers": lambda: {**states(), "step": 5},
-    "nested": lambda: {"model": states()},
     "none values": lambda: dict.fromkeys(states()),
     "params of nothing": lambda: {"params": None},
     "params of numbers": lambda: {"params_ema": 5},

@@ -205,3 +205,34 @@ def test_our_files_hold_only_our_names(tmp_path: Path) -> None:
     assert all(
         key.startswith(("network.", "estimator.")) for key in load_file(tmp_path / "m.safetensors")
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: state,
+        lambda state: {f"module.{key}": value for key, value in state.items()},
+        lambda state: {"model": {f"module._orig_mod.{k}": v for k, v in state.items()}, "epoch": 3},
+        lambda state: {"state_dict": {"params": state}},
+    ],
+    ids=["plain", "module", "model", "state_dict"],
+)
+def test_official_weights_load_however_they_were_saved(tmp_path: Path, dtype, wrap) -> None:
+    state = torch.load(GOLDEN / "classic_student_x2.pt", weights_only=True)
+    torch.save(wrap({key: value.to(dtype) for key, value in state.items()}), tmp_path / "a.pth")
+    expected = load_student(GOLDEN / "classic_student_x2.pt").state_dict()
+    for key, value in load_student(tmp_path / "a.pth").state_dict().items():
+        torch.testing.assert_close(value, expected[key].to(dtype).float(), rtol=0, atol=0)
+
+
+def test_the_same_conversion_gives_the_same_bytes(tmp_path: Path) -> None:
+    model = make_tiny()
+    model.metadata = {f"key{i}": f"value{i}" for i in range(30)}
+    save_checkpoint(model, tmp_path / "a.safetensors")
+    made = []
+    for number in range(3):  # the order in which metadata are read is another each time
+        path = tmp_path / f"b{number}.safetensors"
+        convert(tmp_path / "a.safetensors", path)
+        made.append(path.read_bytes())
+    assert made[0] == made[1] == made[2]
