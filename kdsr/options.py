@@ -1,8 +1,14 @@
-"""What can be chosen, in values that need no PyTorch; library, command and nodes share it."""
+"""What can be chosen, in values that need no PyTorch: made once, and passed on as they are."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from .errors import ConfigError
+from .errors import Cancelled, ConfigError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 DEFAULT_MODEL = "kdsr-s-x4"
 """What is used where no model is named."""
@@ -14,7 +20,7 @@ PURPOSES = {
 """What people have, and what the models for it do; the factor chooses the file
 (`kdsr.files.catalog`)."""
 DTYPE_NAMES = ("auto", "fp32", "fp16", "bf16")
-"""Number formats by name; see `kdsr.tiles.precision`."""
+"""Number formats by name; see `kdsr.tiles.devices`."""
 EXPORT_DTYPE_NAMES = ("fp32", "fp16")
 """Those that files for other programs can be written in."""
 WRAPS = {"none": (False, False), "x": (True, False), "y": (False, True), "both": (True, True)}
@@ -43,53 +49,100 @@ CUT_ANGLE = 5.0
 (with JPEG too, 5.3); 90 to 98% of pairs of scenes lie above it (measured on the bundled model,
 80 x 80 px)."""
 
+ProgressFn = Callable[[int, int], None]
+"""Called with (steps done, steps in all) after each step."""
+CancelledFn = Callable[[], bool]
+"""Asked before each step; True raises `kdsr.Cancelled`."""
+
 
 @dataclass(frozen=True)
-class EstimateOptions:
-    """How to cut the work of estimating; see `kdsr.estimation.whole` for the meaning.
+class Size:
+    """Width and height of an image, in pixels; any numbers, for whoever uses it to check."""
 
-    Raises:
-        ConfigError: Listing every value that is out of range.
-    """
+    width: int
+    height: int
 
-    tile: int | str | None = "auto"
-    wrap: tuple[bool, bool] = (False, False)
-    estimate: str = SAMPLED
+    def __str__(self) -> str:
+        return f"{self.width} x {self.height} px"
 
-    def __post_init__(self) -> None:
-        problems = _tile_problems(self.tile) + _wrap_problems(self.wrap)
-        if self.estimate not in ESTIMATES:
-            problems.append(f"estimate must be {' or '.join(ESTIMATES)}, got {self.estimate!r}")
-        _raise(problems)
+    @classmethod
+    def of(cls, images: "Tensor") -> "Size":
+        """The size of images, (..., H, W)."""
+        return cls(images.shape[-1], images.shape[-2])
 
     @property
-    def pixels(self) -> int | None:
-        """LQ pixels between halos, None for one pass."""
-        return ESTIMATE_TILE if isinstance(self.tile, str) else self.tile
+    def shape(self) -> tuple[int, int]:
+        """(height, width), the order in which tensors have them."""
+        return self.height, self.width
+
+    @property
+    def pixels(self) -> int:
+        """How many there are."""
+        return self.width * self.height
+
+    @property
+    def longest(self) -> int:
+        """Pixels of the longer side."""
+        return max(self.width, self.height)
+
+    def scaled(self, factor: int) -> "Size":
+        """So many times as large."""
+        return Size(self.width * factor, self.height * factor)
+
+    def covers(self, other: "Size") -> bool:
+        """Whether no side of the other is longer."""
+        return self.width >= other.width and self.height >= other.height
 
 
 @dataclass(frozen=True)
-class UpscaleOptions:
-    """How to cut the work of upscaling; see `kdsr.upscaling.tiled` for the meaning.
+class Tiling:
+    """How a network runs over an image: in which tiles, around which edges, in which numbers.
 
     Raises:
         ConfigError: Listing every value that is out of range.
     """
 
     tile: int | str | None = "auto"
+    """Largest number of LQ pixels between two halos; "auto" for as many as fit into free memory
+    (512 to estimate); None for one pass."""
     overlap: int | str = "exact"
+    """Context around each tile when upscaling: "exact" is all that the network sees, so that tiles
+    leave no trace; "fast" is 32 LQ pixels (differences of about 1e-3); or LQ pixels."""
     wrap: tuple[bool, bool] = (False, False)
+    """Continue the image circularly along (width, height), so that a seamless texture stays so."""
+    dtype: "str | torch.dtype" = "auto"
+    """"auto", "fp32", "fp16" (CUDA), "bf16" or a torch dtype; see `kdsr.tiles.devices`."""
     batch: int | str = "auto"
+    """Tiles that go through the network together when upscaling, or "auto"."""
+    estimate: str = SAMPLED
+    """One of `ESTIMATES`: which pixels count when the IDR of a whole image is estimated."""
 
     def __post_init__(self) -> None:
-        problems = _tile_problems(self.tile)
+        problems = []
+        if self.tile not in ("auto", None) and not _is_int(self.tile, 1):
+            problems.append(
+                f'tile must be at least 1 LQ pixel, "auto" or None for one pass, got {self.tile!r}'
+            )
         if self.overlap not in OVERLAP_NAMES and not _is_int(self.overlap, 0):
             problems.append(
                 f'overlap must be "exact", "fast" or at least 0 LQ pixels, got {self.overlap!r}'
             )
         if self.batch != "auto" and not _is_int(self.batch, 1):
             problems.append(f'batch must be at least 1 tile or "auto", got {self.batch!r}')
-        _raise(problems + _wrap_problems(self.wrap))
+        if not isinstance(self.wrap, tuple) or len(self.wrap) != 2:
+            problems.append(f"wrap must be a pair of bools (width, height), got {self.wrap!r}")
+        if isinstance(self.dtype, str) and self.dtype not in DTYPE_NAMES:
+            names = ", ".join(DTYPE_NAMES)
+            problems.append(f"unknown dtype {self.dtype!r}; choose one of {names}")
+        if self.estimate not in ESTIMATES:
+            problems.append(f"estimate must be {' or '.join(ESTIMATES)}, got {self.estimate!r}")
+        if problems:
+            raise ConfigError("; ".join(problems))
+
+    @property
+    def estimate_tile(self) -> int | None:
+        """LQ pixels between the halos of the estimator, None for one pass."""
+        return ESTIMATE_TILE if isinstance(self.tile, str) else self.tile
 
     def halo(self, exact: int) -> int:
         """LQ pixels of context around each tile of a network that sees `exact` of them.
@@ -101,21 +154,52 @@ class UpscaleOptions:
         return min(wanted, exact)
 
 
-def _raise(problems: list[str]) -> None:
-    if problems:
-        raise ConfigError("; ".join(problems))
+@dataclass(frozen=True)
+class Job:
+    """Who hears how far the work is, and who may stop it."""
+
+    progress: ProgressFn | None = None
+    """Called with (steps done, steps in all); steps are tiles, or LQ pixels where several images or
+    regions are done one by one."""
+    cancelled: CancelledFn | None = None
+    """Asked before each step."""
+
+    def report(self, done: int, total: int) -> None:
+        """Reports progress."""
+        if self.progress is not None:
+            self.progress(done, total)
+
+    def check(self) -> None:
+        """Raises `Cancelled` if the caller asks to stop."""
+        if self.cancelled is not None and self.cancelled():
+            raise Cancelled("stopped on request")
+
+    def silent(self) -> "Job":
+        """The same, but without progress: for what is quick, or done beside the work."""
+        return replace(self, progress=None)
+
+    def part(self, before: int, share: int, total: int) -> "Job":
+        """A job for a part of the work.
+
+        Its last step is not reported: the caller does so once the part is used.
+
+        Args:
+            before: Steps that are done.
+            share: Steps that the part is worth.
+            total: Steps in all.
+        """
+
+        def progress(done: int, steps: int) -> None:
+            if done < steps:
+                self.report(before + share * done // steps, total)
+
+        return replace(self, progress=progress if self.progress else None)
 
 
-def _tile_problems(tile: object) -> list[str]:
-    if tile in ("auto", None) or _is_int(tile, 1):
-        return []
-    return [f'tile must be at least 1 LQ pixel, "auto" or None for one pass, got {tile!r}']
-
-
-def _wrap_problems(wrap: object) -> list[str]:
-    if isinstance(wrap, tuple) and len(wrap) == 2:
-        return []
-    return [f"wrap must be a pair of bools (width, height), got {wrap!r}"]
+DEFAULT_TILING = Tiling()
+"""Whatever the device allows."""
+UNWATCHED = Job()
+"""Nobody hears of it, and nobody stops it."""
 
 
 def _is_int(value: object, least: int) -> bool:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..kdsr.errors import ImageError
 from ..kdsr.estimation.visible import visible
-from ..kdsr.upscaling.resized import bleed
+from ..kdsr.upscaling.resizing import bleed
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..kdsr.errors import ImageError
 from ..kdsr.memory import is_out_of_memory
+from ..kdsr.options import Size
 from ..kdsr.upscaling.sizes import OutputSize
 from . import runtime
 from .images import Picture
@@ -42,25 +43,25 @@ def new_result(
         ConfigError: If the size is out of range for these images.
         ImageError: If the system does not give that much memory.
     """
-    batch, _, height, width = picture.lq.shape
     scale = model.kdsr.config.scale
-    full = (height * scale, width * scale)
-    target = (size or OutputSize(factor=scale)).resolve(height, width)
-    if target[0] > full[0] or target[1] > full[1]:
+    own = Size.of(picture.lq)
+    full = own.scaled(scale)
+    target = (size or OutputSize(factor=scale)).resolve(own)
+    if not full.covers(target):
         runtime.show_text(
             node,
-            f"x{scale} by the model, from {full[1]} x {full[0]} to {target[1]} x {target[0]} px by "
+            f"x{scale} by the model, from {full.width} x {full.height} to {target} by "
             "a bicubic filter, which adds no detail. A second KDSR node behind this one would",
         )
-    shape = (batch, *target, 3 if picture.alpha is None else 4)
+    shape = (len(picture.lq), *target.shape, 3 if picture.alpha is None else 4)
     # Beside the result: the last region, which may be the whole image; where it is resized, the
     # image at the network's size and at the result's.
     resized = target != full or picture.alpha is not None
-    planes = (in_regions + resized) * math.prod(full) + resized * math.prod(target)
+    planes = (in_regions + resized) * full.pixels + resized * target.pixels
     wanted = math.prod(shape) * runtime.result_dtype().itemsize + 3 * planes * _FLOAT
     free = runtime.free_memory()
     advice = (
-        f"{batch} x {target[1]} x {target[0]} px take {wanted / 1e9:.3g} GB of memory, "
+        f"{len(picture.lq)} x {target} take {wanted / 1e9:.3g} GB of memory, "
         f"{free / 1e9:.3g} GB are free; ask for a smaller size or fewer images at a time"
     )
     if wanted > free:

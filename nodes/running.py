@@ -1,6 +1,6 @@
 """How every node calls the library: the model made ready, one progress bar, interruptible."""
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
@@ -9,44 +9,26 @@ from ..kdsr.estimation.maps import idr_map
 from ..kdsr.estimation.regions import Regions
 from ..kdsr.idr import IDR
 from ..kdsr.meaning.strength import with_strength
-from ..kdsr.tiles.windows import CancelledFn, ProgressFn
-from ..kdsr.upscaling.resized import upscale_to
+from ..kdsr.options import Job, ProgressFn, Size, Tiling
+from ..kdsr.upscaling.upscaler import Upscaler
 from . import runtime
 from .images import Picture
 from .previews import Preview
 from .types import LoadedModel
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from ..kdsr import KDSR
 
 
-class CallKeywords(TypedDict):
-    """What a node tells every function of the library that runs a network."""
-
-    dtype: str
-    progress: ProgressFn
-    cancelled: CancelledFn
-
-
-class TileOptions(TypedDict, total=False):
-    """The options of `kdsr.upscale` that only some nodes have."""
-
-    overlap: int | str
-    batch: int | str
-
-
-def call(model: LoadedModel, memory: int, progress: ProgressFn) -> tuple["KDSR", CallKeywords]:
-    """A model on its device, and the keywords to call the library with.
+def call(model: LoadedModel, memory: int, progress: ProgressFn) -> tuple["KDSR", Job]:
+    """A model on its device, and the job to call the library with.
 
     Args:
         model: Moved by ComfyUI.
         memory: Bytes that the call wants, weights apart.
         progress: A part of the node's bar.
     """
-    kdsr = runtime.ready(model, memory)
-    return kdsr, CallKeywords(dtype=model.precision, progress=progress, cancelled=runtime.cancelled)
+    return runtime.ready(model, memory), Job(progress, runtime.cancelled)
 
 
 def estimating_cost(model: LoadedModel) -> float:
@@ -83,16 +65,17 @@ def estimate(
     """
     weights = picture.weights(mask)
     part = progress.part(estimating_cost(model))
-    kdsr, keywords = call(model, runtime.estimating_memory(model), part)
-    return kdsr.estimate(picture.lq, mask=weights, wrap=wrap, **keywords)
+    kdsr, job = call(model, runtime.estimating_memory(model), part)
+    upscaler = Upscaler(kdsr, Tiling(wrap=wrap, dtype=model.precision))
+    return upscaler.estimate(picture.lq, weights, job=job)
 
 
 def estimate_cells(model: LoadedModel, lq: Tensor) -> LocalIDRs:
     """IDRs of one image, (1, 3, H, W), on a grid."""
     cost = estimating_cost(model)
     part = runtime.Progress(cost).part(cost)
-    kdsr, keywords = call(model, runtime.estimating_memory(model), part)
-    return estimate_local(kdsr, lq, **keywords)
+    kdsr, job = call(model, runtime.estimating_memory(model), part)
+    return estimate_local(kdsr, lq, tiling=Tiling(dtype=model.precision), job=job)
 
 
 def estimate_map(
@@ -100,8 +83,9 @@ def estimate_map(
 ) -> Regions:
     """IDRs that change smoothly over the image; `cells` along its longer side."""
     part = progress.part(estimating_cost(model))
-    kdsr, keywords = call(model, runtime.estimating_memory(model), part)
-    return idr_map(kdsr, picture.lq, cells=cells, **keywords)
+    kdsr, job = call(model, runtime.estimating_memory(model), part)
+    tiling = Tiling(dtype=model.precision)
+    return idr_map(kdsr, picture.lq, cells=cells, tiling=tiling, job=job)
 
 
 def upscale(
@@ -113,8 +97,9 @@ def upscale(
     strength: float = 1.0,
     tile: int = 0,
     wrap: tuple[bool, bool] = (False, False),
+    overlap: int | str = "exact",
+    batch: int | str = "auto",
     progress: runtime.Progress | None = None,
-    **options: "Unpack[TileOptions]",
 ) -> Tensor:
     """The images, larger.
 
@@ -126,8 +111,9 @@ def upscale(
         strength: 1 is as estimated; see `kdsr.meaning.strength`.
         tile: LQ pixels, or 0 for automatic.
         wrap: Continue the images circularly along (width, height).
+        overlap: See `kdsr.options.Tiling`.
+        batch: Tiles at a time.
         progress: A bar that is under way; this takes all that is left of it.
-        **options: As in `kdsr.upscale`.
 
     Returns:
         IMAGE, (B, H, W, 3), with alpha (B, H, W, 4).
@@ -141,18 +127,16 @@ def upscale(
     _, _, height, width = picture.lq.shape
     preview = Preview(picture, out)
     part = progress.part(preview=preview)
-    kdsr, keywords = call(model, runtime.upscaling_memory(model, height, width, tile), part)
-    upscale_to(
-        kdsr,
+    kdsr, job = call(model, runtime.upscaling_memory(model, height, width, tile), part)
+    result = out.movedim(-1, 1)
+    upscaler = Upscaler(kdsr, Tiling(tile or "auto", overlap, wrap, model.precision, batch))
+    upscaler.upscale(
         picture.lq,
         idr,
-        (out.shape[1], out.shape[2]),
+        Size.of(result),
         alpha=picture.alpha,
-        out=out.movedim(-1, 1),
-        tile=tile or "auto",
-        wrap=wrap,
+        out=result,
         growing=preview.watch,
-        **keywords,
-        **options,
+        job=job,
     )
     return runtime.result(out)

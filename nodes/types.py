@@ -30,7 +30,7 @@ class LoadedModel:
     patcher: Any
     """A `comfy.model_patcher.ModelPatcher`."""
     precision: str
-    """auto, fp32, fp16 or bf16; see `kdsr.tiles.precision`."""
+    """auto, fp32, fp16 or bf16; see `kdsr.tiles.devices`."""
 
     @property
     def kdsr(self) -> "KDSR":

@@ -8,6 +8,7 @@ from comfy_api.latest import InputImpl, io
 from torch import Tensor
 
 from ..kdsr.idr import IDR
+from ..kdsr.options import Tiling
 from ..kdsr.video.containers import CODECS
 from ..kdsr.video.film import Film
 from ..kdsr.video.images import Images, Waveform
@@ -104,7 +105,7 @@ class UpscaleVideo(io.ComfyNode):
         latest = _Latest()
         progress = runtime.Progress(1).part(preview=latest.picture)
         memory = runtime.upscaling_memory(model, facts.height, facts.width)
-        kdsr, keywords = call(model, memory, progress)
+        kdsr, job = call(model, memory, progress)
         path = runtime.new_temp_path("kdsr_video", ".mp4")
         upscale_video(
             kdsr,
@@ -114,8 +115,9 @@ class UpscaleVideo(io.ComfyNode):
             idr=idr,
             strength=strength,
             options=VideoOptions(mode, smoothing, scene_cut, _CODEC, crf),
+            tiling=Tiling(dtype=model.precision),
+            job=job,
             shown=latest.keep,
-            **keywords,
         )
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)))
 

@@ -14,7 +14,7 @@ from ..files.images import read_image
 from ..files.loading import load
 from ..idr import IDR
 from ..model import KDSR
-from ..tiles.precision import DTYPES
+from ..tiles.devices import DTYPES
 from .outputs import check_output
 from .streams import say
 

@@ -7,7 +7,7 @@ from ..demo.folder import RUNTIME, demo_files, has_runtime, write_demo
 from ..demo.serving import ADDRESS, make_server
 from ..errors import ConfigError
 from ..files.loading import load
-from ..tiles.precision import DTYPES
+from ..tiles.devices import DTYPES
 from .outputs import check_new
 from .streams import say
 

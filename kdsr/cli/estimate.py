@@ -8,9 +8,9 @@ from ..idr import IDR
 from ..meaning.readings import read
 from ..model import KDSR
 from ..network.trust import explained
-from ..options import WRAPS
+from ..upscaling.upscaler import Upscaler
 from .failures import report
-from .inputs import find_inputs, pick_device, tile_of
+from .inputs import find_inputs, pick_device, tiling_of
 from .outputs import IDR_SUFFIXES, check_output
 from .streams import say
 
@@ -22,19 +22,13 @@ def estimate(arguments: argparse.Namespace) -> int:
         read = [*inputs, arguments.model]
         check_output(arguments.output, IDR_SUFFIXES, "IDRs", read, overwrite=arguments.overwrite)
     model = load(arguments.model, crispness=arguments.crispness).to(pick_device(arguments.device))
+    upscaler = Upscaler(model, tiling_of(arguments))
     idrs, code = [], 0
     for source in inputs:
         try:
             picture = read_image(source)
-            idr = model.estimate(
-                picture.rgb,
-                mask=picture.weights,
-                tile=tile_of(arguments),
-                wrap=WRAPS[arguments.wrap],
-                dtype=arguments.dtype,
-                estimate=arguments.estimate,
-                provenance={"image": source.name},
-            )
+            told = {"image": source.name}
+            idr = upscaler.estimate(picture.rgb, picture.weights, provenance=told)
         except Exception as error:  # noqa: BLE001 - one image never ends the batch
             code = max(code, report(error))
             continue

@@ -8,6 +8,7 @@ import torch
 
 from ..errors import ConfigError, ImageError
 from ..files.image_formats import READ_SUFFIXES
+from ..options import WRAPS, Tiling
 
 _DEVICES = ("cpu", "cuda", "mps")  # PyTorch names others, but the networks do not run there
 
@@ -43,9 +44,16 @@ def find_inputs(patterns: list[str], suffixes: tuple[str, ...] = READ_SUFFIXES) 
     return list(found)
 
 
-def tile_of(arguments: argparse.Namespace) -> int | str | None:
-    """The tile that `--tile` means to the library."""
-    return None if arguments.tile == "none" else arguments.tile
+def tiling_of(arguments: argparse.Namespace) -> Tiling:
+    """How the networks are to run over images.
+
+    Raises:
+        ConfigError: If a value is out of range.
+    """
+    tile = None if arguments.tile == "none" else arguments.tile
+    overlap = getattr(arguments, "overlap", "exact")
+    wrap = WRAPS[arguments.wrap]
+    return Tiling(tile, overlap, wrap, arguments.dtype, estimate=arguments.estimate)
 
 
 def pick_device(name: str) -> torch.device:

@@ -12,8 +12,8 @@ from ..idr import IDR
 from ..meaning.report import draw_report, report
 from ..model import KDSR
 from ..network.trust import explained
-from ..options import WRAPS
-from .inputs import pick_device, tile_of
+from ..upscaling.upscaler import Upscaler
+from .inputs import pick_device, tiling_of
 from .outputs import check_output
 from .streams import say
 
@@ -31,14 +31,8 @@ def inspect(arguments: argparse.Namespace) -> int:
     if not _is_idr(arguments.input):
         picture = read_image(arguments.input)
         image = picture.rgb
-        local = estimate_local(
-            model,
-            image,
-            mask=picture.weights,
-            tile=tile_of(arguments),
-            wrap=WRAPS[arguments.wrap],
-            dtype=arguments.dtype,
-        )
+        tiling = tiling_of(arguments)
+        local = estimate_local(model, image, mask=picture.weights, tiling=tiling)
     for line in report(idr, other, local, model).splitlines():
         say(line)
     if line := explained(model, idr):
@@ -59,15 +53,8 @@ def _idr(model: KDSR, source: Path, arguments: argparse.Namespace) -> IDR:
         idr.check_model(model.fingerprint, model.config.n_feats)
         return idr
     picture = read_image(source)
-    return model.estimate(
-        picture.rgb,
-        mask=picture.weights,
-        tile=tile_of(arguments),
-        wrap=WRAPS[arguments.wrap],
-        dtype=arguments.dtype,
-        estimate=arguments.estimate,
-        provenance={"image": source.name},
-    )
+    upscaler = Upscaler(model, tiling_of(arguments))
+    return upscaler.estimate(picture.rgb, picture.weights, provenance={"image": source.name})
 
 
 def _is_idr(source: Path) -> bool:

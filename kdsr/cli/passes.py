@@ -18,11 +18,10 @@ from ..idr import IDR
 from ..meaning.strength import with_strength
 from ..model import KDSR
 from ..network.trust import explained
-from ..options import DEFAULT_MODEL, PURPOSES, WRAPS
-from ..upscaling.passes import plan_passes
-from ..upscaling.resized import upscale_to
-from ..upscaling.sizes import OutputSize
-from .inputs import pick_device, tile_of
+from ..options import DEFAULT_MODEL, PURPOSES, Job, Size
+from ..upscaling.sizes import OutputSize, plan_passes
+from ..upscaling.upscaler import Upscaler
+from .inputs import pick_device, tiling_of
 from .streams import note
 
 
@@ -32,9 +31,9 @@ class Step:
 
     model: KDSR
     """On the device to run on."""
-    size: tuple[int, int]
-    """(height, width) of its result."""
-    full: tuple[int, int]
+    size: Size
+    """Of its result."""
+    full: Size
     """What the network makes, before it is resized to that."""
 
 
@@ -77,19 +76,18 @@ class Models:
         """Factor -> name or, where nothing is chosen, fingerprint."""
         return self._names or {self.only.config.scale: self.only.fingerprint}
 
-    def steps(self, source: tuple[int, int], wish: OutputSize | None) -> list[Step]:
-        """The passes that make a picture of (height, width) as large as is wished.
+    def steps(self, source: Size, wish: OutputSize | None) -> list[Step]:
+        """The passes that make a picture of a size as large as is wished.
 
         Raises:
             ConfigError: If the size is out of range, or no two passes lead to it.
         """
         factors = self._names or self._loaded
         own = next(iter(factors))
-        target = wish.resolve(*source) if wish else (source[0] * own, source[1] * own)
+        target = wish.resolve(source) if wish else source.scaled(own)
         steps, before = [], source
         for one in plan_passes(source, target, factors):
-            full = (before[0] * one.factor, before[1] * one.factor)
-            steps.append(Step(self._model(one.factor), one.size, full))
+            steps.append(Step(self._model(one.factor), one.size, before.scaled(one.factor)))
             before = one.size
         return steps
 
@@ -143,18 +141,10 @@ def _estimated(
     *,
     by_map: bool,
 ) -> IDR | Regions:
-    rgb, mask = picture[0], visible(picture[1])
-    wrap, dtype = WRAPS[arguments.wrap], arguments.dtype
+    rgb, mask, tiling = picture[0], visible(picture[1]), tiling_of(arguments)
     if arguments.map and by_map:
-        return idr_map(model, rgb, cells=arguments.map, mask=mask, wrap=wrap, dtype=dtype)
-    return model.estimate(
-        rgb,
-        mask=mask,
-        wrap=wrap,
-        dtype=dtype,
-        estimate=arguments.estimate,
-        provenance={"image": source.name},
-    )
+        return idr_map(model, rgb, cells=arguments.map, mask=mask, tiling=tiling)
+    return Upscaler(model, tiling).estimate(rgb, mask, provenance={"image": source.name})
 
 
 def _run(
@@ -165,23 +155,14 @@ def _run(
     title: str,
     arguments: argparse.Namespace,
 ) -> Tensor:
-    """One pass over (colours, opacity); returns (1, 3 or 4, *step.size)."""
+    """One pass over (colours, opacity); returns (1, 3 or 4, height, width)."""
     with tqdm(desc=title, unit="tile", disable=None, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        return upscale_to(
-            step.model,
-            picture[0],
-            steering,
-            step.size,
-            alpha=picture[1],
-            out=out,
-            tile=tile_of(arguments),
-            overlap=arguments.overlap,
-            wrap=WRAPS[arguments.wrap],
-            dtype=arguments.dtype,
-            progress=progress,
+        upscaler = Upscaler(step.model, tiling_of(arguments))
+        return upscaler.upscale(
+            picture[0], steering, step.size, alpha=picture[1], out=out, job=Job(progress)
         )

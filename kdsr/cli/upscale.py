@@ -17,12 +17,13 @@ from ..files.images import DecodedImage, check_format, read_image, write_image
 from ..idr import IDR
 from ..meaning.strength import check_strength
 from ..memory import check_room, explaining_shortage
-from ..options import LARGEST_MAP, WRAPS, UpscaleOptions
-from ..upscaling.resized import resizing_bytes
+from ..options import LARGEST_MAP, Size
+from ..upscaling.resizing import resizing_bytes
+from ..upscaling.upscaler import Upscaler
 from ..video import containers
 from ..video.containers import is_video
 from .failures import explained, report
-from .inputs import find_inputs, tile_of
+from .inputs import find_inputs, tiling_of
 from .one_idr import OneIDR
 from .outputs import (
     IDR_SUFFIXES,
@@ -81,7 +82,7 @@ def _upscale_images(desk: "Desk", targets: dict[Path, Path], idr: IDR | None) ->
 
 def checked(arguments: argparse.Namespace, inputs: Sequence[Path]) -> dict[Path, Path]:
     """Where the result of each input goes; wrong options fail here, before any work."""
-    UpscaleOptions(tile=tile_of(arguments), overlap=arguments.overlap)
+    tiling_of(arguments)
     if not 1 <= arguments.quality <= 100:
         raise ConfigError(f"--quality must be 1 to 100, got {arguments.quality}")
     check_strength(arguments.strength)
@@ -135,18 +136,11 @@ class Desk:
 
     def estimated(self, sources: Sequence[Path]) -> Iterator[tuple[Path, IDR | Exception]]:
         """The IDR of each file by the model for all of them, or why it has none."""
-        model, arguments = self.models.only, self.arguments
+        upscaler = Upscaler(self.models.only, tiling_of(self.arguments))
 
         def work(source: Path, picture: DecodedImage) -> IDR:
-            return model.estimate(
-                picture.rgb,
-                mask=picture.weights,
-                tile=tile_of(arguments),
-                wrap=WRAPS[arguments.wrap],
-                dtype=arguments.dtype,
-                estimate=arguments.estimate,
-                provenance={"image": source.name},
-            )
+            told = {"image": source.name}
+            return upscaler.estimate(picture.rgb, picture.weights, provenance=told)
 
         return overlapped(sources, read_image, work, lambda _, idr: idr)
 
@@ -180,12 +174,11 @@ class _Result(NamedTuple):
 def _upscaled(desk: Desk, idr: IDR | None, errand: Errand, picture: DecodedImage) -> _Result:
     source, target = errand
     check_new(target, overwrite=desk.arguments.overwrite)
-    height, width = picture.rgb.shape[-2:]
-    steps = desk.models.steps((height, width), desk.arguments.size)
+    steps = desk.models.steps(Size.of(picture.rgb), desk.arguments.size)
     check_format(
         target,
         transparent=picture.transparent,
-        size=steps[-1].size,
+        size=steps[-1].size.shape,
         colours=() if picture.icc else picture.colours,
     )
     buffer = _buffer(picture, steps)
@@ -207,8 +200,7 @@ def _written(arguments: argparse.Namespace, errand: Errand, result: _Result) -> 
     )
     if arguments.save_idr and result.idr is not None and not arguments.one_idr:
         result.idr.save(arguments.save_idr, overwrite=arguments.overwrite)
-    height, width = result.pixels.shape[1:]
-    return f"{source} -> {target} ({width} x {height} px)"
+    return f"{source} -> {target} ({Size.of(result.pixels)})"
 
 
 def _buffer(picture: DecodedImage, steps: list[Step]) -> torch.Tensor:
@@ -217,16 +209,15 @@ def _buffer(picture: DecodedImage, steps: list[Step]) -> torch.Tensor:
     Its memory is laid out as image files want it, (H, W, C), so that nothing is copied. What the
     work takes besides is asked for, too, before there is any work.
     """
-    height, width = steps[-1].size
-    shape = (1, height, width, 3 if picture.alpha is None else 4)
+    shape = (1, *steps[-1].size.shape, 3 if picture.alpha is None else 4)
     dtype = torch.float32 if picture.deep else torch.uint8
     needed = math.prod(shape) * dtype.itemsize
     for step in steps:
         if step is not steps[-1]:  # what the next pass looks at
-            needed += math.prod((shape[-1], *step.size)) * torch.float32.itemsize
+            needed += shape[-1] * step.size.pixels * torch.float32.itemsize
         if step.size != step.full or picture.alpha is not None:
             needed += resizing_bytes(step.full, step.size)
-    check_room(needed, f"a result of {width} x {height} px")
+    check_room(needed, f"a result of {steps[-1].size}")
     with explaining_shortage("for the result", "close other programs, or choose a smaller --size"):
         buffer = torch.empty(shape, dtype=dtype)
     return rearrange(buffer, "b h w c -> b c h w")

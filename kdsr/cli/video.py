@@ -9,12 +9,12 @@ from tqdm import tqdm
 
 from ..errors import KDSRError, printable
 from ..idr import IDR
-from ..upscaling.tiled import TileKeywords
+from ..options import Size
 from ..video.containers import ANIMATION_SUFFIXES
 from ..video.segments import tidy
 from ..video.session import VideoJob, VideoSession, film_of
 from .failures import report
-from .inputs import tile_of
+from .inputs import tiling_of
 from .outputs import check_new
 from .passes import Models
 from .stopping import remarking
@@ -75,11 +75,10 @@ def video_session(
     film = film_of(source)
     facts = film.facts()
     # One pass, by the model that the first of several would be: what is left is resized.
-    model = models.steps((facts.height, facts.width), arguments.size)[0].model
-    tiles = TileKeywords(tile=tile_of(arguments), overlap=arguments.overlap, dtype=arguments.dtype)
+    model = models.steps(Size(facts.width, facts.height), arguments.size)[0].model
     job = VideoJob(
         model, source, target, arguments.size, idr, arguments.strength, video_options(arguments),
-        tiles, device,
+        tiling_of(arguments), device,
     )  # fmt: skip
     return VideoSession(job, film, facts)
 

@@ -1,7 +1,6 @@
 """Where in an image the degradation differs: an IDR for every cell of a grid."""
 
 from dataclasses import dataclass
-from typing import TypedDict
 
 import torch
 from einops import rearrange
@@ -11,25 +10,14 @@ from ..errors import ConfigError, ImageError
 from ..idr import IDR
 from ..memory import explaining_shortage
 from ..network.models import Student
-from ..options import EstimateOptions
+from ..options import DEFAULT_TILING, UNWATCHED, Job, Tiling
 from ..tiles.checks import check_images
-from ..tiles.windows import CancelledFn, ProgressFn
 from .cells import Grid, sum_cells
 from .features import FeatureReader
 from .whole import check_mask
 
 SMALLEST_CELL = 16
 """LQ pixels; fewer say nothing about blur."""
-
-
-class GridKeywords(TypedDict, total=False):
-    """The keyword arguments of `estimate_local` that `idr_map` passes on."""
-
-    tile: int | str | None
-    wrap: tuple[bool, bool]
-    dtype: str | torch.dtype
-    progress: ProgressFn | None
-    cancelled: CancelledFn | None
 
 
 @dataclass(frozen=True)
@@ -55,11 +43,8 @@ def estimate_local(
     *,
     cells: int = 24,
     mask: Tensor | None = None,
-    tile: int | str | None = "auto",
-    wrap: tuple[bool, bool] = (False, False),
-    dtype: str | torch.dtype = "auto",
-    progress: ProgressFn | None = None,
-    cancelled: CancelledFn | None = None,
+    tiling: Tiling = DEFAULT_TILING,
+    job: Job = UNWATCHED,
 ) -> LocalIDRs:
     """Estimates an IDR for each cell, in one pass over the image.
 
@@ -72,19 +57,15 @@ def estimate_local(
         cells: Cells along the longer side, at least 1; fewer where they would be less than 16 px.
         mask: Weights, as in `estimate`, (1, 1, H, W). A cell of which nothing counts gets the
             estimate of all that does.
-        tile: As in `estimate`; the result does not depend on it.
-        wrap: As in `estimate`.
-        dtype: As in `upscale`.
-        progress: Called with (tiles done, tiles in all).
-        cancelled: Asked before each tile.
+        tiling: As in `estimate`; the result does not depend on the tile.
+        job: Told of every tile, asked before it.
 
     Raises:
         ImageError: If `lq` is not one RGB image.
         ConfigError: If an option is out of range.
         OutOfMemoryError: If even a tile of the smallest size does not fit.
-        Cancelled: If `cancelled` said so.
+        Cancelled: If the job says so.
     """
-    options = EstimateOptions(tile, wrap)
     if cells < 1:
         raise ConfigError(f"a grid needs at least 1 cell along the longer side, got {cells}")
     check_images(lq)
@@ -92,9 +73,9 @@ def estimate_local(
         raise ImageError(f"expected one image, got a batch of {len(lq)}; pass lq[:1]")
     height, width = lq.shape[-2:]
     grid = Grid.of_side(height, width, max(max(height, width) / cells, SMALLEST_CELL))
-    reader = FeatureReader(model, lq, options, dtype, progress, cancelled)
+    reader = FeatureReader(model, lq, tiling, job)
     weights = check_mask(mask, lq)
-    seen = reader.average(lambda tiles: sum_cells(tiles, grid, 1, weights))
+    seen = sum_cells(reader.tiles(), grid, 1, weights)
     counted = (seen.pixels > 0)[..., None]
     pooled = torch.where(counted, seen.means(), seen.pooled()[:, None])[0]
     idr, idr_full = model.estimator.from_pooled(pooled.to(model.estimator.head.weight))

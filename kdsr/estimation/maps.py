@@ -1,19 +1,14 @@
 """A map: an IDR that changes over the image, from estimates on a grid."""
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from ..idr import IDR, degrees_between
 from ..network.models import Student
 from ..network.trust import range_of, votes
-from ..options import MAP_CELLS
-from .grid import GridKeywords, estimate_local
+from ..options import DEFAULT_TILING, MAP_CELLS, UNWATCHED, Job, Size, Tiling
+from .grid import estimate_local
 from .regions import Region, Regions, boxed
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 ALIKE = 3.0
 """Degrees: cells whose IDRs all differ by less share one. Regions are paid for one by one, and
@@ -27,7 +22,8 @@ def idr_map(
     *,
     cells: int = MAP_CELLS,
     mask: Tensor | None = None,
-    **keywords: "Unpack[GridKeywords]",
+    tiling: Tiling = DEFAULT_TILING,
+    job: Job = UNWATCHED,
 ) -> Regions:
     """Estimates IDRs on a grid, smooths them and lets each fade into its neighbours.
 
@@ -36,20 +32,16 @@ def idr_map(
         lq: RGB in [0, 1], (B, 3, H, W); the map is averaged over the batch.
         cells: Cells along the longer side. Few see the degradation better, many follow it closer.
         mask: As in `estimate_local`, for each image, (B, 1, H, W).
-        **keywords: Of `estimate_local`.
+        tiling: As in `estimate_local`.
+        job: Told of every tile of each image, asked before it.
     """
+    masks = [None] * len(lq) if mask is None else mask.split(1)
     frames = [
-        estimate_local(
-            model,
-            lq[i : i + 1],
-            cells=cells,
-            mask=None if mask is None else mask[i : i + 1],
-            **keywords,
-        )
-        for i in range(len(lq))
+        estimate_local(model, image, cells=cells, mask=weights, tiling=tiling, job=job)
+        for image, weights in zip(lq.split(1), masks, strict=True)
     ]
     local = frames[0]
-    across, down = keywords.get("wrap", (False, False))
+    across, down = tiling.wrap
     smooth = torch.kron(_binomial(local.rows, wrap=down), _binomial(local.columns, wrap=across))
     idr = IDR.cat([frame.idr for frame in frames])
     trust = _trust(model, idr).reshape(len(frames), -1)
@@ -67,7 +59,7 @@ def idr_map(
     parts = tuple(_part(group, rows, columns) for group in groups)
     told, left_out = local.idr.provenance, 1 - trust.mean()
     idr = IDR(shared[0], shared[1], local.idr.fingerprint, told, left_out=left_out)
-    return Regions(idr, parts, (lq.shape[-2], lq.shape[-1]))
+    return Regions(idr, parts, Size.of(lq))
 
 
 def _trust(model: Student, idr: IDR) -> Tensor:

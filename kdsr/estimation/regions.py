@@ -6,7 +6,6 @@ a picture in it) has no single degradation.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -15,12 +14,9 @@ from torch import Tensor
 from ..errors import IDRError, ImageError
 from ..idr import IDR
 from ..network.models import Student
+from ..options import DEFAULT_TILING, UNWATCHED, Job, Size, Tiling
 from ..tiles.checks import check_weights
-from .grid import GridKeywords
 from .whole import estimate
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
@@ -58,27 +54,22 @@ class Regions:
     idr: IDR
     """One for each part."""
     parts: tuple[Region, ...]
-    size: tuple[int, int]
-    """(height, width) of the LQ image."""
+    size: Size
+    """Of the LQ image."""
 
     def __post_init__(self) -> None:
         if len(self.idr) != len(self.parts):
             raise IDRError(
                 f"got {len(self.idr)} IDRs for {len(self.parts)} regions, expected one each"
             )
-        height, width = self.size
         for part in self.parts:
-            if part.bottom > height or part.right > width:
-                raise ImageError(f"a region reaches beyond the image of {width} x {height} px")
+            if part.bottom > self.size.height or part.right > self.size.width:
+                raise ImageError(f"a region reaches beyond the image of {self.size}")
 
     def check_size(self, lq: Tensor) -> None:
         """Raises `ImageError` if images, (B, 3, H, W), are of another size."""
-        height, width = lq.shape[-2:]
-        if self.size != (height, width):
-            raise ImageError(
-                f"the regions are for an image of {self.size[1]} x {self.size[0]} px, got "
-                f"{width} x {height}"
-            )
+        if self.size != Size.of(lq):
+            raise ImageError(f"the regions are for an image of {self.size}, got {Size.of(lq)}")
 
     @classmethod
     def of_weights(cls, idr: IDR, weights: Tensor) -> "Regions":
@@ -103,7 +94,7 @@ class Regions:
         parts = [boxed((plane / total)[0].float()) for plane in weights]
         used = [i for i, part in enumerate(parts) if part is not None]
         found = tuple(part for part in parts if part is not None)
-        return cls(IDR.cat([idr[i] for i in used]), found, (weights.shape[-2], weights.shape[-1]))
+        return cls(IDR.cat([idr[i] for i in used]), found, Size.of(weights))
 
     @classmethod
     def of_masks(
@@ -113,7 +104,8 @@ class Regions:
         masks: Tensor,
         *,
         feather: int = 16,
-        **keywords: "Unpack[GridKeywords]",
+        tiling: Tiling = DEFAULT_TILING,
+        job: Job = UNWATCHED,
     ) -> "Regions":
         """Estimates one IDR for each masked region and one for the rest.
 
@@ -122,10 +114,13 @@ class Regions:
             lq: RGB in [0, 1], (B, 3, H, W); the IDRs are averaged over the batch.
             masks: 0 to 1, (N, 1, H, W).
             feather: LQ pixels over which regions fade into each other.
-            **keywords: Of `estimate`.
+            tiling: As in `estimate`.
+            job: Told of every tile of each estimate, asked before it.
         """
         hard = with_rest(masks)
-        idrs = [estimate(model, lq, mask=mask[None], **keywords).mean() for mask in hard]
+        idrs = [
+            estimate(model, lq, mask=mask[None], tiling=tiling, job=job).mean() for mask in hard
+        ]
         return cls.of_weights(IDR.cat(idrs), feathered(hard, feather))
 
     def divided(self, index: int, finer: "Regions") -> "Regions":

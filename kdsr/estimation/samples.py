@@ -50,5 +50,5 @@ def _axis(length: int, halo: int, places: list[float]) -> AxisPlan:
     for place in places:
         window = round(place * (length - size))
         start = window + (size - own) // 2
-        spans.append(Span(start, start + own, window))
-    return AxisPlan(length, size, tuple(spans), wrap=False)
+        spans.append(Span(start, start + own, window, size))
+    return AxisPlan(length, halo, tuple(spans), wrap=False)

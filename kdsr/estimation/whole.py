@@ -1,7 +1,5 @@
 """The IDR of a whole image, or of a masked part of it, whatever its size."""
 
-from typing import TypedDict
-
 import torch
 from torch import Tensor
 
@@ -11,26 +9,12 @@ from ..memory import explaining_shortage
 from ..network.calibration import Calibration
 from ..network.models import Student
 from ..network.trust import range_of, votes
-from ..options import SAMPLED, EstimateOptions
+from ..options import DEFAULT_TILING, SAMPLED, UNWATCHED, Job, Tiling
 from ..tiles.checks import check_images, check_weights
-from ..tiles.windows import CancelledFn, ProgressFn
 from .cells import Cells, Grid, sum_cells, sum_windows
 from .features import FeatureReader
 from .samples import BUDGET, CELL, sample_windows
 from .structure import structured_pixels
-
-
-class EstimateKeywords(TypedDict, total=False):
-    """The keyword arguments of `estimate`."""
-
-    mask: Tensor | None
-    tile: int | str | None
-    wrap: tuple[bool, bool]
-    dtype: str | torch.dtype
-    estimate: str
-    progress: ProgressFn | None
-    cancelled: CancelledFn | None
-    provenance: dict[str, str] | None
 
 
 @explaining_shortage("to estimate an IDR")
@@ -40,12 +24,8 @@ def estimate(
     lq: Tensor,
     *,
     mask: Tensor | None = None,
-    tile: int | str | None = "auto",
-    wrap: tuple[bool, bool] = (False, False),
-    dtype: str | torch.dtype = "auto",
-    estimate: str = SAMPLED,
-    progress: ProgressFn | None = None,
-    cancelled: CancelledFn | None = None,
+    tiling: Tiling = DEFAULT_TILING,
+    job: Job = UNWATCHED,
     provenance: dict[str, str] | None = None,
 ) -> IDR:
     """Estimates the IDR of each image.
@@ -54,8 +34,8 @@ def estimate(
     averaged as IDRs (which would be wrong): their features are summed, in float64, and the MLP
     runs once. The result does not depend on tiles. When memory runs out the tile is halved.
 
-    `estimate="whole"` is that mean over every pixel. "sampled" differs from it in two ways, if the
-    model has a range (`kdsr.network.trust`): of an image of more than
+    `tiling.estimate` "whole" is that mean over every pixel. "sampled" differs from it in two ways,
+    if the model has a range (`kdsr.network.trust`): of an image of more than
     `kdsr.estimation.samples.BUDGET` LQ pixels that are not masked a few windows are looked at, the
     same ones every time; and cells outside of the range, such as dither and hatching, do not count.
     Where none counts, the vector is that of a clean image.
@@ -64,13 +44,9 @@ def estimate(
         model: Student, on the device to run on.
         lq: RGB in [0, 1], (B, 3, H, W), on any device.
         mask: Weights in [0, 1], (B or 1, 1, H, W): only this region counts, and all of it does.
-        tile: LQ pixels between halos, "auto", or None for one pass.
-        wrap: Continue the image circularly along (width, height); sampled windows never meet an
-            edge.
-        dtype: As in `upscale`.
-        estimate: "sampled" or "whole".
-        progress: Called with (tiles done, tiles in all).
-        cancelled: Asked before each tile.
+        tiling: How to run over the image. The overlap is always exact, tiles go one by one, and
+            sampled windows never meet an edge, so that they do not wrap.
+        job: Told of every tile, asked before it.
         provenance: Kept with the result.
 
     Raises:
@@ -78,20 +54,19 @@ def estimate(
         ConfigError: If an option is out of range.
         IDRError: If the mask is empty for some image.
         OutOfMemoryError: If even a tile of the smallest size does not fit.
-        Cancelled: If `cancelled` said so.
+        Cancelled: If the job says so.
     """
-    options = EstimateOptions(tile, wrap, estimate)
     check_images(lq)
     weights = check_mask(mask, lq)
-    reader = FeatureReader(model, lq, options, dtype, progress, cancelled)
-    calibration = range_of(model) if estimate == SAMPLED else None
+    reader = FeatureReader(model, lq, tiling, job)
+    calibration = range_of(model) if tiling.estimate == SAMPLED else None
     height, width = lq.shape[-2:]
     if calibration is not None and weights is None and height * width > BUDGET:
-        cells = reader.sample(lambda tiles: sum_windows(tiles, len(lq)))
+        cells = sum_windows(reader.sampled(), len(lq))
         structure = _sampled_structure(lq)
     else:
         grid = Grid.of_side(height, width, CELL)
-        cells = reader.average(lambda tiles: sum_cells(tiles, grid, len(lq), weights))
+        cells = sum_cells(reader.tiles(), grid, len(lq), weights)
         structure = structured_pixels(lq, weights)
     full, left_out = _voted(model, cells, calibration)
     idr = model.estimator.compress_idr(full.to(model.estimator.compress.weight))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..errors import ImageError
 from ..pixels import BYTE, WORD
-from ..upscaling.resized import bleed
+from ..upscaling.resizing import bleed
 from .avif import read_deep_avif
 from .colour_space import Chunks, nclx_of, space_of, to_rgb
 from .decoded_image import DecodedImage

@@ -43,7 +43,7 @@ OFFICIAL = (
 class Upscaler(nn.Module):
     """A student as the plain module that spandrel's users expect: one image in, one image out.
 
-    Tiles internally, with one IDR for the whole of what it is given; see `kdsr.upscaling.tiled`.
+    Tiles internally, with one IDR for the whole of what it is given; see `kdsr.upscaling.upscaler`.
 
     Args:
         config: The network's shape.

@@ -1,10 +1,12 @@
-"""Output sizes as people write them: `2x`, `3840x`, `x2160`, `3840x2160`, `12MP`."""
+"""Output sizes as people write them (`2x`, `3840x`, `12MP`), and the passes that lead to them."""
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..errors import ConfigError
+from ..options import Size
 
 LARGEST_FACTOR = 16
 """Of a result to its input, however the size is stated. `Nx` above this is a width in pixels."""
@@ -48,8 +50,8 @@ class OutputSize:
                 f"{self.megapixels:g}"
             )
 
-    def resolve(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) of the result for an input of that size, its proportions kept.
+    def resolve(self, image: Size) -> Size:
+        """The size of the result for an input of that size, its proportions kept.
 
         Raises:
             ConfigError: If it is more than `LARGEST_FACTOR` times the input, or than `LARGEST_SIDE`
@@ -58,21 +60,21 @@ class OutputSize:
         if self.factor is not None:
             factor = self.factor
         elif self.megapixels is not None:
-            factor = math.sqrt(self.megapixels * 1e6 / (height * width))
+            factor = math.sqrt(self.megapixels * 1e6 / image.pixels)
         else:
             factor = min(
                 side / length
-                for side, length in ((self.width, width), (self.height, height))
+                for side, length in ((self.width, image.width), (self.height, image.height))
                 if side is not None
             )
         # Measured on the result: rounding a small image's sides is no larger factor.
-        size = max(1, round(height * factor)), max(1, round(width * factor))
-        largest = min(LARGEST_FACTOR * max(height, width), LARGEST_SIDE)
-        if max(size) > largest:
+        size = Size(max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+        largest = min(LARGEST_FACTOR * image.longest, LARGEST_SIDE)
+        if size.longest > largest:
             raise ConfigError(
-                f"a result of {size[1]} x {size[0]} px is too large: expected at most "
-                f"{LARGEST_FACTOR} times the input of {width} x {height} px and {LARGEST_SIDE} px "
-                f"a side, that is {largest} px on the longer side"
+                f"a result of {size} is too large: expected at most {LARGEST_FACTOR} times the "
+                f"input of {image} and {LARGEST_SIDE} px a side, that is {largest} px on the "
+                "longer side"
             )
         return size
 
@@ -101,3 +103,55 @@ def parse_size(text: str) -> OutputSize:
         f"cannot read the size {text!r}; write 2x (factor), 3840x (width), x2160 (height), "
         "3840x2160 (box) or 12MP"
     )
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One run of a network."""
+
+    factor: int
+    """Of the network."""
+    size: Size
+    """Of its result; what `factor` makes beyond that is resized away."""
+
+
+def plan_passes(source: Size, target: Size, factors: Iterable[int]) -> tuple[Pass, ...]:
+    """The passes from one size to another, by the smallest factors that suffice.
+
+    A network that is larger than what is needed costs in vain what is thrown away afterwards; one
+    that is smaller would leave the rest to a bicubic filter, which adds blur and no detail.
+
+    Args:
+        source: Of the image.
+        target: Of the result.
+        factors: That there are networks for.
+
+    Returns:
+        One pass by the smallest factor that is large enough; beyond the largest factor two, the
+        second by the smallest that will do. What the first makes beyond the second's need is
+        resized away between them, where pixels are few.
+
+    Raises:
+        ConfigError: If two passes do not reach that far.
+    """
+    known = sorted(set(factors))
+    one = _smallest(known, source, target)
+    if one is not None:
+        return (Pass(one, target),)
+    for second in (factor for factor in known if factor > 1):
+        between = Size(-(-target.width // second), -(-target.height // second))
+        first = _smallest(known, source, between)
+        if first is not None:
+            return Pass(first, between), Pass(second, target)
+    reached = known[-1] ** 2
+    needed = max(target.height / source.height, target.width / source.width)
+    raise ConfigError(
+        f"a result {needed:.3g} times the input of {source} cannot be made by "
+        f"{', '.join(f'x{factor}' for factor in known)}: expected at most x{reached}"
+        + (", two passes" if reached > 1 else ", for that model cleans without enlarging")
+    )
+
+
+def _smallest(factors: list[int], source: Size, target: Size) -> int | None:
+    """The smallest factor that makes at least `target` of `source`."""
+    return next((factor for factor in factors if source.scaled(factor).covers(target)), None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from ..upscaling.resized import bleed
+from ..upscaling.resizing import bleed
 from .colour import Colour
 from .hdr import HDR
 from .headers import Crop

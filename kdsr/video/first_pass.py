@@ -9,8 +9,7 @@ from ..estimation.visible import visible
 from ..estimation.whole import estimate
 from ..idr import IDR
 from ..network.models import Student
-from ..tiles.windows import ProgressFn
-from ..upscaling.tiled import TileKeywords
+from ..options import DEFAULT_TILING, UNWATCHED, Job, Tiling
 from .film import Frame
 from .options import LOCKED, PER_FRAME, VideoOptions
 
@@ -32,17 +31,10 @@ def needs_first_pass(idr: IDR | None, options: VideoOptions) -> bool:
 
 
 def estimate_frame(
-    model: Student, frame: Frame, keywords: TileKeywords, progress: ProgressFn | None = None
+    model: Student, frame: Frame, tiling: Tiling = DEFAULT_TILING, job: Job = UNWATCHED
 ) -> IDR:
-    """The IDR of what can be seen of one frame; of the keywords those that do not concern tiles."""
-    return estimate(
-        model,
-        frame.lq,
-        mask=visible(frame.alpha),
-        dtype=keywords.get("dtype", "auto"),
-        cancelled=keywords.get("cancelled"),
-        progress=progress,
-    )
+    """The IDR of what can be seen of one frame."""
+    return estimate(model, frame.lq, mask=visible(frame.alpha), tiling=tiling, job=job)
 
 
 def collected(idrs: Iterable[IDR]) -> IDR | None:

@@ -16,8 +16,8 @@ from ..atomic import writing
 from ..errors import VideoError
 from ..idr import IDR
 from ..network.models import Student
+from ..options import DEFAULT_TILING, Size, Tiling
 from ..upscaling.sizes import OutputSize
-from ..upscaling.tiled import TileKeywords
 from . import segments
 from .animation_writing import Animation, check_animation, write_animation
 from .animations import AnimationFile
@@ -61,8 +61,7 @@ class VideoJob:
     strength: float = 1.0
     """See `kdsr.meaning.strength`."""
     options: VideoOptions = field(default_factory=VideoOptions)
-    tiles: TileKeywords = field(default_factory=TileKeywords)
-    """Of `upscale`."""
+    tiling: Tiling = DEFAULT_TILING
     device: str | None = None
     """The kind that all segments are made on; the model's when left out."""
 
@@ -103,9 +102,9 @@ class VideoSession:
         self.two_passes = needs_first_pass(job.idr, job.options)
         self.container = container_of(job.target)
         wish = job.size or OutputSize(factor=job.model.config.scale)
-        sides = (facts.height, facts.width)
+        sides = Size(facts.width, facts.height)
         plain = self.container.is_animation
-        self.size = wish.resolve(*sides) if plain else video_size(wish, *sides)
+        self.size = (wish.resolve(sides) if plain else video_size(wish, sides)).shape
         """(height, width) of the result."""
         if plain:
             check_animation(self.container.format)
@@ -190,7 +189,7 @@ class VideoSession:
             idr = combined(found, job.options)
         deep = encoding is not None and self.facts.colour.deep
         transparent = encoding is None or encoding.transparent
-        return FrameUpscaler(job.model, self.size, idr, job.strength, deep, transparent, job.tiles)
+        return FrameUpscaler(job.model, self.size, idr, job.strength, deep, transparent, job.tiling)
 
     def upscale(
         self, upscaler: FrameUpscaler, reader: SegmentReader, number: int, tell: TellFn
@@ -283,7 +282,7 @@ class VideoSession:
 
     def _estimated(self, shots: Iterator[Shot], tell: TellFn) -> Iterator[IDR]:
         for shot in shots:
-            yield estimate_frame(self.job.model, shot.frame, self.job.tiles)
+            yield estimate_frame(self.job.model, shot.frame, self.job.tiling)
             tell(ESTIMATING, shot.place + 1, self.frames)
 
     def _coded(
@@ -314,7 +313,7 @@ class VideoSession:
             "options": asdict(job.options),
             "encoding": coding,
             "container": self.container.format,
-            "tiles": {name: str(value) for name, value in job.tiles.items()},
+            "tiles": {name: str(value) for name, value in asdict(job.tiling).items()},
             "device": device,
             "segment": segments.SEGMENT,
             "versions": [__version__, torch.__version__, load_av().__version__],

@@ -1,9 +1,8 @@
 """Video -> larger video: IDRs of all frames first, then the frames, in the memory of a few."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,19 +12,15 @@ from ..errors import VideoError
 from ..idr import IDR
 from ..meaning.strength import with_strength
 from ..network.models import Student
-from ..tiles.windows import ProgressFn
-from ..upscaling.resized import upscale_to
+from ..options import DEFAULT_TILING, UNWATCHED, Job, ProgressFn, Size, Tiling
 from ..upscaling.sizes import OutputSize
-from ..upscaling.tiled import TileKeywords
+from ..upscaling.upscaler import Upscaler
 from .containers import MP4
 from .encoding import VideoEncoder, choose
 from .film import Film, Frame
 from .first_pass import collected, combined, estimate_frame, frames_of, needs_first_pass
 from .options import VideoOptions
 from .writing import VideoWriter
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 NO_FRAMES = "the video has no frames in the part that was asked for"
 _FINENESS = 100  # steps of progress a frame
@@ -50,21 +45,21 @@ class FrameUpscaler:
     """Give float in [0, 1], not uint8."""
     transparent: bool = False
     """Opacity is kept; otherwise what is seen through is white."""
-    keywords: TileKeywords = field(default_factory=TileKeywords)
+    tiling: Tiling = DEFAULT_TILING
 
-    def __call__(self, frame: Frame, index: int, progress: ProgressFn | None = None) -> Tensor:
+    def __call__(self, frame: Frame, index: int, job: Job = UNWATCHED) -> Tensor:
         """Upscales a frame.
 
         Args:
             frame: Of the source.
             index: Which it is.
-            progress: Called with (tiles done, tiles in all).
+            job: Told of every tile, asked before it.
 
         Returns:
             (H, W, 3), with opacity (H, W, 4).
         """
         if self.idr is None:
-            own = estimate_frame(self.model, frame, self.keywords)
+            own = estimate_frame(self.model, frame, self.tiling, job.silent())
         else:
             own = self.idr[min(index, len(self.idr) - 1)]
         lq, alpha = frame.lq, frame.alpha
@@ -72,16 +67,9 @@ class FrameUpscaler:
             lq, alpha = lq * alpha + (1 - alpha), None
         kind = torch.float32 if self.deep else torch.uint8
         out = torch.empty(1, *self.size, 3 if alpha is None else 4, dtype=kind)
-        upscale_to(
-            self.model,
-            lq,
-            with_strength(self.model, own, self.strength),
-            self.size,
-            alpha=alpha,
-            out=out.movedim(-1, 1),
-            progress=progress,
-            **self.keywords,
-        )
+        result, steering = out.movedim(-1, 1), with_strength(self.model, own, self.strength)
+        upscaler = Upscaler(self.model, self.tiling)
+        upscaler.upscale(lq, steering, Size.of(result), alpha=alpha, out=result, job=job)
         return out[0]
 
 
@@ -94,9 +82,9 @@ def upscale_video(
     idr: IDR | None = None,
     strength: float = 1.0,
     options: VideoOptions | None = None,
-    progress: ProgressFn | None = None,
+    tiling: Tiling = DEFAULT_TILING,
+    job: Job = UNWATCHED,
     shown: FrameFn | None = None,
-    **keywords: "Unpack[TileKeywords]",
 ) -> None:
     """Upscales a video, one frame at a time, and writes it as MP4 with its sound and time stamps.
 
@@ -108,26 +96,28 @@ def upscale_video(
         idr: One for all frames, in place of what `options.mode` would find.
         strength: See `kdsr.meaning.strength`.
         options: How to estimate and encode.
-        progress: Called with (steps done, steps in all) over both passes.
+        tiling: How to run over each frame.
+        job: Told of the steps of both passes, asked before each.
         shown: Gets each finished frame.
-        **keywords: Of `upscale`.
 
     Raises:
         VideoError: If the video cannot be read or the result not written.
         IDRError: If `idr` is another model's, or several.
-        Cancelled: If `cancelled` said so.
+        Cancelled: If the job says so.
     """
     options = options or VideoOptions()
     two_passes = needs_first_pass(idr, options)
     facts = film.facts()
-    target = video_size(size or OutputSize(factor=model.config.scale), facts.height, facts.width)
+    wish = size or OutputSize(factor=model.config.scale)
+    target = video_size(wish, Size(facts.width, facts.height)).shape
     clock, encoding = choose(MP4, facts, target, options.codec, options.crf)
     assert encoding is not None
-    steps = _Steps(progress, facts.frames, passes=2 if two_passes else 1)
+    steps = _Steps(job.progress, facts.frames, passes=2 if two_passes else 1)
+    within = replace(job, progress=steps.within)
 
     def estimated(frames: Iterable[Frame]) -> Iterator[IDR]:
         for frame in frames:
-            yield estimate_frame(model, frame, keywords, steps.within)
+            yield estimate_frame(model, frame, tiling, within)
             steps.next()
 
     if two_passes:
@@ -137,7 +127,7 @@ def upscale_video(
             raise VideoError(NO_FRAMES)
         steps.count(len(found))
         idr = combined(found, options)
-    upscaled = FrameUpscaler(model, target, idr, strength, facts.colour.deep, keywords=keywords)
+    upscaled = FrameUpscaler(model, target, idr, strength, facts.colour.deep, tiling=tiling)
     encoder, count = VideoEncoder(encoding), 0
     with (
         writing(Path(path)) as temporary,
@@ -148,7 +138,7 @@ def upscale_video(
             if not isinstance(item, Frame):
                 writer.copy(item)
                 continue
-            out = upscaled(item, count, steps.within)
+            out = upscaled(item, count, within)
             writer.write(encoder.encode(out, clock.stamp(item)))
             steps.next()
             if shown is not None:
@@ -159,15 +149,15 @@ def upscale_video(
         writer.write(encoder.finish())
 
 
-def video_size(size: OutputSize, height: int, width: int) -> tuple[int, int]:
-    """(height, width) of the result: the wish, in the even numbers that 4:2:0 video needs.
+def video_size(wish: OutputSize, frame: Size) -> Size:
+    """The size of the result: the wish, in the even numbers that 4:2:0 video needs.
 
     The size that the source has is kept, be it odd: then nothing is resized.
     """
-    rows, columns = size.resolve(height, width)
-    if (rows, columns) == (height, width):
-        return rows, columns
-    return max(2, 2 * round(rows / 2)), max(2, 2 * round(columns / 2))
+    size = wish.resolve(frame)
+    if size == frame:
+        return size
+    return Size(max(2, 2 * round(size.width / 2)), max(2, 2 * round(size.height / 2)))
 
 
 class _Steps:

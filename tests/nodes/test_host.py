@@ -18,6 +18,7 @@ from kdsr.estimation.maps import idr_map
 from kdsr.estimation.regions import Regions
 from kdsr.files.baked import build_baked
 from kdsr.files.weights import save_checkpoint
+from kdsr.options import Tiling
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for
 from tests.support.comfy_host import Host
@@ -404,7 +405,7 @@ class LargeAllocations(TorchDispatchMode):
 
 @pytest.mark.parametrize("size_by", ["model factor", "factor"])
 def test_200_frames_need_one_output_buffer(host: Host, model, size_by: str, monkeypatch) -> None:
-    resized = host.module("kdsr.upscaling.resized")
+    resized = host.module("kdsr.upscaling.resizing")
     monkeypatch.setattr(resized, "_BUFFER_VALUES", 20 * 3 * 32 * 32)
     images = image(200, 8, 8)
     idr = host.run("KDSR_EstimateIDR", model=model, image=images, mode="one for the batch")
@@ -545,7 +546,7 @@ def test_previews_grow_into_the_result(
 ) -> None:
     utils = host.comfy("comfy.utils")
     monkeypatch.setattr(host.module("nodes.runtime.progress"), "_PREVIEW_SECONDS", -1)
-    tiled = host.module("kdsr.upscaling.tiled")
+    tiled = host.module("kdsr.upscaling.upscaler")
     monkeypatch.setattr(tiled, "_LARGEST_CPU_TILE", 16)
     monkeypatch.setattr(tiled, "_CPU_STEP_PIXELS", 1)
     monkeypatch.setattr(utils, "PROGRESS_THROTTLE_MIN_INTERVAL", 0)
@@ -649,7 +650,8 @@ def left_half(height: int = 24, width: int = 30) -> torch.Tensor:
 def test_masked_regions_have_idrs_of_their_own(host: Host, model) -> None:
     images, mask = image(2, 24, 30), left_half()
     result = host.run("KDSR_UpscaleRegions", model=model, image=images, mask_1=mask, feather=4)
-    found = Regions.of_masks(make_tiny(), bchw(images), mask[None], feather=4, dtype="fp32")
+    tiling = Tiling(dtype="fp32")
+    found = Regions.of_masks(make_tiny(), bchw(images), mask[None], feather=4, tiling=tiling)
     close(result, make_tiny().upscale(bchw(images), found, dtype="fp32").movedim(1, -1))
 
 
@@ -675,7 +677,7 @@ def test_a_map_needs_no_masks(host: Host, model) -> None:
     result = host.run("KDSR_UpscaleRegions", model=model, image=images, regions="map", cells=3)
     assert result.shape == (1, 160, 240, 4)
     opaque = images[..., :3]
-    found = idr_map(make_tiny(), bchw(opaque), cells=3, dtype="fp32")
+    found = idr_map(make_tiny(), bchw(opaque), cells=3, tiling=Tiling(dtype="fp32"))
     close(result[..., :3], make_tiny().upscale(bchw(opaque), found, dtype="fp32").movedim(1, -1))
 
 

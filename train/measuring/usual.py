@@ -8,7 +8,7 @@ from kdsr.estimation.cells import Grid, sum_cells
 from kdsr.estimation.features import FeatureReader
 from kdsr.estimation.samples import CELL
 from kdsr.network.calibration import Calibration
-from kdsr.options import EstimateOptions
+from kdsr.options import UNWATCHED, Tiling
 from train.data.crops import CropSampler
 from train.degradation.pipelines import Degradation
 from train.measuring.labelled import BATCH, SEED
@@ -49,8 +49,8 @@ def cell_distance(
 def cell_vectors(model: KDSR, lq: Tensor) -> Tensor:
     """D' of the cells of a batch, as an estimate sees them, (B, cells, 4C)."""
     grid = Grid.of_side(*lq.shape[-2:], CELL)
-    reader = FeatureReader(model, lq, EstimateOptions(), "fp32")
-    means = reader.average(lambda tiles: sum_cells(tiles, grid, len(lq))).means()
+    reader = FeatureReader(model, lq, Tiling(dtype="fp32"), UNWATCHED)
+    means = sum_cells(reader.tiles(), grid, len(lq)).means()
     return model.estimator.from_pooled(means.to(model.estimator.head.weight))[1].float().cpu()
 
 

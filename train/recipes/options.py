@@ -8,7 +8,7 @@ import torch
 
 from kdsr.errors import ConfigError
 from kdsr.network.config import PRESETS, KDSRConfig
-from kdsr.tiles.precision import multiplies_bf16
+from kdsr.tiles.devices import multiplies_bf16
 from train.data.teaching import is_import_path
 from train.degradation.pipelines import DegradationOptions
 from train.recipes.session_options import PAIRS, SessionOptions, outside

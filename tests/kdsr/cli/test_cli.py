@@ -19,6 +19,8 @@ from kdsr.cli import main
 from kdsr.estimation.maps import idr_map
 from kdsr.files.images import read_image
 from kdsr.files.weights import save_checkpoint
+from kdsr.options import Tiling
+from kdsr.upscaling.upscaler import Upscaler
 from tests.conftest import ROOT, make_tiny
 from tests.support.calibrated import calibration_for
 from tests.support.places import GOLDEN
@@ -123,7 +125,7 @@ def test_results_that_would_replace_each_other_are_refused_before_any_work(
 def test_a_format_that_cannot_hold_the_result_is_refused_before_any_work(
     folder: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(KDSR, "estimate", lambda *_: pytest.fail("worked first"))
+    monkeypatch.setattr(Upscaler, "estimate", lambda *_: pytest.fail("worked first"))
     save(folder / "a.png", channels=4)
     assert main(["upscale", "a.png", "-o", "b.jpg", "--model", str(weights)]) == 2
     assert "JPEG cannot hold transparency" in capsys.readouterr().err
@@ -161,7 +163,8 @@ def test_a_map_lets_the_idr_change_over_the_image(
     arguments = ["upscale", "a.png", "--model", "m.safetensors", "--dtype", "fp32", "-o"]
     assert main([*arguments, "b.png", "--map", "3", "--strength", "0.5"]) == 0
     lq = read_image(image).rgb
-    regions = kdsr.with_strength(model, idr_map(model, lq, cells=3, dtype="fp32"), 0.5)
+    tiling = Tiling(dtype="fp32")
+    regions = kdsr.with_strength(model, idr_map(model, lq, cells=3, tiling=tiling), 0.5)
     expected = model.upscale(lq, regions, dtype="fp32")
     assert (read_image(folder / "b.png").rgb - expected).abs().max() < 1 / 254
     for wrong, message in (
@@ -400,12 +403,13 @@ def test_ctrl_c_in_the_command_leaves_nothing_half_written(folder: Path, weights
     script = """
 import sys
 from pathlib import Path
-import kdsr.cli.passes
-compute = kdsr.cli.passes.upscale_to
+import kdsr.cli
+from kdsr.upscaling.upscaler import Upscaler
+compute = Upscaler.upscale
 def started(*arguments, **keywords):
     Path("started").touch()
     return compute(*arguments, **keywords)
-kdsr.cli.passes.upscale_to = started
+Upscaler.upscale = started
 sys.exit(kdsr.cli.main(["upscale", "a.png", "-o", "out/b.png", "--tile", "8"]))
 """
     process = subprocess.Popen(

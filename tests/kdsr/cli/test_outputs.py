@@ -9,11 +9,12 @@ import torch
 from PIL import Image, features
 from safetensors.torch import save_file
 
-from kdsr import IDR, KDSR, ImageError
+from kdsr import IDR, ImageError
 from kdsr.cli import main
 from kdsr.files.images import check_format
 from kdsr.files.weights import save_checkpoint
 from kdsr.idr import FORMAT
+from kdsr.upscaling.upscaler import Upscaler
 from tests.conftest import ROOT, make_tiny
 from tests.support.limits import full_disk
 
@@ -97,7 +98,7 @@ def test_none_of_three_files_is_replaced_unasked(
 def test_a_saved_idr_is_not_replaced_and_that_is_said_before_any_work(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(KDSR, "estimate", lambda *_: pytest.fail("worked first"))
+    monkeypatch.setattr(Upscaler, "estimate", lambda *_: pytest.fail("worked first"))
     (folder / "old.safetensors").write_text("precious")
     before = contents(folder)
     assert main(["upscale", "a.png", *MODEL, "--save-idr", "old.safetensors"]) == 2
@@ -135,9 +136,9 @@ def test_a_result_too_large_for_its_format_is_known_before_it_is_computed(
 ) -> None:
     draw(folder / "wide.png", 1, 4096)  # x4: 16,384 px
     computed = []
-    real = KDSR.estimate
+    real = Upscaler.estimate
     monkeypatch.setattr(
-        KDSR, "estimate", lambda *a, **k: computed.append(a[1].shape[3]) or real(*a, **k)
+        Upscaler, "estimate", lambda *a, **k: computed.append(a[1].shape[3]) or real(*a, **k)
     )
     run = ["upscale", "wide.png", "a.png", "-o", "out", *MODEL, "--format", "webp"]
     assert main(run) == 2

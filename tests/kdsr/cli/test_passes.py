@@ -13,8 +13,8 @@ from kdsr.cli import main
 from kdsr.files import catalog, hub
 from kdsr.files.images import read_image
 from kdsr.files.weights import save_checkpoint
-from kdsr.options import DEFAULT_MODEL
-from kdsr.upscaling.resized import upscale_to
+from kdsr.options import DEFAULT_MODEL, Size, Tiling
+from kdsr.upscaling.upscaler import Upscaler
 from tests.conftest import make_tiny
 from tests.support.places import GOLDEN
 
@@ -52,6 +52,11 @@ def result(name: str) -> torch.Tensor:
     return read_image(Path(name)).rgb
 
 
+def sized(model: KDSR, lq: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Upscaled to (width, height)."""
+    return Upscaler(model, Tiling(dtype="fp32")).upscale(lq, size=Size(*size))
+
+
 def upscale(*arguments: str) -> int:
     return main(["upscale", *arguments, "--dtype", "fp32"])
 
@@ -59,10 +64,10 @@ def upscale(*arguments: str) -> int:
 @pytest.mark.parametrize(
     ("wish", "factor", "size"),
     [
-        ((), 4, (36, 48)), (("--scale", "4"), 4, (36, 48)), (("--scale", "2"), 2, (18, 24)),
-        (("--size", "2x"), 2, (18, 24)), (("--scale", "x1"), 1, (9, 12)),
-        (("--size", "18x"), 2, (14, 18)), (("--size", "0.001MP"), 4, (27, 37)),
-        (("--size", "10x5"), 1, (5, 7)),
+        ((), 4, (48, 36)), (("--scale", "4"), 4, (48, 36)), (("--scale", "2"), 2, (24, 18)),
+        (("--size", "2x"), 2, (24, 18)), (("--scale", "x1"), 1, (12, 9)),
+        (("--size", "18x"), 2, (18, 14)), (("--size", "0.001MP"), 4, (37, 27)),
+        (("--size", "10x5"), 1, (7, 5)),
     ],
 )  # fmt: skip
 def test_the_smallest_factor_that_reaches_a_size_makes_it(
@@ -71,8 +76,8 @@ def test_the_smallest_factor_that_reaches_a_size_makes_it(
     lq = save("a.png")
     assert upscale("a.png", "-o", "b.png", *wish) == 0
     made = result("b.png")
-    assert tuple(made.shape[2:]) == size
-    expected = upscale_to(models[factor], lq, size=size, dtype="fp32")
+    assert Size.of(made) == Size(*size)
+    expected = sized(models[factor], lq, size)
     assert (made - expected).abs().max() <= 0.5 / 255 + 1e-5
 
 
@@ -121,7 +126,7 @@ def test_a_named_model_is_the_one_that_runs_and_must_reach_the_size(
 ) -> None:
     lq = save("a.png")
     assert upscale("a.png", "-o", "b.png", "--model", DEFAULT_MODEL, "--scale", "2") == 0
-    expected = upscale_to(models[4], lq, size=(18, 24), dtype="fp32")
+    expected = sized(models[4], lq, (24, 18))
     assert (result("b.png") - expected).abs().max() <= 0.5 / 255 + 1e-5
     assert upscale("a.png", "-o", "c.png", "--model", "tiny-x2", "--scale", "5") == 2
     said = capsys.readouterr().err
@@ -169,6 +174,6 @@ def test_todays_official_models_reach_beyond_their_factor_in_two_passes(
     lq, golden = save("a.png"), GOLDEN / "classic_student_x2.pt"
     assert upscale("a.png", "-o", "b.png", "--model", str(golden), "--scale", "3") == 0
     model = kdsr.load(golden)
-    between = upscale_to(model, lq, size=(14, 18), dtype="fp32")
-    expected = upscale_to(model, between, size=(27, 36), dtype="fp32")
+    between = sized(model, lq, (18, 14))
+    expected = sized(model, between, (36, 27))
     assert (result("b.png") - expected).abs().max() <= 0.5 / 255 + 1e-5

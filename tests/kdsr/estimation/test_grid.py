@@ -4,11 +4,14 @@ import torch
 from kdsr import ConfigError, ImageError
 from kdsr.estimation.grid import estimate_local
 from kdsr.network.estimator import DegradationEstimator
+from kdsr.options import Tiling
+
+FP32 = Tiling(dtype="fp32")
 
 
 def test_a_cell_is_what_its_mask_gives(tiny) -> None:
     lq = torch.rand(1, 3, 50, 83)
-    local = estimate_local(tiny, lq, cells=4, tile=24, dtype="fp32")
+    local = estimate_local(tiny, lq, cells=4, tiling=Tiling(24, dtype="fp32"))
     assert (local.rows, local.columns) == (2, 4)
     mask = torch.zeros(1, 1, 50, 83)
     mask[..., 25:, 21:42] = 1
@@ -22,7 +25,7 @@ def test_a_masked_cell_is_what_its_share_of_the_mask_gives(tiny) -> None:
     lq = torch.rand(1, 3, 50, 83)
     mask = torch.rand(1, 1, 50, 83)
     mask[..., 25:, 21:42] = 0
-    local = estimate_local(tiny, lq, cells=4, mask=mask, tile=24, dtype="fp32")
+    local = estimate_local(tiny, lq, cells=4, mask=mask, tiling=Tiling(24, dtype="fp32"))
     share = torch.zeros_like(mask)
     share[..., :25, :21] = mask[..., :25, :21]
     for cell, weights in ((0, share), (1 * 4 + 1, mask)):  # of the second nothing counts
@@ -32,7 +35,7 @@ def test_a_masked_cell_is_what_its_share_of_the_mask_gives(tiny) -> None:
 
 def test_a_uniform_image_has_no_differences_inside(tiny) -> None:
     lq = torch.full((1, 3, 96, 96), 0.5)
-    local = estimate_local(tiny, lq, cells=6, dtype="fp32")
+    local = estimate_local(tiny, lq, cells=6, tiling=FP32)
     angles = local.angles(local.idr[2 * 6 + 2])
     assert angles[1:-1, 1:-1].max() < 0.05
     assert angles[0, 0] > angles[1:-1, 1:-1].max()  # zero padding is seen at the border
@@ -58,20 +61,22 @@ def test_a_grid_without_cells_is_refused(tiny, cells: int) -> None:
 @pytest.mark.parametrize("tile", [0, -1, "large"])
 def test_a_bad_tile_is_one_kind_of_error_everywhere(tiny, tile) -> None:
     lq = torch.rand(1, 3, 20, 20)
-    for use in (estimate_local, type(tiny).estimate, type(tiny).upscale):
+    for use in (tiny.estimate, tiny.upscale):
         with pytest.raises(ConfigError, match="tile"):
-            use(tiny, lq, tile=tile)
+            use(lq, tile=tile)
+    with pytest.raises(ConfigError, match="tile"):
+        Tiling(tile)
 
 
 def test_wrapped_cells_do_not_see_a_border(tiny) -> None:
     lq = torch.full((1, 3, 96, 96), 0.5)
-    local = estimate_local(tiny, lq, cells=6, wrap=(True, True), dtype="fp32")
+    local = estimate_local(tiny, lq, cells=6, tiling=Tiling(wrap=(True, True), dtype="fp32"))
     assert local.angles(local.idr[0]).max() < 0.05
 
 
 def test_a_shortage_of_memory_halves_the_tiles_of_a_grid(tiny, monkeypatch) -> None:
     lq = torch.rand(1, 3, 90, 70)
-    expected = estimate_local(tiny, lq, cells=3, dtype="fp32")
+    expected = estimate_local(tiny, lq, cells=3, tiling=FP32)
     original, tried = DegradationEstimator.features, []
 
     def forgetful(self, x):
@@ -81,6 +86,6 @@ def test_a_shortage_of_memory_halves_the_tiles_of_a_grid(tiny, monkeypatch) -> N
         return original(self, x)
 
     monkeypatch.setattr(DegradationEstimator, "features", forgetful)
-    found = estimate_local(tiny, lq, cells=3, dtype="fp32")
+    found = estimate_local(tiny, lq, cells=3, tiling=FP32)
     assert tried[0] > 60 * 60 >= tried[-1]
     torch.testing.assert_close(found.idr.idr_full, expected.idr.idr_full, rtol=0, atol=1e-6)

@@ -9,7 +9,7 @@ from kdsr.estimation.regions import Regions
 
 def weights(regions: Regions) -> torch.Tensor:
     """(parts, H, W)."""
-    planes = torch.zeros(len(regions.parts), *regions.size)
+    planes = torch.zeros(len(regions.parts), *regions.size.shape)
     for plane, part in zip(planes, regions.parts, strict=True):
         h, w = part.weights.shape
         plane[part.top : part.top + h, part.left : part.left + w] = part.weights

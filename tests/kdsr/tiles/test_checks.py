@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kdsr import IDR, KDSR, IDRError, ImageError, KDSRError
 from kdsr.estimation.regions import Region, Regions
+from kdsr.options import Size
 from kdsr.tiles.checks import (
     OVERSHOOT,
     check_alpha,
@@ -18,7 +19,7 @@ from kdsr.tiles.checks import (
     check_out,
     check_weights,
 )
-from kdsr.upscaling.resized import upscale_to
+from kdsr.upscaling.upscaler import Upscaler
 from tests.support.refusal import outcome
 
 NAN, INF = float("nan"), float("inf")
@@ -67,7 +68,7 @@ USES: dict[str, Callable[[KDSR, Any], Tensor]] = {
     "estimate": lambda model, image: model.estimate(image).idr,
     "upscale": lambda model, image: model.upscale(image),
     "regions": lambda model, image: model.upscale(image, regions(model)),
-    "upscale_to": lambda model, image: upscale_to(model, image, size=(5, 5)),
+    "upscale to a size": lambda model, image: Upscaler(model).upscale(image, size=Size(5, 5)),
 }
 
 
@@ -149,9 +150,9 @@ def _attempt(model: KDSR, use: str, image: Tensor, weights: Tensor) -> Tensor:
     if use == "mask":
         return model.estimate(image, mask=weights).idr
     if use == "alpha":
-        return upscale_to(model, image, alpha=weights)
+        return Upscaler(model).upscale(image, alpha=weights)
     if use == "size":
-        return upscale_to(model, image, size=(height + 1, width))
+        return Upscaler(model).upscale(image, size=Size(width, height + 1))
     c = model.config.n_feats
     idr = IDR(torch.zeros(1, c), torch.zeros(1, 4 * c), model.fingerprint)
     return model.upscale(image, Regions.of_weights(idr, weights))
@@ -290,11 +291,11 @@ def test_a_region_is_a_box_inside_the_image(top: int, left: int, weights: Tensor
 def test_regions_fit_their_image_and_their_idrs(tiny: KDSR) -> None:
     idr = IDR(torch.zeros(1, 8), torch.zeros(1, 32), tiny.fingerprint)
     part = Region(1, 1, torch.ones(3, 3))
-    assert Regions(idr, (part,), (4, 4)).size == (4, 4)
-    for size in ((3, 4), (4, 3)):
+    assert Regions(idr, (part,), Size(4, 4)).size == Size(4, 4)
+    for size in (Size(4, 3), Size(3, 4)):
         with pytest.raises(ImageError, match="a region reaches beyond the image"):
             Regions(idr, (part,), size)
     with pytest.raises(IDRError, match="got 1 IDRs for 2 regions"):
-        Regions(idr, (part, part), (4, 4))
+        Regions(idr, (part, part), Size(4, 4))
     with pytest.raises(KDSRError, match=r"the regions are for an image of 4 x 4 px, got 7 x 6"):
-        tiny.upscale(GOOD, Regions(idr, (part,), (4, 4)))
+        tiny.upscale(GOOD, Regions(idr, (part,), Size(4, 4)))

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kdsr.options import Size
 from kdsr.tiles.plan import AxisPlan, Span, plan_axis, plan_tiles
 
 lengths = st.integers(1, 300)
@@ -54,17 +55,37 @@ def test_no_window_is_larger_than_the_tile_and_its_halos(
 def test_exact_rectangles_of_a_row_of_three() -> None:
     plan = plan_axis(100, 30, 5)
     assert plan == AxisPlan(
-        100, 40, (Span(0, 35, 0), Span(35, 65, 30), Span(65, 100, 60)), wrap=False
+        100, 5, (Span(0, 35, 0, 40), Span(35, 65, 30, 40), Span(65, 100, 60, 40)), wrap=False
     )
 
 
 def test_exact_rectangles_of_a_wrapped_axis() -> None:
     plan = plan_axis(10, 4, 3, wrap=True)
-    assert plan == AxisPlan(10, 10, (Span(0, 4, -3), Span(4, 8, 1), Span(8, 10, 5)), wrap=True)
+    assert plan == AxisPlan(
+        10, 3, (Span(0, 4, -3, 10), Span(4, 8, 1, 10), Span(8, 10, 5, 10)), wrap=True
+    )
     assert plan.source(plan.spans[0]) == [7, 8, 9, 0, 1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("wrap", [(True, False), (False, True)])
 def test_wrap_names_the_width_first(wrap: tuple[bool, bool]) -> None:
-    plan = plan_tiles(20, 30, None, 4, wrap=wrap)
+    plan = plan_tiles(Size(30, 20), None, 4, wrap=wrap)
     assert (plan.columns.wrap, plan.rows.wrap) == wrap
+
+
+@given(length=lengths, tile=tiles, halo=halos, wrap=st.booleans(), most=st.integers(1, 60))
+def test_a_split_tile_is_the_same_pixels_with_all_that_they_depend_on(
+    length: int, tile: int | None, halo: int, wrap: bool, most: int
+) -> None:
+    plan = plan_axis(length, tile, halo, wrap=wrap)
+    for span in plan.spans:
+        parts = plan.split(span, most)
+        own = [pixel for part in parts for pixel in range(part.start, part.stop)]
+        assert own == list(range(span.start, span.stop))
+        for part in parts:
+            assert part.length <= most
+            needed = range(part.start - halo, part.stop + halo)
+            seen = range(part.window, part.window + part.size)
+            if not wrap:
+                needed = [pixel for pixel in needed if 0 <= pixel < length]
+            assert list(seen) == list(needed)

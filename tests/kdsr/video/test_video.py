@@ -11,6 +11,7 @@ import torch
 from kdsr import KDSR, Cancelled
 from kdsr.errors import ConfigError, IDRError, VideoError
 from kdsr.estimation.frames import smooth
+from kdsr.options import Job, Tiling
 from kdsr.upscaling.sizes import OutputSize
 from kdsr.video.images import Images, Waveform
 from kdsr.video.options import LOCKED, PER_FRAME, SMOOTHED, VideoOptions
@@ -57,7 +58,8 @@ def test_pictures_are_those_of_the_batch(
     shown = []
     upscale_video(
         bundled, VideoFile(str(clip)), tmp_path / "out.mp4",
-        options=VideoOptions(mode=look), shown=lambda rgb: shown.append(rgb.clone()), dtype="fp32",
+        options=VideoOptions(mode=look), tiling=Tiling(dtype="fp32"),
+        shown=lambda rgb: shown.append(rgb.clone()),
     )  # fmt: skip
     result = torch.stack(shown).numpy().astype(float)
     assert np.abs(result - expected).max() < 0.6  # rounded to 8 bits, once
@@ -95,7 +97,7 @@ def test_images_with_a_waveform_become_a_video_with_sound(tiny: KDSR, tmp_path: 
 def test_progress_fills_one_bar_over_both_passes(tiny: KDSR, clip: Path, tmp_path: Path) -> None:
     told = []
     upscale_video(
-        tiny, VideoFile(str(clip)), tmp_path / "out.mp4", progress=lambda *step: told.append(step)
+        tiny, VideoFile(str(clip)), tmp_path / "out.mp4", job=Job(lambda *step: told.append(step))
     )
     done = [step for step, _ in told]
     assert done == sorted(done)
@@ -113,7 +115,7 @@ def test_stopping_in_the_second_pass_leaves_no_file(
     with pytest.raises(Cancelled):
         upscale_video(
             tiny, film, tmp_path / "out.mp4", options=VideoOptions(mode=PER_FRAME),
-            shown=shown.append, cancelled=lambda: len(shown) >= frame,
+            shown=shown.append, job=Job(cancelled=lambda: len(shown) >= frame),
         )  # fmt: skip
     assert len(shown) == frame
     assert list(tmp_path.iterdir()) == []

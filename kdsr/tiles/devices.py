@@ -1,12 +1,18 @@
-"""Which number format a device runs fast without changing what people see."""
+"""What a device has: free memory, and a number format that is fast and changes nothing visible."""
+
+import os
 
 import torch
 
 from ..errors import ConfigError
+from ..memory import free_host_memory
 from ..options import DTYPE_NAMES
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 """Names that the command and the nodes use."""
+_BF16 = ("avx512_bf16", "amx_bf16")  # as `torch.cpu.get_capabilities` calls them
+_PROBES = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # of a PyTorch without that
+_ASSUMED_FREE = 4 << 30  # where the system does not say
 
 
 def pick_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
@@ -45,8 +51,35 @@ def multiplies_bf16(device: torch.device) -> bool:
         return bool(torch.version.hip) or torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":
         return False
-    if hasattr(torch.cpu, "get_capabilities"):  # PyTorch 2.11
-        capabilities = torch.cpu.get_capabilities()
-        return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
-    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, probe, bool)() for probe in probes)
+    if hasattr(torch.cpu, "get_capabilities"):
+        able = torch.cpu.get_capabilities()
+        return any(able.get(name) for name in _BF16)
+    return any(getattr(torch.cpu, probe, bool)() for probe in _PROBES)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that a new allocation on `device` may take, by its driver's or system's word."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return free + cached
+    if device.type == "mps":
+        return max(0, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    free = free_host_memory()
+    return _guessed_free() if free is None else free
+
+
+def _guessed_free() -> int:
+    """Half of the machine's memory, or a modest number where even that is not said."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (OSError, ValueError, AttributeError):
+        return _ASSUMED_FREE
+
+
+def release_memory(device: torch.device) -> None:
+    """Gives the allocator's unused blocks back, so that smaller ones can be had."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import kdsr.upscaling.tiled
+import kdsr.upscaling.upscaler
 from kdsr import IDR, KDSR, Cancelled, ConfigError, IDRError, ImageError, OutOfMemoryError
 from kdsr.network.baked import BakedKDSR, bytes_per_pixel
 from kdsr.network.config import SCALES
@@ -235,7 +235,7 @@ def test_the_automatic_tile_follows_the_free_memory(
     shapes = _window_shapes(monkeypatch)
     lq = torch.rand(1, 3, 4, 3000)
     for free in (1 << 34, 20 << 20):
-        monkeypatch.setattr(kdsr.upscaling.tiled, "free_memory", lambda _device, free=free: free)
+        monkeypatch.setattr(kdsr.upscaling.upscaler, "free_memory", lambda _device, free=free: free)
         tiny.upscale(lq, batch=1, dtype="fp32")
     widths = [shape[-1] for shape in shapes]
     assert max(widths) == widths[0] <= 1024 + 2 * tiny.network.halo

@@ -3,8 +3,10 @@ import torch
 
 from kdsr import IDR, Cancelled, IDRError, ImageError
 from kdsr.estimation.regions import Regions, feathered, with_rest
-from kdsr.upscaling.resized import resize, upscale_to
-from kdsr.upscaling.tiled import TiledNetwork
+from kdsr.options import Size, Tiling
+from kdsr.tiles.work import TileWork
+from kdsr.upscaling.resizing import resize
+from kdsr.upscaling.upscaler import Upscaler
 from tests.conftest import make_tiny
 
 EXACT = {"dtype": "fp32", "tile": 12}
@@ -57,13 +59,13 @@ def test_a_small_region_is_computed_in_its_box_only(tiny, lq, monkeypatch) -> No
     mask = torch.zeros(1, 1, 40, 56)
     mask[..., 20:24, 30:34] = 1
     regions = Regions.of_masks(tiny, lq, mask, feather=0)
-    original = TiledNetwork.upscale
+    original = TileWork.__init__
 
-    def spy(self, part, *rest):
-        seen.append(tuple(part.shape[-2:]))
-        return original(self, part, *rest)
+    def spy(self, images, *rest, **keywords):
+        seen.append(tuple(images.shape[-2:]))
+        original(self, images, *rest, **keywords)
 
-    monkeypatch.setattr(TiledNetwork, "upscale", spy)
+    monkeypatch.setattr(TileWork, "__init__", spy)
     tiny.upscale(lq, regions)
     halo = tiny.network.halo
     assert seen == [(6 + 2 * halo, 6 + 2 * halo), (40, 56)]
@@ -99,8 +101,8 @@ def test_frames_sizes_and_integers(tiny, lq) -> None:
     eight = torch.empty(2, 3, 160, 224, dtype=torch.uint8)
     tiny.upscale(film, regions, out=eight, **EXACT)
     assert torch.equal(eight, (large * 255).round().to(torch.uint8))
-    half = upscale_to(tiny, film, regions, (80, 112), **EXACT)
-    torch.testing.assert_close(half, resize(large, (80, 112), (False, False)).clamp(0, 1))
+    half = Upscaler(tiny, Tiling(**EXACT)).upscale(film, regions, Size(112, 80))
+    torch.testing.assert_close(half, resize(large, Size(112, 80), (False, False)).clamp(0, 1))
 
 
 def test_progress_reaches_the_end_and_work_can_be_stopped(tiny, lq) -> None:

@@ -2,18 +2,22 @@ import pytest
 import torch
 
 from kdsr import ImageError
-from kdsr.upscaling import resized as module
-from kdsr.upscaling.resized import bleed, resize, upscale_to
+from kdsr.options import Job, Size, Tiling
+from kdsr.upscaling import resizing
+from kdsr.upscaling.resizing import bleed, resize
+from kdsr.upscaling.upscaler import Upscaler
+
+FP32 = Tiling(dtype="fp32")
 
 
 def test_without_a_size_it_is_the_models_own(either) -> None:
     lq = torch.rand(2, 3, 9, 7)
-    assert torch.equal(upscale_to(either, lq, dtype="fp32"), either.upscale(lq, dtype="fp32"))
+    assert torch.equal(Upscaler(either, FP32).upscale(lq), either.upscale(lq, dtype="fp32"))
 
 
 def test_a_smaller_size_is_an_antialiased_downscale(tiny) -> None:
     lq = torch.rand(1, 3, 12, 10)
-    result = upscale_to(tiny, lq, size=(24, 20), dtype="fp32")
+    result = Upscaler(tiny, FP32).upscale(lq, size=Size(20, 24))
     sr = tiny.upscale(lq, dtype="fp32")
     expected = torch.nn.functional.interpolate(sr, (24, 20), mode="bicubic", antialias=True)
     torch.testing.assert_close(result, expected.clamp(0, 1), rtol=0, atol=1e-6)
@@ -23,27 +27,21 @@ def test_a_smaller_size_is_an_antialiased_downscale(tiny) -> None:
 def test_groups_of_frames_do_not_change_the_result(tiny, frames_at_a_time, monkeypatch) -> None:
     lq = torch.rand(5, 3, 8, 8)
     idr = tiny.estimate(lq)
-    expected = upscale_to(tiny, lq, idr, (16, 16), dtype="fp32")
-    monkeypatch.setattr(module, "_BUFFER_VALUES", frames_at_a_time * 3 * 32 * 32)
+    expected = Upscaler(tiny, FP32).upscale(lq, idr, Size(16, 16))
+    monkeypatch.setattr(resizing, "_BUFFER_VALUES", frames_at_a_time * 3 * 32 * 32)
     seen = []
     out = torch.empty(5, 16, 16, 3)
-    upscale_to(
-        tiny,
-        lq,
-        idr,
-        (16, 16),
-        out=out.movedim(-1, 1),
-        dtype="fp32",
-        progress=lambda done, total: seen.append((done, total)),
-    )
+    job = Job(lambda done, total: seen.append((done, total)))
+    Upscaler(tiny, FP32).upscale(lq, idr, Size(16, 16), out=out.movedim(-1, 1), job=job)
     torch.testing.assert_close(out.movedim(-1, 1), expected, rtol=0, atol=1e-6)
     assert seen == sorted(seen)
-    assert seen[-1] == (5, 5)
+    assert seen[-1][0] == seen[-1][1] == 5 * 8 * 8
+    assert len(seen) == 5, "each image is one tile"
 
 
 def test_alpha_is_resized_apart_and_opaque_images_keep_their_colours(either) -> None:
     lq = torch.rand(1, 3, 8, 8)
-    result = upscale_to(either, lq, alpha=torch.ones(1, 1, 8, 8), dtype="fp32")
+    result = Upscaler(either, FP32).upscale(lq, alpha=torch.ones(1, 1, 8, 8))
     torch.testing.assert_close(result[:, :3], either.upscale(lq, dtype="fp32"), rtol=0, atol=1e-6)
     assert torch.equal(result[:, 3:], torch.ones_like(result[:, 3:]))
 
@@ -63,28 +61,30 @@ def test_partly_transparent_pixels_keep_their_colour() -> None:
     assert torch.equal(filled[..., 1:, :], colour[..., 1:, :])
 
 
-@pytest.mark.parametrize("size", [(20, 30), (7, 13), (80, 60)])
-def test_wrapped_resizing_commutes_with_rolling(size) -> None:
+@pytest.mark.parametrize("size", [Size(30, 20), Size(13, 7), Size(60, 80)])
+def test_wrapped_resizing_commutes_with_rolling(size: Size) -> None:
     generator = torch.Generator().manual_seed(0)
     texture = torch.rand(1, 3, 40, 30, generator=generator)
     half = (texture.shape[-2] // 2, texture.shape[-1] // 2)
-    shift = (size[0] // 2, size[1] // 2)
+    shift = (size.height // 2, size.width // 2)
     rolled = resize(texture.roll(half, (2, 3)), size, (True, True))
     straight = resize(texture, size, (True, True))
-    if size[0] % 2 == 0 and size[1] % 2 == 0:  # else half a pixel of the result lies between
+    if size.height % 2 == 0 and size.width % 2 == 0:  # else half a pixel of the result lies between
         torch.testing.assert_close(rolled, straight.roll(shift, (2, 3)), rtol=0, atol=1e-5)
     plain = resize(texture, size, (False, False))
     assert (plain - straight)[..., 0, :].abs().max() > 1e-3
-    middle = (..., slice(size[0] // 3, -(size[0] // 3)), slice(size[1] // 3, -(size[1] // 3)))
+    rows, columns = size.height // 3, size.width // 3
+    middle = (..., slice(rows, -rows), slice(columns, -columns))
     torch.testing.assert_close(plain[middle], straight[middle], rtol=0, atol=1e-5)
 
 
 def test_eight_bit_buffers_hold_the_rounded_result(either) -> None:
     lq, alpha = torch.rand(1, 3, 8, 8), torch.rand(1, 1, 8, 8)
-    for size in (None, (12, 16)):
-        out = torch.empty(1, 4, *(size or (8 * either.config.scale,) * 2), dtype=torch.uint8)
-        upscale_to(either, lq, size=size, alpha=alpha, out=out, dtype="fp32")
-        expected = upscale_to(either, lq, size=size, alpha=alpha, dtype="fp32")
+    upscaler, full = Upscaler(either, FP32), Size(8, 8).scaled(either.config.scale)
+    for size in (None, Size(16, 12)):
+        out = torch.empty(1, 4, *(size or full).shape, dtype=torch.uint8)
+        upscaler.upscale(lq, size=size, alpha=alpha, out=out)
+        expected = upscaler.upscale(lq, size=size, alpha=alpha)
         assert (out - (expected * 255).round()).abs().max() <= 1
         assert out.float().std() > 1
 
@@ -92,22 +92,23 @@ def test_eight_bit_buffers_hold_the_rounded_result(either) -> None:
 def test_the_inputs_stay_as_they_are(tiny) -> None:
     lq, alpha = torch.rand(1, 3, 8, 8), torch.rand(1, 1, 8, 8)
     kept = lq.clone(), alpha.clone()
-    out = upscale_to(tiny, lq, size=(8, 8), alpha=alpha)
+    out = Upscaler(tiny).upscale(lq, size=Size(8, 8), alpha=alpha)
     assert torch.equal(lq, kept[0])
     assert torch.equal(alpha, kept[1])
     torch.testing.assert_close(out[:, 3:], alpha, rtol=0, atol=1e-5)
 
 
 def test_one_pixel_images_and_results(tiny) -> None:
-    assert upscale_to(tiny, torch.rand(1, 3, 1, 1), size=(1, 1)).shape == (1, 3, 1, 1)
-    assert resize(torch.rand(1, 3, 1, 5), (1, 3), (True, True)).shape == (1, 3, 1, 3)
+    made = Upscaler(tiny).upscale(torch.rand(1, 3, 1, 1), size=Size(1, 1))
+    assert made.shape == (1, 3, 1, 1)
+    assert resize(torch.rand(1, 3, 1, 5), Size(3, 1), (True, True)).shape == (1, 3, 1, 3)
 
 
 def test_what_does_not_fit_is_refused(tiny) -> None:
-    lq = torch.rand(1, 3, 4, 4)
+    lq, upscaler = torch.rand(1, 3, 4, 4), Upscaler(tiny)
     with pytest.raises(ImageError, match="at least 1 x 1"):
-        upscale_to(tiny, lq, size=(0, 4))
+        upscaler.upscale(lq, size=Size(4, 0))
     with pytest.raises(ImageError, match="alpha of shape"):
-        upscale_to(tiny, lq, alpha=torch.ones(1, 4, 4))
+        upscaler.upscale(lq, alpha=torch.ones(1, 4, 4))
     with pytest.raises(ImageError, match="out must be a float or uint8 tensor of shape"):
-        upscale_to(tiny, lq, size=(8, 8), out=torch.empty(1, 3, 16, 16))
+        upscaler.upscale(lq, size=Size(8, 8), out=torch.empty(1, 3, 16, 16))
