@@ -10,9 +10,10 @@ LARGEST = {"n_feats": 1024, "n_blocks": 256, "n_resblocks": 256}
 """Several times of what anyone trains; beyond that a file is damaged or a number mistyped."""
 
 # name -> (n_feats, n_blocks, n_resblocks): the paper's M and L (Sec. 4.1), its real-world GAN
-# network, and a small one for CPUs.
+# network, a small one for CPUs, and one between: as many channels as M and a light estimator.
 PRESETS: dict[str, tuple[int, int, int]] = {
     "s": (32, 16, 4),
+    "b": (64, 16, 2),
     "m": (64, 53, 9),
     "l": (128, 28, 5),
     "gan": (128, 42, 6),
@@ -49,7 +50,7 @@ class KDSRConfig:
 
     @classmethod
     def preset(cls, name: str, scale: int = 4) -> "KDSRConfig":
-        """Returns the named size (`s`, `m`, `l` or `gan`) at `scale`."""
+        """Returns the named size (`s`, `b`, `m`, `l` or `gan`) at `scale`."""
         if name not in PRESETS:
             raise ConfigError(f"unknown size {name!r}; choose one of {', '.join(PRESETS)}")
         return cls(scale, *PRESETS[name])

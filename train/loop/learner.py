@@ -56,16 +56,15 @@ class Learner:
         self.nan_steps = 0
         device = accelerator.device
         stage.to(device)
-        self.channels_last = (
-            device.type == "cuda" if options.channels_last is None else options.channels_last
-        )
+        fast = device.type == "cuda" or options.precision == "bf16"
+        self.channels_last = fast if options.channels_last is None else options.channels_last
         self.parts: dict[str, TrainedPart] = {}
         self.forward: dict[str, Forward] = {}
         # Copied before `prepare`, which wraps the forward method of the model that is trained.
         self.ema = averaged(stage.model, options.ema)
         self.ema.requires_grad_(False)
         for name, module in stage.parts().items():
-            if self.channels_last:
+            if self.channels_last or module is not stage.model:
                 module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
             self.parts[name] = TrainedPart(module, build_optimizer(module, stage.options, device))
             self.forward[name] = accelerator.prepare(
@@ -84,15 +83,18 @@ class Learner:
             norm (infinite or NaN: the step was skipped).
         """
         everything: dict[str, Tensor] = {}
-        largest = 0.0
+        largest, moved = 0.0, []
         for name, part in self.parts.items():
+            if self.stage.rests(name, everything):
+                continue
+            moved.append(part)
             losses, norm = self._gradients(name, part, batches)
             everything |= losses
             if not math.isfinite(norm):
                 self.nan_steps += 1
                 return everything, norm
             largest = max(largest, norm)
-        for part in self.parts.values():
+        for part in moved:
             set_rate(part.optimizer, step, self.stage.options)
             part.optimizer.step()
         self.ema.update_parameters(self.stage.model)

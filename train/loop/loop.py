@@ -72,13 +72,15 @@ class Loop:
                 self.log.say(f"{self.stage.name} {self.step}: skipped, {cause}")
                 check_finite(self.stage, self.step, bad_in_a_row, cause)
             for name, loss in losses.items():
-                sums[name] = sums.get(name, 0) + loss
+                sums.setdefault(name, []).append(loss)
             self.step += 1
             self.seconds = time.monotonic() - started
             self.log.advance(self.step)
             if self._due(self.options.log_every):
                 count, elapsed = self.step - since, time.monotonic() - since_time
-                means = {name: float(total) / count for name, total in sums.items()}
+                means = {name: float(torch.stack(found).mean()) for name, found in sums.items()}
+                if any(len(found) < count for found in sums.values()):  # a part has rested
+                    means["rested"] = 1 - min(map(len, sums.values())) / count
                 self._log_step(means, norm, count * self.options.batch / elapsed)
                 sums, since, since_time = {}, self.step, time.monotonic()
             if self._due(self.options.validate_every):

@@ -22,7 +22,7 @@ class TrainOptions(SessionOptions):
     What stands here, other than in `SessionOptions`, decides the result.
     """
 
-    size: Literal["s", "m", "l", "gan"] = "s"
+    size: Literal["s", "b", "m", "l", "gan"] = "s"
     """Preset of the network."""
     scale: int = 4
     """Upscaling factor: 2, 3 or 4; 1 for a model that cleans without enlarging."""
@@ -85,6 +85,9 @@ class TrainOptions(SessionOptions):
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """Autocast; parameters and the optimiser stay in float32. auto is bf16 where the device has
     instructions for it; on a CPU without them bf16 was seen to cost twenty times the step."""
+    branches: bool = False
+    """Train every 3x3 convolution of the SR network's body with a 1x1 convolution and its input
+    beside it, as RepVGG does; steps cost the same, and the file holds their sum alone."""
     compose_tail: bool = True
     """Run the tail as one convolution composed inside the graph: same parameters, less work."""
     clip: float = 1.0

@@ -61,7 +61,8 @@ class SessionOptions:
     accumulate: int = 1
     """Parts that each process splits its samples into, to save memory."""
     channels_last: bool | None = None
-    """Memory format of images and weights; by default only on GPUs: on CPUs it costs time here."""
+    """Memory format of the network's images and weights; by default on GPUs and in bf16. What a
+    gan stage looks with has it always."""
     compile: bool = False
     """Use torch.compile; pays on GPUs."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

@@ -96,6 +96,10 @@ class StageOptions:
     shrink: int = 1
     """How much smaller both see images (gan): at 2 for a quarter of the work, and nobody asks for
     detail of single pixels, which a small network can only invent; 1 for as published."""
+    adaptive_d: float = 0.0
+    """The discriminator rests in steps in which the student's adversarial loss, without its weight,
+    is above this (gan): 0.69 is that of a coin, 1.5 that of a discriminator which is far ahead, and
+    what it teaches then is noise. 0: it never rests."""
     discriminator_lr: float = 1.0
     """The discriminator's learning rate beside the student's (gan), 1 for as published."""
 
@@ -133,6 +137,8 @@ class StageOptions:
             found.append(f"{stage}.shift must be 0 or a power of two, got {self.shift}")
         if self.shrink < 1:
             found.append(f"{stage}.shrink must be at least 1, got {self.shrink}")
+        if self.adaptive_d < 0:
+            found.append(f"{stage}.adaptive_d must be 0 or more, got {self.adaptive_d}")
         if self.discriminator_lr <= 0:
             found.append(
                 f"{stage}.discriminator_lr must be more than 0, got {self.discriminator_lr}"

@@ -18,6 +18,7 @@ from train.losses.lpips import LPIPS, load_lpips
 from train.losses.perceptual import PerceptualLoss, load_perceptual
 from train.losses.unshuffled_discriminator import UnshuffledDiscriminator
 from train.recipes.options import TrainOptions
+from train.stages.branches import add_branches
 from train.stages.distillation import Stage, StudentStage, TeacherStage, copy_fitting
 from train.stages.gan import GANStage
 from train.stages.growth import can_grow, grow
@@ -38,6 +39,13 @@ def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) ->
         CheckpointError: If a weights file cannot be read.
         TrainingError: If the teacher or student it builds on is missing or of another network.
     """
+    stage = _with_weights(name, options, say)
+    if options.branches:
+        add_branches(stage.model)
+    return stage
+
+
+def _with_weights(name: str, options: TrainOptions, say: Callable[[str], None]) -> Stage:
     config, stage_options = options.network(), options.for_stage(name)
     composed = options.compose_tail
     if name == "teacher":
@@ -118,8 +126,11 @@ def see_as(student: DegradationEstimator, teacher: DegradationEstimator) -> None
 
 def _start_from(source: KDSR | KDSRTeacher, stage: Stage, say: Callable[[str], None]) -> None:
     if can_grow(source.config, stage.model.config):
-        source = _larger(source, stage.model.config)
+        before, source = source.config, _larger(source, stage.model.config)
         say(f"{source.source} grows to {source.config}")
+        if source.config.n_resblocks < before.n_resblocks:
+            kept = f"{source.config.n_resblocks} of its {before.n_resblocks}"
+            say(f"its estimator keeps {kept} blocks: what it says has to be learnt anew")
     copied, left = copy_fitting(source, stage.model)
     if len(copied) < len(left):
         raise TrainingError(
@@ -171,7 +182,7 @@ def _student(options: TrainOptions) -> KDSR:
         path = find_file(options.init)
     else:
         path = options.weights_of("student")
-    return _trained(path, KDSR, "--init", options)
+    return _trained(path, KDSR, "--init", options, grows=options.init is not None)
 
 
 def _finished(source: str) -> KDSR | KDSRTeacher:
@@ -181,8 +192,10 @@ def _finished(source: str) -> KDSR | KDSRTeacher:
     return load_checkpoint(path)
 
 
-def _trained(path: Path, kind: type[_Trained], option: str, options: TrainOptions) -> _Trained:
-    """What a stage builds on, which has to be of the run's own kind and size."""
+def _trained(
+    path: Path, kind: type[_Trained], option: str, options: TrainOptions, *, grows: bool = False
+) -> _Trained:
+    """What a stage builds on, which has to be of the run's own kind and size, or grow to it."""
     role = kind.role
     if not path.is_file():
         raise TrainingError(
@@ -190,7 +203,9 @@ def _trained(path: Path, kind: type[_Trained], option: str, options: TrainOption
             f"{option}"
         )
     model = load_checkpoint(path)
-    if not isinstance(model, kind) or model.config != options.network():
+    wanted = options.network()
+    fits = model.config == wanted or (grows and can_grow(model.config, wanted))
+    if not isinstance(model, kind) or not fits:
         raise TrainingError(
             f"{path} is a {model.role} with {model.config}; expected a {role} with "
             f"{options.network()}: all stages use the same size and scale"

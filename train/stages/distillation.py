@@ -77,6 +77,16 @@ class Stage(ABC):
             if module is not None:
                 module.to(device)
 
+    def rests(self, part: str, losses: Mapping[str, Tensor]) -> bool:
+        """Whether a part leaves out its turn in a step.
+
+        Args:
+            part: Whose turn it would be.
+            losses: Of the turns before, over all processes.
+        """
+        del part, losses
+        return False
+
     @abstractmethod
     def losses(self, part: str, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
         """Weighted losses of a part on a batch, to be summed.

@@ -21,16 +21,17 @@ def can_grow(old: KDSRConfig, new: KDSRConfig) -> bool:
     return (
         old != new
         and old.scale == new.scale
-        and all(
-            getattr(old, name) <= getattr(new, name)
-            for name in ("n_feats", "n_blocks", "n_resblocks")
-        )
+        and old.n_feats <= new.n_feats
+        and old.n_blocks <= new.n_blocks
     )
 
 
 @torch.no_grad()
 def grow(source: KDSR | KDSRTeacher, fresh: KDSR | KDSRTeacher) -> None:
     """Writes a smaller network into a larger one, which then computes what the smaller one does.
+
+    That is so where the estimator has no fewer blocks than before. Where it has, evenly spread ones
+    stay, and it has to learn anew what it said.
 
     Channels of the smaller one come first, its blocks are spread evenly over the larger one's.
     Channels that are new read all others, and nothing reads them yet; blocks that are new add
@@ -61,6 +62,8 @@ def grow(source: KDSR | KDSRTeacher, fresh: KDSR | KDSRTeacher) -> None:
 
 def _places(old: int, new: int) -> dict[int, int]:
     """Places among `new` blocks where the `old` ones stand, spread evenly -> which of them."""
+    if new < old:
+        return {index: (2 * index + 1) * old // (2 * new) for index in range(new)}
     return {(2 * index + 1) * new // (2 * old): index for index in range(old)}
 
 

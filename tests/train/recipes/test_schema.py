@@ -26,7 +26,7 @@ def test_every_field_is_explained() -> None:
 def test_types_choices_and_defaults_are_those_of_the_fields() -> None:
     properties = recipe_schema()["properties"]
     assert properties["n_feats"]["anyOf"] == [{"type": "integer"}, {"type": "null"}]
-    assert properties["size"]["enum"] == ["s", "m", "l", "gan"]
+    assert properties["size"]["enum"] == ["s", "b", "m", "l", "gan"]
     assert properties["stages"]["items"]["enum"] == ["teacher", "student", "control", "gan"]
     assert properties["out"] == {
         "description": "Folder of the run: checkpoints, logs, previews, the exported model.",

@@ -5,12 +5,15 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from accelerate import Accelerator
 from torch import Tensor, nn
 
 from kdsr import KDSRConfig
+from train.loop.learner import Learner
 from train.losses.haarpsi import haarpsi_loss
 from train.losses.terms import colour_loss, shifted
 from train.losses.unsharp import unsharp
+from train.recipes.options import TrainOptions
 from train.recipes.stages import StageOptions
 from train.stages.distillation import Batch
 from train.stages.gan import GANStage
@@ -26,6 +29,10 @@ class _Seen(nn.Module):
     def forward(self, *images: Tensor) -> Tensor:
         self.calls.append(images)
         return self.answer(*images)
+
+
+def _never(*_: Tensor) -> Tensor:
+    raise AssertionError("it has no weight")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +69,7 @@ def test_a_stage_on_distances_alone_has_no_discriminator() -> None:
     options = StageOptions(lpips_weight=2.0, dists_weight=0.0)
     stage = GANStage(
         KDSRConfig(4, 8, 1, 1), options, composed=True, teacher=None,
-        discriminator=nn.Identity(), distances={"lpips": far, "dists": _Seen(lambda *_: 1 / 0)},
+        discriminator=nn.Identity(), distances={"lpips": far, "dists": _Seen(_never)},
     )  # fmt: skip
     assert list(stage.parts()) == ["model"]
     batch = Batch(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32), step=0)
@@ -107,3 +114,30 @@ def test_a_share_of_the_larger_model_may_stay() -> None:
     assert "gan.teacher_until must be 0 to 1, got 2" in StageOptions(teacher_until=2).problems(
         "gan"
     )
+
+
+@pytest.mark.parametrize(
+    ("adaptive", "sure", "rests"), [(0.0, 9.0, False), (1.5, 9.0, True), (1.5, 0.3, False)]
+)
+def test_the_discriminator_rests_where_it_is_far_ahead(
+    adaptive: float, sure: float, rests: bool
+) -> None:
+    """`sure` is how far below 0 its verdict on what the student makes lies."""
+    judge = nn.Conv2d(3, 1, 1)
+    nn.init.zeros_(judge.weight)
+    with torch.no_grad():
+        judge.bias.fill_(-sure)  # pyright: ignore[reportOptionalMemberAccess]
+    options = StageOptions(gan_weight=0.1, adaptive_d=adaptive, warmup=0)
+    stage = GANStage(
+        KDSRConfig(4, 8, 1, 1), options, composed=True, teacher=None,
+        discriminator=judge, distances={},
+    )  # fmt: skip
+    learner = Learner(stage, TrainOptions(device="cpu"), Accelerator(cpu=True))
+    before = [p.clone() for p in judge.parameters()], [p.clone() for p in stage.model.parameters()]
+    batch = Batch(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32), step=0)
+    losses, _ = learner.learn(0, [batch])
+    assert ("real" in losses) is not rests
+    same = [torch.equal(a, b) for a, b in zip(before[0], judge.parameters(), strict=True)]
+    assert all(same) is rests
+    moved = zip(before[1], stage.model.parameters(), strict=True)
+    assert not all(torch.equal(a, b) for a, b in moved)

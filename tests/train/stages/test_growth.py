@@ -76,6 +76,7 @@ def test_blocks_are_spread_evenly() -> None:
     [
         (NEW, True),
         (KDSRConfig(4, 8, 2, 2), True),
+        (KDSRConfig(4, 12, 5, 1), True),
         (OLD, False),
         (KDSRConfig(2, 12, 5, 3), False),
         (KDSRConfig(4, 12, 1, 3), False),
@@ -84,6 +85,19 @@ def test_blocks_are_spread_evenly() -> None:
 )
 def test_nothing_shrinks_and_the_scale_stays(new: KDSRConfig, can: bool) -> None:
     assert can_grow(OLD, new) is can
+
+
+def test_an_estimator_may_get_lighter_and_the_network_is_still_the_smaller_ones() -> None:
+    torch.manual_seed(0)
+    small, lq = KDSR(KDSRConfig(4, 8, 2, 4)), torch.rand(2, 3, 14, 10)
+    large = grown(small, KDSR(KDSRConfig(4, 12, 5, 2)))
+    idr = torch.rand(2, 8)
+    more = torch.cat((idr, torch.rand(2, 4)), 1)
+    torch.testing.assert_close(large(lq, more)[0], small(lq, idr)[0], rtol=0, atol=2e-6)
+    old, new = small.estimator.state_dict(), large.estimator.state_dict()
+    for place, kept in ((0, 1), (1, 3)):
+        name = "conv1.weight"
+        assert torch.equal(new[f"blocks.{place}.{name}"][:8, :8], old[f"blocks.{kept}.{name}"])
 
 
 def options(init: Path, new: KDSRConfig, stages: tuple[StageName, ...]) -> TrainOptions:
@@ -106,6 +120,20 @@ def test_init_grows_what_is_smaller(kind: type[KDSR | KDSRTeacher], tmp_path: Pa
     pair = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 32, 32)
     wanted = small(*pair)[0] if isinstance(small, KDSRTeacher) else small(pair[0])[0]
     torch.testing.assert_close(stage.model(*pair)[0], wanted, rtol=0, atol=2e-6)
+
+
+def test_the_gan_stage_grows_too_and_branches_start_as_the_same_network(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    small, lq = KDSR(OLD), torch.rand(1, 3, 8, 8)
+    save_checkpoint(small, tmp_path / "small.safetensors")
+    chosen = TrainOptions(
+        init=str(tmp_path / "small.safetensors"), stages=("gan",), n_feats=12, n_blocks=5,
+        n_resblocks=3, gan=StageOptions(gan_weight=0.1), branches=True, discriminator_feats=4,
+    )  # fmt: skip
+    model = build_stage("gan", chosen, lambda _: None).model
+    assert isinstance(model, KDSR)
+    torch.testing.assert_close(model(lq)[0], small(lq)[0], rtol=0, atol=2e-6)
+    assert [name for name, _ in model.named_parameters() if name.endswith("point")]
 
 
 def test_init_refuses_what_is_larger(tmp_path: Path) -> None:
