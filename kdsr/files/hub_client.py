@@ -3,12 +3,15 @@
 import hashlib
 import os
 import re
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from ..errors import Cancelled, HubError
 from ..hushing import hushed
@@ -24,6 +27,7 @@ _BROKEN = {"ChunkedEncodingError", "ReadError"}
 # do so by themselves; later ones share their connections, and close them under a download when
 # another one, given up but not over, meets an error.
 _ASK = 0.2  # seconds between two questions whether to go on
+_PATIENCE = 5  # seconds that a connection may take
 
 
 def download(
@@ -47,7 +51,8 @@ def download(
         Cancelled: If `cancelled` says so. What was downloaded is kept for the next try.
     """
     _check_client(by_hand)
-    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+    # Where nobody answers only the cache is asked: the client would try again for half a minute.
+    offline = _forbidden() or _unreachable(wanted.url)
     with _explaining(wanted, by_hand, offline=offline), hushed("huggingface_hub"):
         if cancelled is None:
             path = _fetch(wanted, progress, offline=offline)
@@ -68,12 +73,29 @@ def download(
 
 def _check_client(by_hand: str) -> None:
     try:
-        import huggingface_hub  # noqa: F401
+        from huggingface_hub import hf_hub_download  # noqa: F401 - sets up its logging: hushed next
     except ImportError as error:
         raise HubError(
             f"downloads need the package huggingface_hub ({error}): pip install huggingface_hub. "
             f"{by_hand}"
         ) from None
+
+
+def _forbidden() -> bool:
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+
+
+def _unreachable(url: str) -> bool:
+    """Whether nobody takes a connection; a proxy, where there is one, is asked by the client."""
+    parts = urlsplit(url)
+    if getproxies().get(parts.scheme) and not proxy_bypass(parts.hostname or ""):
+        return False
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 443)
+    try:
+        socket.create_connection((parts.hostname or "", port), _PATIENCE).close()
+    except OSError:
+        return True
+    return False
 
 
 def _stoppable(
@@ -183,8 +205,10 @@ def _progress_option(download: Any, progress: ProgressFn) -> dict[str, Any]:
 
 def _reason(error: Exception, *, offline: bool) -> str:
     kind = type(error).__name__
-    if offline:
+    if offline and _forbidden():
         return "not in the cache, and HF_HUB_OFFLINE forbids the network; unset it once"
+    if offline:
+        return "not in the cache, and the server cannot be reached: check the network"
     known = {
         "EntryNotFoundError": "the repository has no such file",
         "RemoteEntryNotFoundError": "the repository has no such file",
