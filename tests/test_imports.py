@@ -10,12 +10,14 @@ from tests.support.places import ROOT
 
 STDLIB = set(sys.stdlib_module_names)
 CORE = {"torch", "numpy", "safetensors", "einops", "PIL", "huggingface_hub", "tqdm"}
-OPTIONAL = {"av", "filelock", "imagecodecs", "onnx", "onnxscript", "ray", "spandrel", "tifffile"}
+OPTIONAL = {
+    "OpenEXR", "av", "filelock", "imagecodecs", "onnx", "onnxscript", "ray", "spandrel", "tifffile",
+}  # fmt: skip
 FOR_TYPE_CHECKERS = {"typing_extensions"}
 
 LIBRARY = (
     ("errors", "memory", "hushing", "atomic", "packing", "reading"),
-    ("options", "floats", "pixels", "idr"),
+    ("options", "floats", "pixels", "highlights", "idr"),
     ("network",),
     ("tiles",),
     ("estimation",),

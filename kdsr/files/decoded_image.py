@@ -23,6 +23,9 @@ class DecodedImage:
         icc: Its colour profile, kept as it is.
         colours: Chunks of PNG that say what its colours mean; see `kdsr.files.colour_space`.
         lossless: Whether a WebP was without loss; it is then written so.
+        floats: "float16" or "float32" if the file held linear light as floats, else None. Then
+            `rgb` is coded by `kdsr.highlights`; where the format can, it is written back as floats.
+        span: Of that coding; above 1 where something is brighter than white.
         metadata: What else the file says: EXIF, XMP, IPTC, dots per inch, texts, comments.
     """
 
@@ -33,6 +36,8 @@ class DecodedImage:
     icc: bytes | None = None
     colours: Chunks = ()
     lossless: bool = False
+    floats: str | None = None
+    span: float = 1.0
     metadata: Metadata = field(default_factory=Metadata)
 
     @property

@@ -9,14 +9,16 @@ from einops import rearrange
 from PIL import Image
 
 from ..errors import ImageError
+from ..highlights import coded
 from ..pixels import BYTE, WORD
 from ..upscaling.resizing import bleed
 from .avif import read_deep_avif
 from .colour_space import Chunks, nclx_of, space_of, to_rgb
 from .decoded_image import DecodedImage
 from .deep_color import is_deep, needs_tifffile, read_deep
+from .exr import is_exr, read_exr
 from .metadata import Metadata, read_metadata
-from .opening import UnknownImageError, is_lossless_webp, open_image, orientation
+from .opening import UnknownImageError, check_pixels, is_lossless_webp, open_image, orientation
 from .png_chunks import COLOUR, read_chunks
 from .tiff_reading import is_tiff, read_tiff
 
@@ -39,6 +41,8 @@ def decoded(path: Path, said: list[str]) -> DecodedImage:
         path: The file.
         said: Takes remarks, of what is left out for instance.
     """
+    if is_exr(path):
+        return _from_floats(read_exr(path, said), said)
     try:
         with open_image(path) as image:
             if min(image.size) < 1:
@@ -53,7 +57,8 @@ def decoded(path: Path, said: list[str]) -> DecodedImage:
     found = read_tiff(path)
     said += [found.remark] if found.remark else []
     if found.values.dtype.kind == "f":
-        raise ImageError("floating point values have no known range; save it as 8 or 16 bit")
+        picture = _from_floats(_upright(found.values, found.orientation), said)
+        return replace(picture, icc=found.icc, metadata=metadata)
     picture = _from_array(_upright(found.values, found.orientation))
     return replace(picture, icc=found.icc, metadata=metadata)
 
@@ -151,6 +156,24 @@ def _upright(pixels: np.ndarray, turn: int) -> np.ndarray:
     if turn in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return pixels
+
+
+def _from_floats(values: np.ndarray, said: list[str]) -> DecodedImage:
+    """Linear light, (H, W, 1 to 4)."""
+    if not np.isfinite(values).all():
+        raise ImageError("it has NaN or infinite values; mend them in the program that made it")
+    check_pixels(values.shape[1], values.shape[0])
+    channels = rearrange(torch.from_numpy(values.astype(np.float32)), "h w c -> 1 c h w")
+    has_alpha, grey = channels.shape[1] in (2, 4), channels.shape[1] <= 2
+    light = channels[:, :-1] if has_alpha else channels
+    if (light < 0).any():
+        said.append("its values below 0 become 0")
+    rgb, span = coded(light.clamp_min(0))
+    rgb = rgb.expand(-1, 3, -1, -1) if grey else rgb
+    alpha = channels[:, -1:].clamp(0, 1) if has_alpha else None
+    rgb = rgb if alpha is None else bleed(rgb, alpha)
+    kind = "float16" if values.dtype == np.float16 else "float32"
+    return DecodedImage(rgb.contiguous(), alpha, grey, deep=True, floats=kind, span=span)
 
 
 def _from_array(pixels: np.ndarray) -> DecodedImage:

@@ -15,6 +15,7 @@ class ImageFormat:
         deep: Whether it is written with 16 bits a channel.
         alpha: Whether it holds opacity.
         longest_side: Pixels that its library writes at most, or None.
+        floats: Whether it holds values beyond white.
         named_colours: Whether it names colours by the chunks of PNG; others know profiles alone.
     """
 
@@ -24,6 +25,7 @@ class ImageFormat:
     deep: bool = False
     alpha: bool = True
     longest_side: int | None = None
+    floats: bool = False
     named_colours: bool = False
 
 
@@ -36,12 +38,13 @@ JPEG = ImageFormat(
     longest_side=65_500,  # the format itself would go to 65,535
 )
 WEBP = ImageFormat("WEBP", (".webp",), written=True, longest_side=16_383)
-TIFF = ImageFormat("TIFF", (".tif", ".tiff"), written=True, deep=True)
+TIFF = ImageFormat("TIFF", (".tif", ".tiff"), written=True, deep=True, floats=True)
+EXR = ImageFormat("EXR", (".exr",), written=True, deep=True, floats=True)
 BMP = ImageFormat("BMP", (".bmp",))
 AVIF = ImageFormat("AVIF", (".avif",))
 GIF = ImageFormat("GIF", (".gif",))
 
-FORMATS = (PNG, JPEG, WEBP, TIFF, BMP, AVIF, GIF)
+FORMATS = (PNG, JPEG, WEBP, TIFF, EXR, BMP, AVIF, GIF)
 READ_SUFFIXES = tuple(suffix for one in FORMATS for suffix in one.suffixes)
 WRITE_SUFFIXES = tuple(suffix for one in FORMATS if one.written for suffix in one.suffixes)
 WRITE_FORMATS = tuple(one.suffixes[0][1:] for one in FORMATS if one.written)

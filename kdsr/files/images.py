@@ -15,13 +15,15 @@ from torch import Tensor
 
 from ..atomic import writing
 from ..errors import ImageError, printable
+from ..highlights import linear_of, shown
 from ..memory import explaining_shortage, is_out_of_memory
 from ..pixels import to_bytes, to_words
 from ..reading import reading
 from .colour_space import Chunks, profile_for
 from .decoded_image import DecodedImage
 from .decoding import decoded
-from .image_formats import JPEG, PNG, TIFF, WEBP, WRITE_SUFFIXES, ImageFormat, format_of
+from .exr import write_exr
+from .image_formats import EXR, JPEG, PNG, TIFF, WEBP, WRITE_SUFFIXES, ImageFormat, format_of
 from .metadata import Metadata
 from .opening import remarks_on
 from .png_chunks import profile_chunk, write_chunk
@@ -101,7 +103,7 @@ def write_image(
     """Writes an image, whole or not at all, in the kind that `like` was read from.
 
     Args:
-        path: `.png`, `.jpg`, `.webp` or `.tif`; the suffix says the format.
+        path: `.png`, `.jpg`, `.webp`, `.tif` or `.exr`; the suffix says the format.
         pixels: (3 or 4, H, W), float in [0, 1], or uint8.
         like: Gives depth, greyness, what colours mean, and the metadata; what of it the format has
             no place for is logged, as one line.
@@ -134,8 +136,7 @@ def _write(
     assert kind is not None
     if like.grey:
         pixels = _greyed(pixels)
-    deep = like.deep and kind.deep
-    array = _to_array(pixels, deep)
+    array, lost = _to_array(pixels, like, kind)
     factor = width / like.rgb.shape[-1]
     said = like.metadata.renewed((height, width), factor, array) if like.metadata else like.metadata
     icc = like.icc
@@ -148,6 +149,7 @@ def _write(
         if is_out_of_memory(error):
             raise
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from None
+    left += lost
     if left:
         names = ", ".join(left)
         _log.warning("%s", printable(f"{path}: {kind.name} has no place for {names}: left out"))
@@ -174,6 +176,9 @@ def _save(
             chunks += [profile_chunk(icc)] if icc else []
             _by_pillow(path, array, kind, {"compress_level": level}, chunks)
         return []
+    if kind is EXR:
+        write_exr(path, array)
+        return metadata.all_names() + (["a colour profile"] if icc else [])
     if kind is TIFF:
         tags, left = metadata.for_tiff()
         page = Page(array.shape, array.dtype, [array], icc, metadata.exif, metadata.dpi, tags)
@@ -235,11 +240,25 @@ class _WithChunks(io.BufferedWriter):
         return count
 
 
-def _to_array(pixels: Tensor, deep: bool) -> np.ndarray:
+def _to_array(
+    pixels: Tensor, like: DecodedImage, kind: ImageFormat
+) -> tuple[np.ndarray, list[str]]:
+    """(H, W, C) of the kind of numbers that the file will have, and what it has no place for."""
     pixels = rearrange(pixels, "c h w -> h w c")
-    if pixels.dtype != torch.uint8:
-        return to_words(pixels) if deep else to_bytes(pixels).numpy()
-    return np.ascontiguousarray(pixels.numpy())
+    if pixels.dtype == torch.uint8:
+        return np.ascontiguousarray(pixels.numpy()), []
+    lost: list[str] = []
+    colours = 1 if pixels.shape[2] <= 2 else 3
+    if kind.floats and (like.floats or kind is EXR):
+        light = linear_of(pixels[..., :colours], like.span)
+        made = torch.cat((light, pixels[..., colours:].float()), 2)
+        return made.numpy().astype(like.floats or np.float32), lost
+    if like.floats:
+        lost = ["values beyond white"] if like.span > 1 else []
+        curve = shown(pixels[..., :colours], like.span)
+        pixels = torch.cat((curve, pixels[..., colours:].float()), 2)
+    deep = like.deep and kind.deep
+    return to_words(pixels) if deep else to_bytes(pixels).numpy(), lost
 
 
 def _greyed(pixels: Tensor) -> Tensor:

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
+from ..highlights import coded
+from ..pixels import to_bytes
 from .exif import Exif
 from .png_chunks import read_chunks
 
@@ -59,7 +62,7 @@ class Metadata:
         Args:
             size: (height, width) of the result.
             factor: How many times it is larger.
-            pixels: (H, W, C), uint8 or uint16, of the result or of a part of its rows.
+            pixels: (H, W, C), uint8, uint16 or floats, of the result or of a part of its rows.
         """
         exif = self.exif
         if exif is not None:
@@ -122,6 +125,11 @@ class Metadata:
         elif self.comment:
             tags[_DESCRIPTION] = self.comment.replace(b"\0", b"") + b"\0"
         return {tag: value for tag, value in tags.items() if value}, left
+
+    def all_names(self) -> list[str]:
+        """Everything that it holds, for formats that have a place for nothing of it."""
+        some = [name.upper() for name in ("exif", "xmp") if getattr(self, name)]
+        return some + self._left("texts", "iptc", "comment", "dpi")
 
     def _common(self) -> dict[str, Any]:
         found = {"exif": self.exif, "xmp": self.xmp}
@@ -263,6 +271,8 @@ def _segment(marker: int, content: bytes) -> bytes:
 def _thumbnail(pixels: np.ndarray) -> bytes:
     step = max(1, min(pixels.shape[:2]) // (2 * _THUMBNAIL))
     small = pixels[::step, ::step]
+    if small.dtype.kind == "f":
+        small = to_bytes(coded(torch.from_numpy(small.astype(np.float32)).clamp(0, 1))[0]).numpy()
     eight = (small >> 8).astype(np.uint8) if small.dtype == np.uint16 else small
     colours = eight[..., :3] if eight.shape[2] >= 3 else eight[..., 0]
     image = Image.fromarray(np.ascontiguousarray(colours))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kdsr.errors import ImageError
 from kdsr.files.images import read_image
+from kdsr.highlights import shown
 from kdsr.pixels import to_bytes
 from train.errors import DataError
 
@@ -60,10 +61,10 @@ def read_rgb(path: Path) -> np.ndarray:
         DataError: If the file cannot be decoded to its end.
     """
     try:
-        rgb = read_image(path).rgb
+        picture = read_image(path)
     except ImageError as error:
         raise DataError(f"{path} cannot be decoded: {error}") from None
-    pixels = to_bytes(rgb[0])
+    pixels = to_bytes(shown(picture.rgb[0], picture.span))
     return rearrange(pixels, "c h w -> h w c").numpy()
 
 
