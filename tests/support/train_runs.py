@@ -1,13 +1,20 @@
-"""What the training tests share: a tiny recipe, and one thread."""
+"""What the training tests share: a tiny recipe, what a run logs, how it refuses, and one thread."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import yaml
+from accelerate import Accelerator
 
 from tests.support.places import PHOTOS
+from train.loop.loop import Loop, make_loop
+from train.loop.session import open_session
+from train.recipes.reading import read_options
+from train.run import main
 
 TINY = {
     "data": str(PHOTOS), "device": "cpu", "threads": 1, "precision": "fp32", "n_feats": 4,
@@ -25,6 +32,31 @@ def tiny_recipe(folder: Path, **changes: object) -> str:
     path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(recipe))
     return str(path)
+
+
+def loop_of(folder: Path, stage: str = "teacher", **changes: object) -> Loop:
+    """The loop of a stage of the tiny recipe."""
+    options = read_options([tiny_recipe(folder, **changes)])
+    return make_loop(open_session(options, Accelerator(cpu=True)), stage)
+
+
+def log_lines(run: Path) -> list[dict[str, Any]]:
+    """What a run logged, line by line."""
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def same_tensors(some: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) -> bool:
+    """Whether two states have the same names and the same bits."""
+    return some.keys() == others.keys() and all(torch.equal(t, others[k]) for k, t in some.items())
+
+
+def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """Runs `train/run.py`, which must fail with one line; returns the line."""
+    assert main(list(argv)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    return error
 
 
 @pytest.fixture(scope="module", autouse=True)

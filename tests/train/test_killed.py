@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from kdsr.files.tensors import read_tensors
-from tests.support.train_runs import one_thread, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import one_thread, same_tensors, tiny_recipe  # noqa: F401 - a fixture
 from train.run import main
 
 STAGES = ("teacher", "student", "gan")
@@ -91,6 +91,5 @@ def test_runs_killed_at_random_moments_end_bit_for_bit_the_same(tmp_path: Path, 
             done += 1
         run_whole(recipe)
         actual = weights(folder / "run")
-        assert actual.keys() == expected.keys()
-        assert all(torch.equal(actual[key], expected[key]) for key in expected), rounds
+        assert same_tensors(expected, actual), rounds
         assert not list((folder / "run").rglob("*.part")), "parts of killed processes are swept"

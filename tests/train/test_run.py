@@ -18,7 +18,14 @@ import kdsr
 from kdsr.files.tensors import read_tensors
 from tests.support.limits import full_disk
 from tests.support.places import ROOT
-from tests.support.train_runs import PHOTOS, one_thread, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import (  # noqa: F401 - a fixture
+    PHOTOS,
+    log_lines,
+    one_thread,
+    refused,
+    same_tensors,
+    tiny_recipe,
+)
 from train.degradation.pipelines import MixedDegradation
 from train.loop.checkpoints import Checkpoints
 from train.measuring.calibration import trained_on
@@ -60,7 +67,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 
 
 def losses(run: Path) -> list[tuple[str, int, float]]:
-    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    lines = log_lines(run)
     return [(line["stage"], line["step"], line["l1"]) for line in lines if "l1" in line]
 
 
@@ -71,7 +78,7 @@ def test_all_runs_the_chain_and_leaves_everything_it_should(tmp_path: Path) -> N
     for name in ("teacher.safetensors", "student.safetensors", "kdsr-s-x4.safetensors",
                  "kdsr-s-x4.md", "options.yaml", "log.jsonl", "tensorboard"):  # fmt: skip
         assert (run / name).exists(), name
-    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    lines = log_lines(run)
     student = [line for line in lines if line["stage"] == "student"]
     assert [line["step"] for line in student if "l1" in line] == list(range(1, 7))
     assert all(line["kd"] >= 0 for line in student if "kd" in line)
@@ -91,7 +98,7 @@ def test_a_model_that_cleans_without_enlarging_is_trained_like_the_others(
     assert main([tiny, "--scale", "1", "--show", "3"]) == 0
     assert main([tiny, "--scale", "1"]) == 0
     run = tmp_path / "run"
-    measured = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    measured = log_lines(run)
     last = [line for line in measured if "psnr_y_held_out" in line][-1]
     assert 15 < last["input_psnr_y_held_out"] < 50
     assert not any("bicubic" in name for name in last)
@@ -115,7 +122,7 @@ def test_a_mix_of_pipelines_is_trained_measured_apart_kept_to_and_said(
     )  # fmt: skip
     assert main([recipe]) == 0
     run = tmp_path / "run"
-    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    lines = log_lines(run)
     assert all(line["colour"] > 0 for line in lines if "l1" in line)
     assert {"psnr_y_held_out", "psnr_y_held_out_general"} <= set(lines[-1])
     model = kdsr.load(run / "kdsr-s-x4.safetensors")
@@ -131,13 +138,6 @@ def test_a_mix_of_pipelines_is_trained_measured_apart_kept_to_and_said(
     assert "degradation.realworld_share was 0.5, is 0.25" in capsys.readouterr().err
 
 
-def test_a_patch_smaller_than_a_kernel_is_refused_at_x1(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([tiny_recipe(tmp_path, patch=8), "--scale", "1"]) == 2
-    assert "patch must be at least 16, got 8" in capsys.readouterr().err
-
-
 def test_the_stages_without_distillation_and_against_a_discriminator_run(tmp_path: Path) -> None:
     recipe = tiny_recipe(
         tmp_path, stages=["teacher", "student", "control", "gan"], patch=16,
@@ -145,7 +145,7 @@ def test_the_stages_without_distillation_and_against_a_discriminator_run(tmp_pat
     )  # fmt: skip
     assert main([recipe, "--gan.perceptual_weight", "0"]) == 0
     run = tmp_path / "run"
-    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    lines = log_lines(run)
     control = [line for line in lines if line["stage"] == "control" and "l1" in line]
     assert len(control) == 6
     assert not any("kd" in line for line in control)
@@ -164,7 +164,7 @@ def test_the_gan_stage_needs_no_teacher_where_nothing_is_distilled(tmp_path: Pat
         "--gan.perceptual_weight", "0", "--gan.kd_weight", "0", "--discriminator", "unshuffled",
     ]  # fmt: skip
     assert main([recipe, *options]) == 0
-    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    lines = log_lines(tmp_path / "run")
     gan = [line for line in lines if line["stage"] == "gan" and "gan" in line]
     assert len(gan) == 4
     assert not any("kd" in line for line in gan)
@@ -200,8 +200,7 @@ def test_a_run_killed_at_random_steps_ends_as_if_nothing_had_happened(
     output = finish(process)
     assert process.returncode == 0, output
     expected, actual = weights(whole / "run"), weights(killed / "run")
-    assert expected.keys() == actual.keys()
-    assert all(torch.equal(expected[key], actual[key]) for key in expected)
+    assert same_tensors(expected, actual)
     assert losses(whole / "run") == losses(killed / "run")
 
 
@@ -239,43 +238,6 @@ def test_shards_carry_a_run_to_another_place(tmp_path: Path) -> None:
     assert steps == list(range(1, 7))
 
 
-def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    """Runs a command that must fail with one line; returns the line."""
-    assert main(list(argv)) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ")
-    assert error.count("\n") == 1
-    return error
-
-
-def test_bad_options_are_one_clear_message(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    error = refused(capsys, tiny_recipe(tmp_path), "--bath", "3", "--student.lr", "fast")
-    assert "unknown option bath; is it batch?" in error
-    assert "student.lr: Expected" in error
-    assert not (tmp_path / "run").exists()
-
-
-def test_missing_and_empty_data_are_one_clear_message(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    recipe = tiny_recipe(tmp_path)
-    assert "name a folder or a list file with --data" in refused(capsys, recipe, "--data", "null")
-    (tmp_path / "empty").mkdir()
-    error = refused(capsys, recipe, "--data", str(tmp_path / "empty"))
-    assert "expected training images at" in error
-    assert not (tmp_path / "run").exists()
-
-
-def test_images_smaller_than_the_crop_are_one_clear_message(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    error = refused(capsys, tiny_recipe(tmp_path, patch=200))
-    assert "smaller than the crop of 800 px" in error
-    assert "--patch" in error
-
-
 def test_a_corrupt_checkpoint_is_passed_over_and_the_run_ends_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -294,7 +256,7 @@ def test_a_corrupt_checkpoint_is_passed_over_and_the_run_ends_the_same(
     assert "teacher-00000006.json is damaged" in shown
     assert "going on from the one before it, teacher-00000003" in shown
     actual = read_tensors(tmp_path / "run" / "teacher.safetensors")[0]
-    assert all(torch.equal(expected[key], actual[key]) for key in expected)
+    assert same_tensors(expected, actual)
     for shard in folder.glob("*.pt"):
         shard.write_bytes(b"")
     error = refused(capsys, recipe, "--stage", "teacher")
@@ -368,3 +330,32 @@ def test_help_lists_the_recipes_and_every_option(capsys: pytest.CaptureFixture[s
         "Strongest Gaussian noise, 0-255.",
     ):
         assert docstring in words
+
+
+@pytest.mark.parametrize(
+    ("changes", "argv", "words"),
+    [
+        ({}, ["--bath", "3", "--student.lr", "fast"],
+         ["unknown option bath; is it batch?", "student.lr: Expected"]),
+        ({}, ["--data", "null"], ["name a folder or a list file with --data"]),
+        ({}, ["--data", "empty"], ["expected training images at"]),
+        ({"patch": 200}, [], ["smaller than the crop of 800 px", "--patch"]),
+        ({"patch": 8}, ["--scale", "1"], ["patch must be at least 16, got 8"]),
+        ({"batch": 3, "accumulate": 2}, [],
+         ["batch must be a multiple of accumulate, got 3 and 2"]),
+    ],
+    ids=["options", "no data", "empty data", "small images", "x1", "parts"],
+)  # fmt: skip
+def test_what_cannot_be_trained_is_one_clear_message_and_leaves_no_run(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, int],
+    argv: list[str],
+    words: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    error = refused(capsys, tiny_recipe(tmp_path, **changes), *argv)
+    assert all(word in error for word in words), error
+    assert "log.jsonl" not in [path.name for path in tmp_path.rglob("*")]

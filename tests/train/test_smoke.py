@@ -1,6 +1,5 @@
 """The smoke recipe, as people start it from a clean clone: about two minutes on 2 cores."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 
 import kdsr
 from tests.support.places import ROOT
+from tests.support.train_runs import log_lines
 
 
 @pytest.mark.slow
@@ -20,7 +20,7 @@ def test_smoke_beats_bicubic_and_distils(tmp_path: Path) -> None:
         [*command, "--cache", str(tmp_path / "cache")], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    lines = log_lines(out)
     last = {
         stage: [line for line in lines if line["stage"] == stage and "psnr_y_held_out" in line][-1]
         for stage in ("teacher", "student")

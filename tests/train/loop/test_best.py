@@ -3,12 +3,11 @@ import math
 from pathlib import Path
 
 import pytest
-import torch
 from torch import nn
 
 from kdsr.errors import ConfigError
 from kdsr.files.tensors import read_tensors
-from tests.support.train_runs import one_thread, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import log_lines, one_thread, same_tensors, tiny_recipe  # noqa: F401 - a fixture
 from train.errors import TrainingError
 from train.loop.best import BestWeights
 from train.recipes.options import TrainOptions
@@ -92,7 +91,7 @@ def test_the_best_weights_are_exported_and_a_run_that_no_longer_improves_ends(
     )  # fmt: skip
     assert main([recipe, "--stage", "teacher"]) == 0
     run = tmp_path / "run"
-    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    lines = log_lines(run)
     numbers = {line["step"]: line["psnr_y_held_out"] for line in lines if "l1_held_out" in line}
     step = max(numbers, key=numbers.__getitem__)
     assert len(numbers) == step + 2 < 50, "two validations without a better one"
@@ -103,5 +102,5 @@ def test_the_best_weights_are_exported_and_a_run_that_no_longer_improves_ends(
     assert metadata["chosen_by"] == f"by psnr_y of {step + 2} steps"
     assert main([recipe, "--stage", "teacher"]) == 0, "what has ended stays ended"
     again = read_tensors(run / "teacher.safetensors")[0]
-    assert all(torch.equal(tensors[key], again[key]) for key in tensors)
+    assert same_tensors(tensors, again)
     assert (run / "log.jsonl").read_text().count('"l1_held_out"') == step + 2

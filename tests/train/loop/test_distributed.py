@@ -1,6 +1,5 @@
 """Two processes that share a batch train as one process does on the whole of it."""
 
-import json
 import os
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import torch
 
 from kdsr.files.tensors import read_tensors
 from tests.support.places import ROOT
-from tests.support.train_runs import one_thread, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import log_lines, one_thread, tiny_recipe  # noqa: F401 - a fixture
 from train.run import main
 
 
@@ -32,7 +31,7 @@ def run_on_two(recipe: str, port: int) -> None:
 
 
 def curve(folder: Path) -> list[tuple[str, int, dict[str, float]]]:
-    lines = [json.loads(x) for x in (folder / "run" / "log.jsonl").read_text().splitlines()]
+    lines = log_lines(folder / "run")
     names = ("l1", "kd", "gan", "real", "fake", "grad_norm")
     return [
         (line["stage"], line["step"], {n: line[n] for n in names if n in line})
@@ -80,10 +79,3 @@ def test_two_processes_stop_waiting_for_better_weights_in_the_same_step(tmp_path
     assert 1 < len(curve(tmp_path)) < 60
     _, metadata = read_tensors(tmp_path / "run" / "control.safetensors")
     assert int(metadata["steps"]) == len(curve(tmp_path)) - 1
-
-
-def test_a_batch_that_cannot_be_shared_equally_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([tiny_recipe(tmp_path, batch=3, accumulate=2)]) == 2
-    assert "batch must be a multiple of accumulate, got 3 and 2" in capsys.readouterr().err

@@ -1,13 +1,13 @@
-import json
 from pathlib import Path
 
 import pytest
 
+from tests.support.train_runs import log_lines
 from train.loop.log import RunLog
 
 
 def lines(folder: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return log_lines(folder)
 
 
 def test_numbers_become_a_line_each_time_and_no_numbers_none(

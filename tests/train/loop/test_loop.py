@@ -1,40 +1,24 @@
-import itertools
-import json
 import math
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
-from accelerate import Accelerator
-from torch import Tensor
 
 from kdsr import KDSR, KDSRConfig, KDSRTeacher
 from kdsr.files.weights import save_checkpoint
 from tests.support.places import ROOT
-from tests.support.train_runs import one_thread, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import log_lines, loop_of, one_thread, same_tensors, tiny_recipe  # noqa: F401 - a fixture
 from train.errors import TrainingError
-from train.loop.checks import NAN_LIMIT, what_is_not_finite
-from train.loop.loop import Loop, make_loop
-from train.loop.optimizer import build_optimizer, learning_rate, set_rate
-from train.loop.session import open_session
-from train.losses.discriminator import UNetDiscriminator
 from train.losses.terms import l1_loss
 from train.recipes.reading import read_options
 from train.recipes.stages import StageOptions
 from train.stages.build import build_stage, wake
-from train.stages.distillation import Batch, Forward, StudentStage, TeacherStage, copy_fitting
-from train.stages.gan import GANStage
+from train.stages.distillation import Batch, StudentStage, TeacherStage, copy_fitting
 
 CONFIG = KDSRConfig(2, 4, 2, 1)
-
-
-def loop_of(folder: Path, stage: str = "teacher", **changes: object) -> Loop:
-    options = read_options([tiny_recipe(folder, **changes)])
-    return make_loop(open_session(options, Accelerator(cpu=True)), stage)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="goes by age there")
@@ -54,16 +38,6 @@ def batch(scale: int = 2, count: int = 4) -> Batch:
     generator = torch.Generator().manual_seed(0)
     gt = torch.rand(count, 3, 8 * scale, 8 * scale, generator=generator)
     return Batch(torch.nn.functional.avg_pool2d(gt, scale), gt, step=0)
-
-
-def test_the_learning_rate_warms_up_and_falls_to_its_end() -> None:
-    options = StageOptions(steps=110, lr=1.0, final_lr=0.1, warmup=10)
-    rates = [learning_rate(step, options) for step in range(111)]
-    assert rates[0] == pytest.approx(0.1)
-    assert rates[9] == rates[10] == 1.0
-    assert rates[60] == pytest.approx(0.55)
-    assert rates[110] == pytest.approx(0.1)
-    assert all(b <= a for a, b in itertools.pairwise(rates[10:]))
 
 
 def test_a_student_starts_from_every_teacher_tensor_that_fits() -> None:
@@ -168,42 +142,6 @@ def test_a_woken_teacher_tells_degradations_apart_from_the_start(tmp_path: Path)
     assert spreads["woken"] > 4 * spreads["plain"]
 
 
-def test_accumulated_parts_give_the_same_step(tmp_path: Path) -> None:
-    states = []
-    for accumulate in (1, 2):
-        torch.manual_seed(0)
-        loop = loop_of(tmp_path, accumulate=accumulate)
-        for _ in range(2):
-            loop.learn()
-            loop.step += 1
-        states.append(loop.stage.model.state_dict())
-    for key, value in states[0].items():
-        assert torch.allclose(value, states[1][key], rtol=1e-4, atol=1e-6), key
-
-
-@pytest.mark.parametrize("asked", [None, True])
-def test_channels_come_last_where_that_is_asked_for(tmp_path: Path, asked: bool | None) -> None:
-    loop = loop_of(tmp_path, channels_last=asked)
-    loop.learn()
-    weight = loop.stage.model.network.fuse.weight
-    assert loop.learner.channels_last == bool(asked)
-    assert weight.is_contiguous(memory_format=torch.channels_last) == bool(asked)
-
-
-def adversarial_loop(folder: Path) -> Loop:
-    start = folder / "start.safetensors"
-    save_checkpoint(KDSR(read_options([tiny_recipe(folder)]).network()), start)
-    gan = {"steps": 4, "kd_weight": 0.0, "gan_weight": 1.0, "perceptual_weight": 0.0}
-    return loop_of(folder, "gan", gan=gan, stages=["gan"], init=str(start))
-
-
-def test_a_checkpoint_holds_the_model_and_apart_from_it_the_other_parts(tmp_path: Path) -> None:
-    loop = adversarial_loop(tmp_path)
-    state = loop.learner.state()
-    assert state["parts"].keys() == {"discriminator"}
-    assert state["model"].keys() == KDSR(loop.options.network()).state_dict().keys()
-
-
 def test_a_student_resumed_amid_reused_pairs_learns_the_same_bits(tmp_path: Path) -> None:
     teacher = tmp_path / "teacher.safetensors"
     changes = {
@@ -228,59 +166,7 @@ def test_a_student_resumed_amid_reused_pairs_learns_the_same_bits(tmp_path: Path
         last = loop_of(folder, "student", **changes)
         assert last.run() is None
         states.append(last.stage.model.state_dict())
-    assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
-
-
-class Poisoned(TeacherStage):
-    """A teacher whose loss is NaN at some steps."""
-
-    bad_steps: range
-
-    def losses(self, part: str, forward: dict, batch: Batch) -> dict[str, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        losses = super().losses(part, forward, batch)
-        factor = math.nan if batch.step in self.bad_steps else 1.0
-        return {name: loss * factor for name, loss in losses.items()}
-
-
-@pytest.mark.parametrize("bad", [NAN_LIMIT - 1, NAN_LIMIT])
-def test_nan_steps_are_skipped_and_counted_and_ten_in_a_row_end_the_run(
-    tmp_path: Path, bad: int
-) -> None:
-    loop = loop_of(tmp_path, teacher={"steps": 16, "warmup": 0})
-    loop.stage.__class__ = Poisoned
-    loop.stage.bad_steps = range(2, 2 + bad)  # pyright: ignore[reportAttributeAccessIssue]
-    if bad < NAN_LIMIT:
-        assert loop.run() is None
-        assert loop.learner.nan_steps == bad
-    else:
-        with pytest.raises(
-            TrainingError, match=r"10 steps in a row .*l1 is NaN\); lower --teacher\.lr"
-        ):
-            loop.run()
-    assert all(parameter.isfinite().all() for parameter in loop.stage.model.parameters())
-
-
-class PoisonedJudge(GANStage):
-    """An adversarial stage whose discriminator's loss is NaN."""
-
-    def _judge(self, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
-        return {name: loss * math.nan for name, loss in super()._judge(forward, batch).items()}
-
-
-def test_a_discriminator_without_a_finite_gradient_skips_the_step_of_the_model_too(
-    tmp_path: Path,
-) -> None:
-    loop = adversarial_loop(tmp_path)
-    weights = list(loop.stage.model.parameters())
-    before = [weight.clone() for weight in weights]
-    for kind, steps in ((PoisonedJudge, 0), (GANStage, 1)):
-        loop.stage.__class__ = kind
-        _, norm = loop.learn()
-        assert math.isfinite(norm) is bool(steps)
-        assert any(not torch.equal(*pair) for pair in zip(before, weights, strict=True)) is bool(
-            steps
-        )
-        assert (loop.learner.ema.n_averaged, loop.learner.nan_steps) == (steps, 1)
+    assert same_tensors(*states)
 
 
 def test_a_dead_idr_fails_loudly(tmp_path: Path) -> None:
@@ -296,7 +182,7 @@ def test_a_dead_idr_fails_loudly(tmp_path: Path) -> None:
 def test_a_living_idr_is_probed_and_logged(tmp_path: Path) -> None:
     loop = loop_of(tmp_path, min_spread=1e-4)
     assert loop.run() is None
-    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    lines = log_lines(tmp_path / "run")
     probed = [line for line in lines if "idr_level" in line]
     assert probed
     assert probed[-1]["idr_spread_degradations"] > 0
@@ -309,37 +195,6 @@ def test_validation_measures_the_averaged_weights(tmp_path: Path) -> None:
     raw = loop.validation.measure(loop.stage, loop.stage.model)
     assert loop.metrics == averaged
     assert abs(averaged["l1_held_out"] - raw["l1_held_out"]) > 1e-4
-
-
-def test_the_estimator_has_its_share_of_the_learning_rate(tmp_path: Path) -> None:
-    loop = loop_of(tmp_path, teacher={"steps": 6, "warmup": 0, "lr": 1e-2, "estimator_lr": 0.01})
-    before = {k: v.clone() for k, v in loop.stage.model.state_dict().items()}
-    loop.learn()
-    moved = {
-        k: (v - before[k]).abs().max().item() for k, v in loop.stage.model.state_dict().items()
-    }
-    assert moved["network.fuse.weight"] == pytest.approx(1e-2, rel=0.02)
-    assert moved["estimator.head.weight"] == pytest.approx(1e-4, rel=0.02)
-
-
-def test_a_discriminator_has_its_share_of_the_learning_rate() -> None:
-    options = StageOptions(warmup=0, lr=1e-2, discriminator_lr=3.0)
-    for module, share in ((UNetDiscriminator(4), 3.0), (KDSR(KDSRConfig(4, 8, 1, 1)), 1.0)):
-        optimizer = build_optimizer(module, options, torch.device("cpu"))
-        set_rate(optimizer, 0, options)
-        assert optimizer.param_groups[-1]["lr"] == pytest.approx(share * 1e-2)
-
-
-def test_a_frozen_estimator_stays_what_it_was_to_the_bit(tmp_path: Path) -> None:
-    loop = loop_of(tmp_path, teacher={"steps": 3, "warmup": 0, "lr": 1e-2, "estimator_lr": 0})
-    before = {k: v.clone() for k, v in loop.stage.model.state_dict().items()}
-    loop.learn()
-    assert all(p.grad is None for p in loop.stage.model.estimator.parameters()), "costs nothing"
-    for state in (loop.stage.model.state_dict(), loop.learner.ema.module.state_dict()):
-        assert all(torch.equal(state[k], v) for k, v in before.items() if "estimator" in k)
-    assert not torch.equal(
-        loop.stage.model.state_dict()["network.fuse.weight"], before["network.fuse.weight"]
-    )
 
 
 def test_building_a_student_without_a_teacher_says_what_to_do(tmp_path: Path) -> None:
@@ -368,11 +223,3 @@ def test_a_student_from_nothing_still_has_a_teacher_to_learn_from(tmp_path: Path
     stage = build_stage("student", options, print)
     assert stage.teacher is not None
     assert not torch.equal(stage.model.network.fuse.weight, teacher.network.fuse.weight)
-
-
-def test_the_losses_that_are_not_finite_are_named() -> None:
-    losses = {name: torch.tensor(value) for name, value in (("l1", 0.1), ("kd", math.nan))}
-    assert what_is_not_finite(losses) == "kd is NaN"
-    losses["gan"] = torch.tensor(math.inf)
-    assert what_is_not_finite(losses) == "kd is NaN and gan is infinite"
-    assert what_is_not_finite({"l1": torch.tensor(0.1)}).startswith("the gradient overflowed")

@@ -1,6 +1,7 @@
-"""Muon beside Adam."""
+"""Rates, and Muon beside Adam."""
 
 import copy
+import itertools
 
 import pytest
 import torch
@@ -11,10 +12,12 @@ from train.loop.optimizer import (
     Muon,
     build_optimizer,
     is_matrix,
+    learning_rate,
     load_moments,
     orthogonalised,
     set_rate,
 )
+from train.losses.discriminator import UNetDiscriminator
 from train.losses.unshuffled_discriminator import UnshuffledDiscriminator
 from train.recipes.stages import StageOptions
 
@@ -111,3 +114,21 @@ def test_a_frozen_estimator_stays_and_discriminators_keep_adam() -> None:
     assert all(torch.equal(t, before[k]) for k, t in model.estimator.state_dict().items())
     other = build_optimizer(UnshuffledDiscriminator(8, 4), MUON, torch.device("cpu"))
     assert not isinstance(other, Muon)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_its_end() -> None:
+    options = StageOptions(steps=110, lr=1.0, final_lr=0.1, warmup=10)
+    rates = [learning_rate(step, options) for step in range(111)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == rates[10] == 1.0
+    assert rates[60] == pytest.approx(0.55)
+    assert rates[110] == pytest.approx(0.1)
+    assert all(b <= a for a, b in itertools.pairwise(rates[10:]))
+
+
+def test_a_discriminator_has_its_share_of_the_learning_rate() -> None:
+    options = StageOptions(warmup=0, lr=1e-2, discriminator_lr=3.0)
+    for module, share in ((UNetDiscriminator(4), 3.0), (KDSR(KDSRConfig(4, 8, 1, 1)), 1.0)):
+        optimizer = build_optimizer(module, options, torch.device("cpu"))
+        set_rate(optimizer, 0, options)
+        assert optimizer.param_groups[-1]["lr"] == pytest.approx(share * 1e-2)
