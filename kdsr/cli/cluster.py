@@ -16,7 +16,7 @@ from .bench import Bench
 from .failures import Failure, explained, report_failure
 from .inputs import find_inputs
 from .one_idr import OneIDR
-from .outputs import unfinished
+from .outputs import left_to_do
 from .passes import Models
 from .streams import note, say
 from .upscale import READ_SUFFIXES, Desk, Errand, checked
@@ -26,10 +26,7 @@ def upscale_on_cluster(arguments: argparse.Namespace) -> int:
     """Upscales every input whose result is not there yet; says in the end which ones failed."""
     arguments, inputs = _anywhere(arguments, find_inputs(arguments.input, READ_SUFFIXES))
     targets = checked(arguments, inputs)
-    left = targets if arguments.overwrite else unfinished(targets)
-    if len(left) < len(targets):
-        there = len(targets) - len(left)
-        note(f"{there} of {len(targets)} results are there; --overwrite makes them anew")
+    left = left_to_do(targets, overwrite=arguments.overwrite)
     if not left:
         return 0
     videos = {source: target for source, target in left.items() if is_video(source)}

@@ -35,11 +35,12 @@ def estimate(arguments: argparse.Namespace) -> int:
         left = explained(model, idr)
         say(f"{source}: {_described(model, idr)}{left and f'; {left}'}")
         idrs.append(idr)
-    if arguments.output and idrs and code == 0:
+    if arguments.output and idrs:
         joined = IDR.cat(idrs)
         kept = joined.mean() if arguments.mean else joined
         kept.save(arguments.output, overwrite=arguments.overwrite)
-        say(f"saved {arguments.output}")
+        some = f" of {len(idrs)} of {len(inputs)} images" if len(idrs) < len(inputs) else ""
+        say(f"saved {arguments.output}{some}")
     return code
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 
 from ..errors import ConfigError, ImageError
-from ..files.image_formats import READ_SUFFIXES
+from ..files.image_formats import NOT_READ, READ_SUFFIXES
 from ..options import WRAPS, Tiling
+from .streams import note
 
 _DEVICES = ("cpu", "cuda", "mps")  # PyTorch names others, but the networks do not run there
 
@@ -34,14 +35,31 @@ def find_inputs(patterns: list[str], suffixes: tuple[str, ...] = READ_SUFFIXES) 
                 kinds = ", ".join(suffixes)
                 raise ImageError(f"{path}: the folder holds no {what} ({kinds})")
             found |= dict.fromkeys(inside)
+            _say_passed_over(path)
         elif glob.has_magic(pattern) and not path.exists():
-            matches = sorted(Path(p) for p in glob.glob(pattern, recursive=True))  # noqa: PTH207
+            matches = sorted(Path(p) for p in glob.glob(_literal(path), recursive=True))  # noqa: PTH207
             if not matches:
                 raise ImageError(f"{pattern}: no file matches")
             found |= dict.fromkeys(p for p in matches if p.is_file())
         else:
             found[path] = None
     return list(found)
+
+
+def _literal(path: Path) -> str:
+    """A pattern of which a folder that exists is no pattern: `photos [2019]/*.jpg`."""
+    there = next((folder for folder in path.parents if folder.is_dir()), None)
+    if there is None or not glob.has_magic(str(there)):
+        return str(path)
+    return str(Path(glob.escape(str(there))) / path.relative_to(there))
+
+
+def _say_passed_over(folder: Path) -> None:
+    """Says which pictures of a folder are of kinds that are not read."""
+    others = [p.suffix.lower() for p in folder.iterdir() if p.suffix.lower() in NOT_READ]
+    if others:
+        kinds = ", ".join(sorted(set(others)))
+        note(f"{folder}: {len(others)} files of kinds that are not read are passed over ({kinds})")
 
 
 def tiling_of(arguments: argparse.Namespace) -> Tiling:

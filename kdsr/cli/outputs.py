@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..errors import ConfigError
 from ..files import image_formats
 from ..video import containers
+from .streams import note
 
 IDR_SUFFIXES = (".safetensors",)
 
@@ -129,6 +130,30 @@ def check_new(path: Path, *, overwrite: bool) -> None:
         raise ConfigError(f"{path} is a device, pipe or socket, never replaced; name a file")
     if path.exists() and not overwrite:
         raise ConfigError(f"{path} exists; add --overwrite to replace it")
+
+
+def without_results(targets: Mapping[Path, Path]) -> dict[Path, Path]:
+    """Those that are not themselves results of others: a folder that is upscaled a second time.
+
+    Args:
+        targets: Input -> result.
+    """
+    makers = {_key(target): source for source, target in targets.items()}
+    return {s: t for s, t in targets.items() if makers.get(_key(s), s) is s}
+
+
+def left_to_do(targets: Mapping[Path, Path], *, overwrite: bool) -> dict[Path, Path]:
+    """Those of several whose result is not there yet; says how many are.
+
+    Args:
+        targets: Input -> result.
+        overwrite: All of them, then.
+    """
+    left = dict(targets) if overwrite else unfinished(targets)
+    if len(left) < len(targets):
+        there = len(targets) - len(left)
+        note(f"{there} of {len(targets)} results are there; --overwrite makes them anew")
+    return left
 
 
 def unfinished(targets: Mapping[Path, Path]) -> dict[Path, Path]:

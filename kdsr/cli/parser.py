@@ -95,7 +95,7 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--size",
         type=_size,
-        help="2x (factor, up to 16), 3840x (width), x2160 (height), 3840x2160 (box to fit into) or "
+        help="2x (factor, up to 16), 3840w (width), 2160h (height), 3840x2160 (box to fit into) or "
         "12MP; default: the model's factor",
     )
     group.add_argument(

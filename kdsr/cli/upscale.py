@@ -32,7 +32,9 @@ from .outputs import (
     check_new,
     check_output,
     check_targets,
+    left_to_do,
     output_path,
+    without_results,
 )
 from .overlap import overlapped
 from .passes import Models, Step, run_steps
@@ -50,26 +52,31 @@ def upscale(arguments: argparse.Namespace) -> int:
     """Upscales every input, the images first; one that fails does not stop the others."""
     inputs = find_inputs(arguments.input, READ_SUFFIXES)
     targets = checked(arguments, inputs)
-    videos = {source: target for source, target in targets.items() if is_video(source)}
-    images = {source: target for source, target in targets.items() if source not in videos}
+    several = len(inputs) > 1
+    left = left_to_do(targets, overwrite=arguments.overwrite) if several else targets
+    if not left:
+        return 0
+    videos = {source: target for source, target in left.items() if is_video(source)}
+    images = {source: target for source, target in left.items() if source not in videos}
     idr = IDR.load(arguments.idr) if arguments.idr else None
     models = Models(arguments, idr)
-    codes = _upscale_images(Desk(arguments, models), images, idr)
+    desk = Desk(arguments, models)
+    if arguments.one_idr:
+        idr = _one_idr(desk, list(targets))
+    codes = _upscale_images(desk, images, idr)
     if videos:
         from .video import upscale_videos
 
         codes += upscale_videos(models, idr, videos, arguments)
-    if len(inputs) != 1:
+    if several:
         kinds = [what for what, some in (("images", images), ("videos", videos)) if some]
-        note(f"{len(inputs) - len(codes)} of {len(inputs)} {' and '.join(kinds)} upscaled")
+        note(f"{len(left) - len(codes)} of {len(left)} {' and '.join(kinds)} upscaled")
     return max(codes, default=0)
 
 
 def _upscale_images(desk: "Desk", targets: dict[Path, Path], idr: IDR | None) -> list[int]:
     """Upscales images; returns the exit code of each that failed."""
     codes = []
-    if desk.arguments.one_idr:
-        idr = _one_idr(desk, list(targets))
     with tqdm(total=len(targets), unit="image", disable=len(targets) < 2 or None) as files:
         for _, outcome in desk.upscaled(list(targets.items()), idr):
             if isinstance(outcome, str):
@@ -108,6 +115,7 @@ def checked(arguments: argparse.Namespace, inputs: Sequence[Path]) -> dict[Path,
         )
         for source in inputs
     }
+    targets = without_results(targets)
     read = (arguments.idr, arguments.model)
     check_targets(targets, read)
     if arguments.save_idr:

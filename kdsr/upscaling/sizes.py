@@ -9,7 +9,7 @@ from ..errors import ConfigError
 from ..options import Size
 
 LARGEST_FACTOR = 16
-"""Of a result to its input, however the size is stated. `Nx` above this is a width in pixels."""
+"""Of a result to its input, however the size is stated."""
 LARGEST_SIDE = 65_536
 """Pixels of a result."""
 _LARGEST_MEGAPIXELS = LARGEST_SIDE**2 / 1e6
@@ -83,7 +83,7 @@ def parse_size(text: str) -> OutputSize:
     """Reads a size.
 
     Args:
-        text: `2x` or `1.5x` (a factor, up to 16), `3840x` (a width), `x2160` (a height),
+        text: `2x` or `1.5x` (a factor, up to 16), `3840w` (a width), `2160h` (a height),
             `3840x2160` (a box to fit into) or `12MP`.
 
     Raises:
@@ -92,15 +92,23 @@ def parse_size(text: str) -> OutputSize:
     text = text.strip().lower()
     if match := re.fullmatch(r"(\d+(?:\.\d+)?)mp", text):
         return OutputSize(megapixels=float(match[1]))
+    if match := re.fullmatch(r"(\d+)([wh])", text):
+        side = int(match[1])
+        return OutputSize(width=side) if match[2] == "w" else OutputSize(height=side)
+    if match := re.fullmatch(r"(\d+)x(\d+)", text):
+        return OutputSize(width=int(match[1]), height=int(match[2]))
+    if match := re.fullmatch(r"x(\d+)", text):
+        raise ConfigError(f"{text!r}: write {match[1]}h for a height, 2x for a factor")
     if match := re.fullmatch(r"(\d*\.?\d+)x", text):
-        number = float(match[1])
-        if number <= LARGEST_FACTOR or not number.is_integer():
-            return OutputSize(factor=number)
-        return OutputSize(width=int(number))
-    if match := re.fullmatch(r"(\d*)x(\d+)", text):
-        return OutputSize(width=int(match[1]) if match[1] else None, height=int(match[2]))
+        factor = float(match[1])
+        if factor > LARGEST_FACTOR and factor.is_integer():
+            raise ConfigError(
+                f"{text!r}: write {match[1]}w for a width; factors end in x and go up to "
+                f"{LARGEST_FACTOR}x"
+            )
+        return OutputSize(factor=factor)
     raise ConfigError(
-        f"cannot read the size {text!r}; write 2x (factor), 3840x (width), x2160 (height), "
+        f"cannot read the size {text!r}; write 2x (factor), 3840w (width), 2160h (height), "
         "3840x2160 (box) or 12MP"
     )
 

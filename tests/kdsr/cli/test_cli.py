@@ -72,7 +72,7 @@ def test_the_example_is_upscaled_by_the_bundled_model(folder: Path, bundled: KDS
 
 @pytest.mark.parametrize(
     ("wish", "expected"),
-    [(None, (64, 48)), ("2x", (32, 24)), ("100x", (100, 75)), ("x30", (40, 30))],
+    [(None, (64, 48)), ("2x", (32, 24)), ("100w", (100, 75)), ("30h", (40, 30))],
 )
 def test_output_sizes(
     folder: Path, weights: Path, wish: str | None, expected: tuple[int, int]

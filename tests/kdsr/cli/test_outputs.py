@@ -192,15 +192,6 @@ sys.exit(main(["upscale", sys.argv[1], "-o", "o.png", "--model", "m.safetensors"
     assert (folder / "o.png").read_bytes() == (folder / "alone.png").read_bytes()
 
 
-def test_estimates_are_saved_only_if_every_input_was_read(folder: Path) -> None:
-    (folder / "broken.png").write_text("no picture")
-    run = ["estimate", "a.png", "broken.png", *MODEL, "-o", "x.safetensors"]
-    assert main(run) == 2
-    assert not (folder / "x.safetensors").exists()
-    assert main(["estimate", "a.png", "b.png", *MODEL, "-o", "x.safetensors"]) == 0
-    assert len(IDR.load(folder / "x.safetensors")) == 2
-
-
 def test_an_idr_file_without_rows_is_refused_and_not_taken_for_none(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

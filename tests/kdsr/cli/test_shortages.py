@@ -108,7 +108,7 @@ def test_whatever_runs_out_of_memory_says_so_in_one_sentence(
 
 @pytest.mark.parametrize(
     "options",
-    [["--size", "16x"], ["--size", "3200x", "--format", "tif"], ["--size", "5MP"]],
+    [["--size", "16x"], ["--size", "3200w", "--format", "tif"], ["--size", "5MP"]],
 )
 def test_a_result_that_cannot_fit_is_refused_before_any_work(
     folder: Path,

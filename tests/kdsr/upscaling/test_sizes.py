@@ -16,30 +16,44 @@ SOURCE = Size(80, 60)
         ("1.5x", (600, 300)),
         (".5x", (200, 100)),
         ("16X", (6400, 3200)),
-        ("3840x", (3840, 1920)),
-        ("x2160", (4320, 2160)),
+        ("3840w", (3840, 1920)),
+        ("2160h", (4320, 2160)),
         ("3840x2160", (3840, 1920)),
         ("3840x1000", (2000, 1000)),
         ("2MP", (2000, 1000)),
-        ("x1", (2, 1)),
+        ("1h", (2, 1)),
     ],
 )
 def test_sizes_keep_the_proportions(text: str, expected: tuple[int, int]) -> None:
     assert parse_size(text).resolve(Size(400, 200)) == Size(*expected)
 
 
-@pytest.mark.parametrize("text", ["", "x", "2", "axb", "-2x", "2x2x2", "0x", "x0", "0MP", "99999x"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "2", "axb", "-2x", "2x2x2", "0x", "0h", "0w", "0MP", "99999w"]
+)
 def test_what_is_no_size_is_refused_with_the_forms_there_are(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_size(text)
     assert str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "remedies"),
+    [("17x", ("17w", "16x")), ("3840x", ("3840w", "16x")), ("x2160", ("2160h", "2x"))],
+)
+def test_what_could_be_two_things_is_refused_with_both_spellings(
+    text: str, remedies: tuple[str, str]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_size(text)
+    assert all(remedy in str(caught.value) for remedy in remedies)
+
+
 @given(height=st.integers(1, 9000), width=st.integers(1, 9000), side=st.integers(17, 9000))
 def test_a_width_is_met_exactly_and_no_side_vanishes(height: int, width: int, side: int) -> None:
     largest = min(16 * max(height, width), LARGEST_SIDE)
     assume(max(side, round(side * height / width)) <= largest)
-    result = parse_size(f"{side}x").resolve(Size(width, height))
+    result = parse_size(f"{side}w").resolve(Size(width, height))
     assert result.width == side
     assert result.height >= 1
 
