@@ -334,7 +334,9 @@ def _seconds(item: "av.Packet | av.VideoFrame") -> Fraction:
 def _end(stream: "av.VideoStream") -> Fraction | None:
     """Seconds when the pictures end, as the header says it; None where it says nothing of them."""
     name = stream.container.format.name
-    if name in _EXACT and stream.duration is not None and stream.time_base:
+    if name == "avi" and stream.time_base:  # the duration would be that of what is there
+        return stream.frames * stream.time_base
+    if name == _MOV and stream.duration is not None and stream.time_base:
         return ((stream.start_time or 0) + stream.duration) * stream.time_base
     said = stream.metadata.get("DURATION", "").split(":")
     if name == "matroska,webm" and len(said) == 3:

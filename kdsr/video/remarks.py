@@ -52,7 +52,7 @@ def _on_pictures(
     if encoding is None:
         unsaid += [f"{name} of the pictures" for name in facts.track]
     if unsaid:
-        yield f"{suffix} gets no {', '.join(unsaid)}: left out"
+        yield f"left out, as no {suffix} that is written here can say it: {', '.join(unsaid)}"
     if facts.interlaced:
         yield "the video is interlaced: deinterlace it first, or its combs are enlarged"
     if container.square and facts.aspect != 1:

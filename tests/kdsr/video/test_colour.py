@@ -1,0 +1,57 @@
+"""Colours lie where the brightness does, wherever a source keeps them and however large it gets."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch.nn.functional as F
+
+from kdsr.video.film import Frame
+from kdsr.video.reading import VideoFile
+from tests.support.films import write_film
+
+av = pytest.importorskip("av", reason="PyAV is not installed: python -m pip install av")
+
+HEIGHT, WIDTH = 32, 64
+
+
+def edge(*, sited_left: bool) -> list[np.ndarray]:
+    """Planes of 4:2:0 with a soft vertical edge at one place in luma and in chroma."""
+
+    def rising(columns: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-(columns - 31) / 1.5))
+
+    chroma = rising(np.arange(0, WIDTH, 2) + (0 if sited_left else 0.5))
+    lines = (90 + 50 * rising(np.arange(WIDTH)), 108 + 40 * chroma, 148 - 40 * chroma)
+    return [
+        np.tile(line, (rows, 1)).round().astype(np.uint8)
+        for line, rows in zip(lines, (HEIGHT, HEIGHT // 2, HEIGHT // 2), strict=True)
+    ]
+
+
+def middle(line: np.ndarray) -> float:
+    """Where a line steps from one level to another: by its area, which no rounding moves."""
+    way = (line - line[:4].mean()) / (line[-4:].mean() - line[:4].mean())
+    return float((1 - way).sum()) - 0.5
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4])
+@pytest.mark.parametrize("sited_left", [True, False], ids=["left", "centre"])
+def test_chroma_stays_at_the_edge_of_luma(tmp_path: Path, factor: int, *, sited_left: bool) -> None:
+    if not sited_left and av.library_versions["libswscale"][0] < 9:
+        pytest.skip("this FFmpeg does not say of frames where their chroma lies")
+    path = tmp_path / "in.mp4"
+    siting = {"x264-params": f"chromaloc={0 if sited_left else 1}"}
+    write_film(path, [edge(sited_left=sited_left)] * 2, **siting)
+    film = VideoFile(str(path))
+    with film.open() as reading:
+        frame = next(item for item in reading if isinstance(item, Frame))
+    large = F.interpolate(frame.lq, scale_factor=factor, mode="bicubic")
+    coded = film.facts().colour.to_frame(large[0].movedim(0, -1).mul(255).round().byte())
+    luma, blue, red = (
+        middle(np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[8, : plane.width] * 1.0)
+        for plane in coded.planes
+    )
+    # What is written is sited at the left, as every codec's default says.
+    assert abs(2 * blue - luma) < 0.15
+    assert abs(2 * red - luma) < 0.15
