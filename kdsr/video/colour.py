@@ -3,7 +3,7 @@
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -120,7 +120,7 @@ class Colour:
         )
         frame.pts = 0
         graph.push(frame)
-        return graph.pull()
+        return cast("av.VideoFrame", graph.pull())
 
     def _centred(self, frame: "av.VideoFrame") -> "av.VideoFrame":
         """With chroma of full size, for FFmpeg that would take it to lie between pixels."""
@@ -139,7 +139,7 @@ class Colour:
             threading.get_ident(), frame.width, frame.height, frame.format.name, wanted, options
         )
         graph.push(frame)
-        return graph.pull()
+        return cast("av.VideoFrame", graph.pull())
 
     @property
     def pixel_format(self) -> str:

@@ -96,6 +96,11 @@ class Reading(Protocol):
         """Streams whose packets come along: sound, and subtitles."""
         ...
 
+    @property
+    def damaged(self) -> int:
+        """Packets that could not be decoded, so far."""
+        ...
+
     def __iter__(self) -> "Iterator[Frame | av.Packet]":
         """Frames, and the packets of `sound`, as they come; time stamps begin at 0."""
         ...

@@ -119,6 +119,7 @@ class ImagesReading:
     def __init__(self, images: Images, container: "InputContainer | None") -> None:
         self.images = images
         self.container = container
+        self.damaged = 0
         self.sound: Sequence[Stream] = container.streams.audio if container is not None else ()
 
     def __iter__(self) -> "Iterator[Frame | av.Packet]":

@@ -2,15 +2,16 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..errors import VideoError
 
 if TYPE_CHECKING:
     import av
+    from av.sidedata.sidedata import SideData
 
 WRITING = "the upscaled video cannot be written"
 _QUIET = ("SVT_LOG", "1")  # an encoder that talks to the terminal: errors alone
@@ -35,7 +36,8 @@ def load_av() -> ModuleType:
 
 def side_data(frame: "av.VideoFrame", name: str) -> bytes:
     """What comes along with a decoded frame, by FFmpeg's name; empty where there is none."""
-    return next((bytes(data) for data in frame.side_data if data.type.name == name), b"")
+    found = cast("Iterable[SideData]", frame.side_data)  # its types say that names come out
+    return next((bytes(data) for data in found if data.type.name == name), b"")
 
 
 @contextmanager

@@ -273,7 +273,7 @@ class FileReading:
             if self._held is not None:
                 before = self._held
                 yield self._picture(*before, time - before[1])
-            self._held = item, time
+            self._held = cast("av.VideoFrame", item), time
         else:
             yield self.moved(cast("av.Packet", item))
 

@@ -193,4 +193,5 @@ def _read(path: Path) -> Iterator[Coded]:
             data = file.read(max(0, size + beside))
             if len(data) != size + beside:
                 raise VideoError(f"{path} is damaged; remove it and try again")
-            yield Coded(*about, data[:size], data[size:])
+            shown, duration, key = about
+            yield Coded(shown, duration, key, data[:size], data[size:])

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from .animations import AnimationFile
 from .containers import Container
@@ -49,7 +50,7 @@ def survey(
             return Survey(reading.missing())
         # An index in front would be moved there, which nowhere does not bear.
         trial = replace(container, options={})
-        with VideoWriter(os.devnull, trial, encoding, reading.sound) as writer:
+        with VideoWriter(Path(os.devnull), trial, encoding, reading.sound) as writer:
             for packet in reading.packets({reading.video, *reading.sound}):
                 if packet.stream is not reading.video and packet.dts is not None:
                     writer.copy(reading.moved(packet))

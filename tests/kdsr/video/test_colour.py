@@ -1,6 +1,7 @@
 """Colours lie where the brightness does, wherever a source keeps them and however large it gets."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def test_chroma_stays_at_the_edge_of_luma(tmp_path: Path, factor: int, *, sited_
     if not sited_left and av.library_versions["libswscale"][0] < 9:
         pytest.skip("this FFmpeg does not say of frames where their chroma lies")
     path = tmp_path / "in.mp4"
-    siting = {"x264-params": f"chromaloc={0 if sited_left else 1}"}
+    siting: dict[str, Any] = {"x264-params": f"chromaloc={0 if sited_left else 1}"}
     write_film(path, [edge(sited_left=sited_left)] * 2, **siting)
     film = VideoFile(str(path))
     with film.open() as reading:
@@ -49,7 +50,9 @@ def test_chroma_stays_at_the_edge_of_luma(tmp_path: Path, factor: int, *, sited_
     large = F.interpolate(frame.lq, scale_factor=factor, mode="bicubic")
     coded = film.facts().colour.to_frame(large[0].movedim(0, -1).mul(255).round().byte())
     luma, blue, red = (
-        middle(np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[8, : plane.width] * 1.0)
+        middle(
+            np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, -1)[8, : plane.width] * 1.0
+        )
         for plane in coded.planes
     )
     # What is written is sited at the left, as every codec's default says.
