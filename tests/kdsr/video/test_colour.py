@@ -49,12 +49,9 @@ def test_chroma_stays_at_the_edge_of_luma(tmp_path: Path, factor: int, *, sited_
         frame = next(item for item in reading if isinstance(item, Frame))
     large = F.interpolate(frame.lq, scale_factor=factor, mode="bicubic")
     coded = film.facts().colour.to_frame(large[0].movedim(0, -1).mul(255).round().byte())
-    luma, blue, red = (
-        middle(
-            np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, -1)[8, : plane.width] * 1.0
-        )
-        for plane in coded.planes
-    )
+    planes = [np.frombuffer(bytes(one), np.uint8).reshape(one.height, -1) for one in coded.planes]
+    luma, blue, red = (middle(rows[8, : one.width] * 1.0)
+                       for rows, one in zip(planes, coded.planes, strict=True))  # fmt: skip
     # What is written is sited at the left, as every codec's default says.
     assert abs(2 * blue - luma) < 0.15
     assert abs(2 * red - luma) < 0.15
