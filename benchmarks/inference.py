@@ -1,11 +1,14 @@
 """The official network's plain path against ours, on one machine in one run.
 
     python -m benchmarks.inference [--sizes s m l gan] [--lq 180x320] [--device cpu] [--rrdb]
+    python -m benchmarks.inference --against v0.1.0 --sizes s m l --lq 816x1224
 
 Every row is the whole job: estimate the IDR of the LQ image, then upscale it x4. "plain fp32" is
 the official computation, layer by layer. "collapsed" is `model.upscale`. "baked" has the IDR built
 in, as for a video with one look: it does not estimate. Weights are random: speed does not depend
 on them.
+
+With `--against` another git revision is checked out beside, and both are timed in turn.
 """
 
 import gc
@@ -16,6 +19,7 @@ from collections.abc import Callable
 
 import torch
 
+from benchmarks.against import compare
 from benchmarks.timing import Measurement, default_device, measure, resident_peak
 from kdsr import IDR, KDSR, PRESETS, KDSRConfig
 from kdsr.network.baked import BakedKDSR
@@ -34,7 +38,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rrdb", action="store_true", help="add a Real-ESRGAN-sized RRDBNet")
     parser.add_argument("--compile", action="store_true", help="add compiled rows on a CPU too")
+    parser.add_argument("--against", metavar="REF", help="a git revision to compare with instead")
     args = parser.parse_args()
+    if args.against:
+        compare(args.against, args.sizes, args.lq or ["816x1224"], args.rounds)
+        return
     device = torch.device(args.device) if args.device else default_device()
     shapes = args.lq or (["180x320", "720x1280"] if device.type == "cuda" else ["180x320"])
     print(f"device: {describe(device)}, torch {torch.__version__}\n")

@@ -32,6 +32,7 @@ import kdsr
 from kdsr import KDSR, KDSRError
 from kdsr.atomic import writing
 from kdsr.errors import ConfigError
+from kdsr.options import SAMPLED, WHOLE
 from train.cards.facts import plain_name
 from train.errors import DataError
 from train.measuring.evaluation import IDRS, Row, evaluate_model, measure, to_csv, to_markdown
@@ -71,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
         help="only the images of --set that a training with this --hold_out left aside",
     )
     parser.add_argument("--idr", choices=IDRS, default="own")
+    parser.add_argument(
+        "--exact",
+        action="store_true",
+        help="estimate IDRs from every pixel, as the paper does; else as users do (kdsr upscale)",
+    )
     parser.add_argument(
         "--perceptual", type=Path, help="weights of SqueezeNet v1.1 (.npz), VGG16 or VGG19"
     )
@@ -118,6 +124,7 @@ def _evaluate(arguments: argparse.Namespace) -> str:
             _pairs(arguments, scale),
             idr=arguments.idr,
             dtype=arguments.dtype,
+            estimate=WHOLE if arguments.exact else SAMPLED,
             measures=measures,
             track=progress,
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from kdsr import IDR, KDSR
+from kdsr.options import SAMPLED
 from train.degradation.resize import resize_bicubic
 from train.measuring.metrics import colour_shift, psnr_y, ssim_y
 from train.measuring.pairs import Pair
@@ -67,6 +68,7 @@ def evaluate_model(
     *,
     idr: str = "own",
     dtype: str = "fp32",
+    estimate: str = SAMPLED,
     measures: Mapping[str, Measure] | None = None,
     track: Callable[[Sequence[Pair]], Iterable[Pair]] = iter,
 ) -> list[Row]:
@@ -78,10 +80,11 @@ def evaluate_model(
         idr: "own"; "mean", the mean of all pairs' IDRs; or "wrong", the IDR of the same image under
             the case at the other end of the protocol.
         dtype: As in `model.upscale`.
+        estimate: As in `model.estimate`.
         measures: See `measure`.
         track: Iterates over the pairs, and may show how far that has come.
     """
-    idrs = choose_idrs(model, pairs, idr, dtype)
+    idrs = choose_idrs(model, pairs, idr, dtype, estimate)
 
     def made() -> Iterator[tuple[Pair, Tensor]]:
         for pair, chosen in zip(track(pairs), idrs, strict=True):
@@ -115,9 +118,11 @@ def measure(
     return rows
 
 
-def choose_idrs(model: KDSR, pairs: Sequence[Pair], idr: str, dtype: str) -> list[IDR]:
+def choose_idrs(
+    model: KDSR, pairs: Sequence[Pair], idr: str, dtype: str, estimate: str = SAMPLED
+) -> list[IDR]:
     """The IDR that each pair is upscaled with; see `evaluate_model`."""
-    own = [model.estimate(pair.lq, dtype=dtype) for pair in pairs]
+    own = [model.estimate(pair.lq, dtype=dtype, estimate=estimate) for pair in pairs]
     if idr == "own":
         return own
     if idr == "mean":

@@ -1,0 +1,116 @@
+"""This checkout beside another revision of it, in one run: each in a process of its own.
+
+What is timed is processor time: other work on the machine does not lengthen it.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import IO
+
+ROOT = Path(__file__).resolve().parents[1]
+_JOBS = ("estimate", "whole job")
+"""What is timed: an IDR, and the IDR and the upscaling."""
+_SERVING = """
+import sys, time, torch
+from kdsr import KDSR, KDSRConfig
+from tests.support.calibrated import calibration_for
+
+models = {}
+for line in sys.stdin:
+    job, size, height, width = line.split(",")
+    if size not in models:
+        torch.manual_seed(0)
+        models[size] = KDSR(KDSRConfig.preset(size)).freeze()
+        models[size].calibration = calibration_for(models[size])
+    model, lq = models[size], torch.rand(1, 3, int(height), int(width))
+    start = time.process_time()
+    idr = model.estimate(lq)
+    if job == "whole job":
+        model.upscale(lq, idr)
+    print(time.process_time() - start, flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A revision, running."""
+
+    process: "subprocess.Popen[str]"
+
+    def seconds(self, job: str, size: str, height: int, width: int) -> float:
+        """Processor time of one job, loading apart."""
+        writing, reading = self.process.stdin, self.process.stdout
+        assert writing is not None
+        assert reading is not None
+        return _asked(writing, reading, f"{job},{size},{height},{width}\n")
+
+
+def _asked(writing: IO[str], reading: IO[str], line: str) -> float:
+    writing.write(line)
+    writing.flush()
+    answer = reading.readline()
+    if not answer:
+        raise SystemExit("a revision stopped before it answered; see its error above")
+    return float(answer)
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[Checkout]:
+    """Runs the code in a folder until the end of the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SERVING],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield Checkout(process)
+    finally:
+        process.stdin.close() if process.stdin else None
+        process.wait()
+
+
+@contextlib.contextmanager
+def checked_out(revision: str) -> Iterator[Path]:
+    """A revision's files, in a folder that is gone after the block."""
+    with tempfile.TemporaryDirectory(prefix="kdsr-against-") as place:
+        folder = Path(place) / "kdsr_there"
+        git = ["git", "-C", str(ROOT), "worktree"]
+        subprocess.run([*git, "add", "--detach", str(folder), revision], check=True)
+        try:
+            yield folder
+        finally:
+            subprocess.run([*git, "remove", "--force", str(folder)], check=True)
+
+
+def compare(revision: str, sizes: list[str], shapes: list[str], rounds: int) -> None:
+    """Prints a table: each job by both, in turn.
+
+    Args:
+        revision: Of git.
+        sizes: Names in `kdsr.PRESETS`.
+        shapes: HEIGHTxWIDTH of LQ images.
+        rounds: How often, after one that does not count.
+    """
+    print(f"| LQ | size | job | {revision} | here | times as fast |\n|---|---|---|---|---|---|")
+    with checked_out(revision) as folder, serving(folder) as there, serving(ROOT) as here:
+        for shape in shapes:
+            height, width = (int(number) for number in shape.split("x"))
+            for size in sizes:
+                for job in _JOBS:
+                    found = [
+                        [side.seconds(job, size, height, width) for side in (there, here)]
+                        for _ in range(rounds + 1)
+                    ][1:]
+                    old, new = (median(column) for column in zip(*found, strict=True))
+                    row = f"| {shape} | {size} | {job} | {old:.2f} s | {new:.2f} s "
+                    print(f"{row}| {old / new:.2f} |", flush=True)
