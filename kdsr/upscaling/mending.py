@@ -16,6 +16,7 @@ from ..idr import IDR
 from ..network.baked import BakedKDSR
 from ..network.models import Student
 from ..network.trust import range_of
+from ..pixels import BYTE, store
 
 FINE, COARSE = 4, 32
 """LQ pixels of the blocks whose means are compared: a line that is gone shows in the small ones, a
@@ -23,9 +24,10 @@ shade that is off in the large ones. Noise and blur change neither by much."""
 MOST_FINE, MOST_COARSE = 0.14, 8 / 255
 """How far means may be off, of 1. What `kdsr-s-x4-photo` made of degraded photographs (Set5 and
 five of Set14, two general and two second-order draws) was off by at most 0.11 and 6.5 / 255."""
+_SIGMAS = 6  # of the mean over a fine block, where noise was taken away
 _FADE = 8  # LQ pixels over which a part that is made again goes over into the rest
 _CELL = 64  # LQ pixels that are made again at a time
-_MOVES = 4  # what black and white cut off takes more than one
+_MOVES = 3  # what black and white cut off takes more than one
 _STRIP = 64  # LQ rows that are compared at a time
 
 
@@ -67,27 +69,36 @@ class Mender:
             if still is None:
                 break
             self._moved(lq, out, still)
+        else:
+            for _ in range(2):
+                self._toned(lq, out)
         return float((weights > 0).float().mean())
 
     def _off(self, lq: Tensor, out: Tensor) -> Tensor | None:
         """How much of each pixel is to be made anew, (H, W); None where nothing is off."""
-        fine = torch.cat(
-            [
-                _block_means(
-                    _shrunk(out[:, span.start * self._s : span.stop * self._s], self._s) - own
-                )
-                for span, own in _strips(lq)
-            ],
-            dim=1,
-        )
-        coarse = F.avg_pool2d(fine, COARSE // FINE, ceil_mode=True, count_include_pad=False)
-        found = F.max_pool2d(fine.abs(), COARSE // FINE, ceil_mode=True) > MOST_FINE
+        means, noise = self._compared(lq, out)
+        most = max(MOST_FINE, _SIGMAS * noise / FINE)
+        coarse = _block_means(means, COARSE // FINE)
+        found = F.max_pool2d(means.abs(), COARSE // FINE, ceil_mode=True) > most
         off = (found | (coarse.abs() > MOST_COARSE)).any(0)
         if not off.any():
             return None
         height, width = lq.shape[-2:]
         plane = torch.kron(off.float(), torch.ones(COARSE, COARSE))[:height, :width]
         return _faded(plane)
+
+    def _compared(self, lq: Tensor, out: Tensor) -> tuple[Tensor, float]:
+        """Means over fine blocks of what was added, (3, h, w), and the noise that was taken away.
+
+        The noise is what most blocks say: its standard deviation, of 1.
+        """
+        means, squares = [], []
+        for rows, own in _strips(lq):
+            added = _shrunk(out[:, rows.start * self._s : rows.stop * self._s], self._s) - own
+            means.append(_block_means(added, FINE))
+            squares.append(_block_means(added**2, FINE))
+        mean, square = torch.cat(means, dim=1), torch.cat(squares, dim=1)
+        return mean, float((square - mean**2).clamp(min=0).median().sqrt())
 
     @property
     def _s(self) -> int:
@@ -105,7 +116,7 @@ class Mender:
             share = _enlarged(weights[rows, columns], s)
             target = _place(out, rows, columns, s)
             before = _as_float(target)
-            _store(target, before + share * (own.clamp(0, 1) - before))
+            store(target, before + share * (own.clamp(0, 1) - before))
 
     def _moved(self, lq: Tensor, out: Tensor, weights: Tensor) -> None:
         """Adds what is missing, as it was before the shrinking: enlarged by a bicubic filter."""
@@ -121,7 +132,23 @@ class Mender:
             added = F.interpolate(window, scale_factor=float(s), mode="bicubic")[0]
             own = _inside(added, rows, columns, (top, left), s)
             target = _place(out, rows, columns, s)
-            _store(target, _as_float(target) + own)
+            store(target, _as_float(target) + own)
+
+    def _toned(self, lq: Tensor, out: Tensor) -> None:
+        """Makes shades right that are still off: black and white give way, lines stay sharp."""
+        means, _ = self._compared(lq, out)
+        off = _block_means(means, COARSE // FINE)
+        off = torch.where(off.abs() > 0.75 * MOST_COARSE, off, 0.0)
+        size = lq.shape[1:]
+        shade = _block_means(lq.float().cpu(), COARSE) + off
+        lighter = _spread((-off).clamp(min=0) / (1 - shade).clamp(min=0.1), size)
+        darker = _spread(off.clamp(min=0) / shade.clamp(min=0.1), size)
+        for rows, columns in _cells((lighter + darker).amax(0)):
+            target = _place(out, rows, columns, self._s)
+            shares = (_enlarged(plane[:, rows, columns], self._s) for plane in (lighter, darker))
+            up, down = shares
+            before = _as_float(target)
+            store(target, before + up * (1 - before) - down * before)
 
 
 def _place(out: Tensor, rows: slice, columns: slice, s: int) -> Tensor:
@@ -140,8 +167,10 @@ def _shrunk(sr: Tensor, s: int) -> Tensor:
     return F.avg_pool2d(_as_float(sr), s) if s > 1 else _as_float(sr)
 
 
-def _block_means(values: Tensor) -> Tensor:
-    return F.avg_pool2d(values, FINE, ceil_mode=True, count_include_pad=False)
+def _block_means(values: Tensor, side: int) -> Tensor:
+    """Means over blocks; those that reach beyond the edge have zeros there, and say less."""
+    height, width = values.shape[-2:]
+    return F.avg_pool2d(F.pad(values, (0, -width % side, 0, -height % side)), side)
 
 
 def _faded(plane: Tensor) -> Tensor:
@@ -175,14 +204,16 @@ def _inside(window: Tensor, rows: slice, columns: slice, at: tuple[int, int], s:
     return window[:, top * s : (top + height) * s, left * s : (left + width) * s]
 
 
+def _spread(blocks: Tensor, size: torch.Size) -> Tensor:
+    """Values of coarse blocks, (3, h, w), as planes without edges, (3, H, W)."""
+    planes = blocks.clamp(max=0.5).repeat_interleave(COARSE, 1).repeat_interleave(COARSE, 2)
+    planes = planes[:, : size[0], : size[1]]
+    return F.avg_pool2d(planes, _FADE + 1, 1, _FADE // 2, count_include_pad=False)
+
+
 def _enlarged(weights: Tensor, s: int) -> Tensor:
-    return weights.repeat_interleave(s, 0).repeat_interleave(s, 1)
+    return weights.repeat_interleave(s, -2).repeat_interleave(s, -1)
 
 
 def _as_float(values: Tensor) -> Tensor:
-    return values / 255 if values.dtype == torch.uint8 else values.float()
-
-
-def _store(target: Tensor, values: Tensor) -> None:
-    values = values.clamp(0, 1)
-    target.copy_(values.mul(255).round_() if target.dtype == torch.uint8 else values)
+    return values / BYTE if values.dtype == torch.uint8 else values.float()

@@ -20,6 +20,7 @@ from ..tiles.devices import free_memory, pick_dtype
 from ..tiles.plan import plan_tiles
 from ..tiles.work import SMALLEST_TILE, Tile, TileWork
 from .blending import Part, blocks
+from .mending import Mender
 from .resizing import bleed, group_of, resize, resizing_bytes
 
 _LARGEST_AUTO_TILE = 1024
@@ -195,6 +196,10 @@ class Upscaler:
             for step in work.steps(group):
                 with step:
                     _write(out, step.tiles, network(step.windows()), network.scale)
+        mender = Mender(self.model, network, self.tiling.wrap)
+        for image, made in zip(lq, out, strict=True):
+            job.check()
+            mender.mend(image, made)
 
     def _blend(
         self, network: BakedKDSR, lq: Tensor, regions: Regions, out: Tensor, job: Job

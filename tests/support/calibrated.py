@@ -10,8 +10,8 @@ from kdsr.network.calibration import Calibration
 def calibration_for(model: KDSR, **changes: object) -> Calibration:
     """One whose regressor always reads blur 2 x 1 px, noise 6 and JPEG quality 45, surely.
 
-    References: "clean" is all zeros, every other one has ones added in one place. Every cell of any
-    picture lies inside of its range.
+    References: "clean" is all zeros, every other one has ones added in one place. It has
+    no range.
     """
     size = 4 * model.config.n_feats
     means = torch.zeros(len(NAMES), size)
@@ -31,7 +31,6 @@ def calibration_for(model: KDSR, **changes: object) -> Calibration:
         "jpeg_accuracy": torch.tensor([0.95]),
         "whitening": torch.eye(size)[:3],
         "quantiles": torch.linspace(0, 10, 101),
-        "cell_distance": torch.tensor([100.0]),
     }
     return Calibration(**{**values, **changes})
 

@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from kdsr import KDSR, ConfigError
 from kdsr.estimation import samples
 from kdsr.estimation.samples import CELL, WINDOWS, sample_windows
-from tests.support.calibrated import small_calibrated
+from tests.support.calibrated import calibration_for, small_calibrated
 
 
 @pytest.fixture(scope="module")
 def calibrated() -> KDSR:
-    return small_calibrated()
+    """Every cell of any picture lies inside of its range."""
+    model = small_calibrated()
+    model.calibration = calibration_for(model, cell_distance=torch.tensor([1000.0]))
+    return model
 
 
 @given(height=st.integers(1, 5000), width=st.integers(1, 5000), halo=st.integers(0, 20))

@@ -48,7 +48,7 @@ def test_a_file_keeps_the_calibration_in_full_precision(
     assert loaded.calibration is not None
     assert loaded.calibration.names == NAMES
     for key, value in vars(model.calibration).items():
-        if key != "names":
+        if isinstance(value, torch.Tensor):
             assert torch.equal(getattr(loaded.calibration, key), value), key
     assert KEY not in loaded.metadata
     assert read_tensors(tmp_path / "a.safetensors")[0]["network.head.weight"].dtype == dtype

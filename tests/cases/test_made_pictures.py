@@ -1,0 +1,89 @@
+"""What is no photograph comes out as it went in, by every bundled model; see `made_pictures`."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import kdsr
+from kdsr import KDSR
+from kdsr.files.catalog import list_models
+from kdsr.meaning.strength import with_strength
+from tests.cases.made_pictures import KINDS, MadePicture, all_pictures
+
+BLOCK = 32
+"""LQ pixels."""
+MOST = 8 / 255
+"""How far the mean of a block may be off; beyond it what bicubic upscaling is off, too."""
+CLOSE = 30.0
+"""dB: from here on what is missing is noise or blur that was taken away."""
+WORSE = 1.0
+"""dB that a result, shrunk back, may be further from its input than bicubic upscaling is."""
+ALTERNATING = {"dithered_game", "mesh", "checkerboard", "noise", "sprites"}
+"""Kinds whose single pixels differ from all around them: that is noise by any measure."""
+WORSE_THERE = 3.0
+SAMPLE = 30
+
+
+def shrunk(sr: Tensor, lq: Tensor) -> Tensor:
+    """A result at its input's size."""
+    return F.interpolate(sr, lq.shape[-2:], mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def psnr(a: Tensor, b: Tensor) -> float:
+    return float(-10 * ((a - b) ** 2).mean().clamp(min=1e-10).log10())
+
+
+def furthest(sr: Tensor, lq: Tensor) -> float:
+    """The largest difference of a block's mean."""
+    off = F.avg_pool2d(sr, sr.shape[-1] // lq.shape[-1]) - lq
+    return float(F.avg_pool2d(off, BLOCK).abs().max())
+
+
+def ruined(model: KDSR, picture: MadePicture) -> str:
+    """What is wrong with what a model makes of a picture; empty if nothing."""
+    lq, scale = picture.lq(), model.config.scale
+    sr = model.upscale(lq, dtype="fp32")
+    plain = F.interpolate(lq, scale_factor=float(scale), mode="bicubic").clamp(0, 1)
+    off, most = furthest(sr, lq), max(MOST, furthest(plain, lq)) + 0.5 / 255
+    if off > most:
+        return f"{picture}: a block is off by {off * 255:.1f}/255, at most {most * 255:.1f}"
+    worse = WORSE_THERE if picture.kind in ALTERNATING else WORSE
+    least = min(CLOSE, psnr(shrunk(plain, lq), lq) - worse)
+    if (found := psnr(shrunk(sr, lq), lq)) < least:
+        return f"{picture}: {found:.1f} dB from its input, at least {least:.1f}"
+    return ""
+
+
+def test_pictures_are_many_and_the_same_every_time() -> None:
+    pictures = all_pictures()
+    assert len(pictures) >= 300
+    assert len(KINDS) >= 18
+    assert len({str(picture) for picture in pictures}) == len(pictures)
+    assert torch.equal(pictures[40].lq(), pictures[40].lq())
+
+
+@pytest.mark.parametrize("picture", all_pictures()[:SAMPLE], ids=str)
+def test_no_picture_is_ruined(bundled: KDSR, picture: MadePicture) -> None:
+    assert not ruined(bundled, picture)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [entry.name for entry in list_models() if entry.bundled])
+def test_no_picture_is_ruined_by_any_model(name: str) -> None:
+    model = kdsr.load(name)
+    found = [problem for picture in all_pictures() if (problem := ruined(model, picture))]
+    assert found == []
+
+
+def untrusted() -> list[MadePicture]:
+    found = (("checkerboard", 2), ("engraving", 0), ("ruled_paper", 0))
+    return [MadePicture(kind, number) for kind, number in found]
+
+
+def test_where_nothing_can_be_trusted_a_picture_is_taken_for_clean(bundled: KDSR) -> None:
+    for picture in untrusted():
+        lq = picture.lq()
+        idr = bundled.estimate(lq)
+        assert idr.left_out.item() == 1, picture
+        assert torch.equal(idr.idr, with_strength(bundled, idr, 0).idr), picture

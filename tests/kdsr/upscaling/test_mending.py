@@ -1,0 +1,102 @@
+"""A result that does not look like its input when it is shrunk back is made again."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kdsr import KDSR
+from kdsr.network.baked import BakedKDSR
+from kdsr.upscaling.mending import COARSE, MOST_COARSE, MOST_FINE, Mender
+from tests.support.calibrated import calibration_for, small_calibrated
+
+
+@pytest.fixture(scope="module")
+def model() -> KDSR:
+    made = small_calibrated(2)
+    made.calibration = calibration_for(made, cell_distance=torch.tensor([1000.0]))
+    return made
+
+
+def mender(model: KDSR) -> Mender:
+    return Mender(model, BakedKDSR.from_model(model))
+
+
+def enlarged(lq: torch.Tensor) -> torch.Tensor:
+    """What is as near to its input as can be."""
+    return lq.repeat_interleave(2, 1).repeat_interleave(2, 2)
+
+
+def picture(height: int = 96, width: int = 128) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(height)
+    return 0.3 + 0.4 * torch.rand(3, height, width, generator=generator)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.08, 0.2])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
+def test_what_noise_explains_stays_to_the_last_bit(
+    model: KDSR, noise: float, dtype: torch.dtype
+) -> None:
+    lq = 0.3 + 0.4 * F.interpolate(torch.rand(1, 3, 10, 13), (100, 130), mode="bilinear")[0]
+    noisy = lq + noise * torch.randn(lq.shape, generator=torch.Generator().manual_seed(1))
+    out = enlarged(lq)
+    out = out if dtype == torch.float32 else (out * 255).round().to(torch.uint8)
+    before = out.clone()
+    assert mender(model).mend(noisy, out) == 0
+    assert torch.equal(out, before)
+
+
+@settings(max_examples=15, deadline=None)
+@given(top=st.integers(0, 95), left=st.integers(0, 110), line=st.booleans())
+def test_a_lost_line_or_shade_comes_back_and_far_from_it_nothing_changes(
+    model: KDSR, top: int, left: int, line: bool
+) -> None:
+    lq, side = picture(), 40
+    out = enlarged(lq)
+    rows = slice(top, top + 1 if line else top + side)
+    columns = slice(left, left + side)
+    lq[:, rows, columns] -= 0.6 if line else 0.25
+    lq.clamp_(0, 1)
+    before = out.clone()
+    share = mender(model).mend(lq, out)
+    off = F.avg_pool2d(out, 2) - lq
+    fine = F.avg_pool2d(off, 4, ceil_mode=True, count_include_pad=False)
+    coarse = F.avg_pool2d(off, COARSE, ceil_mode=True, count_include_pad=False)
+    if share:  # noise was never taken away here
+        assert fine.abs().max() <= MOST_FINE + 1e-3
+        assert coarse.abs().max() <= MOST_COARSE + 1e-3
+    else:
+        assert line, "a shade is always seen"
+    reach = COARSE + 16
+    far = torch.ones(96, 128, dtype=torch.bool)
+    far[max(0, top - reach) : rows.stop + reach, max(0, left - reach) : columns.stop + reach] = (
+        False
+    )
+    far = far.repeat_interleave(2, 0).repeat_interleave(2, 1)
+    assert torch.equal(out[:, far], before[:, far])
+
+
+def test_bytes_are_mended_as_floats_are(model: KDSR) -> None:
+    lq = picture()
+    out = enlarged(lq)
+    out[:, 40:120, 30:150] = 0
+    as_bytes = (out * 255).round().to(torch.uint8)
+    mender(model).mend(lq, out)
+    mender(model).mend(lq, as_bytes)
+    assert (as_bytes / 255 - out).abs().max() < 4 / 255
+
+
+def test_a_result_does_not_depend_on_tiles_where_it_is_mended(model: KDSR) -> None:
+    lq = torch.rand(1, 3, 90, 120, generator=torch.Generator().manual_seed(0))
+    made = [model.upscale(lq, tile=tile, dtype="fp32") for tile in (None, 40)]
+    torch.testing.assert_close(made[0], made[1], rtol=0, atol=1e-4)
+    small = F.avg_pool2d(made[0], 2)
+    assert (small - lq).abs().mean() < 0.1, "random weights make anything, and it was mended"
+
+
+def test_a_model_without_a_range_is_left_alone() -> None:
+    bare = small_calibrated(2)
+    lq, out = picture(), torch.zeros(3, 192, 256)
+    assert mender(bare).mend(lq, out) == 0
+    assert not out.any()
