@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 import kdsr
-from kdsr.cli.overlap import overlapped
+from kdsr.cli.pipeline import pipelined
 from kdsr.files import images
 from kdsr.files.images import DecodedImage, read_image, write_image
 from kdsr.options import DEFAULT_MODEL
@@ -55,8 +55,8 @@ def main() -> None:
         ways: dict[str, tuple[Way, int]] = {
             "one by one, zlib 6": (one_by_one, _PILLOW),
             "one by one, zlib 1": (one_by_one, images._FAST),
-            "overlapped, zlib 6": (overlapped, _PILLOW),
-            "overlapped, zlib 1: kdsr upscale": (overlapped, images._FAST),
+            "overlapped, zlib 6": (pipelined, _PILLOW),
+            "overlapped, zlib 1: kdsr upscale": (pipelined, images._FAST),
         }
         found: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
         for _ in range(arguments.rounds):

@@ -202,5 +202,16 @@ UNWATCHED = Job()
 """Nobody hears of it, and nobody stops it."""
 
 
+def check_strength(strength: float) -> None:
+    """Refuses what is out of range.
+
+    Raises:
+        ConfigError: Saying what is allowed.
+    """
+    low, high = STRENGTHS
+    if not low <= strength <= high:
+        raise ConfigError(f"strength must be {low:g} to {high:g}, got {strength:g}")
+
+
 def _is_int(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least

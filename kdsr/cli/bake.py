@@ -1,6 +1,5 @@
 """`kdsr bake`."""
 
-import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,35 +14,36 @@ from ..files.loading import load
 from ..idr import IDR
 from ..model import KDSR
 from ..tiles.devices import DTYPES
-from .outputs import check_output
+from .commands import Bake
+from .paths import check_output
 from .streams import say
 
 _BAKED = {".onnx": export_onnx, ".pt2": export_program, ".safetensors": save_baked}
 """How a network with an IDR inside is written, by the end of the file's name."""
 
 
-def bake(arguments: argparse.Namespace) -> int:
+def bake(command: Bake) -> int:
     """Writes a network for other programs: with an IDR, with the estimator, or in two parts."""
-    output: Path = arguments.output
-    blind = arguments.blind or arguments.split
+    output: Path = command.output
+    blind = command.blind or command.split
     if blind and output.suffix.lower() != ".onnx":
         raise ConfigError(f"{output}: --blind and --split write ONNX alone; end it in .onnx")
-    for path in pair_paths(output) if arguments.split else (output,):
-        read = (arguments.model, arguments.idr, arguments.image)
-        suffixes = (".onnx", ".json") if arguments.split else tuple(_BAKED)
-        check_output(path, suffixes, "networks", read, overwrite=arguments.overwrite)
-    model = load(arguments.model, crispness=arguments.crispness)
-    dtype = DTYPES[arguments.dtype]
-    if arguments.split:
-        return _split(model, output, dtype, overwrite=arguments.overwrite)
-    if arguments.blind:
-        export_blind(model, output, dtype=dtype, overwrite=arguments.overwrite)
+    for path in pair_paths(output) if command.split else (output,):
+        read = (command.model, command.idr, command.image)
+        suffixes = (".onnx", ".json") if command.split else tuple(_BAKED)
+        check_output(path, suffixes, "networks", read, overwrite=command.overwrite)
+    model = load(command.model, crispness=command.crispness)
+    dtype = DTYPES[command.dtype]
+    if command.split:
+        return _split(model, output, dtype, overwrite=command.overwrite)
+    if command.blind:
+        export_blind(model, output, dtype=dtype, overwrite=command.overwrite)
         return _say(
             [output],
             f"RGB in [0, 1], (1, 3, H, W) -> x{model.config.scale}. It estimates from whatever it "
             "is given: for pictures that do not fit into memory use --split",
         )
-    return _bake(model, arguments, dtype)
+    return _bake(model, command, dtype)
 
 
 def _split(model: KDSR, output: Path, dtype: torch.dtype, *, overwrite: bool) -> int:
@@ -56,16 +56,17 @@ def _split(model: KDSR, output: Path, dtype: torch.dtype, *, overwrite: bool) ->
     )
 
 
-def _bake(model: KDSR, arguments: argparse.Namespace, dtype: torch.dtype) -> int:
-    if arguments.idr:
-        idr = IDR.load(arguments.idr)
+def _bake(model: KDSR, command: Bake, dtype: torch.dtype) -> int:
+    if command.idr:
+        idr = IDR.load(command.idr)
     else:
-        picture = read_image(arguments.image)
+        assert command.image is not None  # the parser demands one of them
+        picture = read_image(command.image)
         idr = model.estimate(picture.rgb, mask=picture.weights, dtype="fp32")
     baked = model.bake(idr).cast_body(dtype)
-    _BAKED[arguments.output.suffix.lower()](baked, arguments.output, overwrite=arguments.overwrite)
+    _BAKED[command.output.suffix.lower()](baked, command.output, overwrite=command.overwrite)
     return _say(
-        [arguments.output],
+        [command.output],
         f"RGB in [0, 1], (B, 3, H, W) -> x{baked.scale}. A program that cuts tiles itself needs an "
         f"overlap of {baked.halo} px to equal one pass",
     )

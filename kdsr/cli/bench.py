@@ -9,7 +9,7 @@ from ..idr import IDR
 from ..video.segment_reading import SegmentReader
 from ..video.session import VideoSession
 from ..video.upscaling import FrameUpscaler
-from .upscale import Desk
+from .session import ImageSession
 from .video import video_session
 
 
@@ -34,7 +34,7 @@ class Show:
 class Bench:
     """One for each worker."""
 
-    desk: Desk
+    desk: ImageSession
     idr: IDR | None
     """For all images and videos, in place of each one's own."""
     _at: tuple[Path, Path] | None = None
@@ -50,7 +50,7 @@ class Bench:
             self.clear()
             desk = self.desk
             device = desk.models.device.type
-            run = video_session(desk.models, self.idr, source, target, desk.arguments, device)
+            run = video_session(desk.models, self.idr, source, target, desk.command, device)
             if not run.segments.resumed:
                 raise ClusterError(
                     f"{source} would become something else on a machine of the cluster than here; "

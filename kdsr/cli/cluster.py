@@ -1,7 +1,7 @@
 """`kdsr upscale --cluster`: the same work, by many workers."""
 
-import argparse
 from collections.abc import Iterable, Iterator, Sequence, Sized
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,18 +13,18 @@ from ..errors import ClusterError
 from ..idr import IDR
 from ..video.containers import is_video
 from .bench import Bench
+from .commands import Upscale
 from .failures import Failure, explained, report_failure
-from .inputs import find_inputs
-from .one_idr import OneIDR
-from .outputs import left_to_do
-from .passes import Models
+from .paths import READ_SUFFIXES, find_inputs, left_to_do
+from .session import ImageSession, ModelSet, OneIDR, Task
 from .streams import note, say
-from .upscale import READ_SUFFIXES, Desk, Errand, checked
+from .upscale import checked
 
 
-def upscale_on_cluster(arguments: argparse.Namespace) -> int:
+def upscale_on_cluster(arguments: Upscale) -> int:
     """Upscales every input whose result is not there yet; says in the end which ones failed."""
     arguments, inputs = _anywhere(arguments, find_inputs(arguments.input, READ_SUFFIXES))
+    assert arguments.cluster is not None
     targets = checked(arguments, inputs)
     left = left_to_do(targets, overwrite=arguments.overwrite)
     if not left:
@@ -32,7 +32,7 @@ def upscale_on_cluster(arguments: argparse.Namespace) -> int:
     videos = {source: target for source, target in left.items() if is_video(source)}
     images = [errand for errand in left.items() if errand[0] not in videos]
     idr = _read_idr(arguments)
-    models = Models(_on(arguments, "cpu"), idr)  # what is wrong with them is wrong everywhere
+    models = ModelSet(_on(arguments, "cpu"), idr)  # what is wrong with them is wrong everywhere
     opener = partial(_opened, arguments, idr, models.identity())
     most = _most(targets if arguments.one_idr else images, videos)
     failures = {}
@@ -62,7 +62,7 @@ def _most(images: Sized, videos: Iterable[Path]) -> int:
     return len(images) + count_pieces(videos)
 
 
-def _read_idr(arguments: argparse.Namespace) -> IDR | None:
+def _read_idr(arguments: Upscale) -> IDR | None:
     """The IDR for all images that is known before any work."""
     if arguments.idr:
         return IDR.load(arguments.idr)
@@ -70,31 +70,27 @@ def _read_idr(arguments: argparse.Namespace) -> IDR | None:
     return IDR.load(kept) if kept and kept.is_file() else None  # by a run that was stopped
 
 
-def _on(arguments: argparse.Namespace, device: str) -> argparse.Namespace:
-    return argparse.Namespace(**{**vars(arguments), "device": device})
+def _on(arguments: Upscale, device: str) -> Upscale:
+    return replace(arguments, device=device)
 
 
-def _anywhere(
-    arguments: argparse.Namespace, inputs: Iterable[Path]
-) -> tuple[argparse.Namespace, list[Path]]:
+def _anywhere(arguments: Upscale, inputs: Iterable[Path]) -> tuple[Upscale, list[Path]]:
     """The same arguments and inputs with names that do not depend on the folder one is in."""
-    changed = argparse.Namespace(**vars(arguments))
-    for name in ("output", "idr", "save_idr"):
-        if getattr(arguments, name) is not None:
-            setattr(changed, name, getattr(arguments, name).absolute())
+    names = ("output", "idr", "save_idr")
+    changed = {name: path.absolute() for name in names if (path := getattr(arguments, name))}
     if arguments.model and Path(arguments.model).is_file():
-        changed.model = str(Path(arguments.model).absolute())
-    return changed, list(dict.fromkeys(path.absolute() for path in inputs))
+        changed["model"] = str(Path(arguments.model).absolute())
+    return replace(arguments, **changed), list(dict.fromkeys(path.absolute() for path in inputs))
 
 
 def _upscale(
-    workers: Crew[Bench], errands: Sequence[Errand], idr: IDR | None, *, overwrite: bool
+    workers: Crew[Bench], errands: Sequence[Task], idr: IDR | None, *, overwrite: bool
 ) -> dict[Path, Failure]:
     """The work itself; returns what failed."""
     failures: dict[Path, Failure] = {}
     with tqdm(total=len(errands), unit="image", disable=None) as files:
 
-        def report(errand: Errand, outcome: str | Failure | ClusterError) -> None:
+        def report(errand: Task, outcome: str | Failure | ClusterError) -> None:
             source, target = errand
             if isinstance(outcome, str):
                 say(outcome)
@@ -109,7 +105,7 @@ def _upscale(
     return failures
 
 
-def _one_idr(workers: Crew[Bench], sources: Sequence[Path], arguments: argparse.Namespace) -> IDR:
+def _one_idr(workers: Crew[Bench], sources: Sequence[Path], arguments: Upscale) -> IDR:
     """The first pass: one IDR for all."""
     gathered = OneIDR(len(sources))
     with tqdm(total=len(sources), desc="estimating", unit="image", disable=None) as files:
@@ -129,16 +125,14 @@ def _failure(outcome: Failure | ClusterError) -> Failure:
 # What follows runs in the workers.
 
 
-def _opened(
-    arguments: argparse.Namespace, idr: IDR | None, expected: dict[int, str], device: str
-) -> Bench:
-    models = Models(_on(arguments, device), idr)
+def _opened(arguments: Upscale, idr: IDR | None, expected: dict[int, str], device: str) -> Bench:
+    models = ModelSet(_on(arguments, device), idr)
     if models.identity() != expected:
         raise ClusterError(
             f"there are other models (by factor: {models.identity()}) than here ({expected}); "
             "install the same kdsr on every machine, or name a file that all of them see"
         )
-    return Bench(Desk(arguments, models), idr)
+    return Bench(ImageSession(arguments, models), idr)
 
 
 def _estimated(bench: Bench, sources: Sequence[Path]) -> Iterator[tuple[Path, IDR | Failure]]:
@@ -147,7 +141,7 @@ def _estimated(bench: Bench, sources: Sequence[Path]) -> Iterator[tuple[Path, ID
 
 
 def _upscaled(
-    bench: Bench, errands: Sequence[Errand], idr: IDR | None
-) -> Iterator[tuple[Errand, str | Failure]]:
+    bench: Bench, errands: Sequence[Task], idr: IDR | None
+) -> Iterator[tuple[Task, str | Failure]]:
     for errand, outcome in bench.desk.upscaled(errands, idr):
         yield errand, outcome if isinstance(outcome, str) else explained(outcome)

@@ -1,6 +1,5 @@
 """`kdsr upscale --cluster` on videos: workers share the segments of each, by files that all see."""
 
-import argparse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -16,8 +15,9 @@ from ..idr import IDR
 from ..video import segments
 from ..video.session import ESTIMATING, UPSCALING, VideoSession, film_of
 from .bench import Bench
+from .commands import Upscale
 from .failures import Failure, explained
-from .passes import Models
+from .session import ModelSet
 from .stopping import remarking
 from .streams import say
 from .video import GOES_ON, naming, remark, told, video_session
@@ -59,10 +59,10 @@ def _count_pieces(source: Path) -> int:
 
 def share_videos(
     workers: Crew[Bench],
-    models: Models,
+    models: ModelSet,
     idr: IDR | None,
     videos: Mapping[Path, Path],
-    arguments: argparse.Namespace,
+    arguments: Upscale,
 ) -> Failures:
     """Upscales videos, short ones some at a time; returns what failed."""
     failures: Failures = {}
@@ -211,7 +211,7 @@ def _upscaled(bench: Bench, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, in
 def _joined(bench: Bench, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, int | Failure]]:
     def work(piece: Piece) -> int:
         run = bench.show(piece.source, piece.target).run
-        return run.join(_untold, overwrite=bench.desk.arguments.overwrite)
+        return run.join(_untold, overwrite=bench.desk.command.overwrite)
 
     return _done(bench, pieces, work)
 

@@ -1,28 +1,27 @@
 """`kdsr estimate`."""
 
-import argparse
-
 from ..files.images import read_image
 from ..files.loading import load
 from ..idr import IDR
 from ..meaning.readings import read
 from ..model import KDSR
 from ..network.trust import explained
+from ..tiles.devices import pick_device
 from ..upscaling.upscaler import Upscaler
+from .commands import Estimate
 from .failures import report
-from .inputs import find_inputs, pick_device, tiling_of
-from .outputs import IDR_SUFFIXES, check_output
+from .paths import IDR_SUFFIXES, check_output, find_inputs
 from .streams import say
 
 
-def estimate(arguments: argparse.Namespace) -> int:
+def estimate(command: Estimate) -> int:
     """Prints a line for each image, and saves the IDRs when asked to."""
-    inputs = find_inputs(arguments.input)
-    if arguments.output:
-        read = [*inputs, arguments.model]
-        check_output(arguments.output, IDR_SUFFIXES, "IDRs", read, overwrite=arguments.overwrite)
-    model = load(arguments.model, crispness=arguments.crispness).to(pick_device(arguments.device))
-    upscaler = Upscaler(model, tiling_of(arguments))
+    inputs = find_inputs(command.input)
+    if command.output:
+        read = [*inputs, command.model]
+        check_output(command.output, IDR_SUFFIXES, "IDRs", read, overwrite=command.overwrite)
+    model = load(command.model, crispness=command.crispness).to(pick_device(command.device))
+    upscaler = Upscaler(model, command.tiling)
     idrs, code = [], 0
     for source in inputs:
         try:
@@ -35,12 +34,12 @@ def estimate(arguments: argparse.Namespace) -> int:
         left = explained(model, idr)
         say(f"{source}: {_described(model, idr)}{left and f'; {left}'}")
         idrs.append(idr)
-    if arguments.output and idrs:
+    if command.output and idrs:
         joined = IDR.cat(idrs)
-        kept = joined.mean() if arguments.mean else joined
-        kept.save(arguments.output, overwrite=arguments.overwrite)
+        kept = joined.mean() if command.mean else joined
+        kept.save(command.output, overwrite=command.overwrite)
         some = f" of {len(idrs)} of {len(inputs)} images" if len(idrs) < len(inputs) else ""
-        say(f"saved {arguments.output}{some}")
+        say(f"saved {command.output}{some}")
     return code
 
 

@@ -1,7 +1,5 @@
 """`kdsr info`, `kdsr models`, `kdsr convert` and `kdsr blend-models`."""
 
-import argparse
-
 from ..blending import blend_models as blended
 from ..errors import printable
 from ..files.catalog import list_models, models_by_factor
@@ -10,13 +8,14 @@ from ..files.weights import convert as convert_checkpoint
 from ..files.weights import load_checkpoint, save_checkpoint
 from ..model import KDSR
 from ..options import PURPOSES
-from .outputs import check_output
+from .commands import BlendModels, Convert, Info
+from .paths import check_output
 from .streams import say
 
 
-def info(arguments: argparse.Namespace) -> int:
+def info(command: Info) -> int:
     """Prints what a weights file holds; a teacher's too."""
-    model = load_checkpoint(find_file(arguments.model))
+    model = load_checkpoint(find_file(command.model))
     config = model.config
     count = sum(parameter.numel() for parameter in model.parameters())
     lines = {
@@ -40,7 +39,7 @@ def info(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def models(_: argparse.Namespace) -> int:
+def models() -> int:
     """Lists the purposes and the catalog."""
     for purpose, words in PURPOSES.items():
         found = models_by_factor(list_models(), purpose)
@@ -55,23 +54,21 @@ def models(_: argparse.Namespace) -> int:
     return 0
 
 
-def convert(arguments: argparse.Namespace) -> int:
+def convert(command: Convert) -> int:
     """Converts between the official format and safetensors."""
-    overwrite: bool = arguments.overwrite
     kinds = (".safetensors", ".pt", ".pth")
-    check_output(arguments.target, kinds, "models", [arguments.source], overwrite=overwrite)
-    model = convert_checkpoint(arguments.source, arguments.target, overwrite=overwrite)
-    say(f"{arguments.source} -> {arguments.target} ({model.role}, {model.config})")
+    check_output(command.target, kinds, "models", [command.source], overwrite=command.overwrite)
+    model = convert_checkpoint(command.source, command.target, overwrite=command.overwrite)
+    say(f"{command.source} -> {command.target} ({model.role}, {model.config})")
     return 0
 
 
-def blend_models(arguments: argparse.Namespace) -> int:
+def blend_models(command: BlendModels) -> int:
     """Writes a model between two."""
-    overwrite: bool = arguments.overwrite
-    read = (arguments.faithful, arguments.crisp)
-    check_output(arguments.output, (".safetensors",), "models", read, overwrite=overwrite)
-    pair = load(arguments.faithful), load(arguments.crisp)
-    model = blended(*pair, arguments.weight, estimators=arguments.estimators)
-    save_checkpoint(model, arguments.output, overwrite=overwrite)
-    say(f"saved {arguments.output}: fingerprint {model.fingerprint}")
+    read = (command.faithful, command.crisp)
+    check_output(command.output, (".safetensors",), "models", read, overwrite=command.overwrite)
+    pair = load(command.faithful), load(command.crisp)
+    model = blended(*pair, command.weight, estimators=command.estimators)
+    save_checkpoint(model, command.output, overwrite=command.overwrite)
+    say(f"saved {command.output}: fingerprint {model.fingerprint}")
     return 0

@@ -1,12 +1,10 @@
 """The arguments of the `kdsr` command. Nothing here imports PyTorch: `--help` is quick."""
 
 import argparse
-from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
 from .. import __version__
-from ..errors import ConfigError, printable
+from ..errors import printable
 from ..files import image_formats
 from ..options import (
     CRISPNESSES,
@@ -20,10 +18,11 @@ from ..options import (
     STRENGTHS,
     WRAPS,
 )
-from ..upscaling.sizes import OutputSize, parse_size
 from ..video import containers
 from ..video.containers import CODECS
 from ..video.options import MODES, VideoOptions
+from . import commands
+from .argument_types import number_or, output_factor, output_size, some_name, some_path
 
 _MODELS_HELP = (
     f"{', '.join(PURPOSES)} (the size chooses the file), a name from `kdsr models`, "
@@ -44,22 +43,24 @@ def make_parser() -> argparse.ArgumentParser:
     """Builds the parser of all commands."""
     parser = _Parser(prog="kdsr", description="Blind super-resolution that looks at your image.")
     parser.add_argument("--version", action="version", version=f"kdsr {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_upscale(commands.add_parser("upscale", help="upscale images and videos"))
-    _add_estimate(commands.add_parser("estimate", help="estimate how images were degraded"))
-    _add_inspect(commands.add_parser("inspect", help="say and draw what an IDR means"))
-    info = commands.add_parser("info", help="say what a model is")
+    choices = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_upscale(choices.add_parser("upscale", help="upscale images and videos"))
+    _add_estimate(choices.add_parser("estimate", help="estimate how images were degraded"))
+    _add_inspect(choices.add_parser("inspect", help="say and draw what an IDR means"))
+    info = choices.add_parser("info", help="say what a model is")
+    info.set_defaults(func=commands.Info.of)
     info.add_argument("model", help=_MODEL_HELP)
-    commands.add_parser("models", help="list the models that can be had by name")
-    convert = commands.add_parser(
-        "convert", help="convert official weights to safetensors, or back"
-    )
-    convert.add_argument("source", type=_path)
-    convert.add_argument("target", type=_path, help="ends in .safetensors, .pt or .pth")
+    models = choices.add_parser("models", help="list the models that can be had by name")
+    models.set_defaults(func=commands.Models.of)
+    convert = choices.add_parser("convert", help="convert official weights to safetensors, or back")
+    convert.set_defaults(func=commands.Convert.of)
+    convert.add_argument("source", type=some_path)
+    convert.add_argument("target", type=some_path, help="ends in .safetensors, .pt or .pth")
     convert.add_argument("--overwrite", action="store_true")
-    blend = commands.add_parser(
+    blend = choices.add_parser(
         "blend-models", help="make a model between a faithful one and a crisp one"
     )
+    blend.set_defaults(func=commands.BlendModels.of)
     blend.add_argument("faithful", help=_MODEL_HELP)
     blend.add_argument("crisp", help="one that was trained on from it")
     blend.add_argument("weight", type=float, help=f"0 is faithful, 1 crisp, up to {CRISPNESSES[1]}")
@@ -70,11 +71,11 @@ def make_parser() -> argparse.ArgumentParser:
         "degradations; train/calibrate.py, in a clone of the project, then says what the result's "
         "IDRs mean",
     )
-    blend.add_argument("-o", "--output", type=_path, required=True, help="ends in .safetensors")
+    blend.add_argument("-o", "--output", type=some_path, required=True, help="ends in .safetensors")
     blend.add_argument("--overwrite", action="store_true")
-    _add_bake(commands.add_parser("bake", help="write networks for other programs"))
-    _add_demo(commands.add_parser("demo", help="write a web page that upscales in the browser"))
-    for command in commands.choices.values():
+    _add_bake(choices.add_parser("bake", help="write networks for other programs"))
+    _add_demo(choices.add_parser("demo", help="write a web page that upscales in the browser"))
+    for command in choices.choices.values():
         command.add_argument(
             "--verbose", action="store_true", help="say all there is to say, tracebacks included"
         )
@@ -82,8 +83,9 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_upscale(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", nargs="+", type=_name, help="files, folders or globs")
-    parser.add_argument("-o", "--output", type=_path, help="file (for one input) or folder")
+    parser.set_defaults(func=commands.Upscale.of)
+    parser.add_argument("input", nargs="+", type=some_name, help="files, folders or globs")
+    parser.add_argument("-o", "--output", type=some_path, help="file (for one input) or folder")
     parser.add_argument(
         "--model",
         help=f"{_MODELS_HELP}; default: the bundled one that fits the size, {DEFAULT_MODEL} "
@@ -94,25 +96,25 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
         "--size",
-        type=_size,
+        type=output_size,
         help="2x (factor, up to 16), 3840w (width), 2160h (height), 3840x2160 (box to fit into) or "
         "12MP; default: the model's factor",
     )
     group.add_argument(
         "--scale",
-        type=_factor,
+        type=output_factor,
         dest="size",
         metavar="FACTOR",
         help="the same as --size FACTORx; 1 cleans and leaves the size",
     )
     parser.add_argument(
         "--overlap",
-        type=_number_or("exact", "fast"),
+        type=number_or("exact", "fast"),
         default="exact",
         help="exact (tiled equals untiled), fast (32 px) or LQ pixels",
     )
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--idr", type=_path, help="use this IDR instead of estimating one")
+    group.add_argument("--idr", type=some_path, help="use this IDR instead of estimating one")
     group.add_argument(
         "--one-idr",
         action="store_true",
@@ -135,7 +137,7 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         f"{STRENGTHS[1]} restores more than that",
     )
     parser.add_argument(
-        "--save-idr", type=_path, help="save the IDR of a single input, or of --one-idr"
+        "--save-idr", type=some_path, help="save the IDR of a single input, or of --one-idr"
     )
     parser.add_argument("--suffix", default="-kdsr", help="added to the names of results")
     formats = tuple(dict.fromkeys(image_formats.WRITE_FORMATS + containers.WRITE_FORMATS))
@@ -157,7 +159,7 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument(
         "--cluster",
-        type=_name,
+        type=some_name,
         metavar="ADDRESS",
         help="share the files among many workers, by Ray: auto for all GPUs (or cores) of this "
         "machine, or HOST:PORT of a cluster; results that exist are taken for finished",
@@ -205,8 +207,9 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_estimate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", nargs="+", type=_name, help="files, folders or globs")
-    parser.add_argument("-o", "--output", type=_path, help="IDR file: one row for each image")
+    parser.set_defaults(func=commands.Estimate.of)
+    parser.add_argument("input", nargs="+", type=some_name, help="files, folders or globs")
+    parser.add_argument("-o", "--output", type=some_path, help="IDR file: one row for each image")
     _add_model(parser)
     _add_running(parser)
     parser.add_argument("--mean", action="store_true", help="save the average of all instead")
@@ -214,23 +217,25 @@ def _add_estimate(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", type=_path, help="an image, or an IDR file")
-    parser.add_argument("-o", "--output", type=_path, help="PNG file for the figure")
-    parser.add_argument("--other", type=_path, help="an image or IDR file to compare with")
+    parser.set_defaults(func=commands.Inspect.of)
+    parser.add_argument("input", type=some_path, help="an image, or an IDR file")
+    parser.add_argument("-o", "--output", type=some_path, help="PNG file for the figure")
+    parser.add_argument("--other", type=some_path, help="an image or IDR file to compare with")
     _add_model(parser)
     _add_running(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
 
 
 def _add_bake(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(func=commands.Bake.of)
     parser.add_argument(
         "output",
-        type=_path,
+        type=some_path,
         help="ends in .onnx (needs onnx, onnxscript), .pt2 or .safetensors (for spandrel, ComfyUI)",
     )
     group = parser.add_mutually_exclusive_group(required=True)
-    group.add_argument("--idr", type=_path, help="build in the IDR of a file")
-    group.add_argument("--image", type=_path, help="build in the IDR of an image")
+    group.add_argument("--idr", type=some_path, help="build in the IDR of a file")
+    group.add_argument("--image", type=some_path, help="build in the IDR of an image")
     group.add_argument("--blind", action="store_true", help="build in the estimator (ONNX)")
     group.add_argument(
         "--split",
@@ -244,7 +249,8 @@ def _add_bake(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=_path, help="for the page and its networks (ONNX)")
+    parser.set_defaults(func=commands.Demo.of)
+    parser.add_argument("folder", type=some_path, help="for the page and its networks (ONNX)")
     _add_model(parser)
     _add_export_dtype(parser)
     parser.add_argument(
@@ -283,8 +289,9 @@ def _add_crispness(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(overlap="exact")  # unless there is an argument for it
     parser.add_argument(
-        "--tile", type=_number_or("auto", "none"), default="auto", help="LQ pixels, auto or none"
+        "--tile", type=number_or("auto", "none"), default="auto", help="LQ pixels, auto or none"
     )
     parser.add_argument(
         "--estimate",
@@ -301,47 +308,3 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         default="none",
         help="treat the image as a seamless texture",
     )
-
-
-def _name(text: str) -> str:
-    """What an unset variable of a shell would turn into the current folder is refused."""
-    if not text:
-        raise argparse.ArgumentTypeError("expected the name of a file or folder, got nothing")
-    return text
-
-
-def _path(text: str) -> Path:
-    return Path(_name(text))
-
-
-def _number_or(*words: str) -> Callable[[str], int | str]:
-    def parse(text: str) -> int | str:
-        if text in words:
-            return text
-        try:
-            return int(text)
-        except ValueError:
-            expected = ", ".join(words)
-            raise argparse.ArgumentTypeError(
-                f"expected a number of pixels or one of {expected}, got {text!r}"
-            ) from None
-
-    return parse
-
-
-def _factor(text: str) -> OutputSize:
-    try:
-        factor = float(text.lower().strip("x"))  # x2 and 2x are what people write, too
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a factor such as 2, got {text!r}") from None
-    try:
-        return OutputSize(factor=factor)
-    except ConfigError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _size(text: str) -> OutputSize:
-    try:
-        return parse_size(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None

@@ -1,6 +1,5 @@
 """`kdsr upscale` for videos and animations."""
 
-import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,22 +12,21 @@ from ..options import Size
 from ..video.containers import ANIMATION_SUFFIXES
 from ..video.segments import tidy
 from ..video.session import VideoJob, VideoSession, film_of
+from .commands import Upscale
 from .failures import report
-from .inputs import tiling_of
-from .outputs import check_new
-from .passes import Models
+from .paths import check_new
+from .session import ModelSet
 from .stopping import remarking
 from .streams import complain, note, say
-from .video_options import video_options
 
 GOES_ON = "the same command goes on where it was"
 
 
 def upscale_videos(
-    models: Models,
+    models: ModelSet,
     idr: IDR | None,
     targets: dict[Path, Path],
-    arguments: argparse.Namespace,
+    arguments: Upscale,
 ) -> list[int]:
     """Upscales one video after the other; one that fails does not stop the others.
 
@@ -40,7 +38,7 @@ def upscale_videos(
 
 
 def _attempt(
-    models: Models, idr: IDR | None, source: Path, target: Path, arguments: argparse.Namespace
+    models: ModelSet, idr: IDR | None, source: Path, target: Path, arguments: Upscale
 ) -> int:
     """Upscales a video and says so, or why not; returns the exit code."""
     try:
@@ -50,7 +48,7 @@ def _attempt(
 
 
 def _upscaled(
-    models: Models, idr: IDR | None, source: Path, target: Path, arguments: argparse.Namespace
+    models: ModelSet, idr: IDR | None, source: Path, target: Path, arguments: Upscale
 ) -> int:
     """Upscales a video; returns the exit code."""
     with naming(source):
@@ -62,11 +60,11 @@ def _upscaled(
 
 
 def video_session(
-    models: Models,
+    models: ModelSet,
     idr: IDR | None,
     source: Path,
     target: Path,
-    arguments: argparse.Namespace,
+    arguments: Upscale,
     device: str | None = None,
 ) -> VideoSession:
     """What is to be done with a video, here or by workers on devices of a kind."""
@@ -75,15 +73,15 @@ def video_session(
     film = film_of(source)
     facts = film.facts()
     # One pass, by the model that the first of several would be: what is left is resized.
-    model = models.steps(Size(facts.width, facts.height), arguments.size)[0].model
+    model = models.passes(Size(facts.width, facts.height), arguments.size)[0].model
     job = VideoJob(
-        model, source, target, arguments.size, idr, arguments.strength, video_options(arguments),
-        tiling_of(arguments), device,
+        model, source, target, arguments.size, idr, arguments.strength, arguments.video,
+        arguments.tiling, device,
     )  # fmt: skip
     return VideoSession(job, film, facts)
 
 
-def remark(session: VideoSession, arguments: argparse.Namespace) -> None:
+def remark(session: VideoSession, arguments: Upscale) -> None:
     """Says what does not stay what it was, and what is done already."""
     suffix = f".{arguments.format}"
     if suffix in ANIMATION_SUFFIXES and session.encoding is not None:

@@ -3,11 +3,10 @@
 from dataclasses import replace
 from typing import overload
 
-from ..errors import ConfigError
 from ..estimation.regions import Regions
 from ..idr import IDR
 from ..network.models import Student
-from ..options import STRENGTHS
+from ..options import check_strength
 from .references import CLEAN, references
 
 
@@ -35,14 +34,3 @@ def with_strength(model: Student, idr: IDR | Regions, strength: float) -> IDR | 
     if strength == 1:
         return idr
     return references(model)[CLEAN].blend(idr, strength)
-
-
-def check_strength(strength: float) -> None:
-    """Refuses what is out of range.
-
-    Raises:
-        ConfigError: Saying what is allowed.
-    """
-    low, high = STRENGTHS
-    if not low <= strength <= high:
-        raise ConfigError(f"strength must be {low:g} to {high:g}, got {strength:g}")

@@ -10,9 +10,32 @@ from ..options import DTYPE_NAMES
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 """Names that the command and the nodes use."""
+_DEVICES = ("cpu", "cuda", "mps")  # PyTorch names others, but the networks do not run there
 _BF16 = ("avx512_bf16", "amx_bf16")  # as `torch.cpu.get_capabilities` calls them
 _PROBES = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # of a PyTorch without that
 _ASSUMED_FREE = 4 << 30  # where the system does not say
+
+
+def pick_device(name: str) -> torch.device:
+    """The device that a name means; auto takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        ConfigError: If it is not there.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        if device.type not in _DEVICES:
+            raise ConfigError(
+                f"device {name!r} is not supported; use {', '.join(_DEVICES)} or auto"
+            )
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ConfigError(f"device {name!r} is not available here; use cpu or auto") from None
+    return device
 
 
 def pick_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:

@@ -164,15 +164,15 @@ def test_of_two_processes_with_one_output_one_fails(folder: Path) -> None:
     script = """
 import sys, time
 from pathlib import Path
-import kdsr.cli.upscale
+import kdsr.cli.session
 from kdsr.cli import main
-write = kdsr.cli.upscale.write_image
+write = kdsr.cli.session.write_image
 def together(*arguments, **keywords):
     Path(f"ready-{sys.argv[1]}").touch()
     while len(list(Path().glob("ready-*"))) < 2:
         time.sleep(0.01)
     write(*arguments, **keywords)
-kdsr.cli.upscale.write_image = together
+kdsr.cli.session.write_image = together
 sys.exit(main(["upscale", sys.argv[1], "-o", "o.png", "--model", "m.safetensors"]))
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

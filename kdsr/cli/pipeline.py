@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from ..memory import is_out_of_memory
 
@@ -12,7 +12,7 @@ Made = TypeVar("Made")
 Done = TypeVar("Done")
 
 
-def overlapped(
+def pipelined(
     items: Sequence[Item],
     read: Callable[[Item], Read],
     work: Callable[[Item, Read], Made],
@@ -35,17 +35,21 @@ def overlapped(
             assert ahead is not None
             current = ahead
             ahead = reader.submit(read, items[index + 1]) if index + 1 < len(items) else None
-            made = _attempt(work, item, current)
+            made, error = None, None
+            try:
+                made = work(item, current.result())
+            except Exception as caught:  # noqa: BLE001 - one item never ends the batch
+                error = caught
             if behind is not None:
                 yield behind[0], _outcome(behind[1])
                 behind = None
-                if isinstance(made, Exception) and is_out_of_memory(made):
-                    made = _attempt(work, item, current)  # now there is room for one more
-            if isinstance(made, Exception):
-                yield item, made
+                if error is not None and is_out_of_memory(error):
+                    made, error = _again(work, item, current)  # now there is room for one more
+            if error is not None:
+                yield item, error
             else:
-                behind = item, writer.submit(write, item, made)
-            del made, current
+                behind = item, writer.submit(write, item, cast("Made", made))
+            del made, error, current
         if behind is not None:
             yield behind[0], _outcome(behind[1])
     finally:
@@ -53,13 +57,13 @@ def overlapped(
             pool.shutdown(cancel_futures=True)
 
 
-def _attempt(
+def _again(
     work: Callable[[Item, Read], Made], item: Item, current: "Future[Read]"
-) -> Made | Exception:
+) -> tuple[Made | None, Exception | None]:
     try:
-        return work(item, current.result())
-    except Exception as error:  # noqa: BLE001 - one item never ends the batch
-        return error
+        return work(item, current.result()), None
+    except Exception as error:  # noqa: BLE001 - as above
+        return None, error
 
 
 def _outcome(future: "Future[Done]") -> Done | Exception:

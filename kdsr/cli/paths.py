@@ -1,15 +1,19 @@
-"""Where results go: one plan, checked before anything is computed."""
+"""What is read and where results go: one plan, checked before anything is computed."""
 
+import glob
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ImageError
 from ..files import image_formats
 from ..video import containers
 from .streams import note
 
+_IMAGES = image_formats.READ_SUFFIXES
+READ_SUFFIXES = tuple(dict.fromkeys(_IMAGES + containers.READ_SUFFIXES))
+"""Of the files that are upscaled, from folders."""
 IDR_SUFFIXES = (".safetensors",)
 
 
@@ -24,6 +28,56 @@ class Kind(NamedTuple):
 
 IMAGES = Kind("images", image_formats.WRITE_SUFFIXES, ".png")
 VIDEOS = Kind("videos", containers.WRITE_SUFFIXES, ".mp4")
+
+
+def find_inputs(patterns: list[str], suffixes: tuple[str, ...] = _IMAGES) -> list[Path]:
+    """Files that the arguments name, in order and once each.
+
+    Args:
+        patterns: Files, folders and globs.
+        suffixes: Of the files that are taken from folders.
+
+    Raises:
+        ImageError: If a folder or glob holds no image. A file that is missing is left for the
+            reading to report, so that the others still run.
+    """
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        path = Path(pattern)
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
+            if not inside:
+                what = "images" if suffixes == _IMAGES else "images or videos"
+                kinds = ", ".join(suffixes)
+                raise ImageError(f"{path}: the folder holds no {what} ({kinds})")
+            found |= dict.fromkeys(inside)
+            _say_passed_over(path)
+        elif glob.has_magic(pattern) and not path.exists():
+            matches = sorted(Path(p) for p in glob.glob(_literal(path), recursive=True))  # noqa: PTH207
+            if not matches:
+                raise ImageError(f"{pattern}: no file matches")
+            found |= dict.fromkeys(p for p in matches if p.is_file())
+        else:
+            found[path] = None
+    return list(found)
+
+
+def _literal(path: Path) -> str:
+    """A pattern of which a folder that exists is no pattern: `photos [2019]/*.jpg`."""
+    there = next((folder for folder in path.parents if folder.is_dir()), None)
+    if there is None or not glob.has_magic(str(there)):
+        return str(path)
+    return str(Path(glob.escape(str(there))) / path.relative_to(there))
+
+
+def _say_passed_over(folder: Path) -> None:
+    """Says which pictures of a folder are of kinds that are not read."""
+    others = [
+        p.suffix.lower() for p in folder.iterdir() if p.suffix.lower() in image_formats.NOT_READ
+    ]
+    if others:
+        kinds = ", ".join(sorted(set(others)))
+        note(f"{folder}: {len(others)} files of kinds that are not read are passed over ({kinds})")
 
 
 def output_path(

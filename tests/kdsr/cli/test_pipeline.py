@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from kdsr.cli.overlap import overlapped
+from kdsr.cli.pipeline import pipelined
 
 _LONG = 20.0  # seconds; only reached where a test fails
 
@@ -37,7 +37,7 @@ def test_the_next_is_read_and_the_last_written_while_one_is_worked_on() -> None:
         return item
 
     working = [threading.Event() for _ in range(3)]
-    assert list(overlapped([0, 1, 2], reading, work, write)) == [(0, 10), (1, 20), (2, 30)]
+    assert list(pipelined([0, 1, 2], reading, work, write)) == [(0, 10), (1, 20), (2, 30)]
 
 
 @pytest.mark.parametrize("stage", ["read", "work", "write"])
@@ -50,7 +50,7 @@ def test_what_fails_is_told_in_its_turn_and_ends_nothing(stage: str) -> None:
 
         return run
 
-    outcomes = list(overlapped(range(5), step("read"), step("work"), step("write")))
+    outcomes = list(pipelined(range(5), step("read"), step("work"), step("write")))
     assert [item for item, _ in outcomes] == [0, 1, 2, 3, 4]
     for item, outcome in outcomes:
         assert isinstance(outcome, ValueError) if item % 2 else outcome == item
@@ -73,7 +73,7 @@ def test_two_results_exist_at_most() -> None:
     def write(item: int, _picture: Picture) -> bool:
         return begun[item + 1].wait(_LONG)
 
-    assert all(done for _, done in overlapped(range(6), lambda item: item, work, write))
+    assert all(done for _, done in pipelined(range(6), lambda item: item, work, write))
     assert max(most) == 2
 
 
@@ -89,7 +89,7 @@ def test_where_memory_is_short_for_two_results_one_is_made_after_the_other() -> 
         room.release()
         return value
 
-    assert list(overlapped(range(4), lambda item: item, work, write)) == [(i, i) for i in range(4)]
+    assert list(pipelined(range(4), lambda item: item, work, write)) == [(i, i) for i in range(4)]
 
 
 def test_a_stop_on_the_way_starts_nothing_more() -> None:
@@ -102,9 +102,9 @@ def test_a_stop_on_the_way_starts_nothing_more() -> None:
         return item
 
     with pytest.raises(KeyboardInterrupt):
-        list(overlapped(range(9), lambda item: item, work, lambda _, value: value))
+        list(pipelined(range(9), lambda item: item, work, lambda _, value: value))
     assert started == [0, 1]
 
 
 def test_nothing_to_do_is_no_error() -> None:
-    assert list(overlapped([], int, lambda *_: 0, lambda *_: 0)) == []
+    assert list(pipelined([], int, lambda *_: 0, lambda *_: 0)) == []

@@ -1,0 +1,278 @@
+"""What each command was asked: its arguments as a frozen value, which finds what runs it.
+
+Nothing here imports PyTorch before a command runs.
+"""
+
+import argparse
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigError
+from ..options import (
+    DEFAULT_MODEL,
+    EXPORT_DTYPE_NAMES,
+    LARGEST_MAP,
+    SAMPLED,
+    WRAPS,
+    Tiling,
+    check_strength,
+)
+from ..upscaling.sizes import OutputSize
+from ..video.options import VideoOptions
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_FOR_IMAGES = {
+    "map": "--map is for images: the IDR of a video changes over its frames",
+    "save_idr": "--save-idr is for images; --mode says which IDR the frames of a video get",
+    "one_idr": "--one-idr is for images; for one IDR for a video use --mode locked, or --idr",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Arguments that may go together; raises a `ConfigError` that says why they may not."""
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> "Self":
+        """Takes what the parser found; of the same names."""
+        return cls(**{field.name: getattr(arguments, field.name) for field in fields(cls)})
+
+    def run(self) -> int:
+        """Does it; returns the exit code."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Computing(Command):
+    crispness: float = 1.0
+    overwrite: bool = False
+    tile: int | str = "auto"
+    """LQ pixels, "auto" or "none"."""
+    overlap: int | str = "exact"
+    wrap: str = "none"
+    """A name in `WRAPS`."""
+    dtype: str = "auto"
+    estimate: str = SAMPLED
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        _ = self.tiling  # checks itself
+
+    @property
+    def tiling(self) -> Tiling:
+        """How the networks run over images."""
+        tile = None if self.tile == "none" else self.tile
+        wrap = WRAPS[self.wrap]
+        return Tiling(tile, self.overlap, wrap, self.dtype, estimate=self.estimate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upscale(_Computing):
+    """`kdsr upscale`."""
+
+    input: list[str]
+    """Files, folders and globs."""
+    output: Path | None = None
+    model: str | None = None
+    """None for the bundled one that fits the size."""
+    size: OutputSize | None = None
+    idr: Path | None = None
+    one_idr: bool = False
+    map: int | None = None
+    """Cells along the longer side."""
+    strength: float = 1.0
+    save_idr: Path | None = None
+    suffix: str = "-kdsr"
+    format: str | None = None
+    """A suffix without its dot."""
+    compress: bool = False
+    quality: int = 95
+    strip: bool = False
+    cluster: str | None = None
+    """An address, or "auto"."""
+    mode: str
+    smoothing: float
+    scene_cut: float
+    codec: str | None = None
+    crf: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.quality <= 100:
+            raise ConfigError(f"--quality must be 1 to 100, got {self.quality}")
+        check_strength(self.strength)
+        if self.map is not None and not 1 <= self.map <= LARGEST_MAP:
+            raise ConfigError(f"--map must be 1 to {LARGEST_MAP} cells, got {self.map}")
+        if self.save_idr and self.map:
+            raise ConfigError("--save-idr keeps one IDR, --map makes many; leave one of them out")
+
+    @property
+    def video(self) -> VideoOptions:
+        """How videos are estimated and encoded.
+
+        Raises:
+            ConfigError: If a value is out of range.
+        """
+        mode = self.mode.replace("-", " ")
+        return VideoOptions(
+            mode, self.smoothing, self.scene_cut, self.codec, self.crf, self.quality
+        )
+
+    def check_for_videos(self) -> None:
+        """Refuses what does not go with videos, before any work.
+
+        Raises:
+            ConfigError: If a value is out of range, or an option is for images.
+            VideoError: If PyAV is not installed.
+        """
+        for name, problem in _FOR_IMAGES.items():
+            if getattr(self, name):
+                raise ConfigError(problem)
+        if self.wrap != "none":
+            raise ConfigError("--wrap is for images")
+        _ = self.video  # checks itself
+        from ..video.pyav import load_av
+
+        load_av()
+
+    def run(self) -> int:
+        """Upscales files, here or on a cluster."""
+        if self.cluster:
+            from .cluster import upscale_on_cluster
+
+            return upscale_on_cluster(self)
+        from .upscale import upscale
+
+        return upscale(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate(_Computing):
+    """`kdsr estimate`."""
+
+    input: list[str]
+    output: Path | None = None
+    model: str = DEFAULT_MODEL
+    mean: bool = False
+
+    def run(self) -> int:
+        """Says, and saves, how images were degraded."""
+        from .estimate import estimate
+
+        return estimate(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspect(_Computing):
+    """`kdsr inspect`."""
+
+    input: Path
+    output: Path | None = None
+    model: str = DEFAULT_MODEL
+    other: Path | None = None
+
+    def run(self) -> int:
+        """Says, and draws, what an IDR means."""
+        from .inspect import inspect
+
+        return inspect(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bake(Command):
+    """`kdsr bake`."""
+
+    output: Path
+    model: str = DEFAULT_MODEL
+    crispness: float = 1.0
+    overwrite: bool = False
+    idr: Path | None = None
+    image: Path | None = None
+    blind: bool = False
+    split: bool = False
+    dtype: str = EXPORT_DTYPE_NAMES[0]
+
+    def run(self) -> int:
+        """Writes networks for other programs."""
+        from .bake import bake
+
+        return bake(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo(Command):
+    """`kdsr demo`."""
+
+    folder: Path
+    model: str = DEFAULT_MODEL
+    crispness: float = 1.0
+    overwrite: bool = False
+    dtype: str = EXPORT_DTYPE_NAMES[0]
+    serve: int | None = None
+    """A port."""
+
+    def run(self) -> int:
+        """Writes a web page, and serves it."""
+        from .demo import demo
+
+        return demo(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Info(Command):
+    """`kdsr info`."""
+
+    model: str
+
+    def run(self) -> int:
+        """Says what a model is."""
+        from .models import info
+
+        return info(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models(Command):
+    """`kdsr models`."""
+
+    def run(self) -> int:
+        """Lists the catalog."""
+        from .models import models
+
+        return models()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convert(Command):
+    """`kdsr convert`."""
+
+    source: Path
+    target: Path
+    overwrite: bool
+
+    def run(self) -> int:
+        """Converts weights between formats."""
+        from .models import convert
+
+        return convert(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlendModels(Command):
+    """`kdsr blend-models`."""
+
+    faithful: str
+    crisp: str
+    weight: float
+    estimators: bool
+    output: Path
+    overwrite: bool
+
+    def run(self) -> int:
+        """Writes a model between two."""
+        from .models import blend_models
+
+        return blend_models(self)
