@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = make_parser().parse_args(argv)
     with listening(verbose=arguments.verbose):
         try:
-            code = arguments.func(arguments).run()
+            code = arguments.func(arguments)
         except (KeyboardInterrupt, Cancelled):
             note(stopped())
             code = 130

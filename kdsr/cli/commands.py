@@ -1,7 +1,4 @@
-"""What each command was asked: its arguments as a frozen value, which finds what runs it.
-
-Nothing here imports PyTorch before a command runs.
-"""
+"""What each command was asked: its arguments as a frozen value. Nothing here imports PyTorch."""
 
 import argparse
 from dataclasses import dataclass, fields
@@ -39,10 +36,6 @@ class Command:
     def of(cls, arguments: argparse.Namespace) -> "Self":
         """Takes what the parser found; of the same names."""
         return cls(**{field.name: getattr(arguments, field.name) for field in fields(cls)})
-
-    def run(self) -> int:
-        """Does it; returns the exit code."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,16 +131,6 @@ class Upscale(_Computing):
 
         load_av()
 
-    def run(self) -> int:
-        """Upscales files, here or on a cluster."""
-        if self.cluster:
-            from .cluster import upscale_on_cluster
-
-            return upscale_on_cluster(self)
-        from .upscale import upscale
-
-        return upscale(self)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate(_Computing):
@@ -158,12 +141,6 @@ class Estimate(_Computing):
     model: str = DEFAULT_MODEL
     mean: bool = False
 
-    def run(self) -> int:
-        """Says, and saves, how images were degraded."""
-        from .estimate import estimate
-
-        return estimate(self)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Inspect(_Computing):
@@ -173,12 +150,6 @@ class Inspect(_Computing):
     output: Path | None = None
     model: str = DEFAULT_MODEL
     other: Path | None = None
-
-    def run(self) -> int:
-        """Says, and draws, what an IDR means."""
-        from .inspect import inspect
-
-        return inspect(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,12 +166,6 @@ class Bake(Command):
     split: bool = False
     dtype: str = EXPORT_DTYPE_NAMES[0]
 
-    def run(self) -> int:
-        """Writes networks for other programs."""
-        from .bake import bake
-
-        return bake(self)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Demo(Command):
@@ -214,35 +179,12 @@ class Demo(Command):
     serve: int | None = None
     """A port."""
 
-    def run(self) -> int:
-        """Writes a web page, and serves it."""
-        from .demo import demo
-
-        return demo(self)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Info(Command):
     """`kdsr info`."""
 
     model: str
-
-    def run(self) -> int:
-        """Says what a model is."""
-        from .models import info
-
-        return info(self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Models(Command):
-    """`kdsr models`."""
-
-    def run(self) -> int:
-        """Lists the catalog."""
-        from .models import models
-
-        return models()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,12 +194,6 @@ class Convert(Command):
     source: Path
     target: Path
     overwrite: bool
-
-    def run(self) -> int:
-        """Converts weights between formats."""
-        from .models import convert
-
-        return convert(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,9 +206,3 @@ class BlendModels(Command):
     estimators: bool
     output: Path
     overwrite: bool
-
-    def run(self) -> int:
-        """Writes a model between two."""
-        from .models import blend_models
-
-        return blend_models(self)

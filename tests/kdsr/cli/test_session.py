@@ -66,7 +66,7 @@ def upscale(*arguments: str) -> int:
     [
         ((), 4, (48, 36)), (("--scale", "4"), 4, (48, 36)), (("--scale", "2"), 2, (24, 18)),
         (("--size", "2x"), 2, (24, 18)), (("--scale", "x1"), 1, (12, 9)),
-        (("--size", "18x"), 2, (18, 14)), (("--size", "0.001MP"), 4, (37, 27)),
+        (("--size", "18w"), 2, (18, 14)), (("--size", "0.001MP"), 4, (37, 27)),
         (("--size", "10x5"), 1, (7, 5)),
     ],
 )  # fmt: skip
@@ -110,13 +110,13 @@ def test_pictures_of_one_run_each_get_the_model_that_fits_them(
     models: dict[int, KDSR], capsys: pytest.CaptureFixture[str]
 ) -> None:
     small, large = save("small.png", 8, 8), save("large.png", 16, 16)
-    assert upscale("small.png", "large.png", "-o", "out", "--size", "32x") == 0
+    assert upscale("small.png", "large.png", "-o", "out", "--size", "32w") == 0
     for lq, factor in ((small, 4), (large, 2)):
         name = "small" if lq is small else "large"
         expected = models[factor].upscale(lq, dtype="fp32")
         assert (result(f"out/{name}-kdsr.png") - expected).abs().max() <= 0.5 / 255 + 1e-5
     save("tiny.png", 1, 2)
-    assert upscale("tiny.png", "large.png", "-o", "more", "--size", "33x") == 2
+    assert upscale("tiny.png", "large.png", "-o", "more", "--size", "33w") == 2
     assert "too large: expected at most 16 times" in capsys.readouterr().err
     assert result("more/large-kdsr.png").shape == (1, 3, 33, 33)
 

@@ -1,0 +1,73 @@
+"""What runs each command; only that is imported, as PyTorch takes a moment."""
+
+import argparse
+
+from . import commands
+
+
+def upscale(arguments: argparse.Namespace) -> int:
+    """Upscales files, here or on a cluster."""
+    command = commands.Upscale.of(arguments)
+    if command.cluster:
+        from .cluster import upscale_on_cluster
+
+        return upscale_on_cluster(command)
+    from .upscale import upscale
+
+    return upscale(command)
+
+
+def estimate(arguments: argparse.Namespace) -> int:
+    """Says, and saves, how images were degraded."""
+    from .estimate import estimate
+
+    return estimate(commands.Estimate.of(arguments))
+
+
+def inspect(arguments: argparse.Namespace) -> int:
+    """Says, and draws, what an IDR means."""
+    from .inspect import inspect
+
+    return inspect(commands.Inspect.of(arguments))
+
+
+def bake(arguments: argparse.Namespace) -> int:
+    """Writes networks for other programs."""
+    from .bake import bake
+
+    return bake(commands.Bake.of(arguments))
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Writes a web page, and serves it."""
+    from .demo import demo
+
+    return demo(commands.Demo.of(arguments))
+
+
+def info(arguments: argparse.Namespace) -> int:
+    """Says what a model is."""
+    from .models import info
+
+    return info(commands.Info.of(arguments))
+
+
+def convert(arguments: argparse.Namespace) -> int:
+    """Converts weights between formats."""
+    from .models import convert
+
+    return convert(commands.Convert.of(arguments))
+
+
+def blend_models(arguments: argparse.Namespace) -> int:
+    """Writes a model between two."""
+    from .models import blend_models
+
+    return blend_models(commands.BlendModels.of(arguments))
+
+
+def models(_: argparse.Namespace) -> int:
+    """Lists the catalog."""
+    from .models import models
+
+    return models()
