@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from kdsr.files.tensors import read_tensors
-from tests.support.train_runs import one_thread, same_tensors, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import log_lines, one_thread, same_tensors, tiny_recipe  # noqa: F401 - a fixture
 from train.run import main
 
 STAGES = ("teacher", "student", "gan")
@@ -23,11 +23,13 @@ pytestmark = [
 ]
 
 
-def recipe_of(folder: Path) -> str:
+def recipe_of(folder: Path, kind: str) -> str:
     """Three short stages that write a checkpoint after every step, so that kills meet writes."""
     folder.mkdir()
     return tiny_recipe(
-        folder, stages=list(STAGES), patch=16, save_every=1, keep=2, ema=0.9,
+        folder, stages=list(STAGES), patch=16, final_patch=12, save_every=1, keep=2, ema=0.9,
+        shard_mib=1, patterns=0.3, degradation={"kind": kind},
+        pair_uses=2 if kind == "realworld" else 1,
         teacher={"steps": 5, "warmup": 2},
         student={"steps": 5, "warmup": 2, "kd_weight": 0.05, "optimizer": "muon"},
         gan={"steps": 4, "lr": 1e-4, "warmup": 0, "kd_weight": 1.0, "gan_weight": 1.0,
@@ -75,21 +77,32 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     }
 
 
+def losses(run: Path) -> list[tuple[str, int, float]]:
+    return [(line["stage"], line["step"], line["l1"]) for line in log_lines(run) if "l1" in line]
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    "kills", [5, pytest.param(50, marks=pytest.mark.slow)], ids=["a few", "fifty"]
-)
-def test_runs_killed_at_random_moments_end_bit_for_bit_the_same(tmp_path: Path, kills: int) -> None:
-    seconds = run_whole(recipe_of(tmp_path / "whole"))
-    expected = weights(tmp_path / "whole" / "run")
+    ("kind", "kills"),
+    [
+        ("general", 5),
+        *(pytest.param(*each, marks=pytest.mark.slow)
+          for each in (("general", 50), ("classic", 10), ("realworld", 10))),
+    ],
+)  # fmt: skip
+def test_runs_killed_at_random_moments_end_bit_for_bit_the_same(
+    tmp_path: Path, kind: str, kills: int
+) -> None:
+    seconds = run_whole(recipe_of(tmp_path / "whole", kind))
+    whole = tmp_path / "whole" / "run"
     rng, done, rounds = random.Random(kills), 0, 0
     while done < kills:
         folder = tmp_path / f"killed{rounds}"
         rounds += 1
-        recipe = recipe_of(folder)
+        recipe = recipe_of(folder, kind)
         while done < kills and run_and_kill(recipe, rng.uniform(0, 0.6 * seconds)):
             done += 1
         run_whole(recipe)
-        actual = weights(folder / "run")
-        assert same_tensors(expected, actual), rounds
+        assert same_tensors(weights(whole), weights(folder / "run")), rounds
+        assert losses(whole) == losses(folder / "run")
         assert not list((folder / "run").rglob("*.part")), "parts of killed processes are swept"
