@@ -15,7 +15,7 @@ from pathlib import Path
 from kdsr.meaning.wording import FOLDER
 
 PLACES = {"ja": 0, "ko": 1, "zh": 2, "zh-TW": 3}
-"""Of the languages in the collection: one character may be drawn in four ways."""
+"""Places of the languages in the collection: one character may be drawn in four ways."""
 ALWAYS = string.printable.strip() + " ±°…–—?"
 """Beside the texts: names and numbers stand among them."""
 

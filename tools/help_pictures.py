@@ -74,7 +74,7 @@ def save(picture: Image.Image, path: Path) -> None:
 
 
 def upscaled(model: kdsr.KDSR) -> Image.Image:
-    """For Upscale: the input enlarged plainly, and the result."""
+    """Draws the picture of Upscale: the input enlarged plainly, and the result."""
     lq = read_image(SAMPLES / "example.png").rgb
     sr = to_image(model.upscale(lq))
     part = (60, 0, 540, 440)
@@ -83,7 +83,7 @@ def upscaled(model: kdsr.KDSR) -> Image.Image:
 
 
 def blended(model: kdsr.KDSR) -> Image.Image:
-    """For Blend IDR: one image at several weights."""
+    """Draws the picture of Blend IDR: one image at several weights."""
     lq = read_image(SAMPLES / "example.png").rgb
     light = model.estimate(read_image(SAMPLES / "osprey.png").rgb)
     own = model.estimate(lq)
@@ -94,14 +94,14 @@ def blended(model: kdsr.KDSR) -> Image.Image:
 
 
 def inspected(model: kdsr.KDSR) -> Image.Image:
-    """For Inspect IDR: the figure that the node shows."""
+    """Draws the picture of Inspect IDR: the figure that the node shows."""
     lq = read_image(SAMPLES / "example.png").rgb
     other = model.estimate(read_image(SAMPLES / "osprey.png").rgb)
     return draw_report(model.estimate(lq), other, estimate_local(model, lq), lq, model)
 
 
 def mixed(model: kdsr.KDSR) -> Image.Image:
-    """For Upscale Regions: two photographs in one image."""
+    """Draws the picture of Upscale Regions: two photographs in one image."""
     left, right = (read_image(SAMPLES / f"{name}.png").rgb for name in ("example", "osprey"))
     lq = torch.cat((left[..., :105], right[..., 40:145]), dim=-1)
     middle, side = 4 * 105, 4 * 40
@@ -113,7 +113,7 @@ def mixed(model: kdsr.KDSR) -> Image.Image:
 
 
 def seams() -> Image.Image:
-    """For Tile Upscale: the figure of benchmarks/seams.py, smaller."""
+    """Draws the picture of Tile Upscale: the figure of benchmarks/seams.py, smaller."""
     with Image.open(README / "seams.png") as figure:
         return figure.convert("RGB").resize((1000, 1000 * figure.height // figure.width))
 

@@ -87,7 +87,7 @@ def find_pairs(gt: Path | None, lq: Path, teacher: Path | None = None) -> Pairin
 
 
 def _taught(found: Pairing, teacher: Path | None) -> Pairing:
-    """With the pictures of a folder."""
+    """Adds the pictures of a folder as targets."""
     if teacher is None:
         return found
     pictures = _by_name(teacher)

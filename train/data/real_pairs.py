@@ -38,7 +38,7 @@ class PairCache:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the ground truths."""
+        """Names of the ground truths."""
         return tuple(entry.name for entry in self.gt.index)
 
     @property
@@ -77,7 +77,7 @@ class PairCache:
         return self._each(kept)
 
     def on(self, device: torch.device) -> "PairCache":
-        """On a GPU, where that has room; see `ImageCache.on`."""
+        """Moves the pairs to a GPU, where they fit; see `ImageCache.on`."""
         return self._each(lambda side: side.on(device))
 
     def _each(self, change: Callable[[ImageCache], ImageCache]) -> "PairCache":

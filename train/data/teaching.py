@@ -16,7 +16,7 @@ from train.degradation.blur import gaussian_blur
 from train.errors import DataError
 
 Upscaler = Callable[[Tensor], Tensor]
-"""Of LQ (B, 3, H, W) in [0, 1]: RGB (B, 3, sH, sW) around [0, 1]."""
+"""Maps LQ (B, 3, H, W) in [0, 1] to RGB (B, 3, sH, sW) around [0, 1]."""
 
 
 @dataclass(frozen=True)

@@ -44,5 +44,5 @@ class Banded:
         return (images * (self.levels - 1)).round() / (self.levels - 1)
 
     def describe(self) -> str:
-        """In words."""
+        """Says what was drawn, in words."""
         return f"{self.levels} levels"

@@ -51,5 +51,5 @@ class Subsampled:
         return from_ycbcr(ycc).clamp(0, 1)
 
     def describe(self) -> str:
-        """In words."""
+        """Says what was drawn, in words."""
         return "chroma 4:2:0" + (" in blocks" if self.replicated else "")

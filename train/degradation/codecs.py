@@ -85,5 +85,5 @@ class Encoded:
             return np.array(image.convert("RGB"))
 
     def describe(self) -> str:
-        """In words."""
+        """Says what was drawn, in words."""
         return f"{_SPOKEN[self.format]} {self.quality}"

@@ -60,5 +60,5 @@ class Interlaced:
         return torch.where(second[:, None], images[..., columns], images)
 
     def describe(self) -> str:
-        """In words."""
+        """Says what was drawn, in words."""
         return f"comb of {self.motion:+d} px" if self.motion else "doubled lines"

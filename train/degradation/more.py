@@ -33,7 +33,7 @@ class Drawn(Protocol):
         ...
 
     def describe(self) -> str:
-        """In words."""
+        """Says what was drawn, in words."""
         ...
 
 
@@ -69,7 +69,7 @@ class MoreOptions:
     video: Video = field(default_factory=Video)
     """Frames of H.264 and HEVC."""
     order: tuple[StepName, ...] = get_args(StepName)
-    """In which order they come; one that is left out never does."""
+    """Order of the steps; one that is left out never comes."""
 
     def __post_init__(self) -> None:
         if len(set(self.order)) < len(self.order):

@@ -63,7 +63,7 @@ class Resampled:
         return resize_by(images, size, self.kernel, antialias=self.antialias)
 
     def describe(self) -> str:
-        """In words."""
+        """Says what was drawn, in words."""
         if self.antialias:
             return f"{self.kernel} downscale"
         return "nearest downscale" if self.kernel == "area" else f"{self.kernel} downscale, aliased"

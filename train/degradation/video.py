@@ -153,7 +153,7 @@ class Filmed:
         return encoder
 
     def describe(self) -> str:
-        """In words."""
+        """Says what was drawn, in words."""
         if self.motion is None:
             return f"{_SPOKEN[self.codec]} crf {self.crf}"
         moved = math.hypot(*self.motion)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 TEMPERATURE = 0.15
-"""Of the distillation softmax, as published."""
+"""Temperature of the distillation softmax, as published."""
 
 
 def l1_loss(sr: Tensor, gt: Tensor) -> Tensor:

@@ -43,22 +43,22 @@ class Row:
 
     @property
     def psnr(self) -> float:
-        """Of what was made."""
+        """PSNR of the result on luma, in dB."""
         return self.numbers["psnr"]
 
     @property
     def ssim(self) -> float:
-        """Of what was made."""
+        """SSIM of the result on luma."""
         return self.numbers["ssim"]
 
     @property
     def bicubic_psnr(self) -> float:
-        """Of bicubic upscaling."""
+        """PSNR of bicubic upscaling on luma, in dB."""
         return self.numbers["bicubic_psnr"]
 
     @property
     def bicubic_ssim(self) -> float:
-        """Of bicubic upscaling."""
+        """SSIM of bicubic upscaling on luma."""
         return self.numbers["bicubic_ssim"]
 
 

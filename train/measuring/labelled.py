@@ -14,9 +14,9 @@ from train.degradation.jpeg import jpeg_by_pillow
 BATCH = 16
 """Crops of a step."""
 SEED = 7_000_003
-"""Of the draws, away from training's."""
+"""Seed of the draws, away from those of training."""
 SIDES = (48, 64, 96, 128)
-"""Of LQ crops, so that the errors hold for more than one size."""
+"""Sides of the LQ crops: the errors hold for more than one size."""
 _CHROMA = ("4:4:4", "4:2:2", "4:2:0")
 _FLAT = 1  # crops of a batch
 

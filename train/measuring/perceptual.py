@@ -17,7 +17,7 @@ PIQ = ("haarpsi", "mdsi", "dss", "vsi", "gmsd")
 """What is taken of piq: Reisenhofer et al. 2018, Nafchi et al. 2016, Balanov et al. 2015, Zhang et
 al. 2014, Xue et al. 2013."""
 Measure = Callable[[Tensor, Tensor], float]
-"""Of SR and GT, RGB (1, 3, H, W) in [0, 1]."""
+"""A number for SR and GT, RGB (1, 3, H, W) in [0, 1]."""
 
 
 def perceptual_measures(
@@ -60,7 +60,7 @@ def perceptual_measures(
 
 
 def _as_8_bits(distance: Callable[[Tensor, Tensor], Tensor]) -> Measure:
-    """Of images as files hold them."""
+    """Measures images rounded to 8 bits, as files hold them."""
 
     @torch.no_grad()
     def measure(sr: Tensor, gt: Tensor) -> float:

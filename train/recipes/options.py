@@ -58,7 +58,7 @@ class TrainOptions(SessionOptions):
     discriminator_feats: int = 64
     """Channels of the discriminator."""
     seed: int = 0
-    """Of everything that is random."""
+    """Seed of every random draw."""
     batch: int = 16
     """Samples per optimiser step, over all processes."""
     patch: int = 32

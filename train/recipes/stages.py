@@ -80,7 +80,7 @@ class StageOptions:
     there are `teacher_images` (student, control, gan); the rest is the GT. The discriminator always
     sees the GT as real."""
     teacher_end: float = 0.0
-    """That share from `teacher_until` on."""
+    """The share of `teacher_images` from `teacher_until` on."""
     teacher_until: float = 0.75
     """Part of the stage over which it goes from the one to the other; 0 for the latter at once."""
     sharpen: float = 0.0

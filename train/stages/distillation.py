@@ -134,7 +134,7 @@ class TeacherStage(Stage):
         return model(lq, gt)[0]
 
     def idr_full(self, model: nn.Module, lq: Tensor, gt: Tensor) -> Tensor:
-        """Of the pair."""
+        """The IDR of the pair."""
         assert isinstance(model, KDSRTeacher)
         return model.estimate_pair(lq, gt)[1]
 
@@ -226,7 +226,7 @@ class StudentStage(Stage):
         return model(lq)[0]
 
     def idr_full(self, model: nn.Module, lq: Tensor, gt: Tensor) -> Tensor:
-        """Of the LQ image alone."""
+        """The IDR of the LQ image alone."""
         del gt
         assert isinstance(model, KDSR)
         return model.estimator(lq)[1]
