@@ -7,6 +7,10 @@ row adds one part to the one above. "official" is a plain re-statement of the pu
 kernel for the whole batch, blurred by a grouped convolution, the teacher's estimator with a graph,
 the tail layer by layer, fp32. The last row is a step of `train/run.py` as it is, which also keeps
 freed memory for the next step. A second table has the degradation's share of that step.
+
+    python -m benchmarks.training --perceptual WEIGHTS [--sizes b] [--batch 8] [--patch 32]
+
+has whole steps of the gan stage instead, by what they look with, beside one on L1 alone.
 """
 
 import ctypes
@@ -26,10 +30,11 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor
 
+from benchmarks import gan_steps
 from benchmarks.timing import default_device, measure, synchronize
 from kdsr import KDSR, KDSRTeacher
 from kdsr.files.weights import save_checkpoint
-from kdsr.network.config import KDSRConfig
+from kdsr.network.config import PRESETS, KDSRConfig
 from kdsr.pixels import on_grid
 from tools.arguments import parser_of
 from train.data.cache import ImageCache, open_cache
@@ -163,13 +168,20 @@ def real_step(
 def main() -> None:
     """Prints two Markdown tables."""
     parser = parser_of(__doc__)
-    parser.add_argument("--sizes", nargs="+", default=["s", "m"], choices=["s", "m", "l", "gan"])
+    parser.add_argument("--sizes", nargs="+", default=["s", "m"], choices=list(PRESETS))
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--patch", type=int, default=64, help="side of LQ patches")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--device", default=None, help="cpu or cuda")
+    parser.add_argument("--perceptual", type=Path, help="VGG19, VGG16 or SqueezeNet v1.1")
     args = parser.parse_args()
     device = torch.device(args.device) if args.device else default_device()
+    if args.perceptual:
+        for size in args.sizes:
+            gan_steps.table(
+                size, PHOTOS, args.perceptual, args.batch, args.patch, args.rounds, device
+            )
+        return
     with tempfile.TemporaryDirectory() as folder:
         cache = open_cache(PHOTOS, Path(folder))
         print(

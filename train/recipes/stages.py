@@ -55,6 +55,9 @@ class StageOptions:
     """First steps in which the student's estimator alone is trained, on the distillation loss."""
     perceptual_weight: float = 0.0
     """Weight of the perceptual loss (gan)."""
+    perceptual_share: float = 1.0
+    """Share of a step's samples that the perceptual network, LPIPS and DISTS look at (gan): VGG16
+    on all of them takes twice the time of size b itself."""
     lpips_weight: float = 0.0
     """Weight of LPIPS by the first network of `lpips` (gan): for a short last stage."""
     dists_weight: float = 0.0
@@ -126,7 +129,7 @@ class StageOptions:
             found.append(f"{stage}.estimator_lr must be 0 to 1, got {self.estimator_lr}")
         found += [
             f"{stage}.{name} must be 0 to 1, got {getattr(self, name)}"
-            for name in ("teacher_start", "teacher_end", "teacher_until")
+            for name in ("teacher_start", "teacher_end", "teacher_until", "perceptual_share")
             if not 0 <= getattr(self, name) <= 1
         ]
         if not 0 <= self.sharpen <= 4:

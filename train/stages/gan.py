@@ -1,5 +1,6 @@
 """Stage 3 for real photographs: the student against a discriminator (paper Sec. 3.3, Eq. 6)."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -65,10 +66,13 @@ class GANStage(StudentStage):
         batch.sr = sr.detach()
         seen, wanted = self._seen(sr, batch), self._wanted(batch)
         losses = self._compare(sr, batch, wanted) | self._distil(idr_full, batch)
+        # Samples are drawn by chance, so that the first ones stand for all.
+        some = slice(math.ceil(self.options.perceptual_share * len(seen)))
         for name, distance in self.distances.items():
             weight = getattr(self.options, f"{name}_weight")
             if weight > 0:
-                losses[name] = weight * distance(seen, self._seen(wanted, batch)).mean()
+                like = self._seen(wanted[some], batch)
+                losses[name] = weight * distance(seen[some], like).mean()
         if self.options.gan_weight > 0:
             # Called bare, not as wrapped for several devices: it is not its turn to learn.
             verdict = self.discriminator(seen)

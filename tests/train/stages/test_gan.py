@@ -141,3 +141,20 @@ def test_the_discriminator_rests_where_it_is_far_ahead(
     assert all(same) is rests
     moved = zip(before[1], stage.model.parameters(), strict=True)
     assert not all(torch.equal(a, b) for a, b in moved)
+
+
+def test_perceptual_networks_may_look_at_a_share_of_the_samples() -> None:
+    far = _Seen(lambda sr, gt: (sr - gt).abs().mean((1, 2, 3)))
+    judge = _Seen(lambda images: images.mean(1, keepdim=True))
+    options = StageOptions(perceptual_weight=2.0, gan_weight=0.1, perceptual_share=0.25)
+    stage = GANStage(
+        KDSRConfig(4, 8, 1, 1), options, composed=True, teacher=None,
+        discriminator=judge, distances={"perceptual": far},
+    )  # fmt: skip
+    batch = Batch(torch.rand(6, 3, 8, 8), torch.rand(6, 3, 32, 32), step=0)
+    losses = stage.losses("model", {"model": stage.model}, batch)
+    assert batch.sr is not None
+    assert [len(images) for images in far.calls[0]] == [2, 2]
+    expected = 2 * (batch.sr - batch.gt)[:2].abs().mean()
+    torch.testing.assert_close(losses["perceptual"], expected)
+    assert len(judge.calls[0][0]) == 6

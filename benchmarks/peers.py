@@ -1,0 +1,166 @@
+"""Other upscalers and ours side by side: time, memory and work on the same pictures.
+
+    python -m benchmarks.peers --ncnn realesrgan-x4plus RealESRGAN_General_x4_v3 4xLSDIRCompactC3
+        [--models kdsr-s-x4-photo] [--sizes b] [--lq 256x256 512x512 1024x1024] [--dtype bf16]
+
+`--ncnn` takes paths of `.param` and `.bin` files, without the suffix; their networks run in
+PyTorch, the picture in one piece, channels last. `--models` are whole jobs of ours, as `kdsr
+upscale` does them (estimate, then upscale, tile by tile), and the upscaling alone with its IDR
+given; `--sizes` the same with random weights. All rows have the same type, threads and machine, in
+turn; one thread is measured in CPU time. Memory is what one call adds, on a CPU in a process of its
+own.
+"""
+
+import functools
+import math
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import kdsr
+from benchmarks.inference import describe
+from benchmarks.ncnn import NcnnNetwork
+from benchmarks.timing import default_device, measure, resident_peak
+from kdsr import KDSR, PRESETS, KDSRConfig
+from kdsr.tiles.devices import DTYPES
+from tools.arguments import parser_of
+
+_PROBE = 64  # pixels a side of the picture that multiply-adds are counted on
+
+
+def main() -> None:
+    """Prints one Markdown table."""
+    parser = parser_of(__doc__)
+    parser.add_argument("--ncnn", nargs="*", type=Path, default=[], help="files of other networks")
+    parser.add_argument("--models", nargs="*", default=["kdsr-s-x4-photo"], help="of ours")
+    parser.add_argument("--sizes", nargs="*", default=[], choices=list(PRESETS))
+    parser.add_argument("--lq", nargs="+", default=["256x256", "512x512", "1024x1024"])
+    parser.add_argument("--dtype", default="bf16", choices=list(DTYPES))
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--device", default=None, help="cpu or cuda")
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    device = torch.device(args.device) if args.device else default_device()
+    torch.set_num_threads(args.threads)
+    names = [f"ncnn {stem}" for stem in args.ncnn]
+    names += [f"model {name}" for name in args.models] + [f"size {name}" for name in args.sizes]
+    said = f"{args.dtype}, torch {torch.__version__}"
+    said += ", CPU time" if _by_cpu_time(device) else ""
+    print(f"device: {describe(device)}, {said}\n")
+    print("| LQ | network | parameters | G multiply-adds | ms | against the first | peak MiB |")
+    print("|---|---|---|---|---|---|---|")
+    for shape in args.lq:
+        height, width = (int(number) for number in shape.split("x"))
+        table(names, (height, width), args.dtype, device, args.rounds)
+
+
+def table(
+    names: list[str], shape: tuple[int, int], dtype: str, device: torch.device, rounds: int
+) -> None:
+    """Prints the rows of one size of picture."""
+    networks = {name: _network(name, device) for name in names}
+    jobs = {
+        label: job
+        for name, network in networks.items()
+        for label, job in _jobs(name, network, shape, dtype, device).items()
+    }
+    clock = time.process_time if _by_cpu_time(device) else time.perf_counter
+    rows = measure(jobs, device, rounds, clock=clock)
+    work = {name: _multiply_adds(network) * math.prod(shape) for name, network in networks.items()}
+    base = next(iter(rows.values())).seconds
+    for label, row in rows.items():
+        name = label.removesuffix(_GIVEN)
+        peak = row.peak_mib
+        if device.type == "cpu" and sys.platform.startswith("linux"):
+            peak = _peak_in_child(label, name, shape, dtype)
+        parameters = sum(p.numel() for p in _tensors(networks[name])) / 1e6
+        counted = f"{work[name] / 1e9:.0f}" if label == name else ""
+        print(
+            f"| {shape[0]}x{shape[1]} | {_title(label)} | {parameters:.2f} M | {counted} | "
+            f"{row.seconds * 1e3:.0f} | {base / row.seconds:.2f}x | "
+            f"{'' if math.isnan(peak) else f'{peak:.0f}'} |",
+            flush=True,
+        )
+
+
+_GIVEN = ", IDR given"
+
+
+def _by_cpu_time(device: torch.device) -> bool:
+    """One thread is measured by what it works, which other programs hardly change."""
+    return device.type == "cpu" and torch.get_num_threads() == 1
+
+
+def _title(label: str) -> str:
+    """A network's name for the table."""
+    kind, _, name = label.partition(" ")
+    return Path(name).name if kind == "ncnn" else label.removeprefix("model ")
+
+
+def _network(name: str, device: torch.device) -> nn.Module:
+    """The network that `ncnn PATH`, `model NAME` or `size NAME` stands for."""
+    kind, _, what = name.partition(" ")
+    if kind == "ncnn":
+        return NcnnNetwork(Path(what)).eval().to(device)
+    if kind == "model":
+        return kdsr.load(what).to(device)
+    torch.manual_seed(0)
+    return KDSR(KDSRConfig.preset(what)).freeze().to(device)
+
+
+def _jobs(
+    name: str, network: nn.Module, shape: tuple[int, int], dtype: str, device: torch.device
+) -> dict[str, Callable[[], object]]:
+    """What is timed of a network."""
+    lq = torch.rand(1, 3, *shape, generator=torch.Generator().manual_seed(0))
+    if isinstance(network, KDSR):
+        idr = network.estimate(lq, dtype=dtype)
+        return {
+            name: lambda: network.upscale(lq, network.estimate(lq, dtype=dtype), dtype=dtype),
+            name + _GIVEN: lambda: network.upscale(lq, idr, dtype=dtype),
+        }
+    network.to(DTYPES[dtype])
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return {name: functools.partial(_whole, network, lq, DTYPES[dtype], device)}
+
+
+@torch.inference_mode()
+def _whole(network: nn.Module, lq: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
+    image = lq.to(device, dtype).contiguous(memory_format=torch.channels_last)
+    return network(image).float().clamp_(0, 1).cpu()
+
+
+def _multiply_adds(network: nn.Module) -> float:
+    """For each LQ pixel."""
+    tensor = next(_tensors(network))
+    lq = torch.rand(1, 3, _PROBE, _PROBE, device=tensor.device, dtype=tensor.dtype)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        network(lq, compose_tail=True) if isinstance(network, KDSR) else network(lq)
+    return counter.get_total_flops() / 2 / _PROBE**2
+
+
+def _tensors(network: nn.Module):
+    """What a network has learnt: buffers where it was read from ncnn's files."""
+    return network.buffers() if isinstance(network, NcnnNetwork) else network.parameters()
+
+
+def _peak_in_child(label: str, name: str, shape: tuple[int, int], dtype: str) -> float:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_peak, (label, name, shape, dtype, torch.get_num_threads()))
+
+
+def _peak(label: str, name: str, shape: tuple[int, int], dtype: str, threads: int) -> float:
+    torch.set_num_threads(threads)
+    cpu = torch.device("cpu")
+    jobs = _jobs(name, _network(name, cpu), shape, dtype, cpu)
+    return resident_peak(jobs[label])
+
+
+if __name__ == "__main__":
+    main()
