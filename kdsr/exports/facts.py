@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..meaning.readings import LEAST_STRUCTURE, QUANTITIES, reliable_errors, tells_jpeg
+from ..meaning.readings import LEAST_STRUCTURE, QUANTITIES, RULES, reliable_errors, tells_jpeg
 from ..meaning.references import CLEAN, references
 from ..network.baked import BakedKDSR
 from ..network.models import Student
@@ -101,6 +101,7 @@ def estimator_facts(model: Student) -> dict[str, Any]:
         facts["readings"] = READINGS
         facts["least_structure"] = LEAST_STRUCTURE
         facts["reliable_errors"] = reliable_errors(model.calibration).tolist()
+        facts["rules"] = RULES
         facts["tells_jpeg"] = tells_jpeg(model.calibration)
     return facts
 

@@ -32,7 +32,8 @@ def resolve(
     """Finds a model's file, downloading and verifying it if need be.
 
     Args:
-        source: A catalog name, an existing path, or `hf://owner/repo/file.safetensors[@revision]`.
+        source: A catalog name (before a file of that name, which is `./NAME`), an existing path, or
+            `hf://owner/repo/file.safetensors[@revision]`.
         folders: Where to look first; the first one also keeps what is downloaded by name. By
             default `default_folder()`.
         progress: Called with (bytes done, bytes in all) while downloading, where the installed
@@ -52,9 +53,10 @@ def resolve(
             f"Or fetch {wanted.url} yourself into {folder} and name that file, not the address"
         )
         return download(wanted, by_hand, progress, cancelled)
-    if Path(source).is_file():
+    known = list_models() if entries is None else entries
+    if source not in {entry.name for entry in known} and Path(source).is_file():
         return Path(source)
-    entry = find_model(source, list_models() if entries is None else entries)
+    entry = find_model(source, known)
     return _resolve_entry(entry, folders, progress, cancelled)
 
 

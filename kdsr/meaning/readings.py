@@ -28,6 +28,14 @@ _LARGEST = {"blur_long": 20.0, "blur_short": 20.0, "noise": 255.0, "quality": 10
 _LEAST = {"blur_long": 0.35, "noise": 1.0}
 """Below these there is none worth the name: px and 0-255."""
 _DIGITS = {"blur_long": 1, "blur_short": 1, "noise": 0, "quality": 0}
+RULES = {
+    "isotropic": _ISOTROPIC,
+    "jpeg_sure": _JPEG_SURE,
+    "least": _LEAST,
+    "digits": _DIGITS,
+    "least_structure": LEAST_STRUCTURE,
+}
+"""What turns numbers into words; exported networks carry it, so that the demo page says the same."""
 
 
 @dataclass(frozen=True)

@@ -326,6 +326,17 @@ def test_a_path_is_taken_as_it_is_and_downloads_go_into_the_cache_of_the_home_fo
     assert default_folder() == tmp_path / ".cache" / "kdsr" / "models"
 
 
+def test_a_name_of_the_catalog_wins_over_a_file_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("kdsr-s-x4", "mine"):
+        Path(name).write_bytes(b"another file")
+    assert resolve("kdsr-s-x4") == WEIGHTS / "kdsr-s-x4.safetensors"
+    assert resolve("./kdsr-s-x4") == Path("kdsr-s-x4")
+    assert resolve("mine") == Path("mine")
+
+
 def test_an_unknown_name_lists_the_names_there_are() -> None:
     with pytest.raises(HubError, match=r"unknown model 'kdrs'.*kdsr-s-x4"):
         resolve("kdrs")
