@@ -10,10 +10,10 @@ from torch import Tensor
 
 from .atomic import writing
 from .errors import IDRError, printable
+from .file_errors import reading
 from .floats import float_problem, is_finite
 from .memory import explaining_shortage
-from .packing import write_safetensors
-from .reading import read_safetensors, reading
+from .safetensors_files import read_safetensors, write_safetensors
 
 FORMAT = "kdsr-idr-1"
 BLEND_RANGE = (-1.0, 2.0)

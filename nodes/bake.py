@@ -10,7 +10,7 @@ from ..kdsr.errors import IDRError
 from ..kdsr.files.baked import save_baked
 from ..kdsr.idr import IDR
 from ..kdsr.network.baked import BakedKDSR
-from ..kdsr.spandrel.rgb import check_rgb
+from ..kdsr.spandrel_archs import check_rgb
 from ..kdsr.tiles.devices import pick_dtype
 from . import runtime
 from .types import IDRType, LoadedModel, ModelType, schema
@@ -44,7 +44,7 @@ class BakedUpscaler:
         spandrel = sys.modules.get("spandrel")
         if spandrel is None:
             return
-        from ..kdsr.spandrel.baked import BakedArch
+        from ..kdsr.spandrel_archs.archs import BakedArch
 
         spandrel.ImageModelDescriptor.register(BakedUpscaler)
         self.architecture = BakedArch()

@@ -16,7 +16,7 @@ OPTIONAL = {
 FOR_TYPE_CHECKERS = {"typing_extensions"}
 
 LIBRARY = (
-    ("errors", "memory", "hushing", "atomic", "packing", "reading"),
+    ("errors", "memory", "hushing", "atomic", "file_errors", "safetensors_files"),
     ("options", "floats", "pixels", "highlights", "idr"),
     ("network",),
     ("tiles",),
@@ -28,7 +28,7 @@ LIBRARY = (
     ("exports",),
     ("demo",),
     ("files",),
-    ("spandrel",),
+    ("spandrel_archs",),
     ("video",),
     ("cluster",),
     ("__init__",),

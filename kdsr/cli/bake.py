@@ -6,8 +6,7 @@ from pathlib import Path
 import torch
 
 from ..errors import ConfigError
-from ..exports.baked import export_onnx, export_program
-from ..exports.blind import export_blind, export_pair, pair_paths
+from ..exports.export import export_blind, export_onnx, export_pair, export_program, pair_paths
 from ..files.baked import save_baked
 from ..files.images import read_image
 from ..files.loading import load

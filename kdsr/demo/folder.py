@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from ..atomic import writing
-from ..exports.blind import export_pair, pair_paths
+from ..exports.export import export_pair, pair_paths
 from ..network.models import Student
 
 PAGE = Path(__file__).parent / "page"
@@ -31,7 +31,7 @@ def write_demo(
     Args:
         model: On the CPU.
         folder: Made if it is missing; each file is written whole or not at all.
-        dtype: See `kdsr.exports.blind.export_pair`.
+        dtype: See `kdsr.exports.export.export_pair`.
         overwrite: Whether files that exist are replaced.
 
     Raises:

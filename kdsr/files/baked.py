@@ -10,7 +10,7 @@ from ..atomic import writing
 from ..errors import CheckpointError
 from ..network.baked import BakedKDSR
 from ..network.config import KDSRConfig
-from ..packing import write_safetensors
+from ..safetensors_files import write_safetensors
 from .tensors import as_weights
 from .weights import check_keys
 

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from ..atomic import writing
 from ..errors import ImageError, printable
+from ..file_errors import reading
 from ..highlights import linear_of, shown
 from ..memory import explaining_shortage, is_out_of_memory
 from ..pixels import to_bytes, to_words
-from ..reading import reading
 from .colour_space import Chunks, profile_for
 from .decoded_image import DecodedImage
 from .decoding import decoded

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
-from ..reading import read_safetensors
+from ..safetensors_files import read_safetensors
 
 SCALE = ".scale"
 """Behind the name of an int8 tensor: the steps of its rows, bfloat16."""

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
+from ..file_errors import reading
 from ..floats import extremes, float_problem
-from ..reading import read_safetensors, reading
+from ..safetensors_files import read_safetensors
 from .quantized import dequantize
 
 _WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "net")

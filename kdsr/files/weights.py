@@ -8,13 +8,13 @@ from torch import Tensor
 
 from ..atomic import writing
 from ..errors import CheckpointError
+from ..file_errors import reading
 from ..memory import explaining_shortage
 from ..model import KDSR
 from ..network.calibration import KEY, PREFIX, Calibration
 from ..network.inferred import infer_config, infer_role
 from ..network.models import Teacher as KDSRTeacher
-from ..packing import write_safetensors
-from ..reading import reading
+from ..safetensors_files import write_safetensors
 from .official_names import from_official, is_official, to_official
 from .quantized import quantize
 from .tensors import as_weights, read_tensors

@@ -35,7 +35,8 @@ RULES = {
     "digits": _DIGITS,
     "least_structure": LEAST_STRUCTURE,
 }
-"""What turns numbers into words; exported networks carry it, so that the demo page says the same."""
+"""What turns numbers into words; exported networks carry it, so that the demo page says the
+same."""
 
 
 @dataclass(frozen=True)

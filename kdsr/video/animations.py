@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 from torch import Tensor
 
 from ..errors import VideoError
-from ..reading import reading
+from ..file_errors import reading
 from .colour import Colour
 from .film import Facts, Frame
 from .moving import Blocks, blocks_of

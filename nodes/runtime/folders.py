@@ -8,7 +8,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ...kdsr import spandrel
+from ...kdsr import spandrel_archs
 from ...kdsr.errors import KDSRError
 from ...kdsr.files.catalog import WEIGHTS
 from ..file_names import name_problem
@@ -33,7 +33,7 @@ def register_model_folder() -> None:
 def extend_stock_loader() -> None:
     """Makes Load Upscale Model list the bundled models, and load every KDSR file."""
     try:
-        spandrel.install()
+        spandrel_archs.install()
     except KDSRError:  # a host without spandrel has no such loader
         return
     # Last in the list: what is downloaded goes to the first.

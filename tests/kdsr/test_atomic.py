@@ -16,7 +16,7 @@ import torch
 
 from kdsr import ImageError, atomic
 from kdsr.atomic import abandon, sweep, writing
-from kdsr.exports.baked import export_program
+from kdsr.exports.export import export_program
 from kdsr.files.images import DecodedImage, write_image
 from kdsr.files.weights import convert, save_checkpoint
 from tests.conftest import make_tiny

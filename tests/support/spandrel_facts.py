@@ -19,7 +19,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import kdsr
-import kdsr.spandrel
+import kdsr.spandrel_archs
 from kdsr.files.baked import save_baked
 
 # Arguments of architectures that cannot be built without.
@@ -41,14 +41,14 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
 
 def install() -> dict[str, Any]:
     """Whether each of two calls added the architecture, and how often it is there."""
-    added = [kdsr.spandrel.install(), kdsr.spandrel.install()]
+    added = [kdsr.spandrel_archs.install(), kdsr.spandrel_archs.install()]
     ids = [support.architecture.id for support in spandrel.MAIN_REGISTRY]
     return {"added": added, "times": ids.count("KDSR"), "baked": ids.count("KDSR-baked")}
 
 
 def baked(paths: list[str]) -> dict[str, Any]:
     """What spandrel makes of a network that is baked into a file first."""
-    kdsr.spandrel.install()
+    kdsr.spandrel_archs.install()
     network = kdsr.load(paths[0])
     lq = torch.rand(1, 3, 21, 26, generator=torch.Generator().manual_seed(0))
     network = network.bake(network.estimate(lq, dtype="fp32"))
@@ -76,7 +76,7 @@ def _refusal_of_rgba(model: Any) -> str:
 
 def load(paths: list[str]) -> dict[str, Any]:
     """What `spandrel.ModelLoader` makes of each file, and how its results compare with ours."""
-    kdsr.spandrel.install()
+    kdsr.spandrel_archs.install()
     return {path: _load(Path(path)) for path in paths}
 
 
@@ -107,7 +107,7 @@ def _load(path: Path) -> dict[str, Any]:
 def others(paths: list[str]) -> dict[str, Any]:
     """Which architectures take which key sets: theirs, built by their own classes, and ours."""
     theirs = list(spandrel.MAIN_REGISTRY)
-    kdsr.spandrel.install()
+    kdsr.spandrel_archs.install()
     every = [*theirs, spandrel.MAIN_REGISTRY["KDSR"], spandrel.MAIN_REGISTRY["KDSR-baked"]]
     built = {s.architecture.id: _taken(_state(s.architecture), every) for s in theirs}
     read = spandrel.ModelLoader().load_state_dict_from_file

@@ -4,12 +4,12 @@ Imports all of the library but the command. spandrel itself is optional and impo
 asked for.
 """
 
-# Where spandrel is not installed, pyright takes its name for that of this folder.
-# pyright: reportAttributeAccessIssue=false
+from typing import TYPE_CHECKING, Any
 
-from typing import Any
+from ..errors import ImageError, KDSRError
 
-from ..errors import KDSRError
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def install(registry: Any = None) -> bool:
@@ -29,14 +29,26 @@ def install(registry: Any = None) -> bool:
         KDSRError: If spandrel is not installed.
     """
     try:
-        from spandrel import MAIN_REGISTRY, ArchSupport
+        from spandrel import (  # pyright: ignore[reportMissingImports]
+            MAIN_REGISTRY,
+            ArchSupport,
+        )
     except ImportError as error:
         raise KDSRError(
             f"spandrel cannot be imported ({error}); install it with `pip install spandrel`"
         ) from None
-    from .architecture import KDSRArch
-    from .baked import BakedArch
+    from .archs import BakedArch, KDSRArch
 
     registry = MAIN_REGISTRY if registry is None else registry
     supports = map(ArchSupport.from_architecture, (KDSRArch(), BakedArch()))
     return bool(registry.add(*supports, ignore_duplicates=True))
+
+
+def check_rgb(image: "Tensor") -> None:
+    """Raises an `ImageError` for anything but (B, 3, H, W)."""
+    if image.ndim != 4 or image.shape[1] != 3:
+        raise ImageError(
+            f"expected RGB images as (batch, 3, height, width), got {tuple(image.shape)}; "
+            "take the alpha off before: in ComfyUI put Split Image with Alpha before this node and "
+            "Join Image with Alpha after it, or use Upscale with IDR, which keeps alpha"
+        )

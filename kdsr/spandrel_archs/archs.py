@@ -1,13 +1,12 @@
-"""How spandrel tells a KDSR file from all others, and what it gets for one.
+"""How spandrel tells KDSR files, and baked networks, from all others, and what it gets for one.
 
-The only module that needs spandrel: it is imported by `kdsr.spandrel.install`.
+The only module that needs spandrel: it is imported by `kdsr.spandrel_archs.install`.
 """
 
-# Where spandrel is not installed, pyright takes its name for that of this folder.
-# pyright: reportAttributeAccessIssue=false
+from collections.abc import Callable
 
 import torch
-from spandrel import (
+from spandrel import (  # pyright: ignore[reportMissingImports]
     Architecture,
     ImageModelDescriptor,
     ModelTiling,
@@ -16,13 +15,14 @@ from spandrel.util import KeyCondition  # pyright: ignore[reportMissingImports]
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
+from ..files.baked import KEYS, build_baked
 from ..files.official_names import from_official, is_official
 from ..files.quantized import dequantize
 from ..files.weights import infer_config
 from ..model import KDSR
 from ..network.calibration import PREFIX
 from ..network.config import KDSRConfig
-from .rgb import run_on_rgb
+from . import check_rgb
 
 OURS = (
     "network.head.weight",
@@ -40,7 +40,7 @@ OFFICIAL = (
 """Keys that every official checkpoint has, beside those of its estimator."""
 
 
-class Upscaler(nn.Module):
+class PlainKDSR(nn.Module):
     """A student as the plain module that spandrel's users expect: one image in, one image out.
 
     Tiles internally, with one IDR for the whole of what it is given; see `kdsr.upscaling.upscaler`.
@@ -98,7 +98,7 @@ class KDSRArch(Architecture):
                 "upscaling needs the student that was distilled from it"
             )
         config = infer_config(state)
-        model = Upscaler(config)
+        model = PlainKDSR(config)
         descriptor = ImageModelDescriptor(
             model,
             {f"kdsr.{key}": tensor for key, tensor in state.items()},
@@ -111,7 +111,41 @@ class KDSRArch(Architecture):
             input_channels=3,
             output_channels=3,
             tiling=ModelTiling.INTERNAL,
-            call_fn=run_on_rgb,
+            call_fn=_run_on_rgb,
         )
         model.kdsr.freeze()  # loaded by now: what follows from the weights is computed once
         return descriptor
+
+
+class BakedArch(Architecture):
+    """A KDSR network with its IDR built in, as `kdsr.files.baked.save_baked` wrote it."""
+
+    def __init__(self) -> None:
+        super().__init__(id="KDSR-baked", detect=KeyCondition.has_all(*KEYS))
+
+    def load(self, state_dict: dict[str, Tensor]) -> ImageModelDescriptor:
+        """Builds the network that a state dict belongs to.
+
+        Raises:
+            CheckpointError: If its tensors do not belong together.
+        """
+        model = build_baked(state_dict)
+        return ImageModelDescriptor(
+            model,
+            state_dict,
+            architecture=self,
+            purpose="SR" if model.scale > 1 else "Restoration",
+            tags=[f"{model.config.n_feats}nf", f"{model.config.n_blocks}nb"],
+            supports_half=True,
+            supports_bfloat16=True,
+            scale=model.scale,
+            input_channels=3,
+            output_channels=3,
+            call_fn=_run_on_rgb,
+        )
+
+
+def _run_on_rgb(model: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+    """The `call_fn` of our descriptors: spandrel itself does not look at the channels."""
+    check_rgb(image)
+    return model(image)

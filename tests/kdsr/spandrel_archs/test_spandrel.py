@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import kdsr
-import kdsr.spandrel
+import kdsr.spandrel_archs
 from kdsr.files.baked import save_baked
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny
@@ -58,7 +58,7 @@ def _imports_spandrel(python: str | Path) -> bool:
 @pytest.mark.skipif(find_spec("spandrel") is not None, reason="spandrel is installed here")
 def test_without_spandrel_it_is_said_how_to_get_it() -> None:
     with pytest.raises(kdsr.KDSRError, match=r"spandrel cannot be imported.*pip install spandrel"):
-        kdsr.spandrel.install()
+        kdsr.spandrel_archs.install()
 
 
 def test_installing_twice_adds_the_architecture_once(ask: Callable[..., Any]) -> None:

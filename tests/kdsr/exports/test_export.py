@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from kdsr import KDSR, ConfigError, read, with_strength
-from kdsr.exports.blind import export_blind, export_pair, pair_paths
+from kdsr.exports.export import export_blind, export_pair, pair_paths
 from kdsr.exports.networks import StreamedEstimator
 from tests.conftest import make_tiny
 from tests.support.calibrated import small_calibrated

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kdsr import KDSR
-from kdsr.exports.baked import example, export_onnx
+from kdsr.exports.export import example, export_onnx
 from kdsr.network.baked import BakedKDSR
 
 
