@@ -8,7 +8,6 @@ from ..kdsr.meaning.references import NAMES, references
 from .types import IDRType, LoadedModel, ModelType, schema
 
 NO_PRESET = "none"
-_OLD_NO_PRESET = "idr_b"  # what workflows of earlier versions hold
 
 
 class BlendIDR(io.ComfyNode):
@@ -57,7 +56,7 @@ class BlendIDR(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, preset: str | None = None) -> bool | str:
         known = [NO_PRESET, *NAMES]
-        if preset is None or preset in (*known, _OLD_NO_PRESET):  # None: known when it runs
+        if preset is None or preset in known:  # None: known when it runs
             return True
         return f"no preset {str(preset)[:80]!r}; choose one of {', '.join(known)}"
 
@@ -70,7 +69,7 @@ class BlendIDR(io.ComfyNode):
         preset: str = NO_PRESET,
         model: LoadedModel | None = None,
     ) -> io.NodeOutput:
-        if preset not in (NO_PRESET, _OLD_NO_PRESET):
+        if preset != NO_PRESET:
             if idr_b is not None:
                 raise IDRError(
                     f"idr_b is connected and the preset {preset!r} is chosen: disconnect idr_b, or "

@@ -29,7 +29,6 @@ CALIBRATE = (
     "project (packages leave the folder train out)"
 )
 """What to do where a model has none."""
-_NO_LONGER_KEPT = {"spreads"}  # in files of version 0.1: nothing ever read it
 _SHAPES: dict[str, tuple[str | int, ...]] = {
     "means": ("references", "size"),
     "centre": ("size",),
@@ -150,7 +149,6 @@ class Calibration:
         Raises:
             CheckpointError: If it is there in part, damaged, or another model's.
         """
-        tensors = {key: t for key, t in tensors.items() if key not in _NO_LONGER_KEPT}
         if not tensors:
             return None
         if tensors.keys() | _OPTIONAL != _SHAPES.keys():

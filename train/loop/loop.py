@@ -197,7 +197,7 @@ class Loop:
         where = f"the {self.stage.name} checkpoint in {self.checkpoints.folder}"
         check_same_run(state, where, self.stage, self.options, self.session.data.fingerprint)
         self.learner.load(state)
-        self.best.load(state.get("best", self.best.state()))
+        self.best.load(state["best"])
         self.step, self.seconds, self.metrics = state["step"], state["seconds"], state["metrics"]
 
 

@@ -94,19 +94,6 @@ def test_a_broken_calibration_is_named(
         load_checkpoint(path)
 
 
-def test_a_file_with_the_spreads_that_earlier_ones_hold_still_loads(
-    model: KDSR, tmp_path: Path
-) -> None:
-    path = tmp_path / "a.safetensors"
-    save_checkpoint(model, path)
-    tensors, metadata = load_file(path), read_tensors(path)[1]
-    tensors[PREFIX + "spreads"] = torch.ones_like(tensors[PREFIX + "means"])
-    save_file(tensors, path, metadata)
-    loaded = load_checkpoint(path).calibration
-    assert loaded is not None
-    assert PREFIX + "spreads" not in loaded.tensors()
-
-
 def test_references_are_idrs_of_the_model(model: KDSR) -> None:
     found = kdsr.references(model)
     assert found.names == NAMES == tuple(REFERENCES)
