@@ -1,5 +1,6 @@
 """From an image file to its pixels: what it says of its numbers is heeded, not guessed."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from .opening import UnknownImageError, check_pixels, is_lossless_webp, open_ima
 from .png_chunks import COLOUR, read_chunks
 from .tiff_reading import is_tiff, read_tiff
 
+_ROWS = 256  # that are converted at a time
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -83,8 +85,7 @@ def _by_pillow(path: Path, image: Image.Image, said: list[str]) -> DecodedImage:
             plain, icc = _plain(path, image, icc, said)
             # Not by `exif_transpose`: it writes the tags anew, and fails at ruined ones.
             turned = plain if turn not in _TURNS else plain.transpose(_TURNS[turn])
-            array = np.asarray(turned)
-            found = _from_array(array if array.ndim == 3 else array[..., None])
+            found = _from_image(turned)
     return replace(
         found,
         icc=icc,
@@ -176,12 +177,34 @@ def _from_floats(values: np.ndarray, said: list[str]) -> DecodedImage:
     return DecodedImage(rgb.contiguous(), alpha, grey, deep=True, floats=kind, span=span)
 
 
+def _from_image(image: Image.Image) -> DecodedImage:
+    """Of 8 bits: grey or RGB, with opacity or without."""
+
+    def rows(top: int, end: int) -> np.ndarray:
+        band = np.asarray(image.crop((0, top, image.width, end)))
+        return band if band.ndim == 3 else band[..., None]
+
+    shape = (image.height, image.width, len(image.getbands()))
+    return _from_rows(rows, shape, deep=False)
+
+
 def _from_array(pixels: np.ndarray) -> DecodedImage:
     """(H, W, 1 to 4), uint8 or uint16."""
     deep = pixels.dtype == np.uint16
-    values = torch.from_numpy(pixels.astype(np.float32) / (WORD if deep else BYTE))
-    channels = rearrange(values, "h w c -> 1 c h w")
-    count = channels.shape[1]
+    return _from_rows(lambda top, end: pixels[top:end], pixels.shape, deep=deep)
+
+
+def _from_rows(
+    rows: Callable[[int, int], np.ndarray], shape: tuple[int, ...], *, deep: bool
+) -> DecodedImage:
+    """Some rows at a time: further copies of a large image would not fit beside it."""
+    height, width, count = shape
+    channels = torch.empty(1, count, height, width)
+    for top in range(0, height, _ROWS):
+        end = min(top + _ROWS, height)
+        values = np.array(rows(top, end), dtype=np.float32)
+        channels[0, :, top:end] = torch.from_numpy(values).movedim(2, 0)
+    channels.div_(WORD if deep else BYTE)
     alpha = channels[:, -1:] if count in (2, 4) else None
     grey = count <= 2
     rgb = channels[:, :1].expand(-1, 3, -1, -1) if grey else channels[:, :3]

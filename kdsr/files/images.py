@@ -134,28 +134,46 @@ def _write(
     named = () if like.icc else like.colours
     check_format(path, transparent=transparent, size=(height, width), colours=named)
     assert kind is not None
-    if like.grey:
-        pixels = _greyed(pixels)
-    array, lost = _to_array(pixels, like, kind)
-    factor = width / like.rgb.shape[-1]
-    said = like.metadata.renewed((height, width), factor, array) if like.metadata else like.metadata
-    icc = like.icc
-    if icc is None and not kind.named_colours:
-        icc = profile_for(like.colours, grey=like.grey)
+    array, lost = to_array(pixels, like, kind)
+    said = what_is_said(like, kind, (height, width), array)
     try:
         with writing(path, overwrite=overwrite) as temporary:
-            left = _save(temporary, array, kind, _Said(icc, like, said), quality, level)
+            left = _save(temporary, array, kind, said, quality, level)
     except OSError as error:
         if is_out_of_memory(error):
             raise
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from None
-    left += lost
+    leftovers(path, kind, left + lost)
+
+
+def leftovers(path: Path, kind: ImageFormat, left: list[str]) -> None:
+    """Says in one line what a format has no place for."""
     if left:
         names = ", ".join(left)
         _log.warning("%s", printable(f"{path}: {kind.name} has no place for {names}: left out"))
 
 
-class _Said(NamedTuple):
+def what_is_said(
+    like: DecodedImage, kind: ImageFormat, size: tuple[int, int], pixels: np.ndarray
+) -> "Said":
+    """What a result says besides its pixels.
+
+    Args:
+        like: What it was made from.
+        kind: Of file.
+        size: (height, width) of the result.
+        pixels: (H, W, C) of the result, or of something that looks like it: for a thumbnail.
+    """
+    metadata = like.metadata
+    if metadata:
+        metadata = metadata.renewed(size, size[1] / like.rgb.shape[-1], pixels)
+    icc = like.icc
+    if icc is None and not kind.named_colours:
+        icc = profile_for(like.colours, grey=like.grey)
+    return Said(icc, like, metadata)
+
+
+class Said(NamedTuple):
     """What a file says besides its pixels."""
 
     icc: bytes | None
@@ -164,14 +182,14 @@ class _Said(NamedTuple):
 
 
 def _save(
-    path: Path, array: np.ndarray, kind: ImageFormat, said: _Said, quality: int, level: int
+    path: Path, array: np.ndarray, kind: ImageFormat, said: Said, quality: int, level: int
 ) -> list[str]:
     """Writes the file; returns what it has no place for."""
     metadata, icc = said.metadata, said.icc
     if kind is PNG:
         chunks = [*said.like.colours, *metadata.for_png()]
         if array.dtype == np.uint16:
-            write_png(path, array, icc, level, chunks)
+            write_png(path, array.shape, [array], icc, level, chunks)
         else:
             chunks += [profile_chunk(icc)] if icc else []
             _by_pillow(path, array, kind, {"compress_level": level}, chunks)
@@ -240,10 +258,15 @@ class _WithChunks(io.BufferedWriter):
         return count
 
 
-def _to_array(
-    pixels: Tensor, like: DecodedImage, kind: ImageFormat
-) -> tuple[np.ndarray, list[str]]:
-    """(H, W, C) of the kind of numbers that the file will have, and what it has no place for."""
+def to_array(pixels: Tensor, like: DecodedImage, kind: ImageFormat) -> tuple[np.ndarray, list[str]]:
+    """(H, W, C) of the kind of numbers that the file will have, and what it has no place for.
+
+    Args:
+        pixels: (3 or 4, H, W), float in [0, 1], or uint8.
+        like: What they were made from.
+        kind: Of file.
+    """
+    pixels = _greyed(pixels) if like.grey else pixels
     pixels = rearrange(pixels, "c h w -> h w c")
     if pixels.dtype == torch.uint8:
         return np.ascontiguousarray(pixels.numpy()), []

@@ -1,6 +1,6 @@
 """The paper's three verbs on images of any size: estimate, upscale, bake."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -146,6 +146,51 @@ class Upscaler:
                 job.report(frames.stop * pixels, len(lq) * pixels)
         return out
 
+    @torch.inference_mode()
+    def bands(
+        self, lq: Tensor, idr: IDR, *, dtype: torch.dtype = torch.uint8, job: Job = UNWATCHED
+    ) -> Iterator[Tensor]:
+        """Upscales one image; gives its rows as tiles finish, so that they never exist all at once.
+
+        The same tiles as in `upscale`, and so the same values.
+
+        Args:
+            lq: RGB in [0, 1], (1, 3, H, W), on any device.
+            idr: One.
+            dtype: Of the bands; see `out` in `upscale`.
+            job: Told after each step, asked before it.
+
+        Yields:
+            (3, h, sW) from top to bottom, on the CPU, laid out as (h, sW, 3). A band is used again:
+            be done with it before asking for the next.
+        """
+        check_images(lq)
+        if len(lq) != 1 or len(idr) != 1:
+            raise ImageError(f"expected one image and IDR, got {len(lq)} and {len(idr)}")
+        self._fitting(idr, lq)
+        network = self._network()
+        network.set_idr(self.model, idr)
+        work, s, width = self._work(network, lq, job), network.scale, lq.shape[-1]
+        spans = iter(work.plan.rows.spans)
+        band, left, buffer = next(spans), 0, torch.empty(0, dtype=dtype)
+        waiting: list[tuple[Tile, Tensor]] = []
+        for step in work.steps():
+            with step:
+                results = _inner(step.tiles, network(step.windows()), s)
+                waiting += zip(step.tiles, results, strict=True)
+            while waiting:
+                if not left:
+                    left = band.length * width
+                    buffer = _band(buffer, band.length * s, width * s)
+                tile, sr = waiting.pop(0)
+                top = (tile.row.start - band.start) * s
+                rows = slice(top, top + tile.row.length * s)
+                store(buffer[:, rows, tile.column.scaled(s).own], sr)
+                left -= tile.row.length * tile.column.length
+                if not left:
+                    yield buffer
+                    band = next(spans, band)
+
     def _fitting(self, idr: IDR | Regions | None, lq: Tensor) -> IDR | Regions | None:
         """The IDR, checked; regions that are one become it."""
         if idr is None:
@@ -252,8 +297,24 @@ class Upscaler:
 
 def _write(out: Tensor, tiles: Sequence[Tile], results: Tensor, scale: int) -> None:
     """Writes what lies between the halos of tiles."""
+    for tile, sr in zip(tiles, _inner(tiles, results, scale), strict=True):
+        rows, columns = tile.row.scaled(scale), tile.column.scaled(scale)
+        store(out[tile.image][:, rows.own, columns.own], sr)
+
+
+def _inner(tiles: Sequence[Tile], results: Tensor, scale: int) -> list[Tensor]:
+    """What lies between the halos of tiles, (3, h, w) each."""
+    found = []
     for tile, sr in zip(tiles, results, strict=True):
         rows, columns = tile.row.scaled(scale), tile.column.scaled(scale)
-        sr = sr[:, rows.inner, columns.inner]
-        check_computed(sr)
-        store(out[tile.image][:, rows.own, columns.own], sr)
+        found.append(sr[:, rows.inner, columns.inner])
+        check_computed(found[-1])
+    return found
+
+
+def _band(buffer: Tensor, height: int, width: int) -> Tensor:
+    """Room for a band, the same again if it fits: (3, height, width), laid out as (h, w, 3)."""
+    needed = height * width * 3
+    flat = buffer.movedim(0, -1).reshape(-1) if buffer.numel() == needed else None
+    flat = torch.empty(needed, dtype=buffer.dtype) if flat is None else flat
+    return flat.view(height, width, 3).movedim(-1, 0)

@@ -1,0 +1,89 @@
+"""Results that are written band by band, so that they never exist all at once."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..atomic import writing
+from ..errors import ImageError
+from ..memory import explaining_shortage, is_out_of_memory
+from ..pixels import to_bytes
+from .decoded_image import DecodedImage
+from .image_formats import PNG, TIFF, format_of
+from .images import check_format, leftovers, to_array, what_is_said
+from .metadata import Metadata
+from .png_writing import write_png
+from .tiff_writing import Page, is_big, write_tiff
+
+_FAST, _SMALL = 1, 9  # of zlib
+
+
+def can_be_banded(path: Path, like: DecodedImage) -> bool:
+    """Whether a result can be written so: PNG and TIFF, opaque, of whole numbers."""
+    return format_of(path) in (PNG, TIFF) and like.alpha is None and like.floats is None
+
+
+def write_bands(
+    path: Path,
+    size: tuple[int, int],
+    bands: Iterable[Tensor],
+    like: DecodedImage,
+    *,
+    compress: bool = False,
+    overwrite: bool = True,
+    strip: bool = False,
+) -> None:
+    """Writes an image, whole or not at all; see `kdsr.files.images.write_image`.
+
+    Args:
+        path: `.png` or `.tif`.
+        size: (height, width) of the image.
+        bands: Its rows from top to bottom, (3, rows, width), float in [0, 1] or uint8.
+        like: See there.
+        compress: See there.
+        overwrite: See there.
+        strip: See there.
+    """
+    kind, (height, width) = format_of(path), size
+    check_format(path, transparent=False, size=size, colours=() if like.icc else like.colours)
+    assert kind is not None
+    like = replace(like, metadata=Metadata()) if strip else like
+    deep = like.deep and kind.deep
+    shape = (height, width, 1 if like.grey else 3)
+    small = to_bytes(like.rgb[0, :, :: max(1, like.rgb.shape[-2] // 320)]).movedim(0, -1).numpy()
+    said = what_is_said(like, kind, size, small)
+    arrays = _arrays(bands, like, path)
+    level = _SMALL if compress else _FAST
+    left: list[str] = []
+    try:
+        with (
+            explaining_shortage(f"to write {path}", "close other programs, or take a smaller size"),
+            writing(path, overwrite=overwrite) as temporary,
+        ):
+            if kind is PNG:
+                chunks = [*like.colours, *said.metadata.for_png()]
+                write_png(temporary, shape, arrays, said.icc, level, chunks)
+            else:
+                tags, left = said.metadata.for_tiff()
+                number = np.dtype(np.uint16 if deep else np.uint8)
+                of = said.metadata
+                page = Page(shape, number, arrays, said.icc, of.exif, of.dpi, tags)
+                left += ["EXIF in a BigTIFF"] if of.exif and is_big([page]) else []
+                write_tiff(temporary, [page], level)
+    except OSError as error:
+        if is_out_of_memory(error):
+            raise
+        raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from None
+    leftovers(path, kind, left)
+
+
+def _arrays(bands: Iterable[Tensor], like: DecodedImage, path: Path) -> Iterator[np.ndarray]:
+    kind = format_of(path)
+    assert kind is not None
+    for band in bands:
+        with torch.inference_mode():
+            yield to_array(band, like, kind)[0]
