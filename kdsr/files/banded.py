@@ -73,7 +73,7 @@ def write_bands(
                 of = said.metadata
                 page = Page(shape, number, arrays, said.icc, of.exif, of.dpi, tags)
                 left += ["EXIF in a BigTIFF"] if of.exif and is_big([page]) else []
-                write_tiff(temporary, [page], level)
+                write_tiff(temporary, [page], level, big=is_big([page]))
     except OSError as error:
         if is_out_of_memory(error):
             raise

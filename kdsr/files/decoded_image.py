@@ -26,6 +26,8 @@ class DecodedImage:
         floats: "float16" or "float32" if the file held linear light as floats, else None. Then
             `rgb` is coded by `kdsr.highlights`; where the format can, it is written back as floats.
         span: Of that coding; above 1 where something is brighter than white.
+        pages: Numbers of the pages of a TIFF, without its thumbnails and smaller copies; (0,) for
+            all other files.
         metadata: What else the file says: EXIF, XMP, IPTC, dots per inch, texts, comments.
     """
 
@@ -38,6 +40,7 @@ class DecodedImage:
     lossless: bool = False
     floats: str | None = None
     span: float = 1.0
+    pages: tuple[int, ...] = (0,)
     metadata: Metadata = field(default_factory=Metadata)
 
     @property

@@ -24,6 +24,7 @@ from .png_chunks import COLOUR, read_chunks
 from .tiff_reading import is_tiff, read_tiff
 
 _ROWS = 256  # that are converted at a time
+_SUBFILE, _REDUCED = 254, 1  # a tag of TIFF, and its bit for smaller copies of other pages
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -36,44 +37,60 @@ _TURNS = {
 """EXIF orientation -> what sets it upright."""
 
 
-def decoded(path: Path, said: list[str]) -> DecodedImage:
+def decoded(path: Path, said: list[str], page: int | None = None) -> DecodedImage:
     """Decodes an image; anything may be raised for a damaged one.
 
     Args:
         path: The file.
         said: Takes remarks, of what is left out for instance.
+        page: Of several in a TIFF; the first one, with a remark on the others, if not given.
     """
     if is_exr(path):
         return _from_floats(read_exr(path, said), said)
     try:
-        with open_image(path) as image:
+        with open_image(path, page or 0) as image:
+            pages = _pages(image, page)
+            if len(pages) > 1 and page is None:
+                said.append(f"of its {len(pages)} pages the first is read")
             if min(image.size) < 1:
                 raise ImageError(f"the image has no pixels ({image.width} x {image.height})")
             if not needs_tifffile(image):
-                return _by_pillow(path, image, said)
+                return replace(_by_pillow(path, image, said, page or 0), pages=pages)
             metadata = _metadata(path, image, 1, said)
     except UnknownImageError:  # what Pillow does not know, tifffile may
         if not is_tiff(path):
             raise
-        metadata = Metadata()
-    found = read_tiff(path)
+        metadata, pages = Metadata(), (0,)
+    found = read_tiff(path, page or 0)
     said += [found.remark] if found.remark else []
     if found.values.dtype.kind == "f":
         picture = _from_floats(_upright(found.values, found.orientation), said)
-        return replace(picture, icc=found.icc, metadata=metadata)
+        return replace(picture, icc=found.icc, metadata=metadata, pages=pages)
     picture = _from_array(_upright(found.values, found.orientation))
-    return replace(picture, icc=found.icc, metadata=metadata)
+    return replace(picture, icc=found.icc, metadata=metadata, pages=pages)
 
 
-def _by_pillow(path: Path, image: Image.Image, said: list[str]) -> DecodedImage:
-    icc, kind, frames = image.info.get("icc_profile"), image.format, getattr(image, "n_frames", 1)
+def _pages(image: Image.Image, page: int | None) -> tuple[int, ...]:
+    """Numbers of a TIFF's pages, smaller copies of others left out; asked of the first alone."""
+    count = getattr(image, "n_frames", 1)
+    if image.format != "TIFF" or page or count == 1:
+        return (0,)
+    found = []
+    for number in range(count):
+        image.seek(number)
+        if not int(getattr(image, "tag_v2", {}).get(_SUBFILE, 0)) & _REDUCED:
+            found.append(number)
+    image.seek(0)
+    return tuple(found) or (0,)
+
+
+def _by_pillow(path: Path, image: Image.Image, said: list[str], page: int) -> DecodedImage:
+    icc, kind = image.info.get("icc_profile"), image.format
     colours, turn = _colours(path, kind), 1
-    if frames > 1:
-        said.append(
-            f"of its {frames} {'pages' if kind == 'TIFF' else 'pictures'} the first is read"
-        )
+    if kind != "TIFF" and getattr(image, "n_frames", 1) > 1:
+        said.append(f"of its {getattr(image, 'n_frames', 1)} pictures the first is read")
     if is_deep(image):  # asked first: reading EXIF may load the pixels
-        pixels, turn = read_deep(path)
+        pixels, turn = read_deep(path, page)
         found = _from_array(_upright(pixels, turn))
     else:
         image.load()

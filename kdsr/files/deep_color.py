@@ -45,13 +45,13 @@ def _is_plain(image: Image.Image) -> bool:
     return unsigned and planes == 1 and _raw_mode(image)[:-1] in ("RGB;16", "RGBA;16")
 
 
-def read_deep(path: Path) -> tuple[np.ndarray, int]:
+def read_deep(path: Path, page: int = 0) -> tuple[np.ndarray, int]:
     """Reads a 16-bit image as (H, W, channels) uint16, and how it still has to be turned.
 
     Raises:
         ImageError: If a grey image has values that 16 bits cannot hold.
     """
-    with open_image(path) as image:
+    with open_image(path, page) as image:
         mode = _raw_mode(image)
         if image.mode.startswith("I"):
             image.load()  # which may turn it: an array of it would have the shape from before
@@ -60,7 +60,7 @@ def read_deep(path: Path) -> tuple[np.ndarray, int]:
         elif mode.startswith("LA;16"):
             values, turn = _grey_with_alpha(path), orientation(image)
         else:
-            values, turn = _two_passes(path, mode)
+            values, turn = _two_passes(path, mode, page)
     return _with_named_colour(path, values), turn
 
 
@@ -73,11 +73,13 @@ def _grey(image: Image.Image) -> np.ndarray:
     return 65535 - values if tags.get(_PHOTOMETRIC) == 0 else values
 
 
-def _two_passes(path: Path, mode: str) -> tuple[np.ndarray, int]:
+def _two_passes(path: Path, mode: str, page: int) -> tuple[np.ndarray, int]:
     """Pillow cuts 16-bit colours to the high bytes, or with the other byte order to the low."""
     native = "L" if sys.byteorder == "little" else "B"
     order = native if mode.endswith("N") else mode[-1]
-    (high, turn), (low, _) = (_decode_as(path, o) for o in (order, {"B": "L", "L": "B"}[order]))
+    (high, turn), (low, _) = (
+        _decode_as(path, o, page) for o in (order, {"B": "L", "L": "B"}[order])
+    )
     return (high.astype(np.uint16) << 8) | low, turn
 
 
@@ -90,8 +92,8 @@ def _raw_mode(image: Image.Image) -> str:
     return arguments if isinstance(arguments, str) else str(arguments[0])
 
 
-def _decode_as(path: Path, order: str) -> tuple[np.ndarray, int]:
-    with open_image(path) as image:
+def _decode_as(path: Path, order: str, page: int) -> tuple[np.ndarray, int]:
+    with open_image(path, page) as image:
         assert isinstance(image, ImageFile.ImageFile)
         tiles = []
         for tile in image.tile:

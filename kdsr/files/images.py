@@ -41,7 +41,7 @@ _HEADER = 33  # bytes of a PNG before its other chunks
 _log = logging.getLogger(__name__)
 
 
-def read_image(path: Path) -> DecodedImage:
+def read_image(path: Path, page: int | None = None) -> DecodedImage:
     """Reads an image of 8 or 16 bit: grey, palette, RGB, CMYK or CIELab, with alpha or without.
 
     Its content says the format (see `kdsr.files.image_formats`), not its suffix. EXIF orientation
@@ -49,11 +49,15 @@ def read_image(path: Path) -> DecodedImage:
     are converted to sRGB. Of several frames or pages the first is read. What is left out, and what
     Pillow warns of, is logged, as one line for each image.
 
+    Args:
+        path: The file.
+        page: Of a TIFF of several; then nothing is said of the others.
+
     Raises:
         ImageError: If the file is missing, empty, unreadable, damaged or not such an image.
     """
     with reading(path, ImageError, "the image is damaged or truncated"), remarks_on(path) as said:
-        return decoded(path, said)
+        return decoded(path, said, page)
 
 
 def check_format(
@@ -201,7 +205,7 @@ def _save(
         tags, left = metadata.for_tiff()
         page = Page(array.shape, array.dtype, [array], icc, metadata.exif, metadata.dpi, tags)
         left += ["EXIF in a BigTIFF"] if metadata.exif and is_big([page]) else []
-        write_tiff(path, [page])
+        write_tiff(path, [page], big=is_big([page]))
         return left
     options, left = metadata.for_jpeg() if kind is JPEG else metadata.for_webp()
     options |= {"icc_profile": icc} if icc else {}

@@ -28,8 +28,12 @@ class UnknownImageError(ImageError):
 
 
 @contextmanager
-def open_image(path: Path) -> Iterator[Image.Image]:
+def open_image(path: Path, page: int = 0) -> Iterator[Image.Image]:
     """Opens an image by its content, whatever its suffix; its pixels are not read yet.
+
+    Args:
+        path: The file.
+        page: Of several.
 
     Raises:
         UnknownImageError: If it is of no format in `FORMATS`: Pillow knows dozens more, which
@@ -47,8 +51,10 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         except UnidentifiedImageError:
             known = ", ".join(formats)
             raise UnknownImageError(f"not an image that can be read ({known})") from None
-        check_pixels(image.width, image.height)
         with image:
+            if page:
+                image.seek(page)
+            check_pixels(image.width, image.height)
             yield image
 
 

@@ -4,6 +4,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -53,12 +54,20 @@ def is_big(pages: Iterable[Page]) -> bool:
     return sum(page.bytes * 1.01 + len(page.icc or b"") + (1 << 20) for page in pages) > _LIMIT
 
 
-def write_tiff(path: Path, pages: list[Page], level: int = 6) -> None:
-    """Writes pages, deflated by zlib's level."""
+def write_tiff(path: Path, pages: Iterable[Page], level: int = 6, *, big: bool = False) -> None:
+    """Writes pages, deflated by zlib's level, one after the other.
+
+    Args:
+        path: The file.
+        pages: At least one.
+        level: Of zlib.
+        big: Make it a BigTIFF; see `is_big`.
+    """
+    pages = iter(pages)
+    first = next(pages)
+    swapped = first.exif is not None and first.exif[:2] == b"MM" and not big
     with path.open("wb") as file:
-        exif = pages[0].exif
-        big = is_big(pages)
-        _Writer(file, ">" if exif and exif[:2] == b"MM" and not big else "<", big, level).all(pages)
+        _Writer(file, ">" if swapped else "<", big, level).all(chain([first], pages))
 
 
 class _Writer:
@@ -103,19 +112,19 @@ class _Writer:
             tags[tag] = (_KINDS.get(tag, _UNDEFINED), list(content))
         entries = {tag: self._entry(tag, kind, values) for tag, (kind, values) in tags.items()}
         entries |= self._resolution(page.dpi)
-        if page.exif and not self.big:
+        mine = page.exif and page.exif[:2] == (b"II" if self.order == "<" else b"MM")
+        if page.exif and mine and not self.big:
             entries = self._exif(page.exif) | entries
         return self._directory(entries, link)
 
     def _strips(self, page: Page) -> tuple[list[int], list[int]]:
         starts, sizes = [], []
         for rows in _regrouped(page.bands, _ROWS):
-            values = rows.astype(page.kind.newbyteorder(self.order), copy=False)
+            values = np.array(rows, page.kind, order="C")
             if page.kind.kind != "f":
-                values = np.ascontiguousarray(values)
-                moved = np.diff(values, axis=1).astype(values.dtype, copy=False)
-                values = np.concatenate((values[:, :1], moved), axis=1)
-            packed = zlib.compress(np.ascontiguousarray(values).data, self.level)
+                values[:, 1:] -= rows[:, :-1]
+            ordered = values.astype(page.kind.newbyteorder(self.order), copy=False)
+            packed = zlib.compress(ordered.data, self.level)
             starts.append(self.file.tell())
             sizes.append(len(packed))
             self.file.write(packed)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.data.images import find_images, read_rgb
+from train.data.images import find_images, read_picture, read_rgb, rgb_of
 from train.errors import DataError
 
 HASH_BITS = 10
@@ -27,7 +27,7 @@ class Problem:
     """Something to mend or to know about a file.
 
     Attributes:
-        kind: One word: broken, tiny, duplicate, benchmark, blocks, noise or blur.
+        kind: One word: broken, tiny, transparent, duplicate, benchmark, blocks, noise or blur.
         path: The file.
         words: What is wrong.
         serious: Whether training should not start: broken files and benchmark images.
@@ -57,12 +57,19 @@ def check(source: Path, min_side: int, benchmarks: Sequence[Path] = ()) -> list[
     problems: list[Problem] = []
     for path in find_images(source):
         try:
-            pixels = read_rgb(path)
+            picture = read_picture(path)
         except DataError as error:
             problems.append(
                 Problem("broken", path, str(error).removeprefix(f"{path} "), serious=True)
             )
             continue
+        pixels = rgb_of(picture)
+        if picture.alpha is not None and picture.transparent:
+            share = float((picture.alpha < 1).float().mean())
+            words = (
+                f"{share:.0%} of it is transparent; what is hidden is filled with colours around"
+            )
+            problems.append(Problem("transparent", path, words))
         problems += _look(path, pixels, min_side)
         first, second = _both(pixels)
         for other, fingerprint in seen:

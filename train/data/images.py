@@ -10,12 +10,13 @@ from einops import rearrange
 from torch import Tensor
 
 from kdsr.errors import ImageError
-from kdsr.files.images import read_image
+from kdsr.files.image_formats import GIF, READ_SUFFIXES
+from kdsr.files.images import DecodedImage, read_image
 from kdsr.highlights import shown
 from kdsr.pixels import to_bytes
 from train.errors import DataError
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif"}
+SUFFIXES = set(READ_SUFFIXES) - set(GIF.suffixes)
 _HELD_BACK = {"validation", "valid", "val", "test"}
 _NAMED = 5  # files that an error spells out
 
@@ -60,10 +61,23 @@ def read_rgb(path: Path) -> np.ndarray:
     Raises:
         DataError: If the file cannot be decoded to its end.
     """
+    return rgb_of(read_picture(path))
+
+
+def read_picture(path: Path) -> DecodedImage:
+    """Decodes an image, with what is said of it.
+
+    Raises:
+        DataError: If the file cannot be decoded to its end.
+    """
     try:
-        picture = read_image(path)
+        return read_image(path)
     except ImageError as error:
         raise DataError(f"{path} cannot be decoded: {error}") from None
+
+
+def rgb_of(picture: DecodedImage) -> np.ndarray:
+    """What is trained on: (H, W, 3) uint8; hidden pixels have the colours of visible neighbours."""
     pixels = to_bytes(shown(picture.rgb[0], picture.span))
     return rearrange(pixels, "c h w -> h w c").numpy()
 

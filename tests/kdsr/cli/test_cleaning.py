@@ -38,7 +38,7 @@ def upscale(*options: str, image: str = "a.png") -> torch.Tensor:
 
 def test_sixteen_bits_stay_sixteen_bits_and_are_the_librarys(cleaner: KDSR) -> None:
     array = np.random.default_rng(2).integers(0, 65536, (HEIGHT, WIDTH, 3)).astype(np.uint16)
-    write_png(Path("deep.png"), array, None, level=6)
+    write_png(Path("deep.png"), array.shape, [array], None, 6)
     upscale(image="deep.png")
     found = read_deep(Path("b.png"))[0].astype(np.int64)
     expected = cleaner.upscale(read_image(Path("deep.png")).rgb, dtype="fp32")

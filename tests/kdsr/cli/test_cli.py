@@ -459,7 +459,7 @@ def test_sixteen_bits_in_sixteen_bits_out(folder: Path, weights: Path) -> None:
     from kdsr.files.png_writing import write_png
 
     array = np.random.default_rng(2).integers(0, 65536, (10, 12, 3)).astype(np.uint16)
-    write_png(folder / "a.png", array, None, level=6)
+    write_png(folder / "a.png", array.shape, [array], None, 6)
     assert main(["upscale", "a.png", "-o", "b.png", "--model", str(weights)]) == 0
     result = read_deep(folder / "b.png")[0]
     assert result.shape == (40, 48, 3)

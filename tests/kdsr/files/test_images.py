@@ -8,6 +8,7 @@ from PIL import Image, ImageCms
 
 from kdsr import ImageError
 from kdsr.files.images import DecodedImage, read_image, write_image
+from kdsr.files.metadata import Metadata
 
 
 def pixels(*shape: int, deep: bool = False) -> np.ndarray:
@@ -81,6 +82,22 @@ def test_deep_files_say_of_themselves_what_other_programs_say(tmp_path: Path) ->
         kinds = {tag: tags.tagtype[tag] for tag in (256, 258, 259, 262, 273, 277, 279, 284)}
         assert kinds == {256: 4, 258: 3, 259: 3, 262: 3, 273: 4, 277: 3, 279: 4, 284: 3}
         assert np.array_equal(np.asarray(image), ramp)
+
+
+@pytest.mark.parametrize("endian", ["<", ">"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_tiff_with_exif_of_either_byte_order_holds_the_same_pixels(
+    tmp_path: Path, deep: bool, endian: str
+) -> None:
+    exif = Image.Exif()
+    exif.endian = endian
+    exif[0x010F] = "maker"
+    values = torch.from_numpy(pixels(3, 70, 20, deep=deep) / np.float32(65535 if deep else 255))
+    metadata = Metadata(exif.tobytes().removeprefix(b"Exif\0\0"))
+    like = DecodedImage(values[None], deep=deep, metadata=metadata)
+    write_image(tmp_path / "a.tif", values, like)
+    assert (tmp_path / "a.tif").read_bytes()[:2] == {"<": b"II", ">": b"MM"}[endian]
+    assert torch.equal(read_image(tmp_path / "a.tif").rgb[0], values)
 
 
 @pytest.mark.parametrize("deep", [False, True])

@@ -195,6 +195,16 @@ def test_check_data_finds_what_is_wrong_with_a_folder(tmp_path: Path) -> None:
     assert report([]) == "no problems found"
 
 
+def test_hidden_pixels_are_filled_and_said(tmp_path: Path) -> None:
+    pixels = np.full((96, 96, 4), 255, np.uint8)
+    pixels[:, 48:] = (255, 0, 255, 0)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert (read_rgb(tmp_path / "a.png") == 255).all(), "not the magenta that nobody sees"
+    found = {problem.kind: problem for problem in check(tmp_path, 64)}
+    assert "50% of it is transparent" in found["transparent"].words
+    assert not found["transparent"].serious
+
+
 def test_perceptual_hashes_survive_scaling_and_tell_pictures_apart() -> None:
     paths = sorted(PHOTOS.glob("*.jpg"))
     hashes = [perceptual_hash(read_rgb(path)) for path in paths]
