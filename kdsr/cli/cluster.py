@@ -15,8 +15,9 @@ from ..video.containers import is_video
 from .bench import Bench
 from .commands import Upscale
 from .failures import Failure, explained, report_failure
+from .one_idr import OneIDR
 from .paths import READ_SUFFIXES, find_inputs, left_to_do
-from .session import ImageSession, ModelSet, OneIDR, Task
+from .session import ImageSession, ModelSet, Task
 from .streams import note, say
 from .upscale import checked
 

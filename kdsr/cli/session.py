@@ -1,9 +1,10 @@
 """Images, one after the other, by models that are loaded once: here, or on any machine."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,14 +13,16 @@ from einops import rearrange
 from torch import Tensor
 from tqdm import tqdm
 
-from ..errors import ImageError, printable
-from ..estimation.averages import Average
+from ..errors import printable
 from ..estimation.maps import idr_map
 from ..estimation.regions import Regions
 from ..estimation.visible import visible
+from ..files.banded import can_be_banded, write_bands
 from ..files.catalog import list_models, models_by_factor
+from ..files.image_formats import TIFF, format_of
 from ..files.images import DecodedImage, check_format, read_image, write_image
 from ..files.loading import load
+from ..files.pages import write_pages
 from ..idr import IDR
 from ..meaning.strength import with_strength
 from ..memory import check_room, explaining_shortage
@@ -31,11 +34,11 @@ from ..upscaling.resizing import resizing_bytes
 from ..upscaling.sizes import OutputSize, plan_passes
 from ..upscaling.upscaler import Upscaler
 from .commands import Upscale
-from .failures import Failure
 from .paths import check_new
 from .pipeline import pipelined
-from .streams import note, say
+from .streams import note
 
+_LARGE = 2**28  # bytes of a result that is written as it is made
 Task = tuple[Path, Path]
 """A file, and where its result goes."""
 
@@ -116,8 +119,9 @@ class _Result(NamedTuple):
 
     picture: DecodedImage
     """What it was made from."""
-    pixels: Tensor
-    """(3 or 4, H, W)."""
+    size: Size
+    pixels: Tensor | None
+    """(3 or 4, H, W); None if it is in its file already."""
     idr: IDR | None
 
 
@@ -155,7 +159,7 @@ class ImageSession:
     def _upscale(self, task: Task, picture: DecodedImage) -> _Result:
         """Makes a result; a second pass estimates anew, of what the first has made."""
         source, target = task
-        command, tiling = self.command, self.command.tiling
+        command = self.command
         check_new(target, overwrite=command.overwrite)
         passes = self.models.passes(Size.of(picture.rgb), command.size)
         check_format(
@@ -164,7 +168,63 @@ class ImageSession:
             size=passes[-1].size.shape,
             colours=() if picture.icc else picture.colours,
         )
+        size = passes[-1].size
+        if len(picture.pages) > 1 and format_of(target) is TIFF:
+            return _Result(picture, size, None, self._upscale_pages(task, picture, size))
+        if len(picture.pages) > 1:
+            note(f"{source}: of its {len(picture.pages)} pages the first alone; .tif holds all")
+        if _is_large(picture, passes) and can_be_banded(target, picture) and not command.map:
+            sink = partial(self._write_bands, target, size, picture)
+            return _Result(picture, size, None, self._go_over(source, picture, passes, sink))
         buffer = _buffer(picture, passes)
+        return _Result(picture, size, buffer[0], self._go_over(source, picture, passes, buffer))
+
+    def _upscale_pages(self, task: Task, first: DecodedImage, size: Size) -> IDR | None:
+        """Upscales and writes page by page; returns the IDR of the last."""
+        (source, target), command = task, self.command
+        found: list[IDR | None] = []
+
+        def made(number: int) -> tuple[Tensor, DecodedImage]:
+            page = read_image(source, number)
+            passes = self.models.passes(Size.of(page.rgb), command.size)
+            buffer = _buffer(page, passes)
+            found.append(self._go_over(source, page, passes, buffer))
+            return buffer[0], page
+
+        largest = 4 * size.pixels * (4 if first.floats else 2 if first.deep else 1)
+        write_pages(
+            target,
+            first.pages,
+            made,
+            largest,
+            overwrite=command.overwrite,
+            strip=command.strip,
+        )
+        return found[-1]
+
+    def _write_bands(
+        self, target: Path, size: Size, picture: DecodedImage, bands: Iterator[Tensor]
+    ) -> None:
+        command = self.command
+        write_bands(
+            target,
+            size.shape,
+            bands,
+            picture,
+            compress=command.compress,
+            overwrite=command.overwrite,
+            strip=command.strip,
+        )
+
+    def _go_over(
+        self,
+        source: Path,
+        picture: DecodedImage,
+        passes: list[ModelPass],
+        into: "Tensor | Callable[[Iterator[Tensor]], None]",
+    ) -> IDR | None:
+        """Pass after pass, into a buffer or to whoever takes the last one's bands."""
+        command, tiling = self.command, self.command.tiling
         rgb, alpha, kept = picture.rgb, picture.alpha, None
         for number, (model, size, _) in enumerate(passes, 1):
             steering = self.idr if number == 1 else None
@@ -175,13 +235,16 @@ class ImageSession:
                 _remark(source, model, steering)
             steering = with_strength(model, steering, command.strength)
             which = f", pass {number} of {len(passes)}" if len(passes) > 1 else ""
-            out = buffer if number == len(passes) else None
+            upscaler, last = Upscaler(model, tiling), number == len(passes)
             with _bar(f"{printable(source.name)}{which}") as job:
-                made = Upscaler(model, tiling).upscale(
-                    rgb, steering, size, alpha=alpha, out=out, job=job
-                )
+                if last and not isinstance(into, Tensor):
+                    assert isinstance(steering, IDR), "regions give no bands"
+                    into(upscaler.bands(rgb, steering, dtype=_dtype(picture), job=job))
+                    break
+                out = into if last and isinstance(into, Tensor) else None
+                made = upscaler.upscale(rgb, steering, size, alpha=alpha, out=out, job=job)
             rgb, alpha = made[:, :3], made[:, 3:] if made.shape[1] > 3 else None
-        return _Result(picture, buffer[0], kept)
+        return kept
 
     def _estimate(
         self, model: KDSR, picture: tuple[Tensor, Tensor | None], source: Path, *, by_map: bool
@@ -196,22 +259,25 @@ class ImageSession:
     def _write(self, task: Task, result: _Result) -> str:
         """Writes a result; returns a line about it."""
         (source, target), command = task, self.command
-        write_image(
-            target,
-            result.pixels,
-            result.picture,
-            quality=command.quality,
-            compress=command.compress,
-            overwrite=command.overwrite,
-            strip=command.strip,
-        )
+        if result.pixels is not None:
+            write_image(
+                target,
+                result.pixels,
+                result.picture,
+                quality=command.quality,
+                compress=command.compress,
+                overwrite=command.overwrite,
+                strip=command.strip,
+            )
         if command.save_idr and result.idr is not None and not command.one_idr:
             result.idr.save(command.save_idr, overwrite=command.overwrite)
-        return f"{source} -> {target} ({Size.of(result.pixels)})"
+        pages = len(result.picture.pages)
+        several = f", {pages} pages" if pages > 1 and format_of(target) is TIFF else ""
+        return f"{source} -> {target} ({result.size}{several})"
 
 
 def _read(task: Task) -> DecodedImage:
-    return read_image(task[0])
+    return read_image(task[0], 0)  # of several pages the session says what becomes of them
 
 
 def _remark(source: Path, model: KDSR, steering: IDR | Regions) -> None:
@@ -233,15 +299,26 @@ def _bar(title: str) -> Iterator[Job]:
         yield Job(progress)
 
 
+def _is_large(picture: DecodedImage, passes: list[ModelPass]) -> bool:
+    """Whether a result is written as it is made: it is large, and nothing is resized in the end."""
+    last = passes[-1]
+    return last.size == last.full and 3 * last.size.pixels * _dtype(picture).itemsize > _LARGE
+
+
+def _dtype(picture: DecodedImage) -> torch.dtype:
+    """Of a result's buffer: a quarter of float32 where the result will have 8 bits anyway."""
+    return torch.float32 if picture.deep else torch.uint8
+
+
 def _buffer(picture: DecodedImage, passes: list[ModelPass]) -> Tensor:
-    """A result buffer, a quarter of float32 where the result will have 8 bits anyway.
+    """A result buffer.
 
     Its memory is laid out as image files want it, (H, W, C), so that nothing is copied. What the
     work takes besides is asked for, too, before there is any work.
     """
     size = passes[-1].size
     shape = (1, *size.shape, 3 if picture.alpha is None else 4)
-    dtype = torch.float32 if picture.deep else torch.uint8
+    dtype = _dtype(picture)
     needed = math.prod(shape) * dtype.itemsize
     for one in passes:
         if one is not passes[-1]:  # what the next pass looks at
@@ -252,39 +329,3 @@ def _buffer(picture: DecodedImage, passes: list[ModelPass]) -> Tensor:
     with explaining_shortage("for the result", "close other programs, or choose a smaller --size"):
         buffer = torch.empty(shape, dtype=dtype)
     return rearrange(buffer, "b h w c -> b c h w")
-
-
-class OneIDR:
-    """`--one-idr`: the average of what all images say, gathered in any order.
-
-    Args:
-        total: How many images there are.
-    """
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._average = Average()
-        self._first: Failure | None = None
-
-    def take(self, outcome: IDR | Failure) -> None:
-        """Takes the IDR of an image, or why it has none; upscaling it will say so again."""
-        if isinstance(outcome, IDR):
-            self._average.add(outcome)
-        elif self._first is None:
-            self._first = outcome
-
-    def result(self, command: Upscale) -> IDR:
-        """The IDR for all, saved if that was asked for.
-
-        Raises:
-            ImageError: If there was no image to estimate one from.
-        """
-        if not len(self._average):
-            assert self._first is not None
-            raise ImageError(f"no image has an IDR; of the first: {self._first.line}")
-        idr = self._average.result()
-        note(f"one IDR for all, from {len(self._average)} of {self._total} images")
-        if command.save_idr:
-            idr.save(command.save_idr, overwrite=command.overwrite)
-            say(f"saved {command.save_idr}")
-        return idr

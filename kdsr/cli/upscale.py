@@ -10,6 +10,7 @@ from ..idr import IDR
 from ..video.containers import is_video
 from .commands import Upscale
 from .failures import explained, report
+from .one_idr import OneIDR
 from .paths import (
     IDR_SUFFIXES,
     IMAGES,
@@ -22,7 +23,7 @@ from .paths import (
     output_path,
     without_results,
 )
-from .session import ImageSession, ModelSet, OneIDR
+from .session import ImageSession, ModelSet
 from .streams import note, say
 
 
