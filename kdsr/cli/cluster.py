@@ -8,11 +8,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..atomic import sweep
-from ..cluster.crew import Crew, crew
+from ..cluster.connecting import worker_pool
+from ..cluster.pool import WorkerPool
 from ..errors import ClusterError
 from ..idr import IDR
 from ..video.containers import is_video
-from .bench import Bench
+from .cluster_worker import ClusterWorker
 from .commands import Upscale
 from .failures import Failure, explained, report_failure
 from .one_idr import OneIDR
@@ -31,13 +32,13 @@ def upscale_on_cluster(arguments: Upscale) -> int:
     if not left:
         return 0
     videos = {source: target for source, target in left.items() if is_video(source)}
-    images = [errand for errand in left.items() if errand[0] not in videos]
+    images = [task for task in left.items() if task[0] not in videos]
     idr = _read_idr(arguments)
     models = ModelSet(_on(arguments, "cpu"), idr)  # what is wrong with them is wrong everywhere
     opener = partial(_opened, arguments, idr, models.identity())
     most = _most(targets if arguments.one_idr else images, videos)
     failures = {}
-    with crew(arguments.cluster, arguments.device, opener, most) as workers:
+    with worker_pool(arguments.cluster, arguments.device, opener, most) as workers:
         if arguments.one_idr and idr is None:
             idr = _one_idr(workers, inputs, arguments)
         if images:
@@ -58,9 +59,9 @@ def _most(images: Sized, videos: Iterable[Path]) -> int:
     """For how many workers there is work."""
     if not videos:
         return len(images)
-    from .cluster_video import count_pieces
+    from .cluster_video import count_tasks
 
-    return len(images) + count_pieces(videos)
+    return len(images) + count_tasks(videos)
 
 
 def _read_idr(arguments: Upscale) -> IDR | None:
@@ -85,14 +86,14 @@ def _anywhere(arguments: Upscale, inputs: Iterable[Path]) -> tuple[Upscale, list
 
 
 def _upscale(
-    workers: Crew[Bench], errands: Sequence[Task], idr: IDR | None, *, overwrite: bool
+    workers: WorkerPool[ClusterWorker], tasks: Sequence[Task], idr: IDR | None, *, overwrite: bool
 ) -> dict[Path, Failure]:
     """The work itself; returns what failed."""
     failures: dict[Path, Failure] = {}
-    with tqdm(total=len(errands), unit="image", disable=None) as files:
+    with tqdm(total=len(tasks), unit="image", disable=None) as files:
 
-        def report(errand: Task, outcome: str | Failure | ClusterError) -> None:
-            source, target = errand
+        def report(task: Task, outcome: str | Failure | ClusterError) -> None:
+            source, target = task
             if isinstance(outcome, str):
                 say(outcome)
             elif not overwrite and target.exists():  # by a worker that died before it could say so
@@ -102,11 +103,13 @@ def _upscale(
                 files.set_postfix(failed=len(failures))
             files.update()
 
-        workers.run(partial(_upscaled, idr=idr), errands, report)
+        workers.run(partial(_upscaled, idr=idr), tasks, report)
     return failures
 
 
-def _one_idr(workers: Crew[Bench], sources: Sequence[Path], arguments: Upscale) -> IDR:
+def _one_idr(
+    workers: WorkerPool[ClusterWorker], sources: Sequence[Path], arguments: Upscale
+) -> IDR:
     """The first pass: one IDR for all."""
     gathered = OneIDR(len(sources))
     with tqdm(total=len(sources), desc="estimating", unit="image", disable=None) as files:
@@ -126,23 +129,27 @@ def _failure(outcome: Failure | ClusterError) -> Failure:
 # What follows runs in the workers.
 
 
-def _opened(arguments: Upscale, idr: IDR | None, expected: dict[int, str], device: str) -> Bench:
+def _opened(
+    arguments: Upscale, idr: IDR | None, expected: dict[int, str], device: str
+) -> ClusterWorker:
     models = ModelSet(_on(arguments, device), idr)
     if models.identity() != expected:
         raise ClusterError(
             f"there are other models (by factor: {models.identity()}) than here ({expected}); "
             "install the same kdsr on every machine, or name a file that all of them see"
         )
-    return Bench(ImageSession(arguments, models), idr)
+    return ClusterWorker(ImageSession(arguments, models), idr)
 
 
-def _estimated(bench: Bench, sources: Sequence[Path]) -> Iterator[tuple[Path, IDR | Failure]]:
-    for source, outcome in bench.desk.estimated(sources):
+def _estimated(
+    worker: ClusterWorker, sources: Sequence[Path]
+) -> Iterator[tuple[Path, IDR | Failure]]:
+    for source, outcome in worker.images.estimated(sources):
         yield source, outcome if isinstance(outcome, IDR) else explained(outcome)
 
 
 def _upscaled(
-    bench: Bench, errands: Sequence[Task], idr: IDR | None
+    worker: ClusterWorker, tasks: Sequence[Task], idr: IDR | None
 ) -> Iterator[tuple[Task, str | Failure]]:
-    for errand, outcome in bench.desk.upscaled(errands, idr):
-        yield errand, outcome if isinstance(outcome, str) else explained(outcome)
+    for task, outcome in worker.images.upscaled(tasks, idr):
+        yield task, outcome if isinstance(outcome, str) else explained(outcome)

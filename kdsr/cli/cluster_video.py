@@ -1,7 +1,6 @@
-"""`kdsr upscale --cluster` on videos: workers share the segments of each, by files that all see."""
+"""`kdsr upscale --cluster` on films: short ones whole, of long ones the segments are shared."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -9,26 +8,23 @@ from typing import NamedTuple, TypeAlias
 
 from tqdm import tqdm
 
-from ..cluster.crew import Crew
+from ..cluster.pool import WorkerPool
 from ..errors import ClusterError, KDSRError
 from ..idr import IDR
 from ..video import segments
 from ..video.session import ESTIMATING, UPSCALING, VideoSession, film_of
-from .bench import Bench
+from .cluster_worker import ClusterWorker
 from .commands import Upscale
 from .failures import Failure, explained
 from .session import ModelSet
 from .stopping import remarking
 from .streams import say
-from .video import GOES_ON, naming, remark, told, video_session
-
-_PORTIONS = 8  # for each worker: so many segments of short films are done together
-_LARGEST_BATCH = 200  # films: of each a file is held open
+from .video import GOES_ON, line_about, lost, naming, remark, video_session
 
 Failures: TypeAlias = dict[Path, Failure]
 
 
-class Piece(NamedTuple):
+class VideoTask(NamedTuple):
     """What a worker does at a time."""
 
     source: Path
@@ -39,186 +35,123 @@ class Piece(NamedTuple):
     """Takes all that follow, too: files do not always say rightly how long they are."""
 
 
-def pieces_of(source: Path, frames: int, target: Path) -> list[Piece]:
+def tasks_of(source: Path, target: Path, frames: int) -> list[VideoTask]:
     """A film of so many frames, or about so many."""
-    number_of = max(1, -(-frames // segments.SEGMENT))
-    return [Piece(source, target, number, number == number_of - 1) for number in range(number_of)]
+    most = max(1, -(-frames // segments.SEGMENT))
+    return [VideoTask(source, target, number, number == most - 1) for number in range(most)]
 
 
-def count_pieces(videos: Iterable[Path]) -> int:
+def count_tasks(videos: Iterable[Path]) -> int:
     """How many workers there is work for."""
-    return sum(map(_count_pieces, videos))
+    return sum(map(_count_tasks, videos))
 
 
-def _count_pieces(source: Path) -> int:
+def _count_tasks(source: Path) -> int:
     try:
-        return len(pieces_of(source, film_of(source).facts().frames, source))
+        return len(tasks_of(source, source, film_of(source).facts().frames))
     except KDSRError:  # the run says why
         return 1
 
 
 def share_videos(
-    workers: Crew[Bench],
+    workers: WorkerPool[ClusterWorker],
     models: ModelSet,
     idr: IDR | None,
     videos: Mapping[Path, Path],
-    arguments: Upscale,
+    command: Upscale,
 ) -> Failures:
-    """Upscales videos, short ones some at a time; returns what failed."""
+    """Upscales films one after the other, each by all workers; returns what failed."""
     failures: Failures = {}
-    batch: list[VideoSession] = []
-
-    def take(source: Path, target: Path) -> None:
-        run = video_session(models, idr, source, target, arguments, workers.device)
-        remark(run, arguments)
-        batch.append(run)
-
     for source, target in videos.items():
-        _attempt(source, partial(take, source, target), failures)
-        pieces = sum(len(_pieces(run)) for run in batch)
-        if pieces >= _PORTIONS * len(workers) or len(batch) == _LARGEST_BATCH:
-            failures |= _share(workers, batch, overwrite=arguments.overwrite)
-            batch.clear()
-    return failures | _share(workers, batch, overwrite=arguments.overwrite)
-
-
-def _share(workers: Crew[Bench], batch: Sequence[VideoSession], *, overwrite: bool) -> Failures:
-    """Upscales some videos together: all are looked at, then upscaled, then joined."""
-    failures: Failures = {}
-    with ExitStack() as claims, remarking(GOES_ON):
-        runs = _each(batch, lambda run: claims.enter_context(run.segments.claimed()), failures)
-        unseen = [run for run in runs if run.two_passes and run.segments.idr(None) is None]
-        _stage(workers, ESTIMATING, _looked, unseen, failures)
-        runs = _each(_left(runs, failures), VideoSession.gather, failures)
-        undone = [run for run in runs if not run.segments.complete]
-        _stage(workers, UPSCALING, _upscaled, undone, failures)
-        runs = _each(_left(runs, failures), _completed, failures)
-        _join(workers, runs, failures, overwrite=overwrite)
+        try:
+            with naming(source), remarking(GOES_ON):
+                session = video_session(models, idr, source, target, command, workers.device)
+                remark(session, command)
+                frames = _shared(workers, session, overwrite=command.overwrite)
+            say(line_about(session, frames))
+            if session.missing:
+                failures[source] = Failure(2, lost(session, frames), "")
+        except Exception as error:  # noqa: BLE001, PERF203 - one film never ends the batch
+            failures[source] = explained(error)
     return failures
 
 
-def _each(
-    runs: Iterable[VideoSession], work: Callable[[VideoSession], object], failures: Failures
-) -> list[VideoSession]:
-    """Does something with each run, in this process; returns those with which it could be done."""
-    return [run for run in runs if _attempt(run.job.source, partial(work, run), failures)]
+def _shared(workers: WorkerPool[ClusterWorker], session: VideoSession, *, overwrite: bool) -> int:
+    """Both passes over a film by all workers; its segments are joined here."""
+    with session.segments.claimed():
+        if session.two_passes and session.segments.idr(None) is None:
+            _pass(workers, ESTIMATING, _estimated, session)
+        session.gather()
+        if not session.segments.complete:
+            _pass(workers, UPSCALING, _upscaled, session)
+            session.complete()
+        frames = session.join(_untold, overwrite=overwrite)
+        session.segments.remove()
+    return frames
 
 
-def _attempt(source: Path, work: Callable[[], object], failures: Failures) -> bool:
-    """Does something about a video; notes why, and returns false, if it cannot be done."""
-    try:
-        with naming(source):
-            work()
-    except Exception as error:  # noqa: BLE001 - one video never ends the batch
-        failures[source] = explained(error)
-        return False
-    return True
-
-
-def _left(runs: Iterable[VideoSession], failures: Failures) -> list[VideoSession]:
-    return [run for run in runs if run.job.source not in failures]
-
-
-def _completed(run: VideoSession) -> None:
-    run.complete()
-
-
-def _stage(
-    workers: Crew[Bench],
-    title: str,
-    step: Callable[[Bench, Sequence[Piece]], Iterator[tuple[Piece, object]]],
-    runs: Sequence[VideoSession],
-    failures: Failures,
+def _pass(
+    workers: WorkerPool[ClusterWorker], title: str, step: Callable, session: VideoSession
 ) -> None:
-    """One pass over the segments of all runs."""
-    pieces = [piece for run in runs for piece in _pieces(run)]
-    if not pieces:
-        return
-    with tqdm(total=len(pieces), desc=title, unit="segment", disable=None) as bar:
+    """One pass over the segments of a film.
 
-        def report(piece: Piece, outcome: object) -> None:
-            if isinstance(outcome, Failure | ClusterError):
-                failures.setdefault(piece.source, _failure(outcome))
+    Raises:
+        ClusterError: If one of them cannot be done, with the reason.
+    """
+    job = session.job
+    tasks = tasks_of(job.source, job.target, session.facts.frames)
+    problems: list[str] = []
+    with tqdm(total=len(tasks), desc=title, unit="segment", disable=None) as bar:
+
+        def report(_: VideoTask, outcome: int | Failure | ClusterError) -> None:
+            if isinstance(outcome, Failure):
+                problems.append(outcome.line)
+            elif isinstance(outcome, ClusterError):
+                problems.append(str(outcome))
             bar.update()
 
-        workers.run(step, pieces, report)
-
-
-def _join(
-    workers: Crew[Bench], runs: Sequence[VideoSession], failures: Failures, *, overwrite: bool
-) -> None:
-    """Makes one file of each run's segments, and removes them."""
-    left = {run.job.source: run for run in runs}
-
-    def report(piece: Piece, outcome: int | Failure | ClusterError) -> None:
-        run = left[piece.source]
-        if isinstance(outcome, int):
-            told(run, outcome)
-        elif not overwrite and piece.target.exists():  # by a worker that died before it said so
-            say(f"{piece.source} -> {piece.target}")
-        else:
-            failures[piece.source] = _failure(outcome)
-            return
-        run.segments.remove()
-
-    if left:
-        workers.run(_joined, [_pieces(run)[0] for run in runs], report)
-
-
-def _pieces(run: VideoSession) -> list[Piece]:
-    return pieces_of(run.job.source, run.facts.frames, run.job.target)
-
-
-def _failure(outcome: Failure | ClusterError) -> Failure:
-    return explained(outcome) if isinstance(outcome, ClusterError) else outcome
+        workers.run(step, tasks, report)
+    if problems:
+        raise ClusterError(problems[0])
 
 
 # What follows runs in the workers.
 
+Outcomes: TypeAlias = Iterator[tuple[VideoTask, int | Failure]]
+
+
+def _estimated(worker: ClusterWorker, tasks: Sequence[VideoTask]) -> Outcomes:
+    def work(task: VideoTask) -> int:
+        film = worker.film(task.source, task.target)
+        return _numbered(task, partial(film.session.estimate, film.reader, tell=_untold))
+
+    return _done(worker, tasks, work)
+
+
+def _upscaled(worker: ClusterWorker, tasks: Sequence[VideoTask]) -> Outcomes:
+    def work(task: VideoTask) -> int:
+        film = worker.film(task.source, task.target)
+        return _numbered(
+            task, partial(film.session.upscale, film.upscaler, film.reader, tell=_untold)
+        )
+
+    return _done(worker, tasks, work)
+
 
 def _done(
-    bench: Bench, pieces: Sequence[Piece], work: Callable[[Piece], int]
-) -> Iterator[tuple[Piece, int | Failure]]:
-    for piece in pieces:
-        yield piece, _outcome(bench, piece, work)
+    worker: ClusterWorker, tasks: Sequence[VideoTask], work: Callable[[VideoTask], int]
+) -> Outcomes:
+    for task in tasks:
+        try:
+            yield task, work(task)
+        except Exception as error:  # noqa: BLE001, PERF203 - the driver says it
+            worker.close()
+            yield task, explained(error)
 
 
-def _outcome(bench: Bench, piece: Piece, work: Callable[[Piece], int]) -> int | Failure:
-    try:
-        with naming(piece.source):
-            return work(piece)
-    except Exception as error:  # noqa: BLE001 - one video never ends the batch
-        bench.clear()
-        return explained(error)
-
-
-def _looked(bench: Bench, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, int | Failure]]:
-    def work(piece: Piece) -> int:
-        show = bench.show(piece.source, piece.target)
-        return _numbered(piece, partial(show.run.estimate, show.reel, tell=_untold))
-
-    return _done(bench, pieces, work)
-
-
-def _upscaled(bench: Bench, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, int | Failure]]:
-    def work(piece: Piece) -> int:
-        show = bench.show(piece.source, piece.target)
-        return _numbered(piece, partial(show.run.upscale, show.upscaler, show.reel, tell=_untold))
-
-    return _done(bench, pieces, work)
-
-
-def _joined(bench: Bench, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, int | Failure]]:
-    def work(piece: Piece) -> int:
-        run = bench.show(piece.source, piece.target).run
-        return run.join(_untold, overwrite=bench.desk.command.overwrite)
-
-    return _done(bench, pieces, work)
-
-
-def _numbered(piece: Piece, work: Callable[[int], int]) -> int:
-    """Does a piece's segments; returns how many there were."""
-    numbers = count(piece.number) if piece.last else (piece.number,)
+def _numbered(task: VideoTask, work: Callable[[int], int]) -> int:
+    """Does a task's segments; returns how many there were."""
+    numbers = count(task.number) if task.last else (task.number,)
     for done, number in enumerate(numbers):
         if not work(number):
             return done
@@ -226,4 +159,4 @@ def _numbered(piece: Piece, work: Callable[[int], int]) -> int:
 
 
 def _untold(_stage: str, _done: int, _total: int) -> None:
-    """Only pieces are told, by the driver."""
+    """Only tasks are told, by the driver."""

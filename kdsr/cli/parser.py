@@ -161,8 +161,9 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         "--cluster",
         type=some_name,
         metavar="ADDRESS",
-        help="share the files among many workers, by Ray: auto for all GPUs (or cores) of this "
-        "machine, or HOST:PORT of a cluster; results that exist are taken for finished",
+        help="share the files among many workers, by Ray: auto for the cluster that runs here, "
+        "local for the GPUs (or cores) of this machine alone, or HOST:PORT; results that exist are "
+        "taken for finished",
     )
     _add_video(parser)
 

@@ -94,15 +94,25 @@ def remark(session: VideoSession, arguments: Upscale) -> None:
 
 def told(session: VideoSession, frames: int) -> int:
     """Says what there is of a result; returns the exit code: 2 where frames are missing."""
-    job, (height, width) = session.job, session.size
-    say(f"{job.source} -> {job.target} ({width} x {height} px, {frames} frames)")
+    say(line_about(session, frames))
     if not session.missing:
         return 0
-    complain(
-        f"{job.source}: the file is cut or damaged: {session.missing} of its frames are missing; "
-        f"the {frames} that are there were upscaled"
-    )
+    complain(f"{session.job.source}: {lost(session, frames)}")
     return 2
+
+
+def line_about(session: VideoSession, frames: int) -> str:
+    """What is said of a result."""
+    job, (height, width) = session.job, session.size
+    return f"{job.source} -> {job.target} ({width} x {height} px, {frames} frames)"
+
+
+def lost(session: VideoSession, frames: int) -> str:
+    """What is said of a film that is not all there."""
+    return (
+        f"the file is cut or damaged: {session.missing} of its frames are missing; the {frames} "
+        "that are there were upscaled"
+    )
 
 
 @contextmanager

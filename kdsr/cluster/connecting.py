@@ -1,4 +1,4 @@
-"""Ray, which `kdsr` does without until there is a cluster: one of its own, or one that runs."""
+"""Ray, which `kdsr` does without until there is a cluster: connect, and leave in order."""
 
 import logging
 import os
@@ -6,17 +6,22 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import ModuleType
-from typing import Any, TextIO, cast
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from types import FrameType, ModuleType
+from typing import Any, TextIO, TypeVar, cast
 
-from ..errors import ClusterError, ConfigError
+from ..errors import Cancelled, ClusterError, ConfigError
+from .pool import WorkerPool
 
-AUTO = "auto"
-"""The address that means a cluster of this machine alone, for this run alone."""
+State = TypeVar("State")
+
+LOCAL = "local"
+"""The address of a cluster of this machine alone, for this run alone."""
+_NAMED = ("auto", LOCAL)
 _ANSWER = 10.0  # seconds
 _STORE = 100_000_000  # bytes: names and lines are all that workers and driver exchange
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def load_ray() -> ModuleType:
@@ -36,46 +41,56 @@ def load_ray() -> ModuleType:
 
 
 @contextmanager
-def connected(address: str) -> Iterator[ModuleType]:
-    """Yields Ray, connected; in the end leaves the cluster, or ends it if it is one of its own.
+def worker_pool(
+    address: str, device: str, opener: Callable[[str], State], most: int
+) -> Iterator[WorkerPool[State]]:
+    """Yields workers on all machines of a cluster; in the end they stop and the cluster is left.
+
+    SIGINT, SIGTERM and SIGHUP end the block so, too, and then take their usual course.
 
     Args:
-        address: `AUTO`, or HOST:PORT as `ray start --head` says it.
+        address: As Ray takes it: "auto" for the cluster that runs here, "local" for one of this
+            machine alone, or HOST:PORT.
+        device: One of `kdsr.cluster.pool.DEVICES`.
+        opener: Gets "cuda" or "cpu", gives what the work takes. Called once in each worker.
+        most: How many workers there is work for.
 
     Raises:
-        ConfigError: If the address cannot be one.
-        ClusterError: If Ray is not installed, or no cluster answers.
+        ConfigError: If address or device are none.
+        ClusterError: If Ray is not installed, no cluster answers, or it lacks such a device.
     """
     ray = load_ray()
-    if address != AUTO:
+    if address not in _NAMED:
         _check_answers(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
     options: dict[str, Any] = {"address": address}
-    if address == AUTO:
+    if address == LOCAL:
         os.environ.setdefault("RAY_worker_niceness", "0")  # no lower priority than this process
-        options = {"address": "local", "include_dashboard": False, "object_store_memory": _STORE}
-    with _quiet_output():
+        options |= {"include_dashboard": False, "object_store_memory": _STORE}
+    with _handlers_kept(), _quiet():
         try:
-            with _signals_kept():
-                ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
         except Exception as error:  # noqa: BLE001 - Ray raises that, too, when a start takes long
-            leave(ray)
+            ray.shutdown()
             reason = str(error).strip().split("\n")[0]
             raise ClusterError(
                 f"cannot work on the cluster {address}: {reason}; is it running (`ray status`) "
                 "with the same Python and Ray as here, and is its token here if it wants one "
-                "(RAY_AUTH_MODE=token)?"
+                "(RAY_AUTH_MODE=token)? `--cluster local` starts one of this machine alone"
             ) from None
+        stopped: list[int] = []
         try:
-            yield ray
+            with _stopping(stopped):
+                pool = WorkerPool(ray, device, opener, most)
+                try:
+                    yield pool
+                finally:
+                    pool.close()
         finally:
-            leave(ray)
-
-
-def leave(ray: ModuleType) -> None:
-    """Leaves the cluster, or ends it if it is one of its own; does nothing the second time."""
-    with _signals_kept():
-        ray.shutdown()
+            ray.shutdown()
+    if stopped:
+        signal.raise_signal(stopped[0])
+        raise Cancelled  # of a host that goes on
 
 
 def _check_answers(address: str) -> None:
@@ -83,8 +98,8 @@ def _check_answers(address: str) -> None:
     host, colon, port = address.rpartition(":")
     if not colon or "/" in address or not (port.isascii() and port.isdigit()):
         raise ConfigError(
-            f"--cluster expects auto or HOST:PORT, got {address!r}; run kdsr on a machine of the "
-            "cluster, with the address that `ray start --head` printed"
+            f"--cluster expects auto, local or HOST:PORT, got {address!r}; run kdsr on a machine "
+            "of the cluster, with the address that `ray start --head` printed"
         )
     try:
         socket.create_connection((host.strip("[]"), int(port)), _ANSWER).close()
@@ -96,7 +111,7 @@ def _check_answers(address: str) -> None:
 
 
 @contextmanager
-def _signals_kept() -> Iterator[None]:
+def _handlers_kept() -> Iterator[None]:
     """Ray takes SIGTERM for itself, and leaves it to the system in the end."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -108,22 +123,8 @@ def _signals_kept() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-@contextmanager
-def _quiet_output() -> Iterator[None]:
-    """Keeps what Ray's own threads print of dead workers, in many words, out of the results."""
-    if sys.stdout is None:
-        yield
-        return
-    before = sys.stdout
-    sys.stdout = cast("TextIO", _Sieve(before))
-    try:
-        yield
-    finally:
-        sys.stdout = before
-
-
-class _Sieve:
-    """A stream that loses what Ray's threads write."""
+class _WithoutRay:
+    """A stream that loses what Ray's own threads say of dead workers, in many words."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -136,3 +137,44 @@ class _Sieve:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Standard output and errors belong to the command."""
+    with ExitStack() as streams:
+        for stream, redirected in ((sys.stdout, redirect_stdout), (sys.stderr, redirect_stderr)):
+            if stream is not None:
+                streams.enter_context(redirected(cast("TextIO", _WithoutRay(stream))))
+        yield
+
+
+class _Stopped(BaseException):
+    """A signal came. Not caught by anybody on the way."""
+
+
+@contextmanager
+def _stopping(stopped: list[int]) -> Iterator[None]:
+    """In the block the first signal raises, and is noted; a second one has its usual effect."""
+    before: dict[int, Any] = {}
+
+    def restore() -> None:
+        while before:
+            signal.signal(*before.popitem())
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stopped.append(number)
+        restore()
+        raise _Stopped
+
+    if threading.current_thread() is threading.main_thread():
+        for name in _SIGNALS:
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, stop)
+    try:
+        yield
+    except _Stopped:
+        pass
+    finally:
+        restore()

@@ -18,8 +18,8 @@ from kdsr.errors import ClusterError
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for
-from tests.support.crew_here import Here, crew_here
 from tests.support.places import ROOT
+from tests.support.pool_here import PoolHere, pool_here
 
 MODEL = ["--model", "m.safetensors", "--dtype", "fp32"]
 
@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """m.safetensors, pictures and one that is none in in/; workers run in this process."""
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(kdsr.cli.cluster, "crew", crew_here)
+    monkeypatch.setattr(kdsr.cli.cluster, "worker_pool", pool_here)
     model = make_tiny()
     model.calibration = calibration_for(model)
     save_checkpoint(model, tmp_path / "m.safetensors")
@@ -57,7 +57,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 )
 def test_results_equal_those_of_the_plain_command(folder: Path, options: list[str]) -> None:
     assert main(["upscale", "in", *MODEL, *options, "-o", "plain"]) == 2
-    assert main(["upscale", "in", *MODEL, *options, "-o", "shared", "--cluster", "auto"]) == 2
+    assert main(["upscale", "in", *MODEL, *options, "-o", "shared", "--cluster", "local"]) == 2
     assert len(contents(folder / "plain")) == 3
     assert contents(folder / "shared") == contents(folder / "plain")
 
@@ -65,7 +65,7 @@ def test_results_equal_those_of_the_plain_command(folder: Path, options: list[st
 def test_failures_are_told_in_the_end_with_their_reasons(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "auto"]) == 2
+    assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "local"]) == 2
     said = capsys.readouterr()
     assert [line.partition(" -> ")[0] for line in said.out.splitlines()] == [
         str(folder / "in" / f"{name}.png") for name in "abc"
@@ -78,7 +78,7 @@ def test_failures_are_told_in_the_end_with_their_reasons(
 def test_results_that_exist_are_taken_for_finished_unless_told_otherwise(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = ["upscale", "in", *MODEL, "-o", "out", "--cluster", "auto"]
+    run = ["upscale", "in", *MODEL, "-o", "out", "--cluster", "local"]
     main(run)
     first = contents(folder / "out")
     (folder / "out" / "a-kdsr.png").unlink()
@@ -99,7 +99,7 @@ def test_results_that_exist_are_taken_for_finished_unless_told_otherwise(
 def test_a_stopped_run_with_one_idr_goes_on_with_the_one_it_saved(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = ["--one-idr", "--save-idr", "one.safetensors", "--cluster", "auto"]
+    options = ["--one-idr", "--save-idr", "one.safetensors", "--cluster", "local"]
     run = ["upscale", "in", *MODEL, "-o", "out", *options]
     main(run)
     first = contents(folder / "out")
@@ -116,7 +116,7 @@ def test_a_result_that_a_dead_worker_left_counts(
     (folder / "in" / "bad.png").unlink()
 
     def lost(
-        here: Here, step: Callable, items: list[Any], report: Callable[[Any, Any], None]
+        here: PoolHere, step: Callable, items: list[Any], report: Callable[[Any, Any], None]
     ) -> None:
         (a, _), (b, outcome), (c, _) = step(here.states[0], items)
         report(a, Failure(2, "a-kdsr.png exists", ""))  # as told by the second worker
@@ -124,8 +124,8 @@ def test_a_result_that_a_dead_worker_left_counts(
         c[1].unlink()
         report(c, ClusterError("its worker died, 3 times in a row"))
 
-    monkeypatch.setattr(Here, "run", lost)
-    assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "auto"]) == 2
+    monkeypatch.setattr(PoolHere, "run", lost)
+    assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "local"]) == 2
     said = capsys.readouterr()
     assert len(said.out.splitlines()) == 2
     assert f"{folder / 'in' / 'c.png'}: its worker died, 3 times in a row" in said.err
@@ -135,14 +135,14 @@ def test_a_result_that_a_dead_worker_left_counts(
 def test_another_model_on_a_workers_machine_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    init = Here.__init__
+    init = PoolHere.__init__
 
-    def elsewhere(here: Here, opener: Callable[[str], Any], workers: int) -> None:
+    def elsewhere(here: PoolHere, opener: Callable[[str], Any], workers: int) -> None:
         save_checkpoint(make_tiny(seed=1), folder / "m.safetensors")
         init(here, opener, workers)
 
-    monkeypatch.setattr(Here, "__init__", elsewhere)
-    assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "auto"]) == 2
+    monkeypatch.setattr(PoolHere, "__init__", elsewhere)
+    assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "local"]) == 2
     assert "there are other models" in capsys.readouterr().err
 
 
@@ -156,7 +156,7 @@ def test_addresses_that_are_none_are_refused(
     monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
     run = ["upscale", str(ROOT / "samples" / "example.png"), "-o", str(tmp_path / "o.png")]
     assert main([*run, "--cluster", address]) == 2
-    assert "--cluster expects auto or HOST:PORT" in capsys.readouterr().err
+    assert "--cluster expects auto, local or HOST:PORT" in capsys.readouterr().err
 
 
 def test_without_ray_the_error_names_the_extra(
@@ -164,7 +164,7 @@ def test_without_ray_the_error_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     run = ["upscale", str(ROOT / "samples" / "example.png"), "-o", str(tmp_path / "o.png")]
-    assert main([*run, "--cluster", "auto"]) == 2
+    assert main([*run, "--cluster", "local"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert 'pip install "kdsr[cluster]"' in line
     assert list(tmp_path.iterdir()) == []

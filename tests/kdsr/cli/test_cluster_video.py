@@ -14,7 +14,7 @@ from kdsr.files.weights import save_checkpoint
 from kdsr.video.segments import Segments
 from tests.conftest import make_tiny
 from tests.support.clips import write_clip
-from tests.support.crew_here import Here, crew_here
+from tests.support.pool_here import PoolHere, pool_here
 
 pytest.importorskip("av", reason="PyAV is not installed: python -m pip install av")
 
@@ -30,7 +30,7 @@ class Stopped(BaseException):
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """m.safetensors and in/ with a clip; two workers in this process, short segments."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(kdsr.cli.cluster, "crew", crew_here)
+    monkeypatch.setattr(kdsr.cli.cluster, "worker_pool", pool_here)
     monkeypatch.setattr(segments, "SEGMENT", SEGMENT)
     save_checkpoint(make_tiny(), tmp_path / "m.safetensors")
     (tmp_path / "in").mkdir()
@@ -44,7 +44,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def both(*options: str) -> None:
     assert main(["upscale", "in", *MODEL, *options, "-o", "plain"]) == 0
-    assert main(["upscale", "in", *MODEL, *options, "-o", "shared", "--cluster", "auto"]) == 0
+    assert main(["upscale", "in", *MODEL, *options, "-o", "shared", "--cluster", "local"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,9 @@ def test_the_result_is_that_of_the_plain_command_byte_by_byte(
 def test_files_that_say_wrongly_how_long_they_are_come_out_whole(
     folder: Path, said: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = cluster_video.pieces_of
+    right = cluster_video.tasks_of
     monkeypatch.setattr(
-        cluster_video, "pieces_of", lambda source, _, target: right(source, said, target)
+        cluster_video, "tasks_of", lambda source, target, _: right(source, target, said)
     )
     both()
     assert contents(folder / "shared") == contents(folder / "plain")
@@ -79,7 +79,7 @@ def test_images_videos_and_what_is_neither_in_one_folder(
 ) -> None:
     Image.fromarray(np.full((9, 8, 3), 90, np.uint8)).save(folder / "in" / "a.png")
     (folder / "in" / "broken.mkv").write_bytes(b"nothing of the kind")
-    run = ["upscale", "in", *MODEL, "-o", "out", "--cluster", "auto"]
+    run = ["upscale", "in", *MODEL, "-o", "out", "--cluster", "local"]
     assert main(run) == 2
     assert sorted(contents(folder / "out")) == ["a-kdsr.png", "clip-kdsr.mp4"]
     failed, summary = capsys.readouterr().err.splitlines()[-2:]
@@ -89,25 +89,13 @@ def test_images_videos_and_what_is_neither_in_one_folder(
     assert "2 of 3 results are there" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("largest", [1, 2])
-def test_more_films_than_are_done_together_are_all_done(
-    folder: Path, largest: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cluster_video, "_LARGEST_BATCH", largest)
-    for name in ("b", "c"):
-        write_clip(folder / "in" / f"{name}.mp4", 2, 32, 24)
-    run = ["upscale", "in", *MODEL, "-o", "out", "--cluster", "auto"]
-    assert main(run) == 0
-    assert sorted(contents(folder / "out")) == ["b-kdsr.mp4", "c-kdsr.mp4", "clip-kdsr.mp4"]
-
-
 def test_a_film_that_another_run_is_at_fails_and_the_others_do_not(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_clip(folder / "in" / "b.mp4", 2, 32, 24)
     (folder / "out").mkdir()
     with Segments(folder / "out" / "clip-kdsr.mp4", {"by": "another"}).claimed():
-        assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "auto"]) == 2
+        assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "local"]) == 2
     assert list(contents(folder / "out")) == ["b-kdsr.mp4"]
     failed, summary = capsys.readouterr().err.splitlines()[-2:]
     assert "clip-kdsr.mp4; wait for its end, or stop it" in failed
@@ -117,10 +105,10 @@ def test_a_film_that_another_run_is_at_fails_and_the_others_do_not(
 def test_stopped_at_several_pieces_it_goes_on_from_what_is_done(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = ["upscale", "in", *MODEL, "-o", "shared", "--cluster", "auto"]
-    left, run = 0, Here.run
+    command = ["upscale", "in", *MODEL, "-o", "shared", "--cluster", "local"]
+    left, run = 0, PoolHere.run
 
-    def stopping(here: Here, step: Any, items: Any, report: Any) -> None:
+    def stopping(here: PoolHere, step: Any, items: Any, report: Any) -> None:
         def reported(item: Any, outcome: Any) -> None:
             nonlocal left
             report(item, outcome)
@@ -130,7 +118,7 @@ def test_stopped_at_several_pieces_it_goes_on_from_what_is_done(
 
         run(here, step, items, reported)
 
-    monkeypatch.setattr(Here, "run", stopping)
+    monkeypatch.setattr(PoolHere, "run", stopping)
     for pieces in (2, 4 + 2, 3):  # 4 are looked at, 4 upscaled
         left = pieces
         with pytest.raises(Stopped):
@@ -145,6 +133,6 @@ def test_a_worker_with_other_versions_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Segments, "resumed", False)
-    assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "auto"]) == 2
+    assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "local"]) == 2
     assert "install the same versions of kdsr, PyTorch and PyAV" in capsys.readouterr().err
     assert not (folder / "out" / "clip-kdsr.mp4").exists()

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 
-class Here:
-    """Stands for `kdsr.cluster.crew.Crew`: workers that do items in turn."""
+class PoolHere:
+    """Stands for `kdsr.cluster.pool.WorkerPool`: workers that do tasks in turn."""
 
     device = "cpu"
 
@@ -19,20 +19,22 @@ class Here:
     def __len__(self) -> int:
         return len(self.states)
 
-    def run(self, step: Callable, items: Sequence[Any], report: Callable[[Any, Any], None]) -> None:
-        for index, item in enumerate(items):
-            given, portion = pickle.loads(pickle.dumps((step, [item])))
-            for done, outcome in given(self.states[index % len(self)], portion):
+    def run(self, step: Callable, tasks: Sequence[Any], report: Callable[[Any, Any], None]) -> None:
+        for index, task in enumerate(tasks):
+            given, chunk = pickle.loads(pickle.dumps((step, [task])))
+            for done, outcome in given(self.states[index % len(self)], chunk):
                 report(*pickle.loads(pickle.dumps((done, outcome))))
 
 
 @contextlib.contextmanager
-def crew_here(address: str, device: str, opener: Callable[[str], Any], most: int) -> Iterator[Here]:
-    """Stands for `kdsr.cluster.crew.crew`."""
-    assert (address, device) == ("auto", "auto")
+def pool_here(
+    address: str, device: str, opener: Callable[[str], Any], most: int
+) -> Iterator[PoolHere]:
+    """Stands for `kdsr.cluster.connecting.worker_pool`."""
+    assert (address, device) == ("local", "auto")
     assert 1 <= most <= 12
     before = Path.cwd()
-    workers = Here(opener, min(most, 2))
+    workers = PoolHere(opener, min(most, 2))
     os.chdir("/")  # names must mean the same anywhere
     try:
         yield workers

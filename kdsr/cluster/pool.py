@@ -1,0 +1,194 @@
+"""Workers on the machines of a Ray cluster, each of which opens once what its work takes."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import ModuleType
+from typing import Any, Generic, NoReturn, TypeVar
+
+from ..atomic import abandon
+from ..errors import ClusterError, ConfigError
+
+State = TypeVar("State")
+Task = TypeVar("Task")
+Outcome = TypeVar("Outcome")
+
+DEVICES = ("auto", "cpu", "cuda")
+_ROOM = 2 << 30  # bytes for a worker on a CPU: PyTorch, the network's tiles, three pictures
+_RETRIES = 2  # of a chunk whose worker died
+_CHUNK, _CHUNKS = 16, 4  # tasks at most, and chunks for each worker at least
+_PATIENCE = 120  # seconds for workers to start in; later ones are not waited for
+_GRACE = 5  # seconds for workers to stop in
+_CONTROL = "control"  # of Ray's concurrency groups, the one in which a busy worker hears `stop`
+_LAST = {"concurrency_group": _CONTROL, "max_task_retries": 0}
+_log = logging.getLogger(__name__)
+
+
+class WorkerPool(Generic[State]):
+    """Workers that keep what they opened from one run to the next.
+
+    Args:
+        ray: The module, connected.
+        device: One of `DEVICES`; auto takes the GPUs of the cluster if it has any.
+        opener: Gets "cuda" or "cpu", gives what the work takes. Called once in each worker.
+        most: How many workers there is work for.
+
+    Raises:
+        ConfigError: If the device is none of them.
+        ClusterError: If the cluster has no such device, or no worker can open.
+    """
+
+    def __init__(
+        self, ray: ModuleType, device: str, opener: Callable[[str], State], most: int
+    ) -> None:
+        self._ray = ray
+        self.device, count, threads = planned(ray.cluster_resources(), device)
+        on_gpu = self.device == "cuda"
+        # Ray starts a worker that died again, elsewhere if need be, and does its chunk anew.
+        actor = ray.remote(
+            num_gpus=1 if on_gpu else 0,
+            num_cpus=0 if on_gpu else 1,
+            max_restarts=-1,
+            max_task_retries=_RETRIES,
+            concurrency_groups={_CONTROL: 1},
+            scheduling_strategy="SPREAD",
+        )(Worker)
+        started = [actor.remote(opener, self.device, threads) for _ in range(min(count, most))]
+        self._actors = self._opened(started)
+
+    def __len__(self) -> int:
+        return len(self._actors)
+
+    def run(
+        self,
+        step: Callable[[State, Sequence[Task]], Iterator[tuple[Task, Outcome]]],
+        tasks: Sequence[Task],
+        report: Callable[[Task, Outcome | ClusterError], None],
+    ) -> None:
+        """Does a step with every task.
+
+        Args:
+            step: Gets what `opener` gave and a chunk of the tasks; yields each with its outcome.
+                It is pickled, as are tasks and outcomes. When its worker dies it is called again
+                with the same chunk, in another process.
+            tasks: Each once; hashable.
+            report: Called with each task and what came of it, in the order of completion; a
+                `ClusterError` is for a task whose workers died again and again.
+        """
+        left, size = dict.fromkeys(tasks), len(tasks) // (_CHUNKS * len(self))
+        # The second round: of a chunk that kills its workers, most tasks do not.
+        for most in (max(1, min(_CHUNK, size)), 1):
+            waiting = list(left)
+            chunks = [waiting[first : first + most] for first in range(0, len(waiting), most)]
+            for outcomes in self._outcomes(step, chunks):
+                for task, outcome in outcomes:
+                    del left[task]
+                    report(task, outcome)
+        for task in left:
+            report(task, ClusterError(f"its worker died, {_RETRIES + 1} times out of as many"))
+
+    def close(self) -> None:
+        """Ends all workers, with nothing half-written left where they still answer."""
+        last = [actor.stop.options(**_LAST).remote() for actor in self._actors]
+        self._ray.wait(last, num_returns=len(last), timeout=_GRACE)
+        for actor in self._actors:
+            self._ray.kill(actor)
+
+    def _outcomes(
+        self, step: Callable, chunks: Sequence[list]
+    ) -> Iterator[Sequence[tuple[Any, Any]]]:
+        pool = self._ray.util.ActorPool(self._actors)
+        for chunk in chunks:
+            pool.submit(lambda actor, tasks: actor.work.remote(step, tasks), chunk)
+        while pool.has_next():
+            try:
+                yield pool.get_next_unordered()
+            except self._ray.exceptions.RayError as error:  # noqa: PERF203
+                _log.warning("a worker died; its work is done again (%s)", _first_line(error))
+
+    def _opened(self, actors: list[Any]) -> list[Any]:
+        """Those that could open, and that the cluster has room for."""
+        calls = {actor.ready.remote(): actor for actor in actors}
+        ready, late = self._ray.wait([*calls], num_returns=len(calls), timeout=_PATIENCE)
+        if not ready:  # the cluster is at other work
+            ready, late = self._ray.wait([*calls], num_returns=1)
+        opened, reason = [], ""
+        for call in ready:
+            try:
+                reason = self._ray.get(call)
+            except self._ray.exceptions.RayError as error:
+                reason = _first_line(error)
+            if reason:
+                _log.warning("a worker is given up, %s", reason)
+                late.append(call)
+            else:
+                opened.append(calls[call])
+        for call in late:
+            self._ray.kill(calls[call])
+        if not opened:
+            raise ClusterError(f"no worker of the cluster can do the work: {reason}")
+        return opened
+
+
+class Worker:
+    """A process of the cluster, as an actor of Ray: everything comes and goes pickled."""
+
+    def __init__(self, opener: Callable[[str], Any], device: str, threads: int) -> None:
+        self._threads, self._state, self._reason = threads, None, ""
+        try:
+            self._state = opener(device)
+        except Exception as error:  # noqa: BLE001 - what is not there, or a mistake: the driver says it
+            self._reason = _first_line(error)
+
+    def ready(self) -> str:
+        """Why nothing could be opened; empty if it could."""
+        return self._reason
+
+    def work(
+        self,
+        step: Callable[[Any, Sequence[Any]], Iterator[tuple[Any, Any]]],
+        chunk: Sequence[Any],
+    ) -> list[tuple[Any, Any]]:
+        """What came of each task of a chunk."""
+        import torch
+
+        torch.set_num_threads(self._threads)
+        return list(step(self._state, chunk))
+
+    def stop(self) -> NoReturn:
+        """Ends the process at once; what it was writing is removed."""
+        abandon()
+        os._exit(0)
+
+
+def planned(resources: Mapping[str, float], device: str) -> tuple[str, int, int]:
+    """What workers run on, how many there can be, and how many threads each gets.
+
+    One for each GPU or, where there is none, for each core that has memory for it: on CPUs many
+    workers of one thread do more than few of many.
+
+    Args:
+        resources: Of the cluster, as Ray names them.
+        device: One of `DEVICES`.
+
+    Raises:
+        ConfigError: If it is none of them.
+        ClusterError: If the cluster has no such device.
+    """
+    if device not in DEVICES:
+        raise ConfigError(
+            f"--device {device} names a device of one machine; with --cluster use auto, cuda "
+            "(every GPU) or cpu"
+        )
+    gpus, cores = (int(resources.get(name, 0)) for name in ("GPU", "CPU"))
+    if gpus and device != "cpu":
+        return "cuda", gpus, max(1, cores // gpus)
+    if device == "cuda" or not cores:
+        wanted = "GPU" if device == "cuda" else "core for work (Ray's CPU resource)"
+        raise ClusterError(f"no machine of the cluster has a {wanted}")
+    count = min(cores, max(1, int(resources.get("memory", 0)) // _ROOM))
+    return "cpu", count, cores // count
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
