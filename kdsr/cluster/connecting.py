@@ -149,10 +149,6 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-class _Stopped(BaseException):
-    """A signal came. Not caught by anybody on the way."""
-
-
 @contextmanager
 def _stopping(stopped: list[int]) -> Iterator[None]:
     """In the block the first signal raises, and is noted; a second one has its usual effect."""
@@ -165,7 +161,7 @@ def _stopping(stopped: list[int]) -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         stopped.append(number)
         restore()
-        raise _Stopped
+        raise KeyboardInterrupt  # the one exception that Ray lets through while it waits
 
     if threading.current_thread() is threading.main_thread():
         for name in _SIGNALS:
@@ -174,7 +170,8 @@ def _stopping(stopped: list[int]) -> Iterator[None]:
                 before[number] = signal.signal(number, stop)
     try:
         yield
-    except _Stopped:
-        pass
+    except KeyboardInterrupt:
+        if not stopped:
+            raise
     finally:
         restore()
