@@ -195,6 +195,44 @@ def test_cmyk_without_a_profile_says_that_it_is_approximate(
     assert "approximate" in caplog.text
 
 
+def ink_profile() -> bytes:
+    """A profile of CMYK whose inks are all grey: each takes a quarter of the lightness."""
+    nodes = [bin(node).count("1") for node in range(16)]
+    table = bytes(value for inks in nodes for value in (255 - round(255 * inks / 4), 128, 128))
+    line = bytes(range(256))
+    identity = struct.pack(">9i", *[65536 * (i % 4 == 0) for i in range(9)])
+    lut = b"mft1\0\0\0\0\x04\x03\x02\0" + identity + line * 4 + table + line * 3
+    text = b"text\0\0\0\0inks\0"
+    desc = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"inks\0" + bytes(78)
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
+    tags = {b"desc": desc, b"cprt": text, b"wtpt": white, b"A2B0": lut}
+    head, data, at = struct.pack(">I", len(tags)), b"", 132 + 12 * len(tags)
+    for name, content in tags.items():
+        content += b"\0" * (-len(content) % 4)
+        head += name + struct.pack(">II", at + len(data), len(content))
+        data += content
+    start = struct.pack(
+        ">I4sI4s4s4s12s4s28x3i", at + len(data), b"", 0x02400000, b"prtr", b"CMYK", b"Lab ",
+        bytes(12), b"acsp", 63190, 65536, 54061,
+    )  # fmt: skip
+    return start.ljust(128, b"\0") + head + data
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
+def test_cmyk_is_converted_by_its_profile(
+    tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    cyan = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
+    cyan.save(tmp_path / f"c{suffix}", icc_profile=ink_profile())
+    with caplog.at_level(logging.WARNING, "kdsr"):
+        found = read_image(tmp_path / f"c{suffix}")
+    red, green, blue = (found.rgb[0, :, 8, 8] * 255).tolist()
+    assert abs(red - green) + abs(green - blue) <= 3, "grey, as the profile says, and not cyan"
+    assert 175 < green < 195, "L* of 75"
+    assert found.icc is None
+    assert "its CMYK colours are converted to sRGB" in caplog.text
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "P"])
 def test_a_grey_profile_goes_with_grey_alone(tmp_path: Path, mode: str) -> None:
     grey = profile_for([(b"gAMA", struct.pack(">I", 100_000))], grey=True)
