@@ -2,15 +2,16 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import models, runtime
+from . import runtime
 from .bake import BakeUpscaleModel
 from .blend import BlendIDR
 from .compare import Compare
 from .estimate import EstimateIDR
-from .files import LoadIDR, SaveIDR
 from .inspect import InspectIDR
 from .load import LoadKDSR
+from .load_idr import LoadIDR
 from .sample import Sample
+from .save_idr import SaveIDR
 from .tile_upscale import TileUpscale
 from .upscale import Upscale
 from .upscale_regions import UpscaleRegions
@@ -24,7 +25,6 @@ class KDSRExtension(ComfyExtension):
         # Not in on_load: ComfyUI 0.3.64 does not call it.
         runtime.register_model_folder()
         runtime.extend_stock_loader()
-        runtime.answer_get("/kdsr/facts", models.facts)
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """Every node of the pack."""

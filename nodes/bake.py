@@ -13,7 +13,8 @@ from ..kdsr.network.baked import BakedKDSR
 from ..kdsr.spandrel_archs import check_rgb
 from ..kdsr.tiles.devices import pick_dtype
 from . import runtime
-from .types import IDRType, LoadedModel, ModelType, schema
+from .models import Models
+from .types import IDRType, ModelType, schema
 
 
 class BakedUpscaler:
@@ -108,26 +109,27 @@ class BakeUpscaleModel(io.ComfyNode):
         return schema(
             "KDSR_BakeUpscaleModel",
             display_name="Bake to Upscale Model",
-            description="Builds one IDR into the network, for Upscale Image (using Model) and "
-            "every other node that takes an upscale model. The node that uses it cuts the tiles: "
-            "where they overlap by less than the network sees, tiles differ slightly. RGB only.",
+            description="Makes an ordinary upscale model of KDSR and one IDR, for Upscale Image "
+            "(using Model), Ultimate SD Upscale and others.",
             search_aliases=["upscale model", "convert", "ultimate sd upscale", "kdsr"],
             inputs=[
                 ModelType.Input("model", tooltip="From Load KDSR."),
-                IDRType.Input("idr", tooltip="A single one (one for the batch)."),
+                IDRType.Input(
+                    "idr", tooltip="A single one: of one image, or mode one for the batch."
+                ),
                 io.String.Input(
                     "save_as",
                     optional=True,
                     default="",
                     placeholder="not saved",
-                    tooltip="Beginning of a file name in models/upscale_models: saved there, Load "
-                    "Upscale Model offers the result as a model of its own.",
+                    tooltip="Start of a file name in models/upscale_models, where Load Upscale "
+                    "Model finds it. Empty: not saved.",
                 ),
             ],
             outputs=[
                 io.UpscaleModel.Output(
                     display_name="upscale_model",
-                    tooltip="Works wherever an upscale model does.",
+                    tooltip="For every node that takes an upscale model.",
                 )
             ],
             hidden=[io.Hidden.unique_id],
@@ -135,24 +137,27 @@ class BakeUpscaleModel(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model: LoadedModel, idr: IDR, save_as: str | None = "") -> io.NodeOutput:
+    def execute(cls, model: Models, idr: IDR, save_as: str | None = "") -> io.NodeOutput:
         if len(idr) != 1:
             raise IDRError(
                 f"a baked network holds one IDR, got a batch of {len(idr)}: set the mode of "
                 "Estimate IDR to “one for the batch”"
             )
-        kdsr = model.kdsr
-        dtype = pick_dtype(model.precision, model.patcher.load_device)
+        made_by = model.of_idr(idr)
+        kdsr = made_by.kdsr
+        dtype = pick_dtype(made_by.precision, made_by.patcher.load_device)
         with torch.inference_mode(False):  # nodes of other packs may use it outside that mode
             baked = kdsr.bake(idr).to("cpu")
-            if save_as:
-                cls._save(baked, save_as, kdsr.metadata)
+            note = _saved(baked, save_as, kdsr.metadata) if save_as else None
             baked.cast_body(dtype)
-        return io.NodeOutput(BakedUpscaler(baked, kdsr.metadata.get("name", "")))
+        return io.NodeOutput(
+            BakedUpscaler(baked, made_by.name), ui=runtime.note(note) if note else None
+        )
 
-    @classmethod
-    def _save(cls, baked: BakedKDSR, name: str, metadata: dict[str, str]) -> None:
-        path = runtime.new_output_path(name, ".safetensors", runtime.upscale_model_folder())
-        kept = {key: metadata[key] for key in ("name", "licence") if key in metadata}
-        save_baked(baked, path, kept, overwrite=False)
-        runtime.show_text(cls, f"saved {path.name} in models/upscale_models; press R to list it")
+
+def _saved(baked: BakedKDSR, name: str, metadata: dict[str, str]) -> str:
+    """Saves the network where Load Upscale Model finds it; returns a note about that."""
+    path = runtime.new_output_path(name, ".safetensors", runtime.upscale_model_folder())
+    kept = {key: metadata[key] for key in ("name", "licence") if key in metadata}
+    save_baked(baked, path, kept, overwrite=False)
+    return f"Saved {path.name} in models/upscale_models. Press R to list it."

@@ -19,17 +19,16 @@ class Compare(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             "KDSR_Compare",
-            display_name="Compare",
-            description="Shows two images on top of each other: left of the line before, right of "
-            "it after. The line follows the pointer.",
+            display_name="KDSR Compare",
+            description="Shows two images under one line that follows the pointer: before on the "
+            "left, after on the right.",
             search_aliases=["before after", "slider", "image compare", "difference", "kdsr"],
             inputs=[
                 io.Image.Input(
                     "before",
-                    tooltip="Left of the line. Brought to the size of after by bicubic "
-                    "interpolation, so that both can be laid over each other.",
+                    tooltip="Left of the line. Enlarged to the size of after (bicubic).",
                 ),
-                io.Image.Input("after", tooltip="Right of the line, pixel by pixel as it is."),
+                io.Image.Input("after", tooltip="Right of the line."),
             ],
             outputs=[],
             is_output_node=True,

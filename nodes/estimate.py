@@ -1,79 +1,100 @@
 """Estimate IDR: what the model believes about how the image was degraded."""
 
+from typing import Any
+
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..kdsr.estimation.frames import CUT_ANGLE, smooth
+from ..kdsr.idr import IDR
 from ..kdsr.options import WRAPS
-from . import runtime
+from . import inputs, runtime
 from .images import Picture
-from .inputs import smoothing_inputs
+from .models import Models
 from .running import estimate, estimating_cost
-from .types import ADVANCED, IDRType, LoadedModel, ModelType, schema
+from .types import ADVANCED, IDRS, IDRType, schema
 
 PER_IMAGE, ONE, SMOOTHED = "per image", "one for the batch", "smoothed over frames"
+ONE_FOR_ALL = "one for the list"
 
 
 class EstimateIDR(io.ComfyNode):
-    """`model.estimate`, then one vector for the batch or smoothed over its frames."""
+    """`model.estimate`, then one vector for a batch or a list, or smoothed over frames."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
             "KDSR_EstimateIDR",
+            IDRS,
             display_name="Estimate IDR",
-            description="Estimates how the image was degraded (its IDR). Any image size; only the "
-            "masked region counts if a mask is given.",
+            description="Estimates how an image was degraded: its IDR. The upscaling nodes "
+            "restore with it.",
             search_aliases=["degradation", "blur estimate", "noise estimate", "kdsr"],
             inputs=[
-                ModelType.Input("model", tooltip="From Load KDSR."),
-                io.Image.Input("image", tooltip="The image or frames to analyse, any size."),
+                inputs.MODEL_INPUT,
+                io.Image.Input("image", tooltip="One image, a batch or a list, any size."),
                 io.Combo.Input(
                     "mode",
-                    options=[PER_IMAGE, ONE, SMOOTHED],
+                    options=[PER_IMAGE, ONE, SMOOTHED, ONE_FOR_ALL],
                     default=PER_IMAGE,
-                    tooltip="per image: every image its own. one for the batch: their average, "
-                    "for one look over a film roll. smoothed over frames: for video, without "
-                    "flicker; starts afresh at scene cuts.",
+                    tooltip="per image: each its own. one for the batch or list: their average. "
+                    "smoothed over frames: for video.",
                 ),
-                *smoothing_inputs(SMOOTHED, 0.8, CUT_ANGLE),
+                *inputs.smoothing_inputs(SMOOTHED, 0.8, CUT_ANGLE),
                 io.Combo.Input(
                     "wrap",
                     options=list(WRAPS),
                     default="none",
-                    tooltip="For seamless textures: the image continues at its other edge along "
-                    "x, y or both.",
+                    tooltip="For seamless textures: the image continues at its other edge.",
                     **ADVANCED,
                 ),
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="Only this region counts. One mask for all images or one for each; of "
-                    "another size than the image, it is resized.",
+                    tooltip="Only this region counts. One mask for all images or one each.",
                 ),
             ],
             outputs=[
                 IDRType.Output(
-                    display_name="idr", tooltip="One vector per image, or one for the batch."
+                    display_name="idr",
+                    tooltip="One vector per image, or one for all.",
+                    is_output_list=True,
                 )
             ],
+            # A list can hold images of different sizes: only one run for all of them can average.
+            is_input_list=True,
         )
 
     @classmethod
-    def execute(
-        cls,
-        model: LoadedModel,
-        image: Tensor,
-        mode: str,
-        smoothing: float,
-        scene_cut: float,
-        wrap: str,
-        mask: Tensor | None = None,
-    ) -> io.NodeOutput:
-        progress = runtime.Progress(estimating_cost(model))
-        idr = estimate(model, Picture.of(image), progress, WRAPS[wrap], mask)
-        if mode == ONE:
-            idr = idr.mean()
-        elif mode == SMOOTHED:
-            idr = smooth(idr, smoothing, scene_cut)
-        return io.NodeOutput(idr)
+    def execute(cls, **lists: Any) -> io.NodeOutput:
+        items = _items(lists)
+        model: Models = items[0]["model"]
+        progress = runtime.Progress(estimating_cost(model.main) * len(items))
+        idrs = [_estimated(progress, **item) for item in items]
+        if items[0]["mode"] == ONE_FOR_ALL:
+            idrs = [IDR.cat(idrs).mean()]
+        return io.NodeOutput(idrs)
+
+
+def _items(lists: dict[str, Any]) -> list[dict[str, Any]]:
+    """The inputs of each run, as ComfyUI pairs lists: a shorter one goes on with its last."""
+    each = {name: value if isinstance(value, list) else [value] for name, value in lists.items()}
+    count = max(len(values) for values in each.values())
+    return [{n: v[min(index, len(v) - 1)] for n, v in each.items()} for index in range(count)]
+
+
+def _estimated(
+    progress: runtime.Progress,
+    model: Models,
+    image: Tensor,
+    mode: str,
+    smoothing: float,
+    scene_cut: float,
+    wrap: str,
+    mask: Tensor | None = None,
+) -> IDR:
+    """The IDRs of one image or batch."""
+    idr = estimate(model.main, Picture.of(image), progress, WRAPS[wrap], mask)
+    if mode == ONE:
+        return idr.mean()
+    return smooth(idr, smoothing, scene_cut) if mode == SMOOTHED else idr

@@ -1,24 +1,100 @@
-"""Inputs and outputs that several upscaling nodes have."""
+"""The inputs that several nodes share, and what the size inputs mean.
+
+Not as ComfyUI's `DynamicCombo` and `Autogrow`, although only some inputs apply at a time: they
+rename what they nest (`size_by.size`), so that saved prompts would lose their values, and versions
+before 0.8 have none. The names stay, and `web/applies.js` shows what applies.
+"""
 
 from typing import Any
 
 from comfy_api.latest import io
 
-from ..kdsr.options import STRENGTHS, WRAPS
-from .sizes import size_inputs
+from ..kdsr.errors import ConfigError
+from ..kdsr.options import OVERLAP_NAMES, STRENGTHS, WRAPS
+from ..kdsr.upscaling.sizes import LARGEST_SIDE, OutputSize
+from .models import DEFAULT, PURPOSES
 from .types import ADVANCED, IDRType, ModelType
 
+MODEL_FACTOR = "model factor"
+SIZE_BY = (
+    MODEL_FACTOR, "factor", "width", "height", "longest side", "fit into", "megapixels",
+)  # fmt: skip
+SMALLEST_SIDE = 16
+"""Pixels that can be asked for: less is a factor in the wrong mode."""
+FIT_HEIGHT = 1080
+CUSTOM = "custom"
+CUSTOM_OVERLAP = 64
 
-def common_inputs() -> list[Any]:
-    """The first inputs of every upscaling node: model, image and output size (see there)."""
+IMAGE_INPUT = io.Image.Input(
+    "image",
+    tooltip="One image or a batch, any size. Alpha is kept: use Join Image with Alpha after "
+    "Load Image.",
+)
+IMAGE_OUTPUT = io.Image.Output(display_name="image", tooltip="The larger image or batch.")
+MODEL_INPUT = ModelType.Input("model", tooltip="From Load KDSR.")
+OPTIONAL_MODEL_INPUT = ModelType.Input(
+    "model", optional=True, tooltip="From Load KDSR. Not linked: the model chosen below."
+)
+IDR_INPUT = IDRType.Input(
+    "idr",
+    optional=True,
+    tooltip="From Estimate, Load or Blend IDR: one for all images or one each. Not linked: "
+    "estimated from each image.",
+)
+STRENGTH_INPUT = io.Float.Input(
+    "strength",
+    default=1.0,
+    min=STRENGTHS[0],
+    max=STRENGTHS[1],
+    step=0.05,
+    optional=True,
+    display_mode=io.NumberDisplay.slider,
+    tooltip="How much blur, noise and JPEG to remove. 1: as estimated. 0: only enlarge. "
+    "Above 1: more.",
+)
+PURPOSE_INPUT = io.Combo.Input(
+    "purpose",
+    options=list(PURPOSES),
+    default=DEFAULT,
+    optional=True,
+    tooltip="photo: crisp, for most pictures. faithful: invents nothing. old or recompressed: "
+    "for heavy JPEG, noise and blur.",
+)
+
+
+def size_inputs() -> list[Any]:
+    """The inputs of every upscaling node that say how large; the last is optional.
+
+    What follows it in a node must be optional too, or ComfyUI moves it up.
+    """
     return [
-        ModelType.Input("model", tooltip="From Load KDSR."),
-        io.Image.Input(
-            "image",
-            tooltip="RGB or RGBA, any size, one or a batch. Alpha is upscaled apart; Load Image "
-            "gives it as a mask, Join Image with Alpha puts it back.",
+        io.Combo.Input(
+            "size_by",
+            options=list(SIZE_BY),
+            default=MODEL_FACTOR,
+            tooltip="How the output size is given. model factor: x4, or that of the linked model. "
+            "fit into: inside a box. Proportions are kept.",
         ),
-        *size_inputs(),
+        # A Float alone would refuse links from Int nodes, such as Get Image Size.
+        io.MultiType.Input(
+            io.Float.Input(
+                "size",
+                default=2.0,
+                min=0.01,
+                max=LARGEST_SIDE,
+                step=0.01,
+                tooltip="The factor, a side in pixels, or megapixels: whatever size by says.",
+            ),
+            types=[io.Int],
+        ),
+        io.Int.Input(
+            "fit_height",
+            default=FIT_HEIGHT,
+            min=SMALLEST_SIDE,
+            max=LARGEST_SIDE,
+            optional=True,
+            tooltip="Height of the box in pixels, with fit into.",
+        ),
     ]
 
 
@@ -29,10 +105,55 @@ def wrap_input(**options: Any) -> Any:
         options=list(WRAPS),
         default="none",
         optional=True,
-        tooltip="For seamless textures and panoramas: the image continues at its other edge along "
-        "x, y or both.",
+        tooltip="For seamless textures and panoramas: the image continues at its other edge "
+        "along x, y or both.",
         **options,
     )
+
+
+def tile_inputs(**options: Any) -> dict[str, Any]:
+    """How the work is cut, by name; `tile_options` says what they mean."""
+    inputs = [
+        io.Int.Input(
+            "tile",
+            default=0,
+            min=0,
+            max=8192,
+            step=16,
+            optional=True,
+            tooltip="Side of a tile in input pixels. 0: chosen by free memory. The result stays "
+            "the same with exact overlap.",
+            **options,
+        ),
+        io.Combo.Input(
+            "overlap",
+            options=[*OVERLAP_NAMES, CUSTOM],
+            default="exact",
+            optional=True,
+            tooltip="exact: no seams, equal to the whole image at once. fast: 32 px, differs by "
+            "about 0.001. custom: your own number.",
+            **options,
+        ),
+        io.Int.Input(
+            "custom_overlap",
+            default=CUSTOM_OVERLAP,
+            min=0,
+            max=512,
+            optional=True,
+            tooltip="Overlap on each side in input pixels, with overlap custom.",
+            **options,
+        ),
+        io.Int.Input(
+            "tiles_per_batch",
+            default=0,
+            min=0,
+            max=256,
+            optional=True,
+            tooltip="Tiles that run together. 0: automatic.",
+            **ADVANCED,
+        ),
+    ]
+    return {one.id: one for one in inputs}
 
 
 def smoothing_inputs(
@@ -54,8 +175,8 @@ def smoothing_inputs(
             max=0.99,
             step=0.01,
             optional=optional,
-            tooltip=f"{applies} only: how much the neighbouring frames count. 0 is no smoothing, "
-            "0.9 averages over about 20 frames.",
+            tooltip=f"With {applies}: how much neighbouring frames count. 0: not at all. 0.9: "
+            "about 20 frames.",
         ),
         io.Float.Input(
             "scene_cut",
@@ -64,28 +185,56 @@ def smoothing_inputs(
             max=180.0,
             step=0.5,
             optional=optional,
-            tooltip=f"{applies} only: a frame whose IDR turns by more than this many degrees "
-            "against its scene starts a new scene. 180 is never.",
+            tooltip=f"With {applies}: an IDR that turns by more degrees starts a new scene. "
+            "180: never.",
             **ADVANCED,
         ),
     ]
 
 
-IDR_INPUT = IDRType.Input(
-    "idr",
-    optional=True,
-    tooltip="From Estimate IDR, Load IDR or Blend IDR: one for all images or one for each. "
-    "Without it, each image's own is estimated.",
-)
-STRENGTH_INPUT = io.Float.Input(
-    "strength",
-    default=1.0,
-    min=STRENGTHS[0],
-    max=STRENGTHS[1],
-    step=0.05,
-    optional=True,
-    display_mode=io.NumberDisplay.slider,
-    tooltip="How much to restore: 0 takes the image for clean, 1 is as estimated, above 1 restores "
-    "more than was estimated.",
-)
-IMAGE_OUTPUT = io.Image.Output(display_name="image", tooltip="The upscaled image or batch.")
+def tile_options(
+    tile: int, overlap: str, custom_overlap: int, tiles_per_batch: int
+) -> dict[str, Any]:
+    """What the tile inputs mean to `running.upscale`."""
+    return {
+        "tile": tile or "auto",
+        "overlap": custom_overlap if overlap == CUSTOM else overlap,
+        "batch": tiles_per_batch or "auto",
+    }
+
+
+def output_size(size_by: str, size: float, fit_height: int = FIT_HEIGHT) -> OutputSize | None:
+    """What the size inputs mean; None is the model's factor.
+
+    Nothing checks them before the run: ComfyUI would blame every input that such a check reads, and
+    what is wrong is one. It checks the range of each itself.
+
+    Raises:
+        ConfigError: If they mean nothing.
+    """
+    match size_by:
+        case "model factor":
+            return None
+        case "factor":
+            return OutputSize(factor=size)
+        case "megapixels":
+            return OutputSize(megapixels=size)
+        case "width":
+            return OutputSize(width=_pixels(size, size_by))
+        case "height":
+            return OutputSize(height=_pixels(size, size_by))
+        case "longest side":
+            side = _pixels(size, size_by)
+            return OutputSize(width=side, height=side)
+        case "fit into":
+            return OutputSize(width=_pixels(size, size_by), height=fit_height)
+    raise ConfigError(f"unknown size_by {size_by!r}; choose one of {', '.join(SIZE_BY)}")
+
+
+def _pixels(size: float, size_by: str) -> int:
+    if size < SMALLEST_SIDE:
+        raise ConfigError(
+            f"size is in pixels with size_by {size_by}: expected {SMALLEST_SIDE} or more, got "
+            f"{size:g}. For {size:g} times the input, set size_by to factor"
+        )
+    return round(size)

@@ -6,8 +6,9 @@ from torch import Tensor
 from ..kdsr.idr import IDR
 from . import runtime
 from .images import Picture
+from .models import Models
 from .running import estimate_cells
-from .types import IDRType, LoadedModel, ModelType, schema
+from .types import FIRST, IDRType, ModelType, schema
 
 
 class InspectIDR(io.ComfyNode):
@@ -17,24 +18,25 @@ class InspectIDR(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             "KDSR_InspectIDR",
+            FIRST,
             display_name="Inspect IDR",
-            description="Says what one or more IDRs mean (blur, noise, JPEG), compares them with a "
-            "second one, and shows where in the image the local estimates differ.",
+            description="Shows how an image was degraded: blur, noise, JPEG, and where. Compares "
+            "two IDRs.",
             search_aliases=["degradation report", "plot", "compare", "cosine similarity", "kdsr"],
             inputs=[
-                IDRType.Input("idr", tooltip="One or more in a batch."),
-                IDRType.Input("other", optional=True, tooltip="A second IDR to compare with."),
+                IDRType.Input("idr", tooltip="One or a batch."),
+                IDRType.Input("other", optional=True, tooltip="A second IDR, to compare."),
                 ModelType.Input(
                     "model",
                     optional=True,
-                    tooltip="The model that made idr: for what it means in words and among known "
-                    "degradations, and for the heat map.",
+                    tooltip="The model that made idr. Adds the meaning in words, and known "
+                    "degradations.",
                 ),
                 io.Image.Input(
                     "image",
                     optional=True,
-                    tooltip="For the heat map of where local estimates differ; its first image "
-                    "is used. Needs model as well.",
+                    tooltip="Adds a map of where the image looks differently degraded. Needs the "
+                    "model. The first of a batch.",
                 ),
                 # The server does not know what the page speaks: web/language.js fills it in.
                 io.String.Input(
@@ -42,17 +44,15 @@ class InspectIDR(io.ComfyNode):
                     optional=True,
                     default="en",
                     socketless=True,
-                    tooltip="Of the figure and the report: en, ja, ko, zh or zh-TW. The page takes "
-                    "its own.",
+                    tooltip="Language of the figure: en, ja, ko, zh, zh-TW. The page fills it in.",
                 ),
             ],
             outputs=[
-                io.Image.Output(display_name="plot", tooltip="The figure shown in the node."),
+                io.Image.Output(display_name="plot", tooltip="The figure in the node."),
                 io.String.Output(display_name="report", tooltip="The same in words."),
                 io.Float.Output(
                     display_name="similarity",
-                    tooltip="Cosine similarity of idr and other, averaged over the batch; 1 "
-                    "without other.",
+                    tooltip="Cosine similarity of idr and other: 1 is the same. 1 without other.",
                 ),
             ],
             hidden=[io.Hidden.unique_id],
@@ -64,19 +64,18 @@ class InspectIDR(io.ComfyNode):
         cls,
         idr: IDR,
         other: IDR | None = None,
-        model: LoadedModel | None = None,
+        model: Models | None = None,
         image: Tensor | None = None,
         language: str = "en",
     ) -> io.NodeOutput:
         from ..kdsr.meaning.report import draw_report, report
 
         local, lq = None, None
-        if model is not None:
-            idr.check_model(model.kdsr.fingerprint, model.kdsr.config.n_feats)
-        if model is not None and image is not None:
+        made_by = None if model is None else model.of_idr(idr)
+        if made_by is not None and image is not None:
             lq = Picture.of(image[:1]).lq
-            local = estimate_cells(model, lq)
-        known = None if model is None else model.kdsr
+            local = estimate_cells(made_by, lq)
+        known = None if made_by is None else made_by.kdsr
         text = report(idr, other, local, known, language)
         plot = runtime.to_image(draw_report(idr, other, local, lq, known, language))
         similarity = float(idr.cosine(other).mean()) if other is not None else 1.0

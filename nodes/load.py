@@ -1,11 +1,11 @@
-"""Load KDSR: a bundled model, a file or an address on the Hub."""
+"""Load KDSR: a model by what you have, or by its name, file or address on the Hub."""
 
 from comfy_api.latest import io
 
 from ..kdsr.errors import ConfigError
 from ..kdsr.options import CRISPNESSES
 from . import models, runtime
-from .types import ModelType, schema
+from .types import ADVANCED, FIRST, ModelType, schema
 
 PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
 
@@ -15,33 +15,44 @@ class LoadKDSR(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
+        choices = models.options()
         return schema(
             "KDSR_Load",
+            FIRST,
             display_name="Load KDSR",
-            description="Loads a KDSR super-resolution model.",
-            search_aliases=["super resolution", "upscale model", "kdsr loader", "restore"],
+            description="Loads a model that enlarges images and removes blur, noise and JPEG "
+            "artifacts.",
+            search_aliases=["super resolution", "upscale model", "kdsr loader", "restore", "4x",
+                            "denoise", "deblur", "jpeg artifacts"],
             inputs=[
                 io.Combo.Input(
                     "model",
-                    options=models.options(),
+                    options=choices,
                     default=models.DEFAULT,
-                    tooltip="Models that come with the pack, and the files in models/kdsr.",
+                    tooltip="photo: crisp, for most pictures. faithful: invents nothing. old or "
+                    "recompressed: for heavy JPEG, noise and blur.",
+                    # For web/models.js: what is listed first, and where the dial means something.
+                    extra_dict={
+                        "kdsr_first": list(models.PURPOSES),
+                        "kdsr_dial": [choice for choice in choices if models.has_dial(choice)],
+                    },
                 ),
                 io.Combo.Input(
                     "precision",
                     options=PRECISIONS,
                     default="auto",
-                    tooltip="auto: the fastest on this device: fp16 on CUDA, bf16 on CPUs that "
-                    "have it, else fp32. Measured for bf16: 99.99% of the values within 1/255 of "
-                    "fp32, 2.3/255 at most. fp16 needs a CUDA GPU.",
+                    tooltip="auto: the fastest here: fp16 on CUDA, bf16 on CPUs that have it, "
+                    "else fp32. fp16 needs a CUDA GPU.",
+                    **ADVANCED,
                 ),
                 io.String.Input(
                     "hub_id",
                     optional=True,
                     default="",
                     placeholder="owner/repo/file.safetensors@revision",
-                    tooltip="A model on the Hugging Face Hub, used instead of the one chosen "
-                    "above. @revision may be left out.",
+                    tooltip="A model on the Hugging Face Hub, in place of the one above. "
+                    "@revision is optional.",
+                    **ADVANCED,
                 ),
                 io.Float.Input(
                     "crispness",
@@ -51,13 +62,12 @@ class LoadKDSR(io.ComfyNode):
                     step=0.05,
                     optional=True,
                     display_mode=io.NumberDisplay.slider,
-                    tooltip="For crisp models: 0 is as faithful as the model that it was trained "
-                    "on from, 1 is the crisp model, above 1 goes beyond it.",
+                    tooltip="For crisp models. 0: the faithful one. 1: the crisp one. Above 1: "
+                    "crisper still.",
                 ),
             ],
-            outputs=[ModelType.Output(display_name="model", tooltip="For every other KDSR node.")],
-            hidden=[io.Hidden.unique_id],
-        )
+            outputs=[ModelType.Output(display_name="model", tooltip="For the other KDSR nodes.")],
+        )  # fmt: skip
 
     @classmethod
     def validate_inputs(cls, model: str | None = None) -> bool | str:
@@ -73,7 +83,7 @@ class LoadKDSR(io.ComfyNode):
         hub_id: str | None = None,
         crispness: float | None = None,
     ) -> str:
-        return f"{precision} {crispness} {models.version(model, hub_id)}"
+        return f"{precision} {models.version(model, hub_id, crispness)}"
 
     @classmethod
     def execute(
@@ -81,6 +91,4 @@ class LoadKDSR(io.ComfyNode):
     ) -> io.NodeOutput:
         if precision == "fp16" and not runtime.has_cuda():
             raise ConfigError("fp16 needs a CUDA GPU; choose auto or bf16")
-        loaded = models.load(model, hub_id, precision, crispness)
-        runtime.show_text(cls, models.describe(loaded.kdsr))
-        return io.NodeOutput(loaded)
+        return io.NodeOutput(models.load(model, hub_id, precision, crispness))

@@ -1,36 +1,97 @@
-"""Which models Load KDSR offers, and which file a choice means."""
+"""Which models Load KDSR offers, which file a choice means, and what travels to the other nodes."""
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
-from ..kdsr.errors import HubError, KDSRError
-from ..kdsr.files.catalog import WEIGHTS, CatalogEntry, list_models
+from ..kdsr.errors import HubError, IDRError
+from ..kdsr.files.catalog import CatalogEntry, list_models, models_by_factor
 from ..kdsr.files.hub import resolve
-from ..kdsr.files.loading import DEFAULT_MODEL
 from ..kdsr.files.loading import load as load_model
+from ..kdsr.idr import IDR
 from ..kdsr.model import KDSR
 from . import runtime
 from .types import LoadedModel
 
-DEFAULT = DEFAULT_MODEL
+PURPOSES: Mapping[str, str] = MappingProxyType(
+    {"photo": "photo", "faithful": "faithful", "old or recompressed": "old"}
+)
+"""What people choose, and the library's name for it."""
+DEFAULT = "photo"
 DOWNLOAD_MARK = " (download)"
 
 
+class Models:
+    """What Load KDSR gives: one model, or one for each factor, each loaded when it is needed.
+
+    Args:
+        loaders: By factor.
+    """
+
+    def __init__(self, loaders: dict[int, Callable[[], LoadedModel]]) -> None:
+        self._loaders = loaders
+        self._loaded: dict[int, LoadedModel] = {}
+
+    @property
+    def factors(self) -> tuple[int, ...]:
+        """Those there are models for, the smallest first."""
+        return tuple(sorted(self._loaders))
+
+    def of(self, factor: int) -> LoadedModel:
+        """The model of a factor."""
+        if factor not in self._loaded:
+            self._loaded[factor] = self._loaders[factor]()
+        return self._loaded[factor]
+
+    @property
+    def main(self) -> LoadedModel:
+        """The one of the largest factor, which estimates where no size is known."""
+        return self.of(self.factors[-1])
+
+    @property
+    def kdsr(self) -> KDSR:
+        """The network of `main`."""
+        return self.main.kdsr
+
+    def of_idr(self, idr: IDR) -> LoadedModel:
+        """The model that made an IDR.
+
+        Raises:
+            IDRError: If none of these did, naming both.
+        """
+        for factor in reversed(self.factors):
+            model = self.of(factor)
+            if model.kdsr.fingerprint == idr.fingerprint:
+                idr.check_model(model.kdsr.fingerprint, model.kdsr.config.n_feats)
+                return model
+        names = " or ".join(self.of(factor).name for factor in reversed(self.factors))
+        raise IDRError(
+            f"this IDR was made by {maker(idr)}, the model here is {names}: load the model that "
+            "made it, or estimate it again with this one"
+        )
+
+
+def maker(idr: IDR) -> str:
+    """The model that made an IDR, as people call it."""
+    return idr.provenance.get("model") or "a model without a name"
+
+
 def options() -> list[str]:
-    """Bundled models, files in models/kdsr, and downloadable models, marked.
+    """Purposes, bundled models, files in models/kdsr, and downloadable models, marked.
 
     A model stays under its marked name once it is downloaded: workflows hold that name.
     """
     bundled = [entry.name for entry in list_models() if entry.bundled]
     marked = [entry.name + DOWNLOAD_MARK for entry in list_models() if not entry.bundled]
-    return [*bundled, *runtime.model_files(), *marked]
+    return [*PURPOSES, *bundled, *runtime.model_files(), *marked]
 
 
 def problem(model: object) -> str | None:
     """What is wrong with a choice, as far as can be known without reading weights."""
-    if _entry(model) or runtime.model_path(model):
+    if _is_purpose(model) or _entry(model) or runtime.model_path(model):
         return None
     return (
         f"no model {str(model)[:80]!r}; choose one of {', '.join(options())}, or put the file into "
@@ -38,57 +99,76 @@ def problem(model: object) -> str | None:
     )
 
 
-def version(model: str | None, hub_id: str | None) -> str:
-    """Changes when the file behind a choice changes."""
+def has_dial(model: object) -> bool:
+    """Whether `crispness` means something for a choice."""
+    if _is_purpose(model):
+        by_factor = models_by_factor(list_models(), PURPOSES[str(model)])
+        return by_factor[max(by_factor)].faithful is not None
+    entry = _entry(model)
+    return entry is not None and entry.faithful is not None
+
+
+def version(model: str | None, hub_id: str | None, crispness: float | None) -> str:
+    """Changes when what a choice means changes."""
     address = (hub_id or "").strip()
     path = None if address else runtime.model_path(model)
-    return f"{address or model} {path.stat().st_mtime_ns if path else ''}"
+    dial = crispness if not address and has_dial(model) else ""
+    return f"{address or model} {path.stat().st_mtime_ns if path else ''} {dial}"
 
 
-def load(model: str, hub_id: str | None, precision: str, crispness: float = 1.0) -> LoadedModel:
+def load(
+    model: str, hub_id: str | None = "", precision: str = "auto", crispness: float = 1.0
+) -> Models:
     """Loads a choice, downloading it if need be.
 
     Args:
         model: One of `options`.
         hub_id: An address that is taken instead.
         precision: What it runs in.
-        crispness: See `kdsr.load`.
+        crispness: See `kdsr.load`; not used where there is no such dial.
 
     Raises:
         KDSRError: If there is no such model, or it cannot be had or read.
     """
     address = (hub_id or "").strip()
-    path, entry = _find(model, address), None if address else _entry(model)
-    # Where there is no partner the page hides the dial, whatever it stands at.
-    partner = entry is not None and entry.faithful is not None
-    source, dial = (entry.name, crispness) if entry and partner else (path, 1.0)
-    with torch.inference_mode(False):  # weights that nodes of other packs may use outside it, too
-        loaded = load_model(source, runtime.model_folders(), crispness=dial)
-        return runtime.manage(loaded, precision)
+    dial = crispness if not address and has_dial(model) else 1.0
+    if not address and _is_purpose(model):
+        by_factor = models_by_factor(list_models(), PURPOSES[model])
+        return Models(
+            {
+                factor: lambda entry=entry: _loaded(
+                    entry.name, precision, dial if entry.faithful else 1.0, entry.name
+                )
+                for factor, entry in by_factor.items()
+            }
+        )
+    entry = None if address else _entry(model)
+    path = _find(model, address)
+    name = entry.name if entry else Path(address.partition("@")[0] or model).stem
+    loaded = _loaded(entry.name if entry and dial != 1 else path, precision, dial, name)
+    return Models({loaded.kdsr.config.scale: lambda: loaded})
 
 
-def facts(model: str = "", **_: str) -> str:
-    """Scale and size of a choice, as Load KDSR shows them; empty if its file is not here or broken.
+@lru_cache(maxsize=len(PURPOSES))
+def own(purpose: str) -> Models:
+    """The models of a purpose, for nodes that nothing is linked to.
 
-    Never downloads. Takes and ignores whatever else a page may ask with.
+    Raises:
+        HubError: If there is no such purpose.
     """
-    entry = _entry(model)
-    path = WEIGHTS / entry.file if entry and entry.bundled else runtime.model_path(model)
-    try:
-        return _facts_of(path, path.stat().st_mtime_ns) if path else ""
-    except (KDSRError, OSError):  # said when it runs
-        return ""
+    if purpose not in PURPOSES:
+        raise HubError(f"no purpose {purpose[:80]!r}; choose one of {', '.join(PURPOSES)}")
+    return load(purpose)
 
 
-@lru_cache(maxsize=256)
-def _facts_of(path: Path, _changed: int) -> str:
-    return describe(load_model(path))
+def _is_purpose(model: object) -> bool:
+    return isinstance(model, str) and model in PURPOSES
 
 
-def describe(kdsr: KDSR) -> str:
-    """A model in a line."""
-    parameters = sum(parameter.numel() for parameter in kdsr.parameters())
-    return f"x{kdsr.config.scale}, {parameters / 1e6:.1f} M parameters"
+def _loaded(source: str | Path, precision: str, crispness: float, name: str) -> LoadedModel:
+    with torch.inference_mode(False):  # weights that nodes of other packs may use outside it, too
+        kdsr = load_model(source, runtime.model_folders(), crispness=crispness)
+        return runtime.manage(kdsr, precision, name)
 
 
 def _find(model: str, address: str) -> Path:

@@ -1,7 +1,9 @@
 """How every node calls the library: the model made ready, one progress bar, interruptible."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 
 from ..kdsr.estimation.grid import LocalIDRs, estimate_local
@@ -10,14 +12,80 @@ from ..kdsr.estimation.regions import Regions
 from ..kdsr.idr import IDR
 from ..kdsr.meaning.strength import with_strength
 from ..kdsr.options import Job, ProgressFn, Size, Tiling
+from ..kdsr.upscaling.sizes import OutputSize, plan_passes
 from ..kdsr.upscaling.upscaler import Upscaler
 from . import runtime
 from .images import Picture
+from .models import Models
 from .previews import Preview
 from .types import LoadedModel
 
 if TYPE_CHECKING:
     from ..kdsr import KDSR
+
+
+@dataclass(frozen=True)
+class Step:
+    """One pass of a network over a batch of images."""
+
+    model: LoadedModel
+    source: Size
+    """Of what it starts from."""
+    size: Size
+    """Of its result."""
+
+    @property
+    def full(self) -> Size:
+        """What the network makes, before it is resized to `size`."""
+        return self.source.scaled(self.model.kdsr.config.scale)
+
+
+def plan(
+    models: Models, picture: Picture, wish: OutputSize | None, idr: IDR | None = None
+) -> list[Step]:
+    """The passes that make images as large as is wished, as the command `kdsr upscale` makes them.
+
+    Args:
+        models: The smallest factors that suffice are taken.
+        picture: The images.
+        wish: The largest factor if None.
+        idr: The model that made it is the only one that can take it.
+
+    Raises:
+        ConfigError: If the size is out of range, or no two passes lead to it.
+        IDRError: If `idr` is another model's.
+    """
+    return _plan(models, Size.of(picture.lq), wish, idr)
+
+
+def plan_factor(
+    models: Models, source: Size, wish: OutputSize | None, idr: IDR | None
+) -> LoadedModel:
+    """The one model for a video: the first of `plan`; what is left is resized.
+
+    Args:
+        models: As in `plan`.
+        source: Of a frame.
+        wish: As in `plan`.
+        idr: As in `plan`.
+    """
+    return _plan(models, source, wish, idr)[0].model
+
+
+def _plan(models: Models, source: Size, wish: OutputSize | None, idr: IDR | None) -> list[Step]:
+    only = None if idr is None else models.of_idr(idr)
+    factors = models.factors if only is None else (only.kdsr.config.scale,)
+    size = (wish or OutputSize(factor=factors[-1])).resolve(source)
+    steps = []
+    for one in plan_passes(source, size, factors):
+        steps.append(Step(only or models.of(one.factor), source, one.size))
+        source = one.size
+    return steps
+
+
+def story(steps: list[Step]) -> str:
+    """What was done, for the node's note."""
+    return f"{steps[-1].size} by {', then '.join(step.model.name for step in steps)}"
 
 
 def call(model: LoadedModel, memory: int, progress: ProgressFn) -> tuple["KDSR", Job]:
@@ -37,7 +105,7 @@ def estimating_cost(model: LoadedModel) -> float:
 
 
 def upscaling_cost(model: LoadedModel) -> float:
-    """Likewise."""
+    """Multiplications for each LQ pixel, for the progress bar."""
     return _multiplications(model.kdsr.network)
 
 
@@ -47,27 +115,45 @@ def _multiplications(network: nn.Module) -> float:
     return float(sum(m.weight.numel() for m in convolutions))
 
 
+def cost(steps: list[Step], estimates: float, passes: float = 1) -> float:
+    """Of all steps, in the unit of `estimating_cost` for a pixel of the first.
+
+    Args:
+        steps: From `plan`.
+        estimates: How often the first looks at its images.
+        passes: How often it upscales them.
+    """
+    first, *later = steps
+    done = estimates * estimating_cost(first.model) + passes * upscaling_cost(first.model)
+    for step in later:
+        each = estimating_cost(step.model) + upscaling_cost(step.model)
+        done += each * step.source.pixels / first.source.pixels
+    return done
+
+
 def estimate(
     model: LoadedModel,
     picture: Picture,
     progress: runtime.Progress,
     wrap: tuple[bool, bool] = (False, False),
     mask: Tensor | None = None,
+    share: float = 1,
 ) -> IDR:
     """An IDR for each image of a batch.
 
     Args:
         model: Made ready here.
         picture: The images.
-        progress: Goes on by `estimating_cost`.
+        progress: Goes on by `estimating_cost` times `share`.
         wrap: Continue them circularly along (width, height).
         mask: MASK; only this region counts.
+        share: See `progress`.
     """
     weights = picture.weights(mask)
-    part = progress.part(estimating_cost(model))
+    part = progress.part(share * estimating_cost(model))
     kdsr, job = call(model, runtime.estimating_memory(model), part)
     upscaler = Upscaler(kdsr, Tiling(wrap=wrap, dtype=model.precision))
-    return upscaler.estimate(picture.lq, weights, job=job)
+    return upscaler.estimate(picture.lq, weights, job=job, provenance={"model": model.name})
 
 
 def estimate_cells(model: LoadedModel, lq: Tensor) -> LocalIDRs:
@@ -89,54 +175,69 @@ def estimate_map(
 
 
 def upscale(
-    model: LoadedModel,
+    steps: list[Step],
     picture: Picture,
     out: Tensor,
     idr: IDR | Regions | None = None,
     *,
     strength: float = 1.0,
-    tile: int = 0,
     wrap: tuple[bool, bool] = (False, False),
-    overlap: int | str = "exact",
-    batch: int | str = "auto",
     progress: runtime.Progress | None = None,
+    **cut: Any,
 ) -> Tensor:
     """The images, larger.
 
     Args:
-        model: Made ready here.
+        steps: From `plan`. Each model is made ready here.
         picture: The images.
         out: From `new_result`: written into, and as large as the result shall be.
-        idr: One for all, one for each, or regions; estimated when left out.
+        idr: For the first step: one for all, one for each, or regions; estimated when left out.
+            A second step estimates anew, of what the first has made.
         strength: 1 is as estimated; see `kdsr.meaning.strength`.
-        tile: LQ pixels, or 0 for automatic.
         wrap: Continue the images circularly along (width, height).
-        overlap: See `kdsr.options.Tiling`.
-        batch: Tiles at a time.
         progress: A bar that is under way; this takes all that is left of it.
+        **cut: From `inputs.tile_options`.
 
     Returns:
         IMAGE, (B, H, W, 3), with alpha (B, H, W, 4).
     """
     if progress is None:
-        own = estimating_cost(model) if idr is None else 0
-        progress = runtime.Progress(own + upscaling_cost(model))
-    if idr is None:
-        idr = estimate(model, picture, progress, wrap)
-    idr = with_strength(model.kdsr, idr, strength)
-    _, _, height, width = picture.lq.shape
+        progress = runtime.Progress(cost(steps, estimates=idr is None))
+    for number, step in enumerate(steps, 1):
+        share = step.source.pixels / steps[0].source.pixels
+        if idr is None:
+            idr = estimate(step.model, picture, progress, wrap, share=share)
+        last = number == len(steps)
+        target = out if last else torch.zeros(len(out), *step.size.shape, out.shape[-1])
+        part = None if last else share * upscaling_cost(step.model)
+        idr = with_strength(step.model.kdsr, idr, strength)
+        tiling = Tiling(wrap=wrap, dtype=step.model.precision, **cut)
+        _pass(step, picture, target, idr, tiling, progress, part)
+        picture, idr = Picture.of(target), None
+    return runtime.result(out)
+
+
+def _pass(
+    step: Step,
+    picture: Picture,
+    out: Tensor,
+    idr: IDR | Regions,
+    tiling: Tiling,
+    progress: runtime.Progress,
+    cost: float | None,
+) -> None:
     preview = Preview(picture, out)
-    part = progress.part(preview=preview)
-    kdsr, job = call(model, runtime.upscaling_memory(model, height, width, tile), part)
-    result = out.movedim(-1, 1)
-    upscaler = Upscaler(kdsr, Tiling(tile or "auto", overlap, wrap, model.precision, batch))
-    upscaler.upscale(
+    part = progress.part(cost, preview=preview)
+    tile = tiling.tile if isinstance(tiling.tile, int) else 0
+    kdsr, job = call(
+        step.model, runtime.upscaling_memory(step.model, *step.source.shape, tile), part
+    )
+    Upscaler(kdsr, tiling).upscale(
         picture.lq,
         idr,
-        Size.of(result),
+        step.size,
         alpha=picture.alpha,
-        out=result,
+        out=out.movedim(-1, 1),
         growing=preview.watch,
         job=job,
     )
-    return runtime.result(out)

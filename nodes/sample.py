@@ -24,6 +24,7 @@ SAMPLES = {
     "collage: two sources, masked": "collage.png",
     "bricks: seamless texture": "bricks.png",
     "city: 8 frames with sound": "pan.mp4",
+    "generated: clean, 1024 x 1024": "generated.png",
 }
 """What the node offers: names that say what is to be seen, and files in `samples/`."""
 
@@ -36,32 +37,31 @@ class Sample(io.ComfyNode):
         return schema(
             "KDSR_Sample",
             display_name="KDSR Sample",
-            description="A small degraded picture or clip to try the other nodes on. It comes with "
-            "the pack: nothing is downloaded, nothing is put into your folders.",
+            description="A small picture or clip to try the other nodes on. It comes with the "
+            "pack.",
             search_aliases=["example image", "demo", "test image", "try", "kdsr"],
             inputs=[
                 io.Combo.Input(
                     "sample",
                     options=list(SAMPLES),
                     default=next(iter(SAMPLES)),
-                    tooltip="Photographs that were blurred, downscaled, given noise and saved as "
-                    "JPEG, so that there is something to restore. Replace this node with Load "
-                    "Image (Load Video for the clip) for your own.",
+                    tooltip="For your own picture use Load Image in place of this node; for a "
+                    "clip, Load Video.",
                 )
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The picture, or the clip's frames."),
                 io.Mask.Output(
                     display_name="mask",
-                    tooltip="The collage's right half; empty for the others.",
+                    tooltip="The right half of the collage. Empty for the others.",
                 ),
                 IDRType.Output(
                     display_name="idr",
-                    tooltip="How it was degraded, as the bundled model kdsr-s-x4 estimated it and "
-                    "Save IDR wrote it: one for each frame.",
+                    tooltip="Its IDR by the model faithful, one for each frame. Other models "
+                    "refuse it.",
                 ),
                 io.Video.Output(
-                    display_name="video", tooltip="The clip with its sound; a picture is one frame."
+                    display_name="video", tooltip="The clip with its sound. A picture is one frame."
                 ),
             ],
             is_output_node=True,  # its picture is shown again when it comes from the cache

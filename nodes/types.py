@@ -9,23 +9,29 @@ from comfy_api.latest import io
 if TYPE_CHECKING:
     from ..kdsr import KDSR
 
-CATEGORY = "KDSR"
+FIRST, IDRS, MORE = "KDSR", "KDSR/IDR", "KDSR/more"
+"""Categories: what most people need, what works with IDRs, and the rest."""
 
 ModelType = io.Custom("KDSR_MODEL")
-"""A `LoadedModel`."""
+"""A `nodes.models.Models`."""
 IDRType = io.Custom("KDSR_IDR")
 """A `kdsr.IDR`."""
 
 _SCHEMA_FIELDS = {field.name for field in dataclasses.fields(io.Schema)}
 _KNOWS_ADVANCED = "advanced" in inspect.signature(io.Int.Input.__init__).parameters
 
-ADVANCED: dict[str, Any] = {"advanced": True} if _KNOWS_ADVANCED else {}
-"""Folds an input away, where ComfyUI can (0.10 and later)."""
+ADVANCED: dict[str, Any] = (
+    {"advanced": True} if _KNOWS_ADVANCED else {"extra_dict": {"advanced": True}}
+)
+"""Folds an input away. Pages could do that before ComfyUI (0.10) had a name for it."""
 
 
 @dataclasses.dataclass(frozen=True)
 class LoadedModel:
     """A KDSR model in ComfyUI's hands, which decide where its weights are."""
+
+    name: str
+    """What people call it: of the catalog, or of its file."""
 
     patcher: Any
     """A `comfy.model_patcher.ModelPatcher`."""
@@ -38,7 +44,7 @@ class LoadedModel:
         return self.patcher.model
 
 
-def schema(node_id: str, **fields: Any) -> io.Schema:
-    """A schema in this pack's category, without the fields that this ComfyUI does not know."""
+def schema(node_id: str, category: str = MORE, **fields: Any) -> io.Schema:
+    """A schema of this pack, without the fields that this ComfyUI does not know."""
     fields = {name: value for name, value in fields.items() if name in _SCHEMA_FIELDS}
-    return io.Schema(node_id=node_id, category=CATEGORY, **fields)
+    return io.Schema(node_id=node_id, category=category, **fields)

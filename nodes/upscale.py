@@ -1,45 +1,69 @@
-"""Upscale with IDR: the image, larger, with one IDR for all of its tiles."""
+"""KDSR Upscale: the image, larger and cleaner, with one IDR for all of its tiles."""
+
+from typing import Any
 
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..kdsr.idr import IDR
 from ..kdsr.options import WRAPS
+from . import inputs, models, runtime
 from .images import Picture
-from .inputs import IDR_INPUT, IMAGE_OUTPUT, STRENGTH_INPUT, common_inputs, wrap_input
+from .models import Models
 from .results import new_result
-from .running import upscale
-from .sizes import FIT_HEIGHT, output_size
-from .types import ADVANCED, LoadedModel, schema
+from .running import plan, story, upscale
+from .types import ADVANCED, FIRST, schema
 
 
 class Upscale(io.ComfyNode):
-    """`model.upscale` with automatic tiles."""
+    """`kdsr upscale`."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return schema(
             "KDSR_Upscale",
-            display_name="Upscale with IDR",
-            description="Upscales without seams; tiles and precision are chosen for you.",
-            search_aliases=["super resolution", "upscale", "enlarge", "restore", "kdsr"],
-            inputs=[*common_inputs(), IDR_INPUT, STRENGTH_INPUT, wrap_input(**ADVANCED)],
-            outputs=[IMAGE_OUTPUT],
+            FIRST,
+            display_name="KDSR Upscale",
+            description="Enlarges an image and removes blur, noise and JPEG artifacts. Any size, "
+            "no seams, the same result every time.",
+            search_aliases=["super resolution", "upscale", "4x", "enlarge", "restore", "enhance",
+                            "sharpen", "denoise", "deblur", "jpeg artifacts", "upscale with idr"],
+            inputs=[
+                inputs.IMAGE_INPUT,
+                *inputs.size_inputs()[:-1],
+                inputs.OPTIONAL_MODEL_INPUT,
+                inputs.size_inputs()[-1],
+                inputs.IDR_INPUT,
+                inputs.STRENGTH_INPUT,
+                inputs.wrap_input(**ADVANCED),
+                inputs.PURPOSE_INPUT,
+                *inputs.tile_inputs(**ADVANCED).values(),
+            ],
+            outputs=[inputs.IMAGE_OUTPUT],
             hidden=[io.Hidden.unique_id],
-        )
+            has_intermediate_output=True,
+        )  # fmt: skip
 
     @classmethod
     def execute(
         cls,
-        model: LoadedModel,
         image: Tensor,
         size_by: str,
         size: float,
-        fit_height: int = FIT_HEIGHT,
+        model: Models | None = None,
+        fit_height: int = inputs.FIT_HEIGHT,
         idr: IDR | None = None,
         strength: float = 1.0,
         wrap: str = "none",
+        purpose: str = models.DEFAULT,
+        tile: int = 0,
+        overlap: str = "exact",
+        custom_overlap: int = inputs.CUSTOM_OVERLAP,
+        tiles_per_batch: int = 0,
     ) -> io.NodeOutput:
-        picture = Picture.of(image)
-        out = new_result(cls, model, picture, output_size(size_by, size, fit_height))
-        return io.NodeOutput(upscale(model, picture, out, idr, strength=strength, wrap=WRAPS[wrap]))
+        picture, wish = Picture.of(image), inputs.output_size(size_by, size, fit_height)
+        steps = plan(model or models.own(purpose), picture, wish, idr)
+        out = new_result(cls, picture, steps)
+        cut: dict[str, Any] = inputs.tile_options(tile, overlap, custom_overlap, tiles_per_batch)
+        result = upscale(steps, picture, out, idr, strength=strength, wrap=WRAPS[wrap], **cut)
+        return io.NodeOutput(result, ui=runtime.note(story(steps)))

@@ -11,16 +11,16 @@ from ..kdsr.errors import ConfigError, IDRError, ImageError
 from ..kdsr.estimation.regions import Regions, feathered, with_rest
 from ..kdsr.idr import IDR
 from ..kdsr.options import MAP_CELLS
-from . import runtime
+from . import inputs, runtime
 from .images import Picture
-from .inputs import IMAGE_OUTPUT, STRENGTH_INPUT, common_inputs
+from .models import Models
 from .results import new_result
-from .running import estimate, estimate_map, estimating_cost, upscale, upscaling_cost
-from .sizes import FIT_HEIGHT, output_size
+from .running import Step, cost, estimate, estimate_map, plan, story, upscale
 from .types import IDRType, LoadedModel, schema
 
 MASKS, MAP = "masks", "map"
 FEATHER = 16
+COVERED = "\nThe masks cover the whole image: the map or idr rest is not used."
 _MAP_COST = 3
 """Passes over the image, for the progress bar: 1.5 to 4 were measured with the default cells."""
 PLACES = (1, 2, 3)
@@ -28,19 +28,18 @@ PLACES = (1, 2, 3)
 
 
 def _region_inputs() -> list[Any]:
-    """Not as ComfyUI's `Autogrow`, which renames what it grows: see `nodes/sizes.py`."""
+    """Not as ComfyUI's `Autogrow`, which renames what it grows: see `nodes/inputs.py`."""
     pairs = [
         (
             io.Mask.Input(
                 f"mask_{place}",
                 optional=True,
-                tooltip=f"Region {place}. Of another size than the image, it is resized. What no "
-                "mask covers is the rest.",
+                tooltip=f"Region {place}. Resized to the image if need be.",
             ),
             IDRType.Input(
                 f"idr_{place}",
                 optional=True,
-                tooltip=f"For region {place}; without it, the region's own is estimated.",
+                tooltip=f"For region {place}. Not linked: estimated from the region.",
             ),
         )
         for place in PLACES
@@ -55,19 +54,22 @@ class UpscaleRegions(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             "KDSR_UpscaleRegions",
-            display_name="Upscale Regions",
-            description="Upscales an image that mixes sources: each masked region, or each place "
-            "on a map, is restored with an IDR of its own, and they fade into each other.",
-            search_aliases=["regional", "masked upscale", "local degradation", "collage", "kdsr"],
+            display_name="KDSR Upscale Regions",
+            description="Enlarges and cleans an image that mixes sources: each region gets an IDR "
+            "of its own.",
+            search_aliases=["regional", "masked upscale", "local degradation", "collage", "4x",
+                            "denoise", "deblur", "jpeg artifacts", "restore"],
             inputs=[
-                *common_inputs(),
+                inputs.MODEL_INPUT,
+                inputs.IMAGE_INPUT,
+                *inputs.size_inputs(),
                 io.Combo.Input(
                     "regions",
                     options=[MASKS, MAP],
                     default=MASKS,
                     optional=True,
-                    tooltip="masks: paint up to three regions. map: what no mask covers gets IDRs "
-                    "that are estimated on a grid and change smoothly; without masks, all of it.",
+                    tooltip="masks: up to three regions. map: an IDR for each place that no mask "
+                    "covers.",
                 ),
                 io.Int.Input(
                     "feather",
@@ -75,7 +77,7 @@ class UpscaleRegions(io.ComfyNode):
                     min=0,
                     max=512,
                     optional=True,
-                    tooltip="Input pixels over which masked regions fade into what is around them.",
+                    tooltip="Input pixels over which regions fade into each other.",
                 ),
                 io.Int.Input(
                     "cells",
@@ -83,30 +85,30 @@ class UpscaleRegions(io.ComfyNode):
                     min=1,
                     max=32,
                     optional=True,
-                    tooltip="map only: places along the longer side. Few judge the degradation "
-                    "better, many follow it closer.",
+                    tooltip="With map: places along the longer side. Fewer are more reliable, more "
+                    "are finer.",
                 ),
                 *_region_inputs(),
                 IDRType.Input(
                     "idr_rest",
                     optional=True,
-                    tooltip="For what no mask covers; without it, its own is estimated. Not with "
-                    "map.",
+                    tooltip="For what no mask covers. Not linked: estimated from it. Not with map.",
                 ),
-                STRENGTH_INPUT,
+                inputs.STRENGTH_INPUT,
             ],
-            outputs=[IMAGE_OUTPUT],
+            outputs=[inputs.IMAGE_OUTPUT],
             hidden=[io.Hidden.unique_id],
-        )
+            has_intermediate_output=True,
+        )  # fmt: skip
 
     @classmethod
     def execute(
         cls,
-        model: LoadedModel,
+        model: Models,
         image: Tensor,
         size_by: str,
         size: float,
-        fit_height: int = FIT_HEIGHT,
+        fit_height: int = inputs.FIT_HEIGHT,
         regions: str = MASKS,
         feather: int = FEATHER,
         cells: int = MAP_CELLS,
@@ -114,13 +116,16 @@ class UpscaleRegions(io.ComfyNode):
         strength: float = 1.0,
         **painted: Any,
     ) -> io.NodeOutput:
-        picture, wanted = Picture.of(image), output_size(size_by, size, fit_height)
-        out = new_result(cls, model, picture, wanted, in_regions=True)
-        painted_regions = _Painted.of(picture, painted, idr_rest, cells if regions == MAP else None)
-        progress = runtime.Progress(painted_regions.cost(model))
-        found = painted_regions.estimated(model, picture, feather, progress)
-        result = upscale(model, picture, out, found, strength=strength, progress=progress)
-        return io.NodeOutput(result)
+        picture, wish = Picture.of(image), inputs.output_size(size_by, size, fit_height)
+        given = [*(painted.get(f"idr_{place}") for place in PLACES), idr_rest]
+        steps = plan(model, picture, wish, next((idr for idr in given if idr is not None), None))
+        out = new_result(cls, picture, steps, in_regions=True)
+        parts = _Painted.of(picture, painted, idr_rest, cells if regions == MAP else None)
+        progress = runtime.Progress(parts.cost(steps))
+        found = parts.estimated(steps[0].model, picture, feather, progress)
+        result = upscale(steps, picture, out, found, strength=strength, progress=progress)
+        text = story(steps) + (COVERED if parts.left_out else "")
+        return io.NodeOutput(result, ui=runtime.note(text))
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,8 @@ class _Painted:
     """For each region; None is to be estimated."""
     cells: int | None
     """Of the map that what no mask covers gets; None for one IDR."""
+    left_out: bool = False
+    """The masks cover everything, and what was meant for the rest is not used."""
 
     @classmethod
     def of(
@@ -158,14 +165,14 @@ class _Painted:
             return cls(None, (), cells)
         weights = with_rest(torch.cat(masks))
         if len(weights) == len(masks):
-            return cls(weights, tuple(given), None)
+            return cls(weights, tuple(given), None, left_out=rest is not None or cells is not None)
         return cls(weights, (*given, rest), cells)
 
-    def cost(self, model: LoadedModel) -> float:
+    def cost(self, steps: list[Step]) -> float:
         """Of the estimates and of upscaling every region."""
         missing = sum(idr is None for idr in self.given) + (self.cells is not None)
         passes = len(self.given) + _MAP_COST * (self.cells is not None)
-        return missing * estimating_cost(model) + passes * upscaling_cost(model)
+        return cost(steps, missing, passes)
 
     def estimated(
         self, model: LoadedModel, picture: Picture, feather: int, progress: runtime.Progress

@@ -1,4 +1,4 @@
-"""Upscale Video: a video, larger, frame by frame, with its sound."""
+"""KDSR Upscale Video: a video, larger and cleaner, frame by frame, with its sound."""
 
 from fractions import Fraction
 from typing import Any
@@ -8,23 +8,24 @@ from comfy_api.latest import InputImpl, io
 from torch import Tensor
 
 from ..kdsr.idr import IDR
-from ..kdsr.options import Tiling
+from ..kdsr.options import Size, Tiling
+from ..kdsr.upscaling.sizes import OutputSize
 from ..kdsr.video.containers import CODECS
 from ..kdsr.video.film import Film
 from ..kdsr.video.images import Images, Waveform
 from ..kdsr.video.options import MODES, SMOOTHED, VideoOptions
 from ..kdsr.video.reading import VideoFile
 from ..kdsr.video.upscaling import upscale_video
-from . import runtime
+from . import inputs, models, runtime
 from .images import Picture
-from .inputs import STRENGTH_INPUT, smoothing_inputs
+from .models import Models
 from .previews import thin
-from .running import call
-from .sizes import FIT_HEIGHT, output_size, size_inputs
-from .types import ADVANCED, IDRType, LoadedModel, ModelType, schema
+from .running import call, plan_factor
+from .types import ADVANCED, FIRST, IDRType, schema
 
 _DEFAULTS = VideoOptions()
-_CODEC = "h264"
+_CODEC, _DEEP_CODEC = "h264", "hevc"
+"""What browsers play; they do not play 10 bits of H.264."""
 _TICKS = 1_000_000
 """A second: how exactly ComfyUI's floats say where a video is cut."""
 _LARGEST_DIVISOR = 1001
@@ -38,24 +39,26 @@ class UpscaleVideo(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return schema(
             "KDSR_UpscaleVideo",
-            display_name="Upscale Video",
-            description="Upscales a video of any length in the memory of a few frames, without "
-            "flicker; the sound and the frame rate stay what they were.",
-            search_aliases=["video super resolution", "enlarge video", "restore film", "kdsr"],
+            FIRST,
+            display_name="KDSR Upscale Video",
+            description="Enlarges a video and removes blur, noise and JPEG artifacts, without "
+            "flicker. Any length; sound and frame rate stay.",
+            search_aliases=["video super resolution", "enlarge video", "restore film", "4x",
+                            "upscale", "denoise", "deblur", "enhance", "kdsr"],
             inputs=[
-                ModelType.Input("model", tooltip="From Load KDSR."),
                 io.Video.Input("video", tooltip="From Load Video, Trim Video or Create Video."),
-                *size_inputs(),
+                *inputs.size_inputs()[:-1],
+                inputs.OPTIONAL_MODEL_INPUT,
+                inputs.size_inputs()[-1],
                 io.Combo.Input(
                     "mode",
                     options=list(MODES),
                     default=_DEFAULTS.mode,
                     optional=True,
-                    tooltip="Which IDR a frame gets. smoothed: averaged over its neighbours, for "
-                    "no flicker, and afresh at scene cuts. locked: one for the whole video. per "
-                    "frame: its own; takes one pass instead of two, but may flicker.",
+                    tooltip="The IDR of a frame. smoothed: averaged over its neighbours. locked: "
+                    "one for all. per frame: its own, may flicker.",
                 ),
-                *smoothing_inputs(
+                *inputs.smoothing_inputs(
                     SMOOTHED, _DEFAULTS.smoothing, _DEFAULTS.scene_cut, optional=True
                 ),
                 io.Int.Input(
@@ -64,62 +67,69 @@ class UpscaleVideo(io.ComfyNode):
                     min=0,
                     max=CODECS[_CODEC].largest_crf,
                     optional=True,
-                    tooltip="Quality of the H.264 video: 0 is lossless, 18 hard to tell from it, "
-                    "23 smaller, 51 the worst.",
+                    tooltip="Size against quality of the file. 0: lossless. 18: hard to tell "
+                    "from it. 23: smaller. 51: worst.",
                     **ADVANCED,
                 ),
                 IDRType.Input(
                     "idr",
                     optional=True,
-                    tooltip="One for all frames, from Estimate IDR (one for the batch), Load IDR "
-                    "or Blend IDR. The mode is not used then.",
+                    tooltip="One for all frames, in place of the mode.",
                 ),
-                STRENGTH_INPUT,
+                inputs.STRENGTH_INPUT,
+                inputs.PURPOSE_INPUT,
             ],
             outputs=[
                 io.Video.Output(
                     display_name="video",
-                    tooltip="The upscaled video with its sound, a file in ComfyUI's temp folder "
-                    "until Save Video keeps it.",
+                    tooltip="The larger video with its sound. Connect Save Video to keep it.",
                 )
             ],
-        )
+            hidden=[io.Hidden.unique_id],
+            has_intermediate_output=True,
+        )  # fmt: skip
 
     @classmethod
     def execute(
         cls,
-        model: LoadedModel,
         video: Any,
         size_by: str,
         size: float,
-        fit_height: int = FIT_HEIGHT,
+        model: Models | None = None,
+        fit_height: int = inputs.FIT_HEIGHT,
         mode: str = _DEFAULTS.mode,
         smoothing: float = _DEFAULTS.smoothing,
         scene_cut: float = _DEFAULTS.scene_cut,
         crf: int = CODECS[_CODEC].crf,
         idr: IDR | None = None,
         strength: float = 1.0,
+        purpose: str = models.DEFAULT,
     ) -> io.NodeOutput:
-        source = film(video)
+        source, wish = film(video), inputs.output_size(size_by, size, fit_height)
         facts = source.facts()
+        chosen = plan_factor(
+            model or models.own(purpose), Size(facts.width, facts.height), wish, idr
+        )
         latest = _Latest()
         progress = runtime.Progress(1).part(preview=latest.picture)
-        memory = runtime.upscaling_memory(model, facts.height, facts.width)
-        kdsr, job = call(model, memory, progress)
+        memory = runtime.upscaling_memory(chosen, facts.height, facts.width)
+        kdsr, job = call(chosen, memory, progress)
         path = runtime.new_temp_path("kdsr_video", ".mp4")
+        codec = _DEEP_CODEC if facts.colour.deep else _CODEC
         upscale_video(
             kdsr,
             source,
             path,
-            output_size(size_by, size, fit_height),
+            wish or OutputSize(factor=kdsr.config.scale),
             idr=idr,
             strength=strength,
-            options=VideoOptions(mode, smoothing, scene_cut, _CODEC, crf),
-            tiling=Tiling(dtype=model.precision),
+            options=VideoOptions(mode, smoothing, scene_cut, codec, crf),
+            tiling=Tiling(dtype=chosen.precision),
             job=job,
             shown=latest.keep,
         )
-        return io.NodeOutput(InputImpl.VideoFromFile(str(path)))
+        result = InputImpl.VideoFromFile(str(path))
+        return io.NodeOutput(result, ui=runtime.note(f"{facts.frames} frames by {chosen.name}"))
 
 
 class _Latest:

@@ -53,6 +53,16 @@ def _own_frontend(comfyui: Path) -> Path | None:
     return static if static.is_dir() else None
 
 
+def _overlay(comfyui: Path) -> dict[str, str]:
+    """Packages that this ComfyUI needs in another version than the environment has.
+
+    They lie in ~/.cache/kdsr/overlay-VERSION, from `pip install --no-deps --target`.
+    """
+    version = ".".join(str(part) for part in _version(comfyui))
+    folder = CACHE / f"overlay-{version}"
+    return {"PYTHONPATH": str(folder)} if folder.is_dir() else {}
+
+
 def _version(folder: Path) -> tuple[int, ...]:
     text = (folder / "comfyui_version.py").read_text(encoding="utf-8").split('"')[1]
     return tuple(int(part) for part in text.split("."))
@@ -191,7 +201,7 @@ def _launch(comfyui: Path, base: Path, *options: str, pack: Path | None) -> Comf
                 "--base-directory", str(base), "--database-url", "sqlite:///:memory:", *options,
             ],
             cwd=comfyui, stdout=sink, stderr=subprocess.STDOUT,
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1", **_overlay(comfyui)},
         )  # fmt: skip
     return ComfyServer(comfyui, f"http://127.0.0.1:{port}", base, log, _version(comfyui), process)
 

@@ -1,14 +1,16 @@
 // Shows only the widgets that apply to what is chosen, and gives every way to state a size a value
-// that makes sense. In JavaScript and not by ComfyUI's DynamicCombo: see nodes/sizes.py.
+// that makes sense. In JavaScript and not by ComfyUI's DynamicCombo: see nodes/inputs.py.
 
 import { app } from "../../scripts/app.js"
 import { setHidden } from "./hidden.js"
+import { after, declared, find, linked, redraw } from "./shared.js"
+import { words } from "./words.js"
 
 const MASKS = ["mask_1", "mask_2", "mask_3"]
 
 /** The widgets that do not always apply: what they hang on, and the choices with which they do. */
 const APPLIES = {
-  crispness: ["model", (model) => /^kdsr-.*-crisp$/.test(model)],
+  crispness: ["model", (model, node) => !!declared(node, "model").kdsr_dial?.includes(model)],
   size: ["size_by", (by) => by !== "model factor"],
   fit_height: ["size_by", (by) => by === "fit into"],
   custom_overlap: ["overlap", (overlap) => overlap === "custom"],
@@ -38,28 +40,58 @@ const FIRST = {
   KDSR_UpscaleRegions: ["size_by", "size", "regions", "feather", "cells", "strength"],
 }
 
-const find = (node, name) => node.widgets?.find((widget) => widget.name === name)
-const linked = (node, name) => node.inputs?.some((input) => input.name === name && input.link != null)
-
 /** Whether a widget means something now; what is linked may become anything. */
 function applies(node, name) {
+  if (name === "purpose") return !linked(node, "model")
   const [by, accepts] = APPLIES[name] ?? []
   const chosen = find(node, by)
   return !chosen || linked(node, name) || linked(node, by) || accepts(chosen.value, node)
 }
 
+const SWITCH = "kdsr_advanced"
+const isAdvanced = (node, { name }) => !!declared(node, name).advanced
+
+/** Vue nodes fold advanced widgets away by themselves; classic canvases differ from version to version. */
+const folded = (node, widget) =>
+  isAdvanced(node, widget) && !!find(node, SWITCH) && !find(node, SWITCH).value
+
+/** A switch of the page alone: a file does not keep it. */
+function addSwitch(node) {
+  if (window.LiteGraph?.vueNodesMode || !node.widgets?.some((widget) => isAdvanced(node, widget))) return
+  const toggle = node.addWidget("toggle", SWITCH, false, (on) => {
+    node.showAdvanced = on // what older canvases ask
+    updateAndFit(node)
+  })
+  toggle.label = words("kdsr", "advanced")
+  toggle.serialize = false
+  toggle.options.serialize = false
+}
+
+/** Calls the size what it is: a width, a factor. */
+function nameSize(node, size, by) {
+  const labels = words("nodeDefs", "KDSR_Upscale", "inputs", "size_by", "options") ?? {}
+  const label = labels[by === "fit into" ? "width" : by]
+  if (!label) return
+  size.label = label
+  const input = node.inputs?.find((input) => input.widget?.name === size.name)
+  if (input) input.label = label
+}
+
 function update(node) {
   for (const widget of node.widgets ?? []) {
-    if (widget.name in APPLIES) setHidden(widget, !applies(node, widget.name))
+    const mayHide = widget.name in APPLIES || widget.name === "purpose" || isAdvanced(node, widget)
+    if (mayHide) setHidden(widget, !applies(node, widget.name) || folded(node, widget))
   }
-  const limits = SIZES[find(node, "size_by")?.value]
+  const by = find(node, "size_by")?.value
+  const limits = SIZES[by]
   const size = find(node, "size")
   if (limits && size) {
     const { min, max, step, precision } = limits
     // `step` counts tenths, for canvases that do not know `step2`.
     Object.assign(size.options, { min, max, step: 10 * step, step2: step, precision })
+    nameSize(node, size, by)
   }
-  if (node.widgets) node.widgets = [...node.widgets] // the Vue nodes notice a new list, not what changes inside
+  redraw(node)
 }
 
 /** Updates a node that a person changed: it keeps what room it had below its widgets. */
@@ -80,16 +112,6 @@ function readFirst(node, values, defaults) {
   }
 }
 
-/** Calls `then` with the arguments of a method, after it. */
-function after(owner, method, then) {
-  const before = owner[method]
-  owner[method] = function (...given) {
-    const result = before?.apply(this, given)
-    then(...given)
-    return result
-  }
-}
-
 /** Of the pack, or a subgraph, which may show widgets of such nodes as its own. */
 const ours = (node) => node.comfyClass?.startsWith("KDSR_") || node.subgraph?.nodes.some(ours)
 
@@ -100,6 +122,7 @@ app.registerExtension({
 
   nodeCreated(node) {
     if (!ours(node)) return
+    addSwitch(node)
     const widgets = node.widgets ?? []
     const defaults = Object.fromEntries(widgets.map(({ name, value }) => [name, value]))
     const watched = new WeakSet()
@@ -128,7 +151,7 @@ app.registerExtension({
     }
 
     watch()
-    if (!node.subgraph && !widgets.some(({ name }) => CHOOSERS.has(name))) return
+    if (!node.subgraph && !widgets.some(({ name }) => CHOOSERS.has(name) || name === SWITCH)) return
     after(node, "onConfigure", (info) => {
       readFirst(node, info.widgets_values, defaults)
       watch()

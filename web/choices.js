@@ -1,16 +1,14 @@
-// The choices of KDSR's combos in the page's language, and bundled models by factor and purpose. What
-// is chosen and saved stays English, so that workflows can be shared. Pages older than ComfyUI 0.9
-// know no labels: they show the value.
+// The choices of KDSR's combos in the page's language. What is chosen and saved stays English, so that
+// workflows can be shared. Pages older than ComfyUI 0.9 know no labels: they show the value.
 
 import { app } from "../../scripts/app.js"
-import { plain, words } from "./words.js"
+import { words } from "./words.js"
 
 /** Labels by value for a widget of a node, or undefined. */
 function labelsOf(node, widget) {
-  if (node.comfyClass !== "KDSR_Load" || widget.name !== "model")
-    return words("nodeDefs", node.comfyClass, "inputs", widget.name, "options")
-  const models = Object.entries(words("kdsr", "models") ?? {})
-  return Object.fromEntries(models.map(([name, purpose]) => [name, `${plain(purpose)} (${name})`]))
+  if (node.comfyClass === "KDSR_Load" && widget.name === "model")
+    return words("nodeDefs", "KDSR_Upscale", "inputs", "purpose", "options")
+  return words("nodeDefs", node.comfyClass, "inputs", widget.name, "options")
 }
 
 app.registerExtension({

@@ -5,6 +5,7 @@ import { api } from "../../scripts/api.js"
 import { app } from "../../scripts/app.js"
 
 const MIN_HEIGHT = 160
+const START = 0.3 // aside: what two pictures differ in is often in the middle
 
 const STYLE = {
   frame: "position:relative; width:100%; height:100%; min-height:0; overflow:hidden; background:#1a1a1a; border-radius:6px; cursor:ew-resize; touch-action:none",
@@ -49,7 +50,7 @@ class Comparison {
     })
     this.files = { before: [], after: [] }
     this.index = 0
-    this.cut(0.5)
+    this.cut(START)
   }
 
   show(before, after) {

@@ -23,6 +23,8 @@ app.registerExtension({
     )
     if (!ours) return
     const titles = new Map(pairs("titles"))
+    for (const group of graph.groups ?? [])
+      if (titles.has(group.title)) group.title = titles.get(group.title)
     for (const node of graph.nodes) {
       if (titles.has(node.title)) node.title = titles.get(node.title)
       if (node.type !== "MarkdownNote") continue

@@ -28,12 +28,10 @@ from .memory import (
     upscaling_memory,
 )
 from .progress import Progress, cancelled
-from .routes import answer_get
-from .shown import preview_images, show_text, to_image, warn
+from .shown import note, preview_images, to_image, warn
 
 __all__ = [
     "Progress",
-    "answer_get",
     "cancelled",
     "empty_result",
     "estimating_memory",
@@ -48,13 +46,13 @@ __all__ = [
     "model_path",
     "new_output_path",
     "new_temp_path",
+    "note",
     "patcher",
     "preview_images",
     "ready",
     "register_model_folder",
     "result",
     "result_dtype",
-    "show_text",
     "to_image",
     "upscale_model_folder",
     "upscaling_memory",

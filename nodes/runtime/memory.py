@@ -22,9 +22,9 @@ def has_cuda() -> bool:
     return mm.get_torch_device().type == "cuda"
 
 
-def manage(model: "KDSR", precision: str) -> LoadedModel:
+def manage(model: "KDSR", precision: str, name: str) -> LoadedModel:
     """Hands a model to ComfyUI, which moves it between devices from now on."""
-    return LoadedModel(patcher(model), precision)
+    return LoadedModel(name, patcher(model), precision)
 
 
 def patcher(model: torch.nn.Module) -> Any:

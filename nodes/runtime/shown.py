@@ -1,6 +1,7 @@
-"""What a node shows of itself: a line of text, a picture."""
+"""What a node shows of itself: a note, a picture."""
 
 import logging
+import sys
 from typing import Any
 
 import torch
@@ -8,22 +9,23 @@ from torch import Tensor
 
 from .memory import result
 
+_NOTE = "kdsr_note"
+"""Key of a node's output, and name of the message, that `web/notes.js` shows."""
 
-def show_text(node: Any, text: str) -> None:
-    """Shows a line of text in the node while the workflow is open."""
-    node_id = getattr(getattr(node, "hidden", None), "unique_id", None)
-    if node_id is None:
-        return
-    from server import PromptServer
 
-    if PromptServer.instance is not None:
-        PromptServer.instance.send_progress_text(text, node_id)
+def note(text: str) -> dict[str, list[str]]:
+    """The `ui` of a node that shows a note once it ran; it stays until the node runs again."""
+    return {_NOTE: [text]}
 
 
 def warn(node: Any, text: str) -> None:
-    """Shows a warning in the node and in ComfyUI's log."""
+    """Shows a note in the node at once, and in ComfyUI's log."""
     logging.warning("KDSR: %s", text)
-    show_text(node, text)
+    node_id = getattr(getattr(node, "hidden", None), "unique_id", None)
+    prompt_server = getattr(sys.modules.get("server"), "PromptServer", None)
+    if node_id is None or getattr(prompt_server, "instance", None) is None:
+        return
+    prompt_server.instance.send_sync(_NOTE, {"node": node_id, "text": text})
 
 
 def to_image(picture: Any) -> Tensor:

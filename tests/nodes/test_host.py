@@ -58,7 +58,7 @@ def close(a: torch.Tensor, b: torch.Tensor) -> None:
 
 
 def test_the_bundled_model_loads_and_upscales(host: Host, bundled, photo) -> None:
-    loaded = host.run("KDSR_Load", precision="fp32")
+    loaded = host.run("KDSR_Load", model="kdsr-s-x4", precision="fp32")
     lq = photo[..., :24, :32]
     result = host.run("KDSR_Upscale", model=loaded, image=lq.movedim(1, -1))
     close(bchw(result), bundled.upscale(lq, dtype="fp32"))
@@ -83,14 +83,44 @@ def test_crispness_is_for_crisp_models_alone(host: Host, tiny_file: str) -> None
     assert not torch.equal(soft["network.head.weight"], crisp["network.head.weight"])
 
 
-def test_facts_of_a_choice_are_told_before_it_runs(host: Host, tiny_file: str) -> None:
-    facts = host.module("nodes.models").facts
-    assert facts(model="kdsr-s-x4") == "x4, 0.6 M parameters"
-    assert facts(model=tiny_file, rand="0.5") == "x4, 0.0 M parameters"
-    (host.models / "broken.safetensors").write_bytes(b"no weights")
-    for model in ("gone.safetensors", "broken.safetensors", "../x.pth", ""):
-        assert facts(model=model) == "", model
-    assert facts() == ""
+def test_a_dial_that_means_nothing_runs_nothing_again(host: Host, tiny_file: str) -> None:
+    def mark(model: str, crispness: float) -> str:
+        return host.node("KDSR_Load").fingerprint_inputs(model, "auto", "", crispness)
+
+    for model in ("kdsr-s-x4", "faithful", tiny_file):
+        assert mark(model, 0.5) == mark(model, 1.0)
+    assert mark("kdsr-s-x4-crisp", 0.5) != mark("kdsr-s-x4-crisp", 1.0)
+
+
+@pytest.mark.parametrize("purpose", ["photo", "faithful", "old or recompressed"])
+def test_the_factor_chooses_the_file_of_a_purpose(host: Host, purpose: str) -> None:
+    models = host.module("nodes.models").load(purpose, precision="fp32")
+    serving = host.module("kdsr.files.catalog").models_by_factor
+    entries = serving(host.module("kdsr.files.catalog").list_models(), purpose.split(maxsplit=1)[0])
+    assert models.factors == tuple(sorted(entries))
+    for size in (1, 2, 3, 4):
+        out = host.run("KDSR_Upscale", image=image(), purpose=purpose, size_by="factor", size=size)
+        assert out.shape == (1, 12 * size, 10 * size, 3)
+        factor = min(f for f in models.factors if f >= size)
+        linked = host.run(
+            "KDSR_Upscale", image=image(), model=host.run("KDSR_Load", model=entries[factor].name),
+            size_by="factor", size=size,
+        )  # fmt: skip
+        close(out, linked)
+
+
+def test_an_idr_chooses_the_model_that_made_it(host: Host) -> None:
+    faithful = host.run("KDSR_Load", model="faithful", precision="fp32")
+    x2 = host.run("KDSR_Load", model="kdsr-s-x2", precision="fp32")
+    small = host.run("KDSR_EstimateIDR", model=x2, image=image())
+    large = host.run("KDSR_EstimateIDR", model=faithful, image=image())
+    result = host.run("KDSR_Upscale", model=faithful, image=image(), idr=small)
+    assert result.shape == (1, 24, 20, 3)
+    assert host.run("KDSR_Upscale", model=faithful, image=image(), idr=large).shape[1] == 48
+    with pytest.raises(RuntimeError, match="made by kdsr-s-x2, the model here is kdsr-s-x4-photo"):
+        host.run("KDSR_Upscale", image=image(), idr=small)
+    with pytest.raises(RuntimeError, match="made by kdsr-s-x2, idr_b by kdsr-s-x4"):
+        host.run("KDSR_BlendIDR", idr_a=small, idr_b=large, weight=0.5)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="fp16 is fine on CUDA")
@@ -117,7 +147,7 @@ def test_bundled_local_and_downloadable_models_are_offered(
     )
     monkeypatch.setattr(models, "list_models", lambda: [*catalog.list_models(), entry])
     offered = models.options()
-    assert offered[0] == "kdsr-s-x4"
+    assert offered[:4] == ["photo", "faithful", "old or recompressed", "kdsr-s-x4"]
     assert tiny_file in offered
     assert offered[-1] == "kdsr-x (download)"
     # A workflow may hold either name; what the first of these says must be true before running.
@@ -301,20 +331,38 @@ def test_a_result_that_may_not_fit_is_tried_after_a_warning(
 
 
 @pytest.mark.parametrize("node_id", ["KDSR_Upscale", "KDSR_TileUpscale", "KDSR_UpscaleRegions"])
-def test_a_size_beyond_the_model_says_what_makes_the_rest(
-    host: Host, model, monkeypatch, node_id: str
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_size_beyond_the_model_takes_two_passes_as_the_command_does(
+    host: Host, model, node_id: str, channels: int
 ) -> None:
-    said = []
-    monkeypatch.setattr(
-        host.module("nodes.runtime"), "show_text", lambda _, text: said.append(text)
-    )
-    options = {"regions": "map", "cells": 1} if node_id == "KDSR_UpscaleRegions" else {}
-    options |= {"model": model, "image": image(), "size_by": "factor"}
-    host.run(node_id, size=4, **options)
-    assert not any("bicubic" in text for text in said)
-    result = host.run(node_id, size=6, **options)
-    assert result.shape == (1, 72, 60, 3)
-    assert any("x4 by the model, from 40 x 48 to 60 x 72 px by a bicubic" in text for text in said)
+    options: dict = {"size_by": "factor", "size": 6.0, "model": model}
+    options |= {"regions": "map", "cells": 1} if node_id == "KDSR_UpscaleRegions" else {}
+    images = image(channels=channels)
+    images[..., 3:] = 1
+    out = host.node(node_id).execute(image=images, **options)
+    first = host.run(node_id, **{**options, "image": images, "size": 1.5})
+    second = host.run("KDSR_Upscale", model=model, image=first)
+    close(out.result[0], second)
+    assert out.ui == {"kdsr_note": ["60 x 72 px by tiny, then tiny"]}
+
+
+def test_a_model_that_does_not_enlarge_is_refused_as_by_the_command(host: Host) -> None:
+    x1 = host.run("KDSR_Load", model="kdsr-s-x1", precision="fp32")
+    assert host.run("KDSR_Upscale", model=x1, image=image()).shape == (1, 12, 10, 3)
+    with pytest.raises(RuntimeError, match="cleans without enlarging"):
+        host.run("KDSR_Upscale", model=x1, image=image(), size_by="factor", size=2)
+
+
+def test_a_list_of_images_of_different_sizes_gets_one_look(host: Host, model) -> None:
+    images = [image(), image(1, 20, 16), image(2, 9, 14)]
+    options: dict = {"smoothing": 0.8, "scene_cut": 5.0, "wrap": "none"}
+    lists = {name: [value] for name, value in {"model": model, **options}.items()}
+    node = host.node("KDSR_EstimateIDR")
+    each = node.execute(image=images, mode=["per image"], **lists).result[0]
+    assert [len(idr) for idr in each] == [1, 1, 2]
+    (one,) = node.execute(image=images, mode=["one for the list"], **lists).result[0]
+    library = torch.cat([make_tiny().estimate(bchw(i), dtype="fp32").idr_full for i in images])
+    close(one.idr_full, library.mean(0, keepdim=True))
 
 
 def test_a_result_that_no_memory_holds_is_refused_before_any_work(
@@ -717,6 +765,21 @@ def test_regions_that_make_no_sense(host: Host, model, given, message: str) -> N
             host.run("KDSR_UpscaleRegions", model=model, image=image(1, 24, 30), idr_1=idr)
 
 
+def test_what_is_meant_for_a_rest_that_there_is_not_is_said_to_be_unused(host: Host, model) -> None:
+    def note(**given: Any) -> str:
+        options: dict = {"size_by": "factor", "size": 1.0, "model": model}
+        images = image(1, 24, 30)
+        out = host.node("KDSR_UpscaleRegions").execute(image=images, **options, **given)
+        return out.ui["kdsr_note"][0]
+
+    idr = host.run("KDSR_EstimateIDR", model=model, image=image())
+    unused = "The masks cover the whole image"
+    assert unused in note(mask_1=torch.ones(1, 24, 30), idr_rest=idr)
+    assert unused in note(mask_1=torch.ones(1, 24, 30), regions="map")
+    assert unused not in note(mask_1=torch.ones(1, 24, 30))
+    assert unused not in note(mask_1=left_half(), idr_rest=idr)
+
+
 # ---- working with IDRs
 
 
@@ -857,7 +920,7 @@ def test_a_baked_model_is_saved_under_a_new_name_in_full_precision(
     )
     images = image()
     idr = host.run("KDSR_EstimateIDR", model=model, image=images)
-    reduced = dataclasses.replace(model, precision="bf16")
+    reduced = host.run("KDSR_Load", model="tiny.safetensors", precision="bf16")
     for _ in range(2):
         host.run("KDSR_BakeUpscaleModel", model=reduced, idr=idr, save_as="looks/film")
     saved = sorted(folder.rglob("*.safetensors"))

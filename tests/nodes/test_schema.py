@@ -14,7 +14,8 @@ INPUTS = {
     "KDSR_Load": ["model", "precision", "hub_id", "crispness"],
     "KDSR_EstimateIDR": ["model", "image", "mode", "smoothing", "scene_cut", "wrap", "mask"],
     "KDSR_Upscale": [
-        "model", "image", "size_by", "size", "fit_height", "idr", "strength", "wrap",
+        "image", "size_by", "size", "model", "fit_height", "idr", "strength", "wrap", "purpose",
+        "tile", "overlap", "custom_overlap", "tiles_per_batch",
     ],
     "KDSR_TileUpscale": [
         "model", "image", "size_by", "size", "fit_height", "tile", "overlap", "custom_overlap",
@@ -25,8 +26,8 @@ INPUTS = {
         "idr_1", "mask_2", "idr_2", "mask_3", "idr_3", "idr_rest", "strength",
     ],
     "KDSR_UpscaleVideo": [
-        "model", "video", "size_by", "size", "fit_height", "mode", "smoothing", "scene_cut", "crf",
-        "idr", "strength",
+        "video", "size_by", "size", "model", "fit_height", "mode", "smoothing", "scene_cut", "crf",
+        "idr", "strength", "purpose",
     ],
     "KDSR_InspectIDR": ["idr", "other", "model", "image", "language"],
     "KDSR_BlendIDR": ["idr_a", "weight", "idr_b", "preset", "model"],
@@ -38,18 +39,30 @@ INPUTS = {
 }  # fmt: skip
 
 
+CATEGORIES = {
+    **dict.fromkeys(["KDSR_Load", "KDSR_Upscale", "KDSR_UpscaleVideo", "KDSR_InspectIDR"], "KDSR"),
+    **dict.fromkeys(
+        ["KDSR_EstimateIDR", "KDSR_BlendIDR", "KDSR_SaveIDR", "KDSR_LoadIDR"], "KDSR/IDR"
+    ),
+}
+LONGEST_TOOLTIP = 140
+UPSCALERS = ["KDSR_Upscale", "KDSR_TileUpscale", "KDSR_UpscaleRegions", "KDSR_UpscaleVideo"]
+
+
 def test_the_host_registers_every_node(host: Host) -> None:
     assert host.nodes == NODES
 
 
 @pytest.mark.parametrize("node_id", NODES)
-def test_every_input_and_output_has_a_tooltip(host: Host, node_id: str) -> None:
+def test_every_input_and_output_has_a_short_tooltip(host: Host, node_id: str) -> None:
     info = host.node(node_id).GET_SCHEMA().get_v1_info(host.node(node_id))
     inputs = {**info.input.get("required", {}), **info.input.get("optional", {})}
     assert [name for name, (_, options) in inputs.items() if not options.get("tooltip")] == []
     assert None not in info.output_tooltips
+    said = [*(options["tooltip"] for _, options in inputs.values()), *info.output_tooltips]
+    assert [text for text in (*said, info.description) if len(text) > LONGEST_TOOLTIP] == []
     assert info.description
-    assert info.category == "KDSR"
+    assert info.category == CATEGORIES.get(node_id, "KDSR/more")
     assert info.display_name
 
 
@@ -62,6 +75,26 @@ def test_inputs_are_those_that_workflows_hold(host: Host, node_id: str) -> None:
 @pytest.mark.parametrize("node_id", NODES)
 def test_nodes_can_be_found_by_other_names(host: Host, node_id: str) -> None:
     assert len(host.node(node_id).GET_SCHEMA().search_aliases) >= 2
+
+
+@pytest.mark.parametrize("node_id", UPSCALERS)
+def test_upscalers_are_found_by_what_people_want(host: Host, node_id: str) -> None:
+    schema = host.node(node_id).GET_SCHEMA()
+    text = " ".join([*schema.search_aliases, schema.description, schema.display_name]).lower()
+    words = ("denoise", "deblur", "4x", "upscale", "jpeg" if "Tile" not in node_id else "large")
+    assert [word for word in words if word not in text] == []
+
+
+def test_the_plain_upscaler_is_found_by_every_word(host: Host) -> None:
+    aliases = host.node("KDSR_Upscale").GET_SCHEMA().search_aliases
+    assert {"denoise", "deblur", "jpeg artifacts", "sharpen", "enhance", "restore", "4x",
+            "upscale"} <= set(aliases)  # fmt: skip
+
+
+def test_sizes_take_links_from_int_nodes(host: Host) -> None:
+    for node_id in UPSCALERS:
+        sections = host.info(node_id)["input_types"]
+        assert set(sections["required"]["size"][0].split(",")) == {"FLOAT", "INT"}
 
 
 def test_fields_that_an_older_comfyui_does_not_know_are_left_out(host: Host, monkeypatch) -> None:

@@ -25,7 +25,7 @@ def test_every_sample_is_there_described_and_offered(files: list[str]) -> None:
 
 def test_what_ships_is_small_and_the_training_photos_stay_out() -> None:
     published = [*SAMPLES.glob("*.*"), *(SAMPLES / "idr").iterdir()]
-    assert sum(path.stat().st_size for path in published) < 600_000
+    assert sum(path.stat().st_size for path in published) < 900_000
     ignored = (ROOT / ".comfyignore").read_text(encoding="utf-8").splitlines()
     assert "samples/photos/" in ignored
     assert not {"samples/", "samples/idr/"} & set(ignored)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from kdsr.files.catalog import list_models
 from kdsr.meaning.references import NAMES as NAMES_OF_REFERENCES
 from kdsr.meaning.wording import LANGUAGES as LANGUAGES_OF_FIGURE
 from kdsr.meaning.wording import wording
@@ -175,16 +174,10 @@ def test_the_page_finds_every_note_and_title_of_the_templates() -> None:
              if n["type"] == "MarkdownNote"}  # fmt: skip
     english = locale("en", "main")["kdsr"]
     assert english["notes"] == notes
-    titles = {node["title"] for node in nodes if "title" in node}
+    titled = [*nodes, *(group for name in NAMES for group in read(name)["groups"])]
+    titles = {one["title"] for one in titled if "title" in one}
     assert {plain(text) for text in english["titles"].values()} == titles
     assert all(key == text for key, text in english["titles"].items())
-
-
-def test_every_bundled_model_is_named_by_its_factor_and_purpose() -> None:
-    labels = locale("en", "main")["kdsr"]["models"]
-    bundled = [entry for entry in list_models() if entry.bundled]
-    assert [entry.name for entry in bundled if entry.name not in labels] == []
-    assert all(labels[entry.name].startswith(f"x{entry.scale}: ") for entry in bundled)
 
 
 # ---- help pages

@@ -70,6 +70,8 @@ class Host:
         defaults = {k: v[1]["default"] for k, v in required.items() if "default" in v[1]}
         with torch.inference_mode():  # as ComfyUI does
             outputs = self._runtime.execute_node(node_id, **{**defaults, **inputs})
+        # A list of one is what ComfyUI makes of one thing.
+        outputs = [o[0] if isinstance(o, list) and len(o) == 1 else o for o in outputs]
         return outputs[0] if len(outputs) == 1 else outputs
 
     def check(self, node_id: str, **inputs: Any) -> Any:
