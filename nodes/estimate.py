@@ -12,7 +12,7 @@ from . import inputs, runtime
 from .images import Picture
 from .models import Models
 from .running import estimate, estimating_cost
-from .types import ADVANCED, IDRS, IDRType, schema
+from .types import IDRS, IDRType, advanced, schema
 
 PER_IMAGE, ONE, SMOOTHED = "per image", "one for the batch", "smoothed over frames"
 ONE_FOR_ALL = "one for the list"
@@ -41,12 +41,13 @@ class EstimateIDR(io.ComfyNode):
                     "smoothed over frames: for video.",
                 ),
                 *inputs.smoothing_inputs(SMOOTHED, 0.8, CUT_ANGLE),
-                io.Combo.Input(
-                    "wrap",
-                    options=list(WRAPS),
-                    default="none",
-                    tooltip="For seamless textures: the image continues at its other edge.",
-                    **ADVANCED,
+                advanced(
+                    io.Combo.Input(
+                        "wrap",
+                        options=list(WRAPS),
+                        default="none",
+                        tooltip="For seamless textures: the image continues at its other edge.",
+                    )
                 ),
                 io.Mask.Input(
                     "mask",

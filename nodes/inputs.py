@@ -13,7 +13,7 @@ from ..kdsr.errors import ConfigError
 from ..kdsr.options import OVERLAP_NAMES, STRENGTHS, WRAPS
 from ..kdsr.upscaling.sizes import LARGEST_SIDE, OutputSize
 from .models import DEFAULT, PURPOSES
-from .types import ADVANCED, IDRType, ModelType
+from .types import IDRType, ModelType, advanced
 
 MODEL_FACTOR = "model factor"
 SIZE_BY = (
@@ -98,7 +98,7 @@ def size_inputs() -> list[Any]:
     ]
 
 
-def wrap_input(**options: Any) -> Any:
+def wrap_input() -> Any:
     """An optional choice of the axes that are continued circularly; see `WRAPS`."""
     return io.Combo.Input(
         "wrap",
@@ -107,11 +107,10 @@ def wrap_input(**options: Any) -> Any:
         optional=True,
         tooltip="For seamless textures and panoramas: the image continues at its other edge "
         "along x, y or both.",
-        **options,
     )
 
 
-def tile_inputs(**options: Any) -> dict[str, Any]:
+def tile_inputs() -> dict[str, Any]:
     """How the work is cut, by name; `tile_options` says what they mean."""
     inputs = [
         io.Int.Input(
@@ -123,7 +122,6 @@ def tile_inputs(**options: Any) -> dict[str, Any]:
             optional=True,
             tooltip="Side of a tile in input pixels. 0: chosen by free memory. The result stays "
             "the same with exact overlap.",
-            **options,
         ),
         io.Combo.Input(
             "overlap",
@@ -132,7 +130,6 @@ def tile_inputs(**options: Any) -> dict[str, Any]:
             optional=True,
             tooltip="exact: no seams, equal to the whole image at once. fast: 32 px, differs by "
             "about 0.001. custom: your own number.",
-            **options,
         ),
         io.Int.Input(
             "custom_overlap",
@@ -141,16 +138,16 @@ def tile_inputs(**options: Any) -> dict[str, Any]:
             max=512,
             optional=True,
             tooltip="Overlap on each side in input pixels, with overlap custom.",
-            **options,
         ),
-        io.Int.Input(
-            "tiles_per_batch",
-            default=0,
-            min=0,
-            max=256,
-            optional=True,
-            tooltip="Tiles that run together. 0: automatic.",
-            **ADVANCED,
+        advanced(
+            io.Int.Input(
+                "tiles_per_batch",
+                default=0,
+                min=0,
+                max=256,
+                optional=True,
+                tooltip="Tiles that run together. 0: automatic.",
+            )
         ),
     ]
     return {one.id: one for one in inputs}
@@ -178,16 +175,17 @@ def smoothing_inputs(
             tooltip=f"With {applies}: how much neighbouring frames count. 0: not at all. 0.9: "
             "about 20 frames.",
         ),
-        io.Float.Input(
-            "scene_cut",
-            default=scene_cut,
-            min=0.0,
-            max=180.0,
-            step=0.5,
-            optional=optional,
-            tooltip=f"With {applies}: an IDR that turns by more degrees starts a new scene. "
-            "180: never.",
-            **ADVANCED,
+        advanced(
+            io.Float.Input(
+                "scene_cut",
+                default=scene_cut,
+                min=0.0,
+                max=180.0,
+                step=0.5,
+                optional=optional,
+                tooltip=f"With {applies}: an IDR that turns by more degrees starts a new scene. "
+                "180: never.",
+            )
         ),
     ]
 

@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..kdsr.errors import ConfigError
 from ..kdsr.options import CRISPNESSES
 from . import models, runtime
-from .types import ADVANCED, FIRST, ModelType, schema
+from .types import FIRST, ModelType, advanced, schema, told
 
 PRECISIONS = ["auto", "fp32", "bf16", "fp16"]
 
@@ -25,34 +25,36 @@ class LoadKDSR(io.ComfyNode):
             search_aliases=["super resolution", "upscale model", "kdsr loader", "restore", "4x",
                             "denoise", "deblur", "jpeg artifacts"],
             inputs=[
-                io.Combo.Input(
-                    "model",
-                    options=choices,
-                    default=models.DEFAULT,
-                    tooltip="photo: crisp, for most pictures. faithful: invents nothing. old or "
-                    "recompressed: for heavy JPEG, noise and blur.",
+                told(
+                    io.Combo.Input(
+                        "model",
+                        options=choices,
+                        default=models.DEFAULT,
+                        tooltip="photo: crisp, for most pictures. faithful: invents nothing. old "
+                        "or recompressed: for heavy JPEG, noise and blur.",
+                    ),
                     # For web/models.js: what is listed first, and where the dial means something.
-                    extra_dict={
-                        "kdsr_first": list(models.PURPOSES),
-                        "kdsr_dial": [choice for choice in choices if models.has_dial(choice)],
-                    },
+                    kdsr_first=list(models.PURPOSES),
+                    kdsr_dial=[choice for choice in choices if models.has_dial(choice)],
                 ),
-                io.Combo.Input(
-                    "precision",
-                    options=PRECISIONS,
-                    default="auto",
-                    tooltip="auto: the fastest here: fp16 on CUDA, bf16 on CPUs that have it, "
-                    "else fp32. fp16 needs a CUDA GPU.",
-                    **ADVANCED,
+                advanced(
+                    io.Combo.Input(
+                        "precision",
+                        options=PRECISIONS,
+                        default="auto",
+                        tooltip="auto: the fastest here: fp16 on CUDA, bf16 on CPUs that have it, "
+                        "else fp32. fp16 needs a CUDA GPU.",
+                    )
                 ),
-                io.String.Input(
-                    "hub_id",
-                    optional=True,
-                    default="",
-                    placeholder="owner/repo/file.safetensors@revision",
-                    tooltip="A model on the Hugging Face Hub, in place of the one above. "
-                    "@revision is optional.",
-                    **ADVANCED,
+                advanced(
+                    io.String.Input(
+                        "hub_id",
+                        optional=True,
+                        default="",
+                        placeholder="owner/repo/file.safetensors@revision",
+                        tooltip="A model on the Hugging Face Hub, in place of the one above. "
+                        "@revision is optional.",
+                    )
                 ),
                 io.Float.Input(
                     "crispness",

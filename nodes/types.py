@@ -1,7 +1,6 @@
 """What travels between the nodes, and how their schemas are made."""
 
 import dataclasses
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
@@ -18,12 +17,6 @@ IDRType = io.Custom("KDSR_IDR")
 """A `kdsr.IDR`."""
 
 _SCHEMA_FIELDS = {field.name for field in dataclasses.fields(io.Schema)}
-_KNOWS_ADVANCED = "advanced" in inspect.signature(io.Int.Input.__init__).parameters
-
-ADVANCED: dict[str, Any] = (
-    {"advanced": True} if _KNOWS_ADVANCED else {"extra_dict": {"advanced": True}}
-)
-"""Folds an input away. Pages could do that before ComfyUI (0.10) had a name for it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +35,20 @@ class LoadedModel:
     def kdsr(self) -> "KDSR":
         """The model, on whatever device it is now."""
         return self.patcher.model
+
+
+def told(given: Any, **extra: Any) -> Any:
+    """An input with more for the page to know; not every version takes that when it is made."""
+    given.extra_dict = {**(given.extra_dict or {}), **extra}
+    return given
+
+
+def advanced(given: Any) -> Any:
+    """An input that is folded away. Pages could do that before ComfyUI (0.10) had a name for it."""
+    if hasattr(given, "advanced"):
+        given.advanced = True
+        return given
+    return told(given, advanced=True)
 
 
 def schema(node_id: str, category: str = MORE, **fields: Any) -> io.Schema:

@@ -12,7 +12,7 @@ from .images import Picture
 from .models import Models
 from .results import new_result
 from .running import plan, story, upscale
-from .types import ADVANCED, FIRST, schema
+from .types import FIRST, advanced, schema
 
 
 class Upscale(io.ComfyNode):
@@ -35,9 +35,9 @@ class Upscale(io.ComfyNode):
                 inputs.size_inputs()[-1],
                 inputs.IDR_INPUT,
                 inputs.STRENGTH_INPUT,
-                inputs.wrap_input(**ADVANCED),
+                advanced(inputs.wrap_input()),
                 inputs.PURPOSE_INPUT,
-                *inputs.tile_inputs(**ADVANCED).values(),
+                *map(advanced, inputs.tile_inputs().values()),
             ],
             outputs=[inputs.IMAGE_OUTPUT],
             hidden=[io.Hidden.unique_id],

@@ -21,7 +21,7 @@ from .images import Picture
 from .models import Models
 from .previews import thin
 from .running import call, plan_factor
-from .types import ADVANCED, FIRST, IDRType, schema
+from .types import FIRST, IDRType, advanced, schema
 
 _DEFAULTS = VideoOptions()
 _CODEC, _DEEP_CODEC = "h264", "hevc"
@@ -61,15 +61,16 @@ class UpscaleVideo(io.ComfyNode):
                 *inputs.smoothing_inputs(
                     SMOOTHED, _DEFAULTS.smoothing, _DEFAULTS.scene_cut, optional=True
                 ),
-                io.Int.Input(
-                    "crf",
-                    default=CODECS[_CODEC].crf,
-                    min=0,
-                    max=CODECS[_CODEC].largest_crf,
-                    optional=True,
-                    tooltip="Size against quality of the file. 0: lossless. 18: hard to tell "
-                    "from it. 23: smaller. 51: worst.",
-                    **ADVANCED,
+                advanced(
+                    io.Int.Input(
+                        "crf",
+                        default=CODECS[_CODEC].crf,
+                        min=0,
+                        max=CODECS[_CODEC].largest_crf,
+                        optional=True,
+                        tooltip="Size against quality of the file. 0: lossless. 18: hard to tell "
+                        "from it. 23: smaller. 51: worst.",
+                    )
                 ),
                 IDRType.Input(
                     "idr",

@@ -5,7 +5,7 @@ from PIL import Image
 
 import kdsr
 from kdsr import KDSR, KDSRConfig
-from tests.support.comfy import comfy  # noqa: F401 - a fixture
+from tests.support.comfy import comfy, comfy_page, comfy_servers  # noqa: F401 - fixtures
 from tests.support.comfy_host import host  # noqa: F401 - a fixture
 from tests.support.places import ROOT
 

@@ -53,6 +53,17 @@ def _own_frontend(comfyui: Path) -> Path | None:
     return static if static.is_dir() else None
 
 
+def newest_page(comfyui: Path) -> Path | None:
+    """The newest page that was unpacked, unless it is this ComfyUI's own."""
+    pages = sorted(
+        CACHE.glob("frontend-*/comfyui_frontend_package/static"),
+        key=lambda path: [
+            int(n) for n in path.parents[1].name.removeprefix("frontend-").split(".")
+        ],
+    )
+    return pages[-1] if pages and pages[-1] != _own_frontend(comfyui) else None
+
+
 def _overlay(comfyui: Path) -> dict[str, str]:
     """Packages that this ComfyUI needs in another version than the environment has.
 

@@ -30,13 +30,13 @@ HELP = ROOT / "web" / "docs" / "images"
 README = ROOT / "docs" / "images"
 # Parts of workflows after they ran: picture, workflow, titles of the nodes shown.
 PARTS = {
-    "KDSR_Load": ("01", ["Load KDSR", "Upscale with IDR"]),
-    "KDSR_Sample": ("01", ["KDSR Sample", "Upscale with IDR"]),
-    "KDSR_Compare": ("01", ["Upscale with IDR", "Before | after"]),
-    "KDSR_UpscaleVideo": ("02", ["Upscale Video", "Save Video"]),
+    "KDSR_Load": ("04", ["Load KDSR", "KDSR Upscale Regions"]),
+    "KDSR_Sample": ("01", ["KDSR Sample", "KDSR Upscale"]),
+    "KDSR_Compare": ("01", ["KDSR Upscale", "Before | after"]),
+    "KDSR_UpscaleVideo": ("02", ["KDSR Upscale Video", "Save Video"]),
     "KDSR_EstimateIDR": ("06", ["Reference", "IDR of the reference"]),
     "KDSR_SaveIDR": ("09", ["Estimate IDR", "Save IDR"]),
-    "KDSR_LoadIDR": ("09", ["Load IDR", "Upscale with IDR"]),
+    "KDSR_LoadIDR": ("09", ["Load IDR", "KDSR Upscale"]),
     "KDSR_BakeUpscaleModel": ("10", ["Bake to Upscale Model", "Upscale Image (using Model)"]),
 }
 # The workflow has Load IDR muted, for there is no file before its first run.
@@ -79,7 +79,7 @@ def upscaled(model: kdsr.KDSR) -> Image.Image:
     sr = to_image(model.upscale(lq))
     part = (60, 0, 540, 440)
     bicubic = to_image(lq).resize(sr.size, Image.Resampling.BICUBIC)
-    return row({"Bicubic x4": bicubic.crop(part), "Upscale with IDR": sr.crop(part)})
+    return row({"Bicubic x4": bicubic.crop(part), "KDSR Upscale": sr.crop(part)})
 
 
 def blended(model: kdsr.KDSR) -> Image.Image:
@@ -113,7 +113,7 @@ def mixed(model: kdsr.KDSR) -> Image.Image:
 
 
 def seams() -> Image.Image:
-    """Draws the picture of Tile Upscale: the figure of benchmarks/seams.py, smaller."""
+    """Draws the picture of KDSR Tile Upscale: the figure of benchmarks/seams.py, smaller."""
     with Image.open(README / "seams.png") as figure:
         return figure.convert("RGB").resize((1000, 1000 * figure.height // figure.width))
 

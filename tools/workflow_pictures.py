@@ -23,7 +23,7 @@ DETAIL = 420  # pixels of a result: what was done to a whole photograph cannot b
 
 
 def pictures(server: comfy_server.ComfyServer, name: str) -> list[Path]:
-    """Runs a workflow; returns what its slider compares, its video or else its figure."""
+    """Runs a workflow; returns what its slider compares, its video, its figure, or in and out."""
     workflow = read(name)
     entry = server.run(to_api(workflow, server.object_info()))
     files = shown(server, name, entry)
@@ -32,7 +32,9 @@ def pictures(server: comfy_server.ComfyServer, name: str) -> list[Path]:
             return [kinds["kdsr_before"][0], kinds["kdsr_after"][0]]
     if "SaveVideo" in files:
         return [SAMPLES / "pan.mp4", *files["SaveVideo"]["images"]]
-    return files["KDSR_InspectIDR"]["images"]
+    if "KDSR_InspectIDR" in files:
+        return files["KDSR_InspectIDR"]["images"]
+    return [files["KDSR_Sample"]["images"][0], files["SaveImage"]["images"][0]]
 
 
 def opened(file: Path) -> Image.Image:
@@ -44,11 +46,12 @@ def opened(file: Path) -> Image.Image:
     return frame if frame.width > SIDE else ImageOps.scale(frame, 4, Image.Resampling.BICUBIC)
 
 
-def square(file: Path) -> Image.Image:
-    """The middle of a photograph, all of a figure."""
+def square(file: Path, size: tuple[int, int]) -> Image.Image:
+    """The middle of a photograph, brought to a size; all of a figure."""
     with opened(file) as image:
         if image.width == WIDTH:
             return ImageOps.pad(image.convert("RGB"), (SIDE, SIDE), color=CARD)
+        image = image.resize(size, Image.Resampling.BICUBIC)
         part = min(DETAIL, *image.size)
         left, top = (image.width - part) // 2, (image.height - part) // 2
         box = (left, top, left + part, top + part)
@@ -57,7 +60,9 @@ def square(file: Path) -> Image.Image:
 
 def thumbnail(files: list[Path]) -> Image.Image:
     """One picture, or the left half of one beside the right half of another."""
-    squares = [square(file) for file in files]
+    with opened(files[-1]) as last:
+        size = last.size
+    squares = [square(file, size) for file in files]
     if len(squares) == 2:
         half = (SIDE // 2, 0, SIDE, SIDE)
         squares[0].paste(squares[1].crop(half), half[:2])

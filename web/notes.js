@@ -9,6 +9,7 @@ import { after, find, locate, redraw } from "./shared.js"
 const NOTE = "kdsr_note"
 const PREVIEW = "$$canvas-image-preview" // the page's name of the widget that draws it
 const LINE = 17
+const MARGIN = 6
 const STYLE = "font:12px/17px sans-serif; white-space:pre-wrap; overflow-wrap:anywhere; overflow:auto; opacity:.75; padding:0 4px; box-sizing:border-box; color:var(--input-text, #ddd)"
 
 const pen = document.createElement("canvas").getContext("2d")
@@ -18,7 +19,7 @@ pen.font = "12px sans-serif"
 function heightOf(node, text) {
   const width = Math.max(80, node.size[0] - 40)
   const lines = text.split("\n").map((line) => Math.ceil(pen.measureText(line).width / width) || 1)
-  return text && LINE * Math.min(6, lines.reduce((sum, count) => sum + count, 0)) + 2
+  return text && LINE * Math.min(6, lines.reduce((sum, count) => sum + count, 0)) + 2 * MARGIN
 }
 
 function addNote(node) {
@@ -31,7 +32,7 @@ function addNote(node) {
     getMaxHeight: height,
     hideOnZoom: false,
     serialize: false,
-    margin: 6,
+    margin: MARGIN,
   })
   widget.serialize = false
   widget.element_ = element

@@ -150,17 +150,17 @@ return Object.fromEntries(shown.map(w => [w.name, w.value]))
     ids=["image", "video"],
 )
 def test_a_blueprint_is_found_by_its_name_and_runs(
-    comfy: ComfyServer, tmp_path: Path, name: str, sample: str, keeper: str
+    comfy_page: ComfyServer, tmp_path: Path, name: str, sample: str, keeper: str
 ) -> None:
-    since(comfy)
+    since(comfy_page)
     if found_chromium() is None:
         pytest.skip(NOT_FOUND)
-    with frontend(comfy) as page:
+    with frontend(comfy_page) as page:
         page.load()
         page.driver.execute_script(_AROUND, sample, keeper)
         choose(page, name)
         page.driver.execute_script(_CONNECT)
-        applies = {"model", "size_by", "strength"}
+        applies = {"purpose", "size_by", "strength"}
         if keeper == "SaveVideo":
             assert shown(page, size_by="factor", mode="locked")["size"] == 2
             applies.add("mode")

@@ -21,11 +21,11 @@ VUE_SINCE = (0, 9)
 
 
 @pytest.fixture(scope="module")
-def page(comfy: ComfyServer) -> Iterator[Frontend]:
+def page(comfy_page: ComfyServer) -> Iterator[Frontend]:
     """ComfyUI's frontend in Chromium."""
     if found_chromium() is None:
         pytest.skip(NOT_FOUND)
-    with frontend(comfy) as page:
+    with frontend(comfy_page) as page:
         yield page
 
 

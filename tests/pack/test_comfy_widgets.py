@@ -103,40 +103,47 @@ def test_load_idr_takes_a_file_that_is_dropped_on_it(canvas: Frontend, idr_file:
     assert_uploaded(canvas, idr_file)
 
 
-FACTS = "return app.graph.nodes[0].widgets.find(w => w.name === '$$node-text-preview')?.value"
+LISTED = "return app.graph.nodes[0].widgets.find(w => w.name === 'model').options.values"
+FIRST = ["photo", "faithful", "old or recompressed"]
 
 
-def test_load_kdsr_says_what_is_chosen_whether_it_ran_or_not(canvas: Frontend) -> None:
+def test_load_kdsr_lists_what_people_have_and_more_when_asked(canvas: Frontend) -> None:
     only(canvas, "KDSR_Load")
-    canvas.wait_for(f"{FACTS} === 'x4, 0.6 M parameters'")
+    assert canvas.driver.execute_script(LISTED) == FIRST
     canvas.driver.execute_script(
-        """
-        const address = app.graph.nodes[0].widgets.find(w => w.name === 'hub_id')
-        address.value = 'owner/repo/file.safetensors'
-        address.callback(address.value)
-        """
+        "const toggle = app.graph.nodes[0].widgets.find(w => w.name === 'other_models');"
+        "toggle.value = true; toggle.callback(true)"
     )
-    canvas.wait_for(f"{FACTS} === ''")  # nothing is known of a file that is elsewhere
+    assert "kdsr-s-x2-crisp" in canvas.driver.execute_script(LISTED)
+    (queued,) = canvas.prompt().values()
+    assert set(queued["inputs"]) == {"model", "precision", "hub_id", "crispness"}
 
 
-_REPLACED = """
-const done = arguments[0]
-app.graph.clear()
-app.graph.add(LiteGraph.createNode("KDSR_Load"))
-setTimeout(() => { // the server was asked, and has not answered
-    app.graph.clear()
-    app.graph.add(LiteGraph.createNode("KDSR_Compare"))
-    const [node] = app.graph.nodes
-    setTimeout(() => done([`${node.id}`, node.widgets.map(w => w.name)]), 3000)
-}, 0)
+def test_a_workflow_that_names_a_model_keeps_it(canvas: Frontend) -> None:
+    only(canvas, "KDSR_Load")
+    saved = canvas.driver.execute_script("return app.graph.serialize()")
+    saved["nodes"][0]["widgets_values"] = ["kdsr-s-x4-crisp", "fp32", "", 0.5]
+    canvas.driver.execute_async_script(
+        "const [flow, done] = arguments; app.loadGraphData(flow).then(() => done())", saved
+    )
+    (queued,) = canvas.prompt().values()
+    expected = {"model": "kdsr-s-x4-crisp", "precision": "fp32", "hub_id": "", "crispness": 0.5}
+    assert queued["inputs"] == expected
+    assert "kdsr-s-x4-real" in canvas.driver.execute_script(LISTED)
+
+
+NOTES = """
+return app.graph.nodes.filter(n => n.type.startsWith('KDSR_')).map(n =>
+    [n.type, n.widgets.find(w => w.name === 'kdsr_note')?.element_.textContent ?? ''])
 """
 
 
-def test_facts_of_a_node_that_is_gone_show_on_no_other(page: Frontend) -> None:
-    page.load()
-    node_id, widgets = page.driver.execute_async_script(_REPLACED)
-    assert node_id == "1", "it has the number of the node before it"
-    assert widgets == ["comparison"]
+def test_what_a_node_says_stays_after_the_run(canvas: Frontend) -> None:
+    canvas.open_template(NAMES[0])
+    canvas.run()
+    canvas.wait_for("return !app.graph.nodes.find(n => n.type === 'KDSR_Upscale').imgs?.length")
+    said = dict(canvas.driver.execute_script(NOTES))
+    assert said["KDSR_Upscale"] == "800 x 640 px by kdsr-s-x4-photo"
 
 
 def test_save_idr_fills_in_dates_and_fields_of_other_nodes(page: Frontend) -> None:
@@ -208,9 +215,9 @@ def test_choices_are_shown_translated_and_saved_in_english(
     assert page.prompt()["1"]["inputs"]["size_by"] == "model factor"
     only(page, "KDSR_Load")
     drawn = drawn.replace("size_by", "model")
-    purpose = texts["main"]["kdsr"]["models"]["kdsr-s-x4"]
-    assert page.driver.execute_script(drawn) == f"{purpose} (kdsr-s-x4)"
-    assert page.prompt()["1"]["inputs"]["model"] == "kdsr-s-x4"
+    label = texts["nodeDefs"]["KDSR_Upscale"]["inputs"]["purpose"]["options"]["photo"]
+    assert page.driver.execute_script(drawn) == label
+    assert page.prompt()["1"]["inputs"]["model"] == "photo"
 
 
 def test_inspect_idr_answers_in_the_language_of_the_page(translated: tuple[Frontend, Any]) -> None:

@@ -51,7 +51,7 @@ def compared(files: Shown, title: str) -> tuple[np.ndarray, np.ndarray]:
 _LIBRARY = """
 import pathlib, sys, numpy, kdsr
 from kdsr.files.images import read_image
-sr = kdsr.load("kdsr-s-x4").upscale(read_image(pathlib.Path(sys.argv[1])).rgb)
+sr = kdsr.load("photo").upscale(read_image(pathlib.Path(sys.argv[1])).rgb)
 numpy.save(sys.argv[2], (255 * sr[0].permute(1, 2, 0).numpy()).clip(0, 255).astype(numpy.uint8))
 """
 

@@ -1,26 +1,61 @@
-"""The fixture `comfy`: every ComfyUI that was found, with this pack."""
+"""Fixtures: every ComfyUI that was found, with this pack, and the pages to try it with."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from tools.comfy_server import NOT_FOUND, ComfyServer, NotStartedError, found_comfyuis, start, stop
-
-
-@pytest.fixture(
-    scope="session",
-    params=found_comfyuis() or [None],
-    ids=lambda path: path.name if path else "none",
+from tools.comfy_server import (
+    NOT_FOUND,
+    ComfyServer,
+    NotStartedError,
+    found_comfyuis,
+    newest_page,
+    start,
+    stop,
 )
-def comfy(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ComfyServer]:
-    """A server with the pack, one for each ComfyUI; a test that uses it is marked `comfy`."""
-    if request.param is None:
-        pytest.skip(NOT_FOUND)
-    try:
-        server = start(request.param, tmp_path_factory.mktemp(request.param.name))
-    except NotStartedError as reason:
-        pytest.skip(str(reason))
+
+Starter = Callable[[Path | None, Path | None], ComfyServer]
+_FOUND: list[Path | None] = [*found_comfyuis()] or [None]
+# Each with its own page, and the newest of them with the newest page as well.
+_PAGES = [(comfyui, None) for comfyui in _FOUND]
+if _FOUND[-1] is not None and (_NEWEST := newest_page(_FOUND[-1])) is not None:
+    _PAGES.append((_FOUND[-1], _NEWEST))
+
+
+def _name(comfyui: Path | None, page: Path | None = None) -> str:
+    return f"{comfyui.name if comfyui else 'none'}{f' {page.parents[1].name}' if page else ''}"
+
+
+@pytest.fixture(scope="session")
+def comfy_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starter]:
+    """Starts a ComfyUI with a page, once."""
+    running: dict[str, ComfyServer] = {}
+
+    def server(comfyui: Path | None, page: Path | None) -> ComfyServer:
+        if comfyui is None:
+            pytest.skip(NOT_FOUND)
+        name = _name(comfyui, page)
+        if name not in running:
+            options = () if page is None else ("--front-end-root", str(page))
+            try:
+                running[name] = start(comfyui, tmp_path_factory.mktemp(comfyui.name), *options)
+            except NotStartedError as reason:
+                pytest.skip(str(reason))
+        return running[name]
+
     yield server
-    stop(server)
+    for one in running.values():
+        stop(one)
+
+
+@pytest.fixture(scope="session", params=_FOUND, ids=_name)
+def comfy(request: pytest.FixtureRequest, comfy_servers: Starter) -> ComfyServer:
+    """A server with the pack, one for each ComfyUI; a test that uses it is marked `comfy`."""
+    return comfy_servers(request.param, None)
+
+
+@pytest.fixture(scope="session", params=_PAGES, ids=lambda setup: _name(*setup))
+def comfy_page(request: pytest.FixtureRequest, comfy_servers: Starter) -> ComfyServer:
+    """As `comfy`, and the newest ComfyUI with the newest page: for tests in the browser."""
+    return comfy_servers(*request.param)
