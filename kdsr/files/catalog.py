@@ -11,7 +11,7 @@ from ..options import PURPOSES
 CATALOG = Path(__file__).with_name("catalog.json")
 """What `list_models` reads."""
 WEIGHTS = CATALOG.parents[1] / "weights"
-"""Folder of the bundled weights."""
+"""Folder of the bundled weights that enlarge."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class CatalogEntry:
     repo: str | None
     """`owner/repo` on the Hub; None for a bundled file."""
     file: str
-    """File in the repository, or in `WEIGHTS`."""
+    """File in the repository, or the bundled one's name; see `path`."""
     revision: str | None
     """Commit that is downloaded: never a branch, which could move."""
     sha256: str
@@ -45,6 +45,14 @@ class CatalogEntry:
     def bundled(self) -> bool:
         """Whether the file comes with the package."""
         return self.repo is None
+
+    @property
+    def path(self) -> Path:
+        """Of a bundled file.
+
+        Models that enlarge nothing lie apart: programs that upscale list `WEIGHTS` as a whole.
+        """
+        return (WEIGHTS if self.scale > 1 else WEIGHTS.with_name("weights_x1")) / self.file
 
     @property
     def hub_id(self) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..atomic import writing
-from .catalog import WEIGHTS, CatalogEntry, find_model, list_models
+from .catalog import CatalogEntry, find_model, list_models
 from .hub_address import HubFile
 from .hub_client import ProgressFn, download, verify
 
@@ -67,7 +67,7 @@ def _resolve_entry(
     cancelled: Callable[[], bool] | None,
 ) -> Path:
     if entry.repo is None:
-        return WEIGHTS / entry.file
+        return entry.path
     name = f"{entry.name}.safetensors"
     places = [Path(folder) for folder in folders] or [default_folder()]
     for place in places:

@@ -23,10 +23,11 @@ from tests.support.places import GOLDEN
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[int, KDSR]:
     """Tiny models in place of the bundled ones, by factor; the current folder is an empty one."""
     weights, entries, made = tmp_path / "weights", [], {}
-    weights.mkdir()
+    for folder in (weights, tmp_path / "weights_x1"):
+        folder.mkdir()
     for scale, name in ((4, DEFAULT_MODEL), (1, "tiny-x1"), (2, "tiny-x2")):
         made[scale] = make_tiny(scale, seed=scale)
-        path = weights / f"{name}.safetensors"
+        path = (weights if scale > 1 else tmp_path / "weights_x1") / f"{name}.safetensors"
         save_checkpoint(made[scale], path)
         entries.append({
             "name": name, "repo": None, "file": path.name, "revision": None, "licence": "none",
@@ -35,7 +36,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[int, KDSR]:
         })  # fmt: skip
     (tmp_path / "catalog.json").write_text(json.dumps(entries))
     monkeypatch.setattr(catalog, "CATALOG", tmp_path / "catalog.json")
-    monkeypatch.setattr(hub, "WEIGHTS", weights)
+    monkeypatch.setattr(catalog, "WEIGHTS", weights)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return made

@@ -32,7 +32,7 @@ def pair(tiny: KDSR, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[K
         save_checkpoint(model, tmp_path / f"{name}.safetensors")
     monkeypatch.setattr(loading, "list_models", lambda: entries)
     monkeypatch.setattr("kdsr.files.hub.list_models", lambda: entries)
-    monkeypatch.setattr("kdsr.files.hub.WEIGHTS", tmp_path)
+    monkeypatch.setattr("kdsr.files.catalog.WEIGHTS", tmp_path)
     return models["soft"], models["hard"]
 
 
