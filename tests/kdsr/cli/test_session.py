@@ -10,7 +10,7 @@ from PIL import Image
 import kdsr
 from kdsr import IDR, KDSR
 from kdsr.cli import main
-from kdsr.files import catalog, hub
+from kdsr.files import catalog
 from kdsr.files.images import read_image
 from kdsr.files.weights import save_checkpoint
 from kdsr.options import DEFAULT_MODEL, Size, Tiling
