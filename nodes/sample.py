@@ -4,12 +4,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from comfy_api.latest import InputImpl, Types, io
+from PIL import Image
 from torch import Tensor
 
 from ..kdsr.errors import ImageError
-from ..kdsr.files.images import read_image
 from ..kdsr.idr import IDR
 from . import runtime
 from .types import IDRType, schema
@@ -89,10 +90,13 @@ def _unknown(sample: str) -> str:
 
 
 def _still(path: Path) -> tuple[Tensor, Tensor, Any]:
-    """IMAGE (1, H, W, 3); MASK (1, H, W), what is transparent in the file; VIDEO of one frame."""
-    picture = read_image(path)
-    image = picture.rgb.movedim(1, -1).contiguous()
-    mask = torch.zeros(image.shape[:3]) if picture.alpha is None else 1 - picture.alpha[:, 0]
+    """IMAGE (1, H, W, 3); MASK (1, H, W), what is transparent in the file; VIDEO of one frame.
+
+    Read as it is: what is under the mask is to be seen, and the library leaves hidden colours out.
+    """
+    with Image.open(path) as file:
+        pixels = torch.from_numpy(np.asarray(file.convert("RGBA"), dtype=np.float32) / 255)[None]
+    image, mask = pixels[..., :3].contiguous(), 1 - pixels[..., 3]
     still = Types.VideoComponents(images=image, frame_rate=Fraction(1))
     return image, mask, InputImpl.VideoFromComponents(still)
 

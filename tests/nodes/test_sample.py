@@ -36,6 +36,7 @@ def test_the_collage_comes_with_the_mask_of_its_right_half(sample) -> None:
     assert image.shape[-1] == 3
     assert mask[..., -20:].mean() == 1
     assert mask[..., :20].mean() == 0
+    assert image[:, :, -60:].diff(dim=2).abs().mean() > 0.01, "its colours are there under the mask"
 
 
 def test_an_unknown_sample_is_found_before_running(host: Host) -> None:

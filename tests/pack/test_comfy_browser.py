@@ -1,5 +1,6 @@
 """The pack as a person meets it: ComfyUI's own page, in a base directory that is new."""
 
+import json
 import time
 from collections.abc import Iterator
 from itertools import combinations, pairwise
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.places import ROOT
 from tools.chromium import NOT_FOUND, found_chromium
 from tools.comfy_browser import Frontend, as_json, frontend
 from tools.comfy_server import ComfyServer
@@ -15,6 +17,7 @@ from tools.comfy_workflows import NAMES, read, shown, title, to_api
 
 pytestmark = pytest.mark.comfy
 
+OLD = sorted((ROOT / "tests/pack/old").glob("*.json"))
 CLASSIC, VUE = "classic canvas", "Vue nodes"
 VUE_SINCE = (0, 9)
 """ComfyUI whose page draws nodes by Vue, if asked."""
@@ -135,7 +138,8 @@ def test_nodes_grow_and_shrink_with_what_they_show(canvas: Frontend) -> None:
 def test_workflows_saved_before_there_were_these_widgets_keep_their_values(page: Frontend) -> None:
     workflow = read(NAMES[0])
     (node,) = (n for n in workflow["nodes"] if n["type"] == "KDSR_Upscale")
-    node["inputs"] = [i for i in node["inputs"] if i["name"] not in ("fit_height", "wrap")]
+    then = ("image", "size_by", "size", "idr", "strength")
+    node["inputs"] = [i for i in node["inputs"] if i["name"] in then]
     node["widgets_values"] = ["width", 333.0, 0.75]
     page.open_template(NAMES[0])
     page.driver.execute_async_script(
@@ -144,6 +148,18 @@ def test_workflows_saved_before_there_were_these_widgets_keep_their_values(page:
     inputs = page.prompt()[str(node["id"])]["inputs"]
     expected = {"size_by": "width", "size": 333, "fit_height": 1080, "strength": 0.75}
     assert inputs.items() >= {**expected, "wrap": "none"}.items()
+
+
+@pytest.mark.parametrize("path", OLD, ids=lambda path: path.stem)
+def test_workflows_of_earlier_versions_keep_links_and_values(page: Frontend, path: Path) -> None:
+    workflow = json.loads(path.read_text(encoding="utf-8"))
+    page.load()
+    page.driver.execute_async_script(
+        "const [flow, done] = arguments; app.loadGraphData(flow).then(() => done())", workflow
+    )
+    queued = as_json(page.prompt())
+    for node_id, node in as_json(to_api(workflow, page.server.object_info())).items():
+        assert node["inputs"].items() <= queued[node_id]["inputs"].items(), node["class_type"]
 
 
 def test_the_page_queues_what_the_files_say(page: Frontend) -> None:

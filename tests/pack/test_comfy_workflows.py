@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.support.clips import frames_of, sound_packets
-from tests.support.places import SAMPLES
+from tests.support.places import ROOT, SAMPLES
 from tools.comfy_server import PACK, ComfyServer, comfy_python
 from tools.comfy_workflows import FOLDER, NAMES, read, shown, to_api
 
@@ -126,6 +126,18 @@ def test_seams_show_without_kdsr_tiles(ran) -> None:
     middle = len(difference) // 2
     assert difference[middle - 2 : middle + 2].mean() > 2 * difference[: middle // 2].mean()
     assert step_at_seam(seams) > step_at_seam(whole)
+
+
+OLD = sorted((ROOT / "tests/pack/old").glob("*.json"))
+"""Workflows as the pack shipped them before KDSR Upscale had a choice of model."""
+
+
+@pytest.mark.parametrize("path", OLD, ids=lambda path: path.stem)
+def test_workflows_of_earlier_versions_run_as_they_were(comfy: ComfyServer, path: Path) -> None:
+    prompt = to_api(json.loads(path.read_text(encoding="utf-8")), comfy.object_info())
+    (loader,) = (node for node in prompt.values() if node["class_type"] == "KDSR_Load")
+    assert loader["inputs"]["model"] == "kdsr-s-x4"
+    comfy.run(prompt)
 
 
 def test_templates_and_their_thumbnails_are_served(comfy: ComfyServer) -> None:
