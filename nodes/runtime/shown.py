@@ -23,9 +23,9 @@ def warn(node: Any, text: str) -> None:
     logging.warning("KDSR: %s", text)
     node_id = getattr(getattr(node, "hidden", None), "unique_id", None)
     prompt_server = getattr(sys.modules.get("server"), "PromptServer", None)
-    if node_id is None or getattr(prompt_server, "instance", None) is None:
-        return
-    prompt_server.instance.send_sync(_NOTE, {"node": node_id, "text": text})
+    running = getattr(prompt_server, "instance", None)
+    if node_id is not None and running is not None:
+        running.send_sync(_NOTE, {"node": node_id, "text": text})
 
 
 def to_image(picture: Any) -> Tensor:

@@ -18,7 +18,7 @@ from tools.comfy_server import (
 Starter = Callable[[Path | None, Path | None], ComfyServer]
 _FOUND: list[Path | None] = [*found_comfyuis()] or [None]
 # Each with its own page, and the newest of them with the newest page as well.
-_PAGES = [(comfyui, None) for comfyui in _FOUND]
+_PAGES: list[tuple[Path | None, Path | None]] = [(comfyui, None) for comfyui in _FOUND]
 if _FOUND[-1] is not None and (_NEWEST := newest_page(_FOUND[-1])) is not None:
     _PAGES.append((_FOUND[-1], _NEWEST))
 
