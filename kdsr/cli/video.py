@@ -56,6 +56,8 @@ def _upscaled(
         remark(session, arguments)
         with remarking(GOES_ON), _Bars(source.name) as bars:
             frames = session.run(bars.tell, overwrite=arguments.overwrite)
+    if session.judged:
+        note(f"{source}: {session.judged}")
     return told(session, frames)
 
 

@@ -16,6 +16,7 @@ from ..atomic import writing
 from ..errors import VideoError
 from ..idr import IDR
 from ..network.models import Student
+from ..network.trust import explained
 from ..options import DEFAULT_TILING, Size, Tiling
 from ..upscaling.sizes import OutputSize
 from . import segments
@@ -100,6 +101,8 @@ class VideoSession:
     def __init__(self, job: VideoJob, film: VideoFile | AnimationFile, facts: Facts) -> None:
         self.job, self.film, self.facts = job, film, facts
         self.two_passes = needs_first_pass(job.idr, job.options)
+        self.judged = ""
+        """A line about what of the film was left out of its IDRs; see `kdsr.network.trust`."""
         self.container = container_of(job.target)
         wish = job.size or OutputSize(factor=job.model.config.scale)
         sides = Size(facts.width, facts.height)
@@ -187,6 +190,8 @@ class VideoSession:
             assert found is not None
             self.frames = len(found)
             idr = combined(found, job.options)
+        if idr is not None:
+            self.judged = explained(job.model, idr).replace("picture", "film")
         deep = encoding is not None and self.facts.colour.deep
         transparent = encoding is None or encoding.transparent
         return FrameUpscaler(job.model, self.size, idr, job.strength, deep, transparent, job.tiling)
