@@ -21,6 +21,7 @@ def calibrated() -> KDSR:
     return model
 
 
+@settings(deadline=None)
 @given(height=st.integers(1, 5000), width=st.integers(1, 5000), halo=st.integers(0, 20))
 def test_windows_lie_inside_and_hold_a_cell_with_its_halo(
     height: int, width: int, halo: int
@@ -37,6 +38,7 @@ def test_windows_lie_inside_and_hold_a_cell_with_its_halo(
                 assert span.offset == halo
 
 
+@settings(deadline=None)
 @given(height=st.integers(400, 4000), width=st.integers(400, 4000))
 def test_a_pixel_more_moves_every_window_by_a_pixel_at_most(height: int, width: int) -> None:
     before, after = (sample_windows(height, width + more, 12).tiles for more in (0, 1))

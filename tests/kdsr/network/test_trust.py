@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdsr import IDR, KDSR, CheckpointError
@@ -42,6 +42,7 @@ def test_votes_fade_where_photographs_end(model: KDSR, distance: float, vote: fl
     assert found.item() == pytest.approx(vote, abs=1e-5)
 
 
+@settings(deadline=None)
 @given(distance=st.floats(0, 1000, width=32))
 def test_what_lies_outside_moves_onto_the_edge_and_nothing_else_moves(
     model: KDSR, distance: float
