@@ -116,8 +116,8 @@ def train(options: TrainOptions) -> int:
     """Runs the stages that the options ask for, one after the other."""
     use_threads(options.threads)
     keep_freed_memory()
-    options = options.resolved(_device(options))
-    accelerator = _accelerator(options)
+    options = options.resolved(device_of(options))
+    accelerator = accelerator_of(options)
     session = open_session(options, accelerator)
     log = session.log
     with session.stop, log:
@@ -147,7 +147,7 @@ def _calibrated(path: Path, stage: str, session: Session) -> Calibration:
     return known or calibrate_file(path, data.photographs, data.held_out, options.calibration)
 
 
-def _device(options: TrainOptions) -> torch.device:
+def device_of(options: TrainOptions) -> torch.device:
     """Where the run will be, as accelerate chooses."""
     if options.device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("--device cuda was asked for, but PyTorch finds no CUDA device here")
@@ -158,7 +158,12 @@ def _device(options: TrainOptions) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def _accelerator(options: TrainOptions) -> Accelerator:
+def accelerator_of(options: TrainOptions) -> Accelerator:
+    """Device, precision and processes of a run.
+
+    Raises:
+        TrainingError: If the batch cannot be shared by the processes.
+    """
     accelerator = Accelerator(
         cpu=options.device == "cpu",
         mixed_precision="bf16" if options.precision == "bf16" else "no",

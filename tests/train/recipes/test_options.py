@@ -12,7 +12,7 @@ from train.recipes.stages import StageOptions
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_recipe_is_valid_and_states_its_command_cost_and_table(name: str) -> None:
-    extra = ["--perceptual", "vgg19.pth"] if name in ("gan",) else []
+    extra = ["--perceptual", "vgg19.pth"] if name in ("gan", "short") else []
     options = read_options([name, "--data", "photos", *extra])
     assert options.data == Path("photos")
     header = (RECIPES / f"{name}.yaml").read_text(encoding="utf-8")
