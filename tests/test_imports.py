@@ -46,7 +46,8 @@ TRAINING = (
     ("measuring",),
     ("stages",),
     ("loop",),
-    ("run", "evaluate", "calibrate", "publish"),
+    ("run", "evaluate", "calibrate", "publish", "pack"),
+    ("short",),
 )
 """The same for `train/`."""
 
