@@ -1,6 +1,7 @@
 """The rooms do not blur: who may import whom, and that imports go one way."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -180,3 +181,26 @@ def test_training_does_not_import_nodes(path: Path) -> None:
 @pytest.mark.parametrize("path", [*files("tools"), *files("benchmarks")], ids=name_of)
 def test_tools_and_benchmarks_need_no_tests(path: Path) -> None:
     assert not {name for _, name in imports(path) if name.split(".")[0] == "tests"}
+
+
+def test_the_map_shows_every_room_in_the_order_of_its_floor() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    table = text.split("## kdsr/")[1].split("\n\n")[1].splitlines()[2:]
+    shown = [re.findall(r"`(\w+)(?:\.py|/)`", line.split("|")[1]) for line in table]
+    assert all(shown)
+    floors = [floor_of(f"kdsr.{room}", LIBRARY) for rooms in shown for room in rooms]
+    assert floors == sorted(floors)
+    rooms = {room for rooms in shown for room in rooms} | {"__init__", "__main__"}
+    there = {path.relative_to(ROOT / "kdsr").parts[0].removesuffix(".py") for path in files("kdsr")}
+    assert rooms == there
+
+
+def test_every_file_on_the_walk_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    walk = text.split("## Follow one picture through the code")[1].split("\n## ")[0]
+    named = re.findall(r"`((?:kdsr|nodes)/[\w/]+\.py)`(?:, `([\w.]+)`)?", walk)
+    assert len(named) > 10
+    for path, name in named:
+        code = (ROOT / path).read_text(encoding="utf-8")
+        for part in name.split(".") if name else ():
+            assert re.search(rf"\b(def|class) {part}\b", code), f"{path} has no {part}"

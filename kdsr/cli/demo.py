@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from ..demo.folder import RUNTIME, demo_files, has_runtime, write_demo
-from ..demo.serving import ADDRESS, make_server
+from ..demo.folder import ADDRESS, RUNTIME, demo_files, has_runtime, make_server, write_demo
 from ..errors import ConfigError
 from ..files.loading import load
 from ..tiles.devices import DTYPES

@@ -14,7 +14,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import printable
-from ..estimation.maps import idr_map
 from ..estimation.regions import Regions
 from ..estimation.visible import visible
 from ..files.banded import can_be_banded, write_bands
@@ -24,7 +23,6 @@ from ..files.images import DecodedImage, check_format, read_image, write_image
 from ..files.loading import load
 from ..files.pages import write_pages
 from ..idr import IDR
-from ..meaning.strength import with_strength
 from ..memory import check_room, explaining_shortage
 from ..model import KDSR
 from ..network.trust import explained
@@ -233,7 +231,10 @@ class ImageSession:
             if number == 1:
                 kept = steering if isinstance(steering, IDR) else None
                 _remark(source, model, steering)
-            steering = with_strength(model, steering, command.strength)
+            if command.strength != 1:
+                from ..meaning.strength import with_strength
+
+                steering = with_strength(model, steering, command.strength)
             which = f", pass {number} of {len(passes)}" if len(passes) > 1 else ""
             upscaler, last = Upscaler(model, tiling), number == len(passes)
             with _bar(f"{printable(source.name)}{which}") as job:
@@ -252,6 +253,8 @@ class ImageSession:
         (rgb, alpha), command = picture, self.command
         mask = visible(alpha)
         if command.map and by_map:
+            from ..estimation.maps import idr_map
+
             return idr_map(model, rgb, cells=command.map, mask=mask, tiling=command.tiling)
         upscaler = Upscaler(model, command.tiling)
         return upscaler.estimate(rgb, mask, provenance={"image": source.name})

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..blending import blend_models
 from ..errors import ConfigError
 from ..model import KDSR
 from ..options import DEFAULT_MODEL
@@ -33,6 +32,8 @@ def load(
     """
     if crispness == 1:
         return load_student(find_file(source, folders))
+    from ..blending import blend_models  # only here: few models are mixed
+
     faithful, model = (
         load_student(find_file(name, folders)) for name in (_faithful(source), source)
     )
@@ -56,6 +57,9 @@ def find_file(source: str | Path, folders: Sequence[Path] = ()) -> Path:
         return source
     if not source.startswith("hf://") and Path(source).suffix in _SUFFIXES:
         return Path(source)
+    bundled = {entry.name: entry.path for entry in list_models() if entry.bundled}
+    if source in bundled:
+        return bundled[source]
     from .hub import resolve  # only here: it knows networks
 
     return resolve(source, folders)

@@ -12,7 +12,7 @@ from ..file_errors import reading
 from ..memory import explaining_shortage
 from ..model import KDSR
 from ..network.calibration import KEY, PREFIX, Calibration
-from ..network.inferred import infer_config, infer_role
+from ..network.config import infer_config, infer_role
 from ..network.models import Teacher as KDSRTeacher
 from ..safetensors_files import write_safetensors
 from .official_names import from_official, is_official, to_official

@@ -1,5 +1,6 @@
 """The two networks with their estimators: the student and the teacher it is distilled from."""
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,24 @@ from ..errors import IDRError
 from .calibration import CALIBRATE, Calibration
 from .config import KDSRConfig
 from .estimator import DegradationEstimator
-from .fingerprint import fingerprint
 from .sr_network import SRNetwork
 from .tail import ComposedTail, compose_exactly
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+def fingerprint(model: nn.Module) -> str:
+    """Hashes all weights, in float32 and in name order, to 16 hexadecimal digits.
+
+    Two models with the same fingerprint give every image the same IDR. The hash is taken over
+    values, not over a file, so that converting a file keeps it.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 class Base(nn.Module):

@@ -16,8 +16,7 @@ from kdsr.files.quantized import stored_dtype
 from kdsr.files.weights import load_student, save_checkpoint
 from kdsr.meaning.readings import INSIDE, regress
 from kdsr.network.calibration import QUANTITIES, Calibration
-from kdsr.network.fingerprint import fingerprint
-from kdsr.network.models import calibration_of
+from kdsr.network.models import calibration_of, fingerprint
 from train.data.cache import ImageCache
 from train.data.crops import CropSampler
 from train.degradation.blur import blur_beside_x4

@@ -6,8 +6,7 @@ import pytest
 
 from kdsr.cli import main
 from kdsr.demo import folder as demo
-from kdsr.demo.folder import PAGE, RUNTIME, demo_files, has_runtime, write_demo
-from kdsr.demo.serving import make_server
+from kdsr.demo.folder import PAGE, RUNTIME, demo_files, has_runtime, make_server, write_demo
 from tests.conftest import make_tiny
 
 

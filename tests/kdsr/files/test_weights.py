@@ -11,9 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from kdsr import KDSR, PRESETS, CheckpointError, ConfigError, KDSRConfig, KDSRTeacher
 from kdsr.files.weights import convert, load_checkpoint, load_student, save_checkpoint
-from kdsr.network.config import SCALES
-from kdsr.network.fingerprint import fingerprint
-from kdsr.network.inferred import infer_config
+from kdsr.network.config import SCALES, infer_config
+from kdsr.network.models import fingerprint
 from tests.conftest import make_tiny
 from tests.support.limits import full_disk
 from tests.support.places import GOLDEN
