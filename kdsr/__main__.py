@@ -9,14 +9,14 @@ def run() -> int:
     import logging
 
     from .cli import main
-    from .cli.streams import settle, steady
+    from .cli.streams import ensure_streams, flush_output
 
-    steady()
+    ensure_streams()
     logging.captureWarnings(True)
     try:
         return main()
     finally:
-        settle()  # for `--help`, which leaves by an exception
+        flush_output()  # for `--help`, which leaves by an exception
 
 
 if __name__ == "__main__":

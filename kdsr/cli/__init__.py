@@ -16,7 +16,7 @@ def main(argv: list[str] | None = None) -> int:
     from .failures import listening, report
     from .parser import make_parser
     from .stopping import stopped
-    from .streams import note, settle
+    from .streams import flush_output, note
 
     arguments = make_parser().parse_args(argv)
     with listening(verbose=arguments.verbose):
@@ -27,4 +27,4 @@ def main(argv: list[str] | None = None) -> int:
             code = 130
         except Exception as error:  # noqa: BLE001 - the last net: whatever it is, it takes one line
             code = report(error)
-        return settle() or code
+        return flush_output() or code

@@ -13,7 +13,7 @@ from .streams import note
 
 _IMAGES = image_formats.READ_SUFFIXES
 READ_SUFFIXES = tuple(dict.fromkeys(_IMAGES + containers.READ_SUFFIXES))
-"""Of the files that are upscaled, from folders."""
+"""The endings of files that are taken from folders to be upscaled."""
 IDR_SUFFIXES = (".safetensors",)
 
 

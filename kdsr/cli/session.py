@@ -47,7 +47,7 @@ class ModelPass(NamedTuple):
     model: KDSR
     """On the device to run on."""
     size: Size
-    """Of its result."""
+    """The size of its result."""
     full: Size
     """What the network makes, before it is resized to that."""
 
@@ -309,7 +309,7 @@ def _is_large(picture: DecodedImage, passes: list[ModelPass]) -> bool:
 
 
 def _dtype(picture: DecodedImage) -> torch.dtype:
-    """Of a result's buffer: a quarter of float32 where the result will have 8 bits anyway."""
+    """The dtype of a result: a quarter of float32 where it will have 8 bits anyway."""
     return torch.float32 if picture.deep else torch.uint8
 
 

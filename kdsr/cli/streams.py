@@ -19,7 +19,7 @@ def say(line: str) -> None:
     """Writes a line to standard output.
 
     Never an error: what a command says about a result must not undo the result. A reader that
-    closed the pipe had enough; any other trouble is told by `settle`.
+    closed the pipe had enough; any other trouble is told by `flush_output`.
 
     Args:
         line: Control characters, and what the stream's encoding lacks, are escaped.
@@ -51,7 +51,7 @@ def detail(text: str) -> None:
         _drop(sys.stderr)
 
 
-def steady() -> None:
+def ensure_streams() -> None:
     """Makes sure that there are standard streams, so that no file can get their descriptors.
 
     What a library prints to a descriptor that was closed at the start would land in the first file
@@ -69,7 +69,7 @@ def steady() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def settle() -> int:
+def flush_output() -> int:
     """Flushes standard output; Python would end with a traceback where that fails.
 
     Returns:

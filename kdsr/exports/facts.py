@@ -28,7 +28,7 @@ READINGS = (
 
 
 def baked_facts(baked: BakedKDSR) -> dict[str, Any]:
-    """Of a network with one IDR inside."""
+    """Says what a network with one IDR inside takes and gives."""
     return {
         "kind": "baked",
         "scale": baked.scale,
@@ -43,7 +43,7 @@ def baked_facts(baked: BakedKDSR) -> dict[str, Any]:
 
 
 def blind_facts(model: Student) -> dict[str, Any]:
-    """Of the whole student."""
+    """Says what the whole student takes and gives."""
     return _model_facts(model, "blind") | {
         "scale": model.config.scale,
         "smallest_side": model.network.tail.kernel_side,
@@ -56,7 +56,7 @@ def blind_facts(model: Student) -> dict[str, Any]:
 
 
 def network_facts(model: Student) -> dict[str, Any]:
-    """Of the network alone."""
+    """Says what the network alone takes and gives."""
     facts = _model_facts(model, "network") | {
         "scale": model.config.scale,
         "halo": model.network.halo,
@@ -76,7 +76,7 @@ def network_facts(model: Student) -> dict[str, Any]:
 
 
 def estimator_facts(model: Student) -> dict[str, Any]:
-    """Of the estimator alone."""
+    """Says what the estimator alone takes and gives."""
     c = model.config.n_feats
     facts = _model_facts(model, "estimator") | {
         "halo": model.estimator.halo,

@@ -42,11 +42,6 @@ class CatalogEntry:
     """The model that a crisp one was trained on from; `crispness` blends the two."""
 
     @property
-    def path(self) -> Path:
-        """Of a bundled file."""
-        return WEIGHTS / self.file
-
-    @property
     def bundled(self) -> bool:
         """Whether the file comes with the package."""
         return self.repo is None

@@ -31,7 +31,7 @@ class Part:
         if wrap[0]:
             self.columns = slice(0, size.width)
         self.size = Size(self.columns.stop - self.columns.start, self.rows.stop - self.rows.start)
-        """Of what is computed, LQ pixels."""
+        """The size of what is computed, LQ pixels."""
 
     def cut(self, images: Tensor) -> Tensor:
         """What the region depends on, of LQ images (B, C, H, W)."""

@@ -9,9 +9,9 @@ from ..errors import ConfigError
 from ..options import Size
 
 LARGEST_FACTOR = 16
-"""Of a result to its input, however the size is stated."""
+"""The most times that a result may be as large as its input, however the size is stated."""
 LARGEST_SIDE = 65_536
-"""Pixels of a result."""
+"""The most pixels that a side of a result may have."""
 _LARGEST_MEGAPIXELS = LARGEST_SIDE**2 / 1e6
 
 
@@ -118,9 +118,9 @@ class Pass:
     """One run of a network."""
 
     factor: int
-    """Of the network."""
+    """The network's factor."""
     size: Size
-    """Of its result; what `factor` makes beyond that is resized away."""
+    """The size of its result; what `factor` makes beyond that is resized away."""
 
 
 def plan_passes(source: Size, target: Size, factors: Iterable[int]) -> tuple[Pass, ...]:
