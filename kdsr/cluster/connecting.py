@@ -1,5 +1,6 @@
 """Ray, which `kdsr` does without until there is a cluster: connect, and leave in order."""
 
+import io
 import logging
 import os
 import signal
@@ -71,7 +72,7 @@ def worker_pool(
         try:
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
         except Exception as error:  # noqa: BLE001 - Ray raises that, too, when a start takes long
-            ray.shutdown()
+            _leave(ray)
             reason = str(error).strip().split("\n")[0]
             raise ClusterError(
                 f"cannot work on the cluster {address}: {reason}; is it running (`ray status`) "
@@ -87,10 +88,16 @@ def worker_pool(
                 finally:
                     pool.close()
         finally:
-            ray.shutdown()
+            _leave(ray)
     if stopped:
         signal.raise_signal(stopped[0])
         raise Cancelled  # of a host that goes on
+
+
+def _leave(ray: ModuleType) -> None:
+    """Leaves in silence: Ray says then what it held back of dead workers."""
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        ray.shutdown()
 
 
 def _check_answers(address: str) -> None:

@@ -3,7 +3,7 @@
 import io
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -18,7 +18,8 @@ from .film import Facts, Frame
 from .hdr import HDR
 from .headers import Crop, Header, is_cut_riff
 from .orientation import Orientation
-from .pyav import explained, load_av, side_data
+from .probing import MOV, READING, decoder_of, end_of, first_frame, pictures_of, unsaid
+from .pyav import explained, load_av
 from .stamps import Slots, Stamps
 
 if TYPE_CHECKING:
@@ -27,21 +28,11 @@ if TYPE_CHECKING:
     from av.container.core import Chapter
     from av.stream import Stream
 
-_READING = "the video cannot be read"
 _COARSE = Fraction(1, 1000)
-_MOV = "mov,mp4,m4a,3gp,3g2,mj2"
-_EXACT = (_MOV, "avi")  # what is said there is meant, coarse or not
-_SURE = (_MOV, "matroska,webm", "flv")  # the header says how long the file is
+_EXACT = (MOV, "avi")  # what is said there is meant, coarse or not
+_SURE = (MOV, "matroska,webm", "flv")  # the header says how long the file is
 _TOLERANCE = 1.5  # frames that may be missing at the end: lengths are rounded
 _NAMES = ("language", "title")
-_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own give no opacity
-_LOST = {
-    "DOVI_METADATA": "Dolby Vision",
-    "DYNAMIC_HDR_PLUS": "HDR10+ (brightness of each scene)",
-    "STEREO3D": "which eye sees what (3D)",
-    "A53_CC": "closed captions within the pictures",
-    "S12M_TIMECODE": "time code within the pictures",
-}
 _log = logging.getLogger(__name__)
 
 
@@ -63,8 +54,8 @@ class VideoFile:
         """Reads the header and the first frame."""
         av = load_av()
         with self._container() as container:
-            stream = _pictures(container)
-            frame = _first_frame(container, stream)
+            stream = pictures_of(container)
+            frame = first_frame(container, stream)
             header = self._header(frame)
             height, width = _size(frame, header.crop)
             aspect = Fraction(stream.sample_aspect_ratio or 1)
@@ -86,7 +77,7 @@ class VideoFile:
                 hdr=HDR.of(frame),
                 crop=header.crop,
                 first=_seconds(frame),
-                left_out=tuple(_unsaid(frame, header)),
+                left_out=tuple(unsaid(frame, header)),
             )
 
     @contextmanager
@@ -105,10 +96,10 @@ class VideoFile:
         av = load_av()
         if isinstance(self.file, io.BytesIO):
             self.file.seek(0)
-        with explained(_READING):
+        with explained(READING):
             container = av.open(self.file)
         with container:
-            _pictures(container)
+            pictures_of(container)
             yield container
 
     def _header(self, frame: "av.VideoFrame") -> Header:
@@ -120,8 +111,8 @@ class VideoFile:
         seconds = Fraction(container.duration or 0, load_av().time_base) - self.start
         if self.duration is not None:
             seconds = min(seconds, self.duration)
-        elif not self.start and _pictures(container).frames:
-            return _pictures(container).frames
+        elif not self.start and pictures_of(container).frames:
+            return pictures_of(container).frames
         return max(1, round(seconds * rate))
 
 
@@ -140,8 +131,8 @@ class FileReading:
         self.container = container
         self.facts = facts
         self.pictures = pictures
-        self.video = _pictures(container)
-        self.decoder = _decoder(self.video)
+        self.video = pictures_of(container)
+        self.decoder = decoder_of(self.video)
         # A stream without a context has no decoder, and nothing can be made of it.
         others = (*container.streams.audio, *container.streams.subtitles)
         self.sound: list[Stream] = [s for s in others if s.codec_context is not None]
@@ -201,12 +192,12 @@ class FileReading:
         A file that breaks off ends there.
         """
         if self.start:
-            with explained(_READING):
+            with explained(READING):
                 self.container.seek(round(self.start * load_av().time_base))
         coming = self.container.demux(*streams) if streams else iter(())
         while streams:
             try:
-                with explained(_READING):
+                with explained(READING):
                     packet = next(coming, None)
             except VideoError as error:
                 if isinstance(error.__cause__, load_av().error.InvalidDataError | EOFError):
@@ -228,7 +219,7 @@ class FileReading:
         if self.end is not None or not sure:
             return 0
         rate, shown = self.facts.rate, self._ends.get(self.video.index, Fraction(0))
-        end = _end(self.video)
+        end = end_of(self.video)
         if end is None:  # that of the longest stream
             length = self.container.duration or 0
             end = Fraction((self.container.start_time or 0) + length, load_av().time_base)
@@ -236,7 +227,7 @@ class FileReading:
         left = (end - shown) * rate
         if left < _TOLERANCE:
             return 0
-        unseen = self.video.frames - self._count if self.form == _MOV else 0
+        unseen = self.video.frames - self._count if self.form == MOV else 0
         return unseen if unseen > 0 else round(left)
 
     def _note(self, packet: "av.Packet") -> None:
@@ -304,7 +295,7 @@ class FileReading:
         """Until the end that the file names, where that is near."""
         assert self._held is not None
         image, time = self._held
-        own, end = self._duration(image), _end(self.video)
+        own, end = self._duration(image), end_of(self.video)
         left = own if end is None else end - time
         return left if 0 < left <= max(10 * own, Fraction(1)) else own
 
@@ -329,62 +320,3 @@ def _size(image: "av.VideoFrame", crop: Crop) -> tuple[int, int]:
 def _seconds(item: "av.Packet | av.VideoFrame") -> Fraction:
     stamp = item.dts if item.pts is None else item.pts
     return Fraction(0) if stamp is None or not item.time_base else stamp * item.time_base
-
-
-def _end(stream: "av.VideoStream") -> Fraction | None:
-    """Seconds when the pictures end, as the header says it; None where it says nothing of them."""
-    name = stream.container.format.name
-    if name == "avi" and stream.time_base:  # the duration would be that of what is there
-        return stream.frames * stream.time_base
-    if name == _MOV and stream.duration is not None and stream.time_base:
-        return ((stream.start_time or 0) + stream.duration) * stream.time_base
-    said = stream.metadata.get("DURATION", "").split(":")
-    if name == "matroska,webm" and len(said) == 3:
-        with suppress(ValueError):
-            hours, minutes, seconds = map(Fraction, said)
-            return hours * 3600 + minutes * 60 + seconds
-    return None
-
-
-def _unsaid(frame: "av.VideoFrame", header: Header) -> Iterator[str]:
-    """What is known of the pictures and cannot be written."""
-    if header.spherical:
-        yield "the 360-degree projection"
-    for name, words in _LOST.items():
-        if side_data(frame, name):
-            yield words
-
-
-def _decoder(stream: "av.VideoStream") -> "av.VideoCodecContext":
-    """The stream's own, or one that gives opacity where there is some."""
-    av, context = load_av(), stream.codec_context
-    said = {key.lower(): value for key, value in stream.metadata.items()}
-    name = _ALPHA_DECODERS.get(context.name)
-    if name is not None and said.get("alpha_mode") == "1":
-        with suppress(av.codec.codec.UnknownCodecError):
-            context = cast("av.VideoCodecContext", av.CodecContext.create(name, "r"))
-    context.thread_type = "AUTO"
-    return context
-
-
-def _pictures(container: "InputContainer") -> "av.VideoStream":
-    """The first video stream that is none: covers of songs are coded as videos of one frame."""
-    from av.stream import Disposition
-
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
-    kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
-    found = ", ".join(kinds) or "nothing"
-    raise VideoError(f"{_READING}: it has no moving pictures, only {found}")
-
-
-def _first_frame(container: "InputContainer", stream: "av.VideoStream") -> "av.VideoFrame":
-    """The first that can be decoded."""
-    decoder = _decoder(stream)
-    with explained(_READING):
-        for packet in container.demux(stream):
-            with suppress(load_av().error.InvalidDataError):  # reading says how many are damaged
-                if frames := decoder.decode(packet):
-                    return cast("av.VideoFrame", frames[0])
-    raise VideoError(f"{_READING}: it has no frames")
