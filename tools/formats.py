@@ -6,6 +6,7 @@ Makes a small file of every kind, reads it and writes it as the command would, a
 result with other programs. Needs the extras `tiff` and `exr`.
 """
 
+import importlib.metadata
 import logging
 import platform
 import tempfile
@@ -38,31 +39,31 @@ DATE = "2019:05:04 10:00:00"
 
 def by_pillow(
     pixels: np.ndarray, mode: str | None = None, **options: Any
-) -> Callable[[Path], None]:
+) -> Callable[[Path], object]:
     """Saves with Pillow."""
     image = Image.fromarray(pixels)
     image = image.convert(mode) if mode else image
     return lambda path: image.save(path, **options)
 
 
-def by_tifffile(pixels: np.ndarray, **options: Any) -> Callable[[Path], None]:
+def by_tifffile(pixels: np.ndarray, **options: Any) -> Callable[[Path], object]:
     """Saves with tifffile."""
     return lambda path: tifffile.imwrite(path, pixels, **options)
 
 
-def by_imagecodecs(pixels: np.ndarray, bits: int) -> Callable[[Path], None]:
+def by_imagecodecs(pixels: np.ndarray, bits: int) -> Callable[[Path], object]:
     """Saves an AVIF of many bits."""
     return lambda path: path.write_bytes(
         imagecodecs.avif_encode(pixels >> (16 - bits), level=95, bitspersample=bits)
     ) and None  # fmt: skip
 
 
-def by_openexr(pixels: np.ndarray) -> Callable[[Path], None]:
+def by_openexr(pixels: np.ndarray) -> Callable[[Path], object]:
     """Saves linear light."""
     return lambda path: OpenEXR.File({}, {"RGB": np.ascontiguousarray(pixels)}).write(str(path))
 
 
-def deep_png(pixels: np.ndarray) -> Callable[[Path], None]:
+def deep_png(pixels: np.ndarray) -> Callable[[Path], object]:
     """Saves 16 bits."""
     return lambda path: (
         path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels))) and None
@@ -78,7 +79,7 @@ def lab() -> Image.Image:
 
 
 PILLOW, TIFFFILE, CODECS, EXR = "Pillow", "tifffile", "imagecodecs", "OpenEXR"
-KINDS: list[tuple[str, str, Callable[[Path], None], str]] = [
+KINDS: list[tuple[str, str, Callable[[Path], object], str]] = [
     ("PNG 8 bit, RGB", "a.png", by_pillow(RGB8), PILLOW),
     ("PNG 8 bit, RGB with alpha", "a.png", by_pillow(BYTES), PILLOW),
     ("PNG 8 bit, grey with a transparent level", "a.png",
@@ -164,7 +165,7 @@ def described(path: Path) -> str:
     return f"{kind.name}, {mode}, 8 bit{lossless}"
 
 
-def row_of(folder: Path, name: str, file: str, save: Callable[[Path], None], library: str) -> str:
+def row_of(folder: Path, name: str, file: str, save: Callable[[Path], object], library: str) -> str:
     """A line of the first table."""
     source = folder / file
     save(source)
@@ -238,7 +239,7 @@ def page() -> str:
     versions = {
         "Python": platform.python_version(), "Pillow": PIL.__version__,
         "libtiff": features.version("libtiff"), "libavif": features.version("avif"),
-        "tifffile": tifffile.__version__, "imagecodecs": imagecodecs.__version__,
+        "tifffile": importlib.metadata.version("tifffile"), "imagecodecs": imagecodecs.__version__,
         "OpenEXR": OpenEXR.__version__,
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
