@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import socket
 import threading
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ from kdsr.estimation.regions import Regions
 from kdsr.files.baked import build_baked
 from kdsr.files.weights import save_checkpoint
 from kdsr.options import Tiling
+from kdsr.upscaling.resizing import bleed
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for
 from tests.support.comfy_host import Host
@@ -172,12 +174,13 @@ def test_an_address_that_is_none_is_named_and_blanks_are_none(host: Host) -> Non
 
 
 def test_a_download_stops_where_comfyui_is_told_to_stop(host: Host, monkeypatch) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens: tried for 20 s
+    silent = socket.create_server(("127.0.0.1", 0))  # it is there and never answers
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     mm, started = host.comfy("comfy.model_management"), time.monotonic()
     threading.Timer(0.5, mm.interrupt_current_processing).start()
-    with pytest.raises(mm.InterruptProcessingException):
+    with silent, pytest.raises(mm.InterruptProcessingException):
         host.node("KDSR_Load").execute("kdsr-s-x4", "auto", "kdsr-tests/none/tiny.safetensors")
     assert time.monotonic() - started < 2
 
@@ -405,7 +408,8 @@ def test_hidden_pixels_do_not_count_in_the_estimate(host: Host, model) -> None:
     images[..., 3] = 0
     images[:, 2:8, 2:8, 3] = 1
     idr = host.run("KDSR_EstimateIDR", model=model, image=images)
-    library = make_tiny().estimate(bchw(images[..., :3]), mask=bchw(images[..., 3:]), dtype="fp32")
+    colour, alpha = bchw(images[..., :3]), bchw(images[..., 3:])
+    library = make_tiny().estimate(bleed(colour, alpha), mask=alpha, dtype="fp32")
     close(idr.idr_full, library.idr_full)
     images[..., 3] = 0  # nothing can be seen: all of it counts
     idr = host.run("KDSR_EstimateIDR", model=model, image=images)
