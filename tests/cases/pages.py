@@ -105,7 +105,8 @@ def city_map(rng: Rng) -> Image.Image:
         ends = [tuple(int(v) for v in rng.integers(0, SIZE)) for _ in range(2)]
         draw.line(ends, fill=_ink(rng, 150, 220), width=int(rng.integers(1, 5)))
     for _ in range(4):
-        draw.text(tuple(int(v) for v in rng.integers(0, (110, 84))), _word(rng), fill=(60, 60, 60))
+        x, y = (int(v) for v in rng.integers(0, (110, 84)))
+        draw.text((x, y), _word(rng), fill=(60, 60, 60))
     return image
 
 

@@ -48,7 +48,8 @@ def cell_distance(
 @torch.inference_mode()
 def cell_vectors(model: KDSR, lq: Tensor) -> Tensor:
     """D' of the cells of a batch, as an estimate sees them, (B, cells, 4C)."""
-    grid = Grid.of_side(*lq.shape[-2:], CELL)
+    height, width = lq.shape[-2:]
+    grid = Grid.of_side(height, width, CELL)
     reader = FeatureReader(model, lq, Tiling(dtype="fp32"), UNWATCHED)
     means = sum_cells(reader.tiles(), grid, len(lq)).means()
     return model.estimator.from_pooled(means.to(model.estimator.head.weight))[1].float().cpu()
