@@ -1,9 +1,12 @@
 """Frames -> coded pictures, apart from any file: what is done can be kept until all is done."""
 
+import contextlib
 import io
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from PIL import Image
@@ -112,6 +115,9 @@ class Encoding:
         # Frames that are stored out of order get durations in the order of storage.
         context.max_b_frames = 0
         colour.tag(context)
+        if self.codec.encoder == "libsvtav1":
+            with _usual_priority():
+                context.open()
 
     def _options(self) -> dict[str, str]:
         codec, hdr = self.codec, self.facts.hdr
@@ -173,6 +179,22 @@ class VideoEncoder:
             duration = self._durations.pop(packet.pts)
             opacity = opacity_of(packet) if self.encoding.transparent else b""
             yield Coded(packet.pts, duration, packet.is_keyframe, bytes(packet), opacity)
+
+
+@contextlib.contextmanager
+def _usual_priority() -> Iterator[None]:
+    """Takes back the real-time priority that SVT-AV1 gives all threads of root's processes.
+
+    With it a film would stop every other program on its cores.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    yield
+    for thread in Path("/proc/self/task").glob("*"):
+        with contextlib.suppress(OSError):  # it has ended
+            os.sched_setscheduler(int(thread.name), policy, parameters)
 
 
 class PictureEncoder:
