@@ -179,7 +179,7 @@ def test_templates_speak_the_language_of_the_page(translated: tuple[Frontend, An
         " app.graph.nodes.find(n => n.type === 'MarkdownNote').widgets[0].value]"
     )
     nodes, ours = texts["nodeDefs"], texts["main"]["kdsr"]
-    assert {nodes[id_]["display_name"] for id_ in ("KDSR_Load", "KDSR_Upscale")} <= set(titles)
+    assert {nodes[id_]["display_name"] for id_ in ("KDSR_Sample", "KDSR_Upscale")} <= set(titles)
     assert ours["titles"]["Before {'|'} after"].replace("{'|'}", "|") in titles
     assert note == ours["notes"]["01"]
 
