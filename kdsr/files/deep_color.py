@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from ..errors import ImageError
+from ..pixels import WORD
 from .opening import open_image, orientation
 from .png_chunks import read_chunks
 from .tiff_reading import is_tiff, to_sixteen
@@ -123,6 +124,6 @@ def _with_named_colour(path: Path, values: np.ndarray) -> np.ndarray:
     for name, content in read_chunks(path):
         if name == b"tRNS" and len(content) == 2 * values.shape[2]:
             hidden = (values == np.frombuffer(content, ">u2")).all(2, keepdims=True)
-            opacity = np.where(hidden, 0, 65535).astype(np.uint16)
+            opacity = np.where(hidden, np.uint16(0), np.uint16(WORD))
             return np.concatenate((values, opacity), 2)
     return values

@@ -251,7 +251,7 @@ def test_an_odd_size_is_kept_at_1x_and_nothing_is_resampled(
 def test_other_odd_sizes_become_even(kdsr) -> None:
     write_film(Path("in.mkv"), noise(2))
     assert kdsr("in.mkv", "-o", "out.mp4", "--size", "1.5x") == 0
-    assert kdsr("in.mkv", "-o", "width.mp4", "--size", "25x") == 0
+    assert kdsr("in.mkv", "-o", "width.mp4", "--size", "25w") == 0
     assert [first_frame(name).width for name in ("out.mp4", "width.mp4")] == [36, 24]
 
 

@@ -1,8 +1,10 @@
 """Pictures made of dots and lines: screens, dither, hatching, pixel art, codes, scanlines."""
 
 import numpy as np
+import torch
 from PIL import Image
 
+from kdsr.pixels import to_bytes
 from train.data.drawn.ink import Colour, Rng, colour, smooth, tones
 
 _BAYER = np.array(((0, 2), (3, 1)))
@@ -26,7 +28,7 @@ def print_screen(image: Image.Image, rng: Rng) -> Image.Image:
         _soft(channel / 255 - _raster(channel.shape, pitch, angle, lines=False), rng)
         for channel, angle in zip(_planes(image), _ANGLES, strict=True)
     ]
-    return Image.fromarray((np.stack(planes, 2) * 255).round().astype(np.uint8))
+    return Image.fromarray(to_bytes(torch.from_numpy(np.stack(planes, 2))).numpy())
 
 
 def _raster(shape: tuple[int, ...], pitch: float, angle: float, *, lines: bool) -> np.ndarray:
@@ -70,7 +72,7 @@ def ordered_dither(image: Image.Image, rng: Rng) -> Image.Image:
         paper, ink = tones(rng)
         dots = dots.mean(2, keepdims=True)
         dots = (np.array(ink) + dots * (np.array(paper) - np.array(ink))) / 255
-    return _enlarged((dots * 255).round(), cell, image)
+    return _enlarged(dots * 255, cell, image)
 
 
 def diffused_dither(image: Image.Image, rng: Rng) -> Image.Image:

@@ -139,8 +139,8 @@ def page(image: Image.Image, tone: Colour) -> Image.Image:
 
 def smooth(rng: Rng, size: tuple[int, int], knots: int) -> np.ndarray:
     """A random surface (H, W), 0 to 1, with so many hills along a side."""
-    field = (rng.random((knots + 2, knots + 2)) * 255).astype(np.uint8)
-    image = Image.fromarray(field).convert("F").resize(size, Image.Resampling.BICUBIC)
+    field = rng.random((knots + 2, knots + 2)).astype(np.float32)
+    image = Image.fromarray(field).resize(size, Image.Resampling.BICUBIC)
     surface = np.asarray(image)
     low, high = surface.min(), surface.max()
     return (surface - low) / max(1e-6, float(high - low))
