@@ -3,7 +3,7 @@
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install -q "OpenEXR==${OPENEXR:-3.4.0}" numpy
+"$folder/venv/bin/pip" install -q OpenEXR==3.4.0 numpy==2.2.6
 "$folder/venv/bin/python" - <<'PY'
 import sys
 import numpy as np, OpenEXR

@@ -3,7 +3,7 @@
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install -q "pillow==${PILLOW:-12.0.0}" 
+"$folder/venv/bin/pip" install -q pillow==12.0.0
 "$folder/venv/bin/python" - <<'PY'
 import io, struct, sys, zlib
 import PIL

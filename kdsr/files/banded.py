@@ -43,10 +43,10 @@ def write_bands(
         path: `.png` or `.tif`.
         size: (height, width) of the image.
         bands: Its rows from top to bottom, (3, rows, width), float in [0, 1] or uint8.
-        like: See there.
-        compress: See there.
-        overwrite: See there.
-        strip: See there.
+        like: The source, whose metadata, colour space and depth the result takes.
+        compress: As in `write_image`.
+        overwrite: As in `write_image`.
+        strip: As in `write_image`.
     """
     kind, (height, width) = format_of(path), size
     check_format(path, transparent=False, size=size, colours=() if like.icc else like.colours)
