@@ -24,6 +24,7 @@ SAMPLES = {
     "dandelion: out of focus": "dandelion.png",
     "collage: two sources, masked": "collage.png",
     "bricks: seamless texture": "bricks.png",
+    "net: seamless texture": "net.png",
     "city: 8 frames with sound": "pan.mp4",
     "generated: clean, 1024 x 1024": "generated.png",
 }

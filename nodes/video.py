@@ -11,17 +11,17 @@ from ..kdsr.idr import IDR
 from ..kdsr.options import Size, Tiling
 from ..kdsr.upscaling.sizes import OutputSize
 from ..kdsr.video.containers import CODECS
-from ..kdsr.video.film import Film
+from ..kdsr.video.film import Facts, Film
 from ..kdsr.video.images import Images, Waveform
 from ..kdsr.video.options import MODES, SMOOTHED, VideoOptions
 from ..kdsr.video.reading import VideoFile
-from ..kdsr.video.upscaling import upscale_video
+from ..kdsr.video.upscaling import upscale_video, video_size
 from . import inputs, models, runtime
 from .images import Picture
 from .models import Models
 from .previews import thin
 from .running import call, plan_factor
-from .types import FIRST, IDRType, advanced, schema
+from .types import FIRST, IDRType, LoadedModel, advanced, schema
 
 _DEFAULTS = VideoOptions()
 _CODEC, _DEEP_CODEC = "h264", "hevc"
@@ -115,13 +115,14 @@ class UpscaleVideo(io.ComfyNode):
         progress = runtime.Progress(1).part(preview=latest.picture)
         memory = runtime.upscaling_memory(chosen, facts.height, facts.width)
         kdsr, job = call(chosen, memory, progress)
+        wish = wish or OutputSize(factor=kdsr.config.scale)
         path = runtime.new_temp_path("kdsr_video", ".mp4")
         codec = _DEEP_CODEC if facts.colour.deep else _CODEC
         upscale_video(
             kdsr,
             source,
             path,
-            wish or OutputSize(factor=kdsr.config.scale),
+            wish,
             idr=idr,
             strength=strength,
             options=VideoOptions(mode, smoothing, scene_cut, codec, crf),
@@ -130,7 +131,17 @@ class UpscaleVideo(io.ComfyNode):
             shown=latest.keep,
         )
         result = InputImpl.VideoFromFile(str(path))
-        return io.NodeOutput(result, ui=runtime.note(f"{facts.frames} frames by {chosen.name}"))
+        return io.NodeOutput(result, ui=runtime.note(_story(facts, wish, chosen)))
+
+
+def _story(facts: Facts, wish: OutputSize, model: LoadedModel) -> str:
+    """What was done, for the node's note."""
+    frame, factor = Size(facts.width, facts.height), model.kdsr.config.scale
+    size = video_size(wish, frame)
+    told = f"{facts.frames} frames of {size} by {model.name}"
+    if frame.scaled(factor).covers(size):
+        return told
+    return f"{told}, then resized: it enlarges {factor} times, the rest is bicubic"
 
 
 class _Latest:

@@ -51,10 +51,17 @@ function show(node, text) {
   node.kdsr_height = node.size[1]
 }
 
-/** Classic canvases keep the last preview; Vue nodes let it go by themselves. */
+/** Where Vue nodes have their previews from; pages give extensions no other way to it. */
+const previews = () =>
+  document.querySelector("#vue-app")?.__vue_app__?.config.globalProperties.$pinia?._s.get("nodeOutput")
+
+/** Every page keeps the last preview, on either canvas. */
 function dropPreview(node) {
   if (!/^KDSR_(Tile)?Upscale/.test(node?.comfyClass)) return
-  for (const id of [node.id, `${node.graph?.id}:${node.id}`]) delete app.nodePreviewImages?.[id]
+  for (const id of [node.id, `${node.graph?.id}:${node.id}`]) {
+    previews()?.revokePreviewsByLocatorId?.(String(id))
+    delete app.nodePreviewImages?.[id]
+  }
   if (!node.imgs) return
   node.imgs = undefined
   node.images = undefined

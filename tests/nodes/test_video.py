@@ -175,6 +175,22 @@ def test_stopping_leaves_nothing_in_the_temp_folder(
     assert temp_files(host) == before
 
 
+def test_the_note_says_what_was_done_and_when_more_was_asked_for(
+    host: Host, upscaled, clip: Path, monkeypatch
+) -> None:
+    notes: list[str] = []
+    note = host.module("nodes.runtime").note
+    monkeypatch.setattr(
+        host.module("nodes.runtime"), "note", lambda text: notes.append(text) or note(text)
+    )
+    for size in (2.0, 6.0):
+        upscaled(FileVideo(str(clip)), size_by="factor", size=size)
+    assert notes == [
+        "8 frames of 64 x 48 px by tiny",
+        "8 frames of 192 x 144 px by tiny, then resized: it enlarges 4 times, the rest is bicubic",
+    ]
+
+
 def test_a_size_that_makes_no_sense_is_refused(upscaled, clip: Path) -> None:
     with pytest.raises(Exception, match="size is in pixels"):
         upscaled(FileVideo(str(clip)), size_by="width", size=2.0)

@@ -176,7 +176,44 @@ def test_a_blueprint_is_found_by_its_name_and_runs(
     assert any(file.endswith({"SaveImage": ".png", "SaveVideo": ".mp4"}[keeper]) for file in files)
 
 
-def shown(page: Frontend, **choices: str) -> dict[str, Any]:
+# So many nodes, out of the way of a click.
+_CROWD = """
+app.graph.clear()
+for (let i = 0; i < arguments[0]; i++) {
+    const node = LiteGraph.createNode('KDSR_Sample')
+    node.pos = [400 * i, -9000]
+    app.graph.add(node)
+}
+app.canvas.ds.scale = 1
+app.canvas.ds.offset = [100, 100]
+"""
+_LOAD_ANEW = """
+const done = arguments[0]
+app.loadGraphData(JSON.parse(JSON.stringify(app.graph.serialize()))).then(() => done())
+"""
+
+
+@pytest.mark.comfy
+@pytest.mark.parametrize("name", NAMES)
+def test_a_blueprint_keeps_its_widgets_among_any_nodes(comfy_page: ComfyServer, name: str) -> None:
+    # Pages since 1.55 drop every widget whose inner node has the id of the node outside.
+    since(comfy_page)
+    if found_chromium() is None:
+        pytest.skip(NOT_FOUND)
+    promoted = {widget for _, widget in read(name)["nodes"][0]["properties"]["proxyWidgets"]}
+    with frontend(comfy_page) as page:
+        page.load()
+        for others in (0, 40):
+            page.driver.execute_script(_CROWD, others)
+            choose(page, name)
+            assert set(shown(page, size_by="fit into", strength=0.5)) == promoted, others
+            page.driver.execute_async_script(_LOAD_ANEW)
+            kept = shown(page)
+            assert set(kept) == promoted, others
+            assert (kept["size_by"], kept["strength"]) == ("fit into", 0.5)
+
+
+def shown(page: Frontend, **choices: Any) -> dict[str, Any]:
     """What the blueprint shows outside once this is chosen there."""
     return page.driver.execute_script(_CHOOSE, choices)
 

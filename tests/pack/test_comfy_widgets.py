@@ -132,18 +132,40 @@ def test_a_workflow_that_names_a_model_keeps_it(canvas: Frontend) -> None:
     assert "kdsr-s-x4-real" in canvas.driver.execute_script(LISTED)
 
 
+NOTE = "800 x 640 px by kdsr-s-x4-photo"
 NOTES = """
 return app.graph.nodes.filter(n => n.type.startsWith('KDSR_')).map(n =>
     [n.type, n.widgets.find(w => w.name === 'kdsr_note')?.element_.textContent ?? ''])
 """
 
 
+NO_PREVIEW = """
+const node = app.graph.nodes.find(n => n.type === 'KDSR_Upscale')
+return !node.imgs?.length && !document.querySelector(`[data-node-id="${node.id}"] img`)
+"""
+
+
 def test_what_a_node_says_stays_after_the_run(canvas: Frontend) -> None:
     canvas.open_template(NAMES[0])
     canvas.run()
-    canvas.wait_for("return !app.graph.nodes.find(n => n.type === 'KDSR_Upscale').imgs?.length")
+    canvas.wait_for(NO_PREVIEW)
     said = dict(canvas.driver.execute_script(NOTES))
-    assert said["KDSR_Upscale"] == "800 x 640 px by kdsr-s-x4-photo"
+    assert said["KDSR_Upscale"] == NOTE
+
+
+def test_what_a_node_says_is_back_when_the_page_was_loaded_anew(page: Frontend) -> None:
+    upscale = page.server.object_info()["KDSR_Upscale"]
+    if not upscale.get("has_intermediate_output"):
+        pytest.skip(f"ComfyUI {page.server.version} sends the words of a node only when it runs")
+    page.load()
+    page.open_template(NAMES[0])
+    page.run()
+    page.load()
+    page.open_template(NAMES[0])
+    assert dict(page.driver.execute_script(NOTES))["KDSR_Upscale"] == ""
+    entry = page.run()
+    assert "3" in page.server.messages(entry)["execution_cached"]["nodes"]
+    assert dict(page.driver.execute_script(NOTES))["KDSR_Upscale"] == NOTE
 
 
 def test_save_idr_fills_in_dates_and_fields_of_other_nodes(page: Frontend) -> None:

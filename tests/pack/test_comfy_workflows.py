@@ -120,8 +120,8 @@ def step_at_seam(picture: np.ndarray) -> float:
     return float(np.abs(np.diff(columns, axis=1)).mean())
 
 
-def test_seams_show_without_kdsr_tiles(ran) -> None:
-    seams, whole = compared(ran("11"), "Tile by tile | one IDR")
+def test_seams_show_where_tiles_do_not_overlap(ran) -> None:
+    seams, whole = compared(ran("11"), "No overlap | exact overlap")
     difference = np.abs(seams.astype(float) - whole).mean((0, 2))
     middle = len(difference) // 2
     assert difference[middle - 2 : middle + 2].mean() > 2 * difference[: middle // 2].mean()

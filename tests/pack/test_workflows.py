@@ -16,7 +16,6 @@ CORE = {
     "GetVideoComponents": ["video"],
     "ImageBatch": ["image1", "image2"],
     "ImageBlend": ["image1", "image2", "blend_factor*", "blend_mode*"],
-    "ImageCrop": ["image", "width*", "height*", "x*", "y*"],
     "ImageFromBatch": ["image", "batch_index*", "length*"],
     "ImageScaleToTotalPixels": ["image", "upscale_method*", "megapixels*"],
     "ImageStitch": [
