@@ -1,3 +1,6 @@
+import gc
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +16,24 @@ from tests.support.places import ROOT
 @pytest.fixture(scope="session", autouse=True)
 def _few_threads() -> None:
     torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_collections() -> None:
+    """What is imported stays: no collection of garbage looks through half a million objects."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()  # Hypothesis, which may be imported for its report, asks who refers to what
+
+
+@pytest.fixture(autouse=True)
+def _same_chance() -> None:
+    """Every test draws the same numbers, whatever ran before it."""
+    random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

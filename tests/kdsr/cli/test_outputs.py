@@ -1,7 +1,6 @@
 import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,13 +8,14 @@ import torch
 from PIL import Image, features
 from safetensors.torch import save_file
 
+import kdsr.cli.session
 from kdsr import IDR, ImageError
 from kdsr.cli import main
 from kdsr.files.images import check_format
 from kdsr.files.weights import save_checkpoint
 from kdsr.idr import FORMAT
 from kdsr.upscaling.upscaler import Upscaler
-from tests.conftest import ROOT, make_tiny
+from tests.conftest import make_tiny
 from tests.support.limits import full_disk
 
 MODEL = ["--model", "m.safetensors"]
@@ -159,36 +159,21 @@ def test_the_limits_of_formats_are_those_of_their_libraries(
         Image.new("RGB", (longest + 1, 1)).save(tmp_path / name)
 
 
-def test_of_two_processes_with_one_output_one_fails(folder: Path) -> None:
-    # Both wait for each other with their results ready, past every check.
-    script = """
-import sys, time
-from pathlib import Path
-import kdsr.cli.session
-from kdsr.cli import main
-write = kdsr.cli.session.write_image
-def together(*arguments, **keywords):
-    Path(f"ready-{sys.argv[1]}").touch()
-    while len(list(Path().glob("ready-*"))) < 2:
-        time.sleep(0.01)
-    write(*arguments, **keywords)
-kdsr.cli.session.write_image = together
-sys.exit(main(["upscale", sys.argv[1], "-o", "o.png", "--model", "m.safetensors"]))
-"""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    pair = {
-        name: subprocess.Popen(
-            [sys.executable, "-c", script, name], env=environment, stderr=subprocess.PIPE
-        )
-        for name in ("a.png", "b.png")
-    }
-    errors = {name: process.communicate(timeout=240)[1] for name, process in pair.items()}
-    codes = {name: process.returncode for name, process in pair.items()}
-    assert sorted(codes.values()) == [0, 2], errors
-    winner = min(codes, key=lambda name: codes[name])
-    loser = max(codes, key=lambda name: codes[name])
-    assert b"exists and is not replaced" in errors[loser]
-    assert main(["upscale", winner, "-o", "alone.png", *MODEL]) == 0
+def test_of_two_runs_with_one_output_the_later_one_fails(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The second run begins and ends while the first holds its result, past every check.
+    write = kdsr.cli.session.write_image
+
+    def overtaken(*arguments: Any, **keywords: Any) -> None:
+        monkeypatch.setattr(kdsr.cli.session, "write_image", write)
+        assert main(["upscale", "b.png", "-o", "o.png", *MODEL]) == 0
+        write(*arguments, **keywords)
+
+    monkeypatch.setattr(kdsr.cli.session, "write_image", overtaken)
+    assert main(["upscale", "a.png", "-o", "o.png", *MODEL]) == 2
+    assert "exists and is not replaced" in capsys.readouterr().err
+    assert main(["upscale", "b.png", "-o", "alone.png", *MODEL]) == 0
     assert (folder / "o.png").read_bytes() == (folder / "alone.png").read_bytes()
 
 
