@@ -8,6 +8,7 @@ from .idr import IDR
 from .network.baked import BakedKDSR
 from .network.models import Student
 from .options import SAMPLED, CancelledFn, Job, ProgressFn, Tiling
+from .tiles.checks import check_images
 from .upscaling.upscaler import Upscaler
 
 
@@ -54,6 +55,7 @@ class KDSR(Student):
             OutOfMemoryError: If even a tile of the smallest size does not fit.
             Cancelled: If `cancelled` said so.
         """
+        check_images(lq)
         upscaler = Upscaler(self, Tiling(tile, wrap=wrap, dtype=dtype, estimate=estimate))
         return upscaler.estimate(lq, mask, job=Job(progress, cancelled), provenance=provenance)
 

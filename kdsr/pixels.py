@@ -33,6 +33,11 @@ def to_words(values: Tensor) -> np.ndarray:
     return levels(values, WORD).numpy().astype(np.uint16)
 
 
+def as_floats(values: Tensor) -> Tensor:
+    """Bytes of any shape as floats in [0, 1]; floats as they are."""
+    return values.float().div_(BYTE) if values.dtype == torch.uint8 else values
+
+
 def store(target: Tensor, values: Tensor) -> None:
     """Writes floats into a buffer of any float format, or of uint8 as bytes.
 

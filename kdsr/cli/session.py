@@ -27,6 +27,7 @@ from ..memory import check_room, explaining_shortage
 from ..model import KDSR
 from ..network.trust import explained
 from ..options import DEFAULT_MODEL, PURPOSES, Job, Size
+from ..pixels import as_floats
 from ..tiles.devices import pick_device
 from ..upscaling.resizing import resizing_bytes
 from ..upscaling.sizes import OutputSize, plan_passes
@@ -172,10 +173,12 @@ class ImageSession:
         if len(picture.pages) > 1:
             note(f"{source}: of its {len(picture.pages)} pages the first alone; .tif holds all")
         if _is_large(picture, passes) and can_be_banded(target, picture) and not command.map:
+            picture = picture if len(passes) == 1 else _in_floats(picture)
             sink = partial(self._write_bands, target, size, picture)
-            return _Result(picture, size, None, self._go_over(source, picture, passes, sink))
+            return _Result(picture, size, None, self._go_over(task, picture, passes, sink))
+        picture = _in_floats(picture)
         buffer = _buffer(picture, passes)
-        return _Result(picture, size, buffer[0], self._go_over(source, picture, passes, buffer))
+        return _Result(picture, size, buffer[0], self._go_over(task, picture, passes, buffer))
 
     def _upscale_pages(self, task: Task, first: DecodedImage, size: Size) -> IDR | None:
         """Upscales and writes page by page; returns the IDR of the last."""
@@ -186,7 +189,7 @@ class ImageSession:
             page = read_image(source, number)
             passes = self.models.passes(Size.of(page.rgb), command.size)
             buffer = _buffer(page, passes)
-            found.append(self._go_over(source, page, passes, buffer))
+            found.append(self._go_over(task, page, passes, buffer))
             return buffer[0], page
 
         largest = 4 * size.pixels * (4 if first.floats else 2 if first.deep else 1)
@@ -216,13 +219,13 @@ class ImageSession:
 
     def _go_over(
         self,
-        source: Path,
+        task: Task,
         picture: DecodedImage,
         passes: list[ModelPass],
         into: "Tensor | Callable[[Iterator[Tensor]], None]",
     ) -> IDR | None:
         """Pass after pass, into a buffer or to whoever takes the last one's bands."""
-        command, tiling = self.command, self.command.tiling
+        (source, target), command, tiling = task, self.command, self.command.tiling
         rgb, alpha, kept = picture.rgb, picture.alpha, None
         for number, (model, size, _) in enumerate(passes, 1):
             steering = self.idr if number == 1 else None
@@ -240,7 +243,8 @@ class ImageSession:
             with _bar(f"{printable(source.name)}{which}") as job:
                 if last and not isinstance(into, Tensor):
                     assert isinstance(steering, IDR), "regions give no bands"
-                    into(upscaler.bands(rgb, steering, dtype=_dtype(picture), job=job))
+                    folder, dtype = target.parent, _dtype(picture)
+                    into(upscaler.bands(rgb, steering, dtype=dtype, folder=folder, job=job))
                     break
                 out = into if last and isinstance(into, Tensor) else None
                 made = upscaler.upscale(rgb, steering, size, alpha=alpha, out=out, job=job)
@@ -280,7 +284,13 @@ class ImageSession:
 
 
 def _read(task: Task) -> DecodedImage:
-    return read_image(task[0], 0)  # of several pages the session says what becomes of them
+    # Of several pages the session says what becomes of them.
+    return read_image(task[0], 0, small=True)
+
+
+def _in_floats(picture: DecodedImage) -> DecodedImage:
+    """With pixels as all but the writing of bands takes them."""
+    return replace(picture, rgb=as_floats(picture.rgb))
 
 
 def _remark(source: Path, model: KDSR, steering: IDR | Regions) -> None:

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..pixels import as_floats
+
 _STEP = 2.5 / 255  # a neighbour further off than rounding twice can make it
 _STRIP = 2**20  # pixels at once: a copy of a large image would not fit beside it
 
@@ -12,7 +14,7 @@ def structured_pixels(lq: Tensor, weights: Tensor | None = None) -> Tensor:
     """Counts the pixels that differ from the next one to the right or below.
 
     Args:
-        lq: RGB in [0, 1], (B, 3, H, W), on any device.
+        lq: RGB in [0, 1] or uint8, (B, 3, H, W), on any device.
         weights: How much each pixel counts, (B or 1, 1, H, W), at least one positive for each
             image; in proportion to their largest.
 
@@ -23,7 +25,7 @@ def structured_pixels(lq: Tensor, weights: Tensor | None = None) -> Tensor:
     rows = max(1, _STRIP // (len(lq) * width))
     total = torch.zeros(len(lq), dtype=torch.float64)
     for top in range(0, height, rows):
-        seen = differing(lq[:, :, top : top + rows + 1])[:, : min(rows, height - top)]
+        seen = differing(as_floats(lq[:, :, top : top + rows + 1]))[:, : min(rows, height - top)]
         if weights is not None:
             seen = seen * weights[:, 0, top : top + rows].to(seen.device)
         total += seen.flatten(1).sum(1, dtype=torch.float32).cpu()

@@ -42,7 +42,7 @@ def estimate(
 
     Args:
         model: Student, on the device to run on.
-        lq: RGB in [0, 1], (B, 3, H, W), on any device.
+        lq: RGB in [0, 1] or uint8, (B, 3, H, W), on any device.
         mask: Weights in [0, 1], (B or 1, 1, H, W): only this region counts, and all of it does.
         tiling: How to run over the image. The overlap is always exact, tiles go one by one, and
             sampled windows never meet an edge, so that they do not wrap.
@@ -56,7 +56,7 @@ def estimate(
         OutOfMemoryError: If even a tile of the smallest size does not fit.
         Cancelled: If the job says so.
     """
-    check_images(lq)
+    check_images(lq, bytes_too=True)
     weights = check_mask(mask, lq)
     reader = FeatureReader(model, lq, tiling, job)
     calibration = range_of(model) if tiling.estimate == SAMPLED else None

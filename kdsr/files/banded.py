@@ -11,7 +11,7 @@ from torch import Tensor
 from ..atomic import writing
 from ..errors import ImageError
 from ..memory import explaining_shortage, is_out_of_memory
-from ..pixels import to_bytes
+from ..pixels import as_floats, to_bytes
 from .decoded_image import DecodedImage
 from .image_formats import PNG, TIFF, format_of
 from .images import check_format, leftovers, to_array, what_is_said
@@ -54,7 +54,8 @@ def write_bands(
     like = replace(like, metadata=Metadata()) if strip else like
     deep = like.deep and kind.deep
     shape = (height, width, 1 if like.grey else 3)
-    small = to_bytes(like.rgb[0, :, :: max(1, like.rgb.shape[-2] // 320)]).movedim(0, -1).numpy()
+    some = as_floats(like.rgb[0, :, :: max(1, like.rgb.shape[-2] // 320)])
+    small = to_bytes(some).movedim(0, -1).numpy()
     said = what_is_said(like, kind, size, small)
     arrays = _arrays(bands, like, path)
     level = _SMALL if compress else _FAST

@@ -14,8 +14,9 @@ class DecodedImage:
     """What was in an image file.
 
     Attributes:
-        rgb: (1, 3, H, W), float32 in [0, 1]. Colours that are hidden (alpha 0) are replaced by
-            those of visible neighbours, so that they steer nothing.
+        rgb: (1, 3, H, W), float32 in [0, 1], or uint8 where that was asked for. Colours that
+            are hidden (alpha 0) are replaced by those of visible neighbours, so that they steer
+            nothing.
         alpha: (1, 1, H, W) in [0, 1], or None.
         grey: Whether the file was grey; it is then written so.
         deep: Whether it had more than 8 bits a channel; it is then written with 16 where the

@@ -37,13 +37,16 @@ _TURNS = {
 """EXIF orientation -> what sets it upright."""
 
 
-def decoded(path: Path, said: list[str], page: int | None = None) -> DecodedImage:
+def decoded(
+    path: Path, said: list[str], page: int | None = None, *, small: bool = False
+) -> DecodedImage:
     """Decodes an image; anything may be raised for a damaged one.
 
     Args:
         path: The file.
         said: Takes remarks, of what is left out for instance.
         page: Of several in a TIFF; the first one, with a remark on the others, if not given.
+        small: See `kdsr.files.images.read_image`.
     """
     if is_exr(path):
         return _from_floats(read_exr(path, said), said)
@@ -55,7 +58,7 @@ def decoded(path: Path, said: list[str], page: int | None = None) -> DecodedImag
             if min(image.size) < 1:
                 raise ImageError(f"the image has no pixels ({image.width} x {image.height})")
             if not needs_tifffile(image):
-                return replace(_by_pillow(path, image, said, page or 0), pages=pages)
+                return replace(_by_pillow(path, image, said, page or 0, small=small), pages=pages)
             metadata = _metadata(path, image, 1, said)
     except UnknownImageError:  # what Pillow does not know, tifffile may
         if not is_tiff(path):
@@ -84,7 +87,9 @@ def _pages(image: Image.Image, page: int | None) -> tuple[int, ...]:
     return tuple(found) or (0,)
 
 
-def _by_pillow(path: Path, image: Image.Image, said: list[str], page: int) -> DecodedImage:
+def _by_pillow(
+    path: Path, image: Image.Image, said: list[str], page: int, *, small: bool
+) -> DecodedImage:
     icc, kind = image.info.get("icc_profile"), image.format
     colours, turn = _colours(path, kind), 1
     if kind != "TIFF" and getattr(image, "n_frames", 1) > 1:
@@ -102,7 +107,7 @@ def _by_pillow(path: Path, image: Image.Image, said: list[str], page: int) -> De
             plain, icc = _plain(path, image, icc, said)
             # Not by `exif_transpose`: it writes the tags anew, and fails at ruined ones.
             turned = plain if turn not in _TURNS else plain.transpose(_TURNS[turn])
-            found = _from_image(turned)
+            found = _from_image(turned, small=small)
     return replace(
         found,
         icc=icc,
@@ -194,7 +199,7 @@ def _from_floats(values: np.ndarray, said: list[str]) -> DecodedImage:
     return DecodedImage(rgb.contiguous(), alpha, grey, deep=True, floats=kind, span=span)
 
 
-def _from_image(image: Image.Image) -> DecodedImage:
+def _from_image(image: Image.Image, *, small: bool) -> DecodedImage:
     """Of 8 bits: grey or RGB, with opacity or without."""
 
     def rows(top: int, end: int) -> np.ndarray:
@@ -202,7 +207,7 @@ def _from_image(image: Image.Image) -> DecodedImage:
         return band if band.ndim == 3 else band[..., None]
 
     shape = (image.height, image.width, len(image.getbands()))
-    return _from_rows(rows, shape, deep=False)
+    return _from_rows(rows, shape, deep=False, small=small)
 
 
 def _from_array(pixels: np.ndarray) -> DecodedImage:
@@ -212,16 +217,22 @@ def _from_array(pixels: np.ndarray) -> DecodedImage:
 
 
 def _from_rows(
-    rows: Callable[[int, int], np.ndarray], shape: tuple[int, ...], *, deep: bool
+    rows: Callable[[int, int], np.ndarray],
+    shape: tuple[int, ...],
+    *,
+    deep: bool,
+    small: bool = False,
 ) -> DecodedImage:
     """Some rows at a time: further copies of a large image would not fit beside it."""
     height, width, count = shape
-    channels = torch.empty(1, count, height, width)
+    whole = small and not deep and count in (1, 3)
+    channels = torch.empty(1, count, height, width, dtype=torch.uint8 if whole else torch.float32)
     for top in range(0, height, _ROWS):
         end = min(top + _ROWS, height)
-        values = np.array(rows(top, end), dtype=np.float32)
+        values = np.array(rows(top, end), dtype=np.uint8 if whole else np.float32)
         channels[0, :, top:end] = torch.from_numpy(values).movedim(2, 0)
-    channels.div_(WORD if deep else BYTE)
+    if not whole:
+        channels.div_(WORD if deep else BYTE)
     alpha = channels[:, -1:] if count in (2, 4) else None
     grey = count <= 2
     rgb = channels[:, :1].expand(-1, 3, -1, -1) if grey else channels[:, :3]

@@ -41,7 +41,7 @@ _HEADER = 33  # bytes of a PNG before its other chunks
 _log = logging.getLogger(__name__)
 
 
-def read_image(path: Path, page: int | None = None) -> DecodedImage:
+def read_image(path: Path, page: int | None = None, *, small: bool = False) -> DecodedImage:
     """Reads an image of 8 or 16 bit: grey, palette, RGB, CMYK or CIELab, with alpha or without.
 
     Its content says the format (see `kdsr.files.image_formats`), not its suffix. EXIF orientation
@@ -52,12 +52,14 @@ def read_image(path: Path, page: int | None = None) -> DecodedImage:
     Args:
         path: The file.
         page: Of a TIFF of several; then nothing is said of the others.
+        small: Keep an opaque image of 8 bits as uint8, in a quarter of the memory; see
+            `kdsr.pixels.as_floats`.
 
     Raises:
         ImageError: If the file is missing, empty, unreadable, damaged or not such an image.
     """
     with reading(path, ImageError, "the image is damaged or truncated"), remarks_on(path) as said:
-        return decoded(path, said, page)
+        return decoded(path, said, page, small=small)
 
 
 def check_format(

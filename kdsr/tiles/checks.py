@@ -14,15 +14,20 @@ OVERSHOOT = 0.5
 Lanczos by up to 0.3), and less than the other ranges that people use (-1 to 1, 0 to 255)."""
 
 
-def check_images(lq: Tensor) -> None:
+def check_images(lq: Tensor, *, bytes_too: bool = False) -> None:
     """Refuses what is not a batch of RGB images.
 
     Values may overshoot [0, 1] by `OVERSHOOT`; they are used as they are.
 
+    Args:
+        lq: To be checked.
+        bytes_too: Whether uint8 is taken, in a quarter of the memory.
+
     Raises:
         ImageError: Unless `lq` is floating point, (B, 3, H, W), not empty, finite and in range.
     """
-    if problem := float_problem(lq):
+    levels = bytes_too and isinstance(lq, Tensor) and lq.dtype == torch.uint8
+    if problem := None if levels else float_problem(lq):
         raise ImageError(
             f"expected RGB images as floats in [0, 1], (batch, 3, height, width), {problem}; "
             "divide by 255 first"
@@ -33,7 +38,8 @@ def check_images(lq: Tensor) -> None:
         )
     if 0 in lq.shape:
         raise ImageError(f"the image is empty: shape {tuple(lq.shape)}")
-    _check_range(lq, "the image")
+    if not levels:
+        _check_range(lq, "the image")
 
 
 def check_alpha(alpha: Tensor, lq: Tensor) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import KDSRError, OutOfMemoryError
 from ..memory import in_words, is_out_of_memory
 from ..options import UNWATCHED, Job
+from ..pixels import as_floats
 from .devices import free_memory, release_memory
 from .plan import AxisPlan, Layout, Span
 
@@ -59,7 +60,7 @@ class Step:
             rows = torch.tensor(work.plan.rows.source(row), device=images.device)
             columns = torch.tensor(work.plan.columns.source(column), device=images.device)
             windows.append(images[index][:, rows[:, None], columns])
-        stacked = torch.stack(windows)
+        stacked = as_floats(torch.stack(windows))
         return stacked.to(work.device, work.dtype, memory_format=torch.channels_last)
 
     def __enter__(self) -> None:
@@ -90,7 +91,7 @@ class TileWork:
                 result = network(step.windows())
 
     Args:
-        images: (B, C, H, W), on any device.
+        images: (B, C, H, W), floats or uint8, on any device.
         plan: Of tiles.
         device: Where the work runs.
         dtype: Of the windows.

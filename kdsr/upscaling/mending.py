@@ -5,7 +5,7 @@ the network has taken a pattern for a degradation. That part is made again as if
 what is still off then is moved to its input. The parts lie on a grid that does not depend on tiles.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +16,7 @@ from ..idr import IDR
 from ..network.baked import BakedKDSR
 from ..network.models import Student
 from ..network.trust import range_of
-from ..pixels import BYTE, store
+from ..pixels import as_floats, store
 
 FINE, COARSE = 4, 32
 """LQ pixels of the blocks whose means are compared: a line that is gone shows in the small ones, a
@@ -24,16 +24,49 @@ shade that is off in the large ones. Noise and blur change neither by much."""
 MOST_FINE, MOST_COARSE = 0.14, 8 / 255
 """How far means may be off, of 1. What `kdsr-s-x4-photo` made of degraded photographs (Set5 and
 five of Set14, two general and two second-order draws) was off by at most 0.11 and 6.5 / 255."""
+TONED = 0.75 * MOST_COARSE
+"""How far means are off whose shade is made right in the end."""
+CELL = 64
+"""LQ pixels that are compared, or made again, at a time."""
+REACH = 5 * COARSE
+"""LQ rows around a block that is off, beyond which nothing is changed: each of four rounds may go a
+block further."""
 _SIGMAS = 6  # of the mean over a fine block, where noise was taken away
 _FADE = 8  # LQ pixels over which a part that is made again goes over into the rest
-_CELL = 64  # LQ pixels that are made again at a time
 _MOVES = 3  # what black and white cut off takes more than one
-_STRIP = 64  # LQ rows that are compared at a time
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A result, or its lower part, and what it was made from."""
+
+    lq: Tensor
+    """RGB, (3, H, W), in [0, 1] or uint8, on any device: all of it."""
+    out: Tensor
+    """The result on the CPU from `first` on, (3, s(H - first), sW), in [0, 1] or uint8."""
+    first: int = 0
+    """LQ row at which `out` begins; a multiple of `CELL`."""
+    variances: tuple[Tensor, ...] = ()
+    """Of the fine blocks above, where nothing is off."""
+    release: Callable[[], None] = _nothing
+    """Called after each cell: lets go of what `out` holds in memory besides a file."""
+
+    @property
+    def own(self) -> Tensor:
+        """The rows of `lq` that `out` has."""
+        return self.lq[:, self.first :]
 
 
 @dataclass(frozen=True)
 class Mender:
-    """Compares results with what they were made from, and mends what is off."""
+    """Compares results with what they were made from, and mends what is off.
+
+    What it takes besides the two are block means, whatever the size of the image.
+    """
 
     model: Student
     """On the device to run on; without a range nothing is done."""
@@ -42,7 +75,6 @@ class Mender:
     wrap: tuple[bool, bool] = (False, False)
     """Whether the images continue along (width, height)."""
 
-    @torch.inference_mode()
     def mend(self, lq: Tensor, out: Tensor) -> float:
         """Mends one result in place.
 
@@ -53,102 +85,216 @@ class Mender:
         Returns:
             The share of the image that was made again, 0 to 1.
         """
+        return self.mend_canvas(Canvas(lq, out))
+
+    @torch.inference_mode()
+    def mend_canvas(self, canvas: Canvas) -> float:
+        """Mends a result, or the part of it from the first row on that may be off.
+
+        Returns:
+            The share of that part that was made again, 0 to 1.
+        """
         calibration = range_of(self.model)
         if calibration is None:
             return 0.0
-        weights = self._off(lq, out)
+        weights = self._off(canvas)
         if weights is None:
             return 0.0
         full = calibration.clean[None]
         head = self.model.estimator.compress.weight
         vector = self.model.estimator.compress_idr(full.to(head)).float().cpu()
         self.network.set_idr(self.model, IDR(vector, full, self.model.fingerprint))
-        self._again(lq, out, weights)
+        self._again(canvas, weights)
         for _ in range(_MOVES):
-            still = self._off(lq, out)
+            still = self._off(canvas)
             if still is None:
                 break
-            self._moved(lq, out, still)
+            self._moved(canvas, still)
         else:
             for _ in range(2):
-                self._toned(lq, out)
-        return float((weights > 0).float().mean())
+                self._toned(canvas)
+        return weights.share()
 
-    def _off(self, lq: Tensor, out: Tensor) -> Tensor | None:
-        """How much of each pixel is to be made anew, (H, W); None where nothing is off."""
-        means, noise = self._compared(lq, out)
+    def compared(self, lq: Tensor, sr: Tensor) -> tuple[Tensor, Tensor]:
+        """What was added to whole rows, and by how much it varies: both (3, h, w) of fine blocks.
+
+        Args:
+            lq: As in `Canvas`, some rows: a multiple of `FINE`, or the last ones.
+            sr: The same rows of the result.
+        """
+        means, variances, s = [], [], self.scale
+        for top in range(0, lq.shape[1], 4 * FINE):  # a copy of more in floats would be large
+            own = lq[:, top : top + 4 * FINE]
+            shown = _shrunk(sr[:, top * s : (top + own.shape[1]) * s], s)
+            added = shown - _floats(own).cpu()
+            means.append(_block_means(added, FINE))
+            variances.append((_block_means(added**2, FINE) - means[-1] ** 2).clamp_(min=0))
+        return torch.cat(means, dim=1), torch.cat(variances, dim=1)
+
+    def _off(self, canvas: Canvas) -> "_Faded | None":
+        """How much of each pixel is to be made anew; None where nothing is off."""
+        means, noise = self._compared(canvas)
         most = max(MOST_FINE, _SIGMAS * noise / FINE)
-        coarse = _block_means(means, COARSE // FINE)
-        found = F.max_pool2d(means.abs(), COARSE // FINE, ceil_mode=True) > most
-        off = (found | (coarse.abs() > MOST_COARSE)).any(0)
-        if not off.any():
-            return None
-        height, width = lq.shape[-2:]
-        plane = torch.kron(off.float(), torch.ones(COARSE, COARSE))[:height, :width]
-        return _faded(plane)
+        off = off_blocks(means, most, MOST_COARSE)
+        return _Faded(off, canvas.own.shape[-2:]) if off.any() else None
 
-    def _compared(self, lq: Tensor, out: Tensor) -> tuple[Tensor, float]:
+    def _compared(self, canvas: Canvas) -> tuple[Tensor, float]:
         """Means over fine blocks of what was added, (3, h, w), and the noise that was taken away.
 
         The noise is what most blocks say: its standard deviation, of 1.
         """
-        means, squares = [], []
-        for rows, own in _strips(lq):
-            added = _shrunk(out[:, rows.start * self._s : rows.stop * self._s], self._s) - own
-            means.append(_block_means(added, FINE))
-            squares.append(_block_means(added**2, FINE))
-        mean, square = torch.cat(means, dim=1), torch.cat(squares, dim=1)
-        return mean, float((square - mean**2).clamp(min=0).median().sqrt())
+        lq, means, variances = canvas.own, [], [*canvas.variances]
+        for top in range(0, lq.shape[1], CELL):
+            rows = slice(top, min(top + CELL, lq.shape[1]))
+            mean, variance = self.compared(lq[:, rows], _rows(canvas.out, rows, self.scale))
+            means.append(mean)
+            variances.append(variance)
+            canvas.release()
+        return torch.cat(means, dim=1), float(torch.cat(variances, dim=1).median().sqrt())
 
     @property
-    def _s(self) -> int:
+    def scale(self) -> int:
+        """How many times the results are larger."""
         return self.network.scale
 
-    def _again(self, lq: Tensor, out: Tensor, weights: Tensor) -> None:
+    def _again(self, canvas: Canvas, weights: "_Faded") -> None:
         """Blends in what the network makes with the IDR it holds, cell by cell."""
-        reach, s = self.network.halo, self._s
-        for rows, columns in _cells(weights):
-            down, top = _around(rows, reach, lq.shape[1], wrap=self.wrap[1])
+        reach, s, lq = self.network.halo, self.scale, canvas.lq
+        for rows, columns in weights.cells():
+            of_all = slice(rows.start + canvas.first, rows.stop + canvas.first)
+            down, top = _around(of_all, reach, lq.shape[1], wrap=self.wrap[1])
             across, left = _around(columns, reach, lq.shape[2], wrap=self.wrap[0])
-            window = lq[:, down.to(lq.device)[:, None], across.to(lq.device)][None]
+            window = as_floats(lq[:, down.to(lq.device)[:, None], across.to(lq.device)][None])
             sr = self.network(window.to(self.network.head.weight))[0].float().cpu()
             own = _inside(sr, rows, columns, (top, left), s)
-            share = _enlarged(weights[rows, columns], s)
-            target = _place(out, rows, columns, s)
-            before = _as_float(target)
+            share = _enlarged(weights.at(rows, columns), s)
+            target = _place(canvas.out, rows, columns, s)
+            before = _floats(target)
             store(target, before + share * (own.clamp(0, 1) - before))
+            canvas.release()
 
-    def _moved(self, lq: Tensor, out: Tensor, weights: Tensor) -> None:
+    def _moved(self, canvas: Canvas, weights: "_Faded") -> None:
         """Adds what is missing, as it was before the shrinking: enlarged by a bicubic filter."""
-        s, missing = self._s, torch.zeros(3, *weights.shape)
-        for rows, columns in _cells(weights):
-            seen = lq[:, rows, columns].float().cpu()
-            shown = _shrunk(_place(out, rows, columns, s), s)
-            missing[:, rows, columns] = (seen - shown) * weights[rows, columns]
-        for rows, columns in _cells(weights):
-            down, top = _around(rows, 2, lq.shape[1])  # so far the filter sees
-            across, left = _around(columns, 2, lq.shape[2])
-            window = missing[:, down[:, None], across][None]
-            added = F.interpolate(window, scale_factor=float(s), mode="bicubic")[0]
-            own = _inside(added, rows, columns, (top, left), s)
-            target = _place(out, rows, columns, s)
-            store(target, _as_float(target) + own)
+        s, (height, width) = self.scale, canvas.own.shape[-2:]
+        rest, upper = list(_spans(height)), slice(0, 0)
+        above, own = torch.zeros(3, 0, width), self._missing(canvas, weights, rest[0])
+        for number, rows in enumerate(rest):
+            lower = rest[number + 1] if number + 1 < len(rest) else slice(height, height)
+            below = self._missing(canvas, weights, lower)  # as it is before this row is changed
+            planes = torch.cat((above, own, below), dim=1)
+            for _, columns in weights.cells(rows):
+                down, top = _around(rows, 2, height)  # so far the filter sees
+                across, left = _around(columns, 2, width)
+                window = planes[:, (down - upper.start)[:, None], across][None]
+                added = F.interpolate(window, scale_factor=float(s), mode="bicubic")[0]
+                target = _place(canvas.out, rows, columns, s)
+                store(target, _floats(target) + _inside(added, rows, columns, (top, left), s))
+            above, own, upper = own, below, rows
+            canvas.release()
 
-    def _toned(self, lq: Tensor, out: Tensor) -> None:
+    def _missing(self, canvas: Canvas, weights: "_Faded", rows: slice) -> Tensor:
+        """What is missing in some rows, (3, rows, W), where it counts."""
+        found = torch.zeros(3, rows.stop - rows.start, canvas.lq.shape[2])
+        for _, columns in weights.cells(rows):
+            seen = _floats(canvas.own[:, rows, columns]).cpu()
+            shown = _shrunk(_place(canvas.out, rows, columns, self.scale), self.scale)
+            found[:, :, columns] = (seen - shown) * weights.at(rows, columns)
+        return found
+
+    def _toned(self, canvas: Canvas) -> None:
         """Makes shades right that are still off: black and white give way, lines stay sharp."""
-        means, _ = self._compared(lq, out)
+        means, _ = self._compared(canvas)
         off = _block_means(means, COARSE // FINE)
-        off = torch.where(off.abs() > 0.75 * MOST_COARSE, off, 0.0)
-        size = lq.shape[1:]
-        shade = _block_means(lq.float().cpu(), COARSE) + off
-        lighter = _spread((-off).clamp(min=0) / (1 - shade).clamp(min=0.1), size)
-        darker = _spread(off.clamp(min=0) / shade.clamp(min=0.1), size)
-        for rows, columns in _cells((lighter + darker).amax(0)):
-            target = _place(out, rows, columns, self._s)
-            shares = (_enlarged(plane[:, rows, columns], self._s) for plane in (lighter, darker))
-            up, down = shares
-            before = _as_float(target)
+        off = torch.where(off.abs() > TONED, off, 0.0)
+        size = canvas.own.shape[1:]
+        strips = [_floats(canvas.own[:, rows]).cpu() for rows in _spans(size[0])]
+        shade = torch.cat([_block_means(strip, COARSE) for strip in strips], dim=1) + off
+        lighter = _Spread((-off).clamp(min=0) / (1 - shade).clamp(min=0.1), size)
+        darker = _Spread(off.clamp(min=0) / shade.clamp(min=0.1), size)
+        for rows, columns in _cells(size):
+            shares = lighter.at(rows, columns), darker.at(rows, columns)
+            if not any(share.any() for share in shares):
+                continue
+            target = _place(canvas.out, rows, columns, self.scale)
+            up, down = (_enlarged(share, self.scale) for share in shares)
+            before = _floats(target)
             store(target, before + up * (1 - before) - down * before)
+            canvas.release()
+
+
+def off_blocks(means: Tensor, fine: float, coarse: float) -> Tensor:
+    """Which coarse blocks are off, (h, w), by the means over fine ones, (3, H, W)."""
+    of_coarse = _block_means(means, COARSE // FINE)
+    found = F.max_pool2d(means.abs(), COARSE // FINE, ceil_mode=True) > fine
+    return (found | (of_coarse.abs() > coarse)).any(0)
+
+
+class _Faded:
+    """How much each pixel counts: 1 in blocks that are off, falling to 0 around them."""
+
+    def __init__(self, off: Tensor, size: torch.Size) -> None:
+        self.off, self.size = off, size
+        self._near = F.max_pool2d(off.float()[None], 3, 1, 1)[0] > 0
+
+    def at(self, rows: slice, columns: slice) -> Tensor:
+        """Of some pixels, (rows, columns)."""
+        reach = _FADE + _FADE // 2
+        plane, inner = _blown_up(self.off.float()[None], rows, columns, self.size, reach)
+        grown = F.max_pool2d(plane, 2 * _FADE + 1, 1, _FADE)
+        faded = F.avg_pool2d(grown, _FADE + 1, 1, _FADE // 2, count_include_pad=False)
+        return faded[0][inner]
+
+    def cells(self, rows: slice | None = None) -> Iterator[tuple[slice, slice]]:
+        """The cells of a fixed grid in which anything counts; of one row of them, or of all."""
+        for cell in _cells(self.size, rows):
+            blocks = tuple(slice(one.start // COARSE, -(-one.stop // COARSE)) for one in cell)
+            if self._near[blocks].any() and self.at(*cell).any():
+                yield cell
+
+    def share(self) -> float:
+        """The part of the pixels that count."""
+        counted = sum(int((self.at(*cell) > 0).sum()) for cell in self.cells())
+        return counted / (self.size[0] * self.size[1])
+
+
+class _Spread:
+    """Values of coarse blocks, (3, h, w), as planes without edges."""
+
+    def __init__(self, blocks: Tensor, size: torch.Size) -> None:
+        self.blocks, self.size = blocks.clamp(max=0.5), size
+
+    def at(self, rows: slice, columns: slice) -> Tensor:
+        """Of some pixels, (3, rows, columns)."""
+        plane, inner = _blown_up(self.blocks, rows, columns, self.size, _FADE // 2)
+        spread = F.avg_pool2d(plane, _FADE + 1, 1, _FADE // 2, count_include_pad=False)
+        return spread[(slice(None), *inner)]
+
+
+def _blown_up(
+    blocks: Tensor, rows: slice, columns: slice, size: torch.Size, reach: int
+) -> tuple[Tensor, tuple[slice, slice]]:
+    """Values of coarse blocks at pixels and as far around them; where those pixels are in it."""
+    spans, inner = [], []
+    for span, length in zip((rows, columns), size, strict=True):
+        first, last = max(0, span.start - reach), min(length, span.stop + reach)
+        spans.append(torch.arange(first, last) // COARSE)
+        inner.append(slice(span.start - first, span.stop - first))
+    return blocks[:, spans[0][:, None], spans[1]], (inner[0], inner[1])
+
+
+def _spans(length: int) -> Iterator[slice]:
+    for start in range(0, length, CELL):
+        yield slice(start, min(start + CELL, length))
+
+
+def _cells(size: torch.Size, rows: slice | None = None) -> Iterator[tuple[slice, slice]]:
+    for down in _spans(size[0]) if rows is None else [rows] * (rows.start < rows.stop):
+        for across in _spans(size[1]):
+            yield down, across
+
+
+def _rows(out: Tensor, rows: slice, s: int) -> Tensor:
+    return out[:, rows.start * s : rows.stop * s]
 
 
 def _place(out: Tensor, rows: slice, columns: slice, s: int) -> Tensor:
@@ -156,38 +302,15 @@ def _place(out: Tensor, rows: slice, columns: slice, s: int) -> Tensor:
     return out[:, rows.start * s : rows.stop * s, columns.start * s : columns.stop * s]
 
 
-def _strips(lq: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    for top in range(0, lq.shape[1], _STRIP):
-        rows = slice(top, min(top + _STRIP, lq.shape[1]))
-        yield rows, lq[:, rows].float().cpu()
-
-
 def _shrunk(sr: Tensor, s: int) -> Tensor:
     """The mean over each LQ pixel: (3, sH, sW), float or uint8 -> (3, H, W) in [0, 1]."""
-    return F.avg_pool2d(_as_float(sr), s) if s > 1 else _as_float(sr)
+    return F.avg_pool2d(_floats(sr), s) if s > 1 else _floats(sr)
 
 
 def _block_means(values: Tensor, side: int) -> Tensor:
     """Means over blocks; those that reach beyond the edge have zeros there, and say less."""
     height, width = values.shape[-2:]
     return F.avg_pool2d(F.pad(values, (0, -width % side, 0, -height % side)), side)
-
-
-def _faded(plane: Tensor) -> Tensor:
-    """1 where the plane is, falling to 0 over `_FADE` pixels around it."""
-    grown = F.max_pool2d(plane[None], 2 * _FADE + 1, 1, _FADE)
-    return F.avg_pool2d(grown, _FADE + 1, 1, _FADE // 2, count_include_pad=False)[0]
-
-
-def _cells(weights: Tensor) -> Iterator[tuple[slice, slice]]:
-    """The cells of a fixed grid in which anything counts."""
-    height, width = weights.shape
-    for top in range(0, height, _CELL):
-        for left in range(0, width, _CELL):
-            rows = slice(top, min(top + _CELL, height))
-            columns = slice(left, min(left + _CELL, width))
-            if weights[rows, columns].any():
-                yield rows, columns
 
 
 def _around(span: slice, reach: int, length: int, *, wrap: bool = False) -> tuple[Tensor, int]:
@@ -204,16 +327,9 @@ def _inside(window: Tensor, rows: slice, columns: slice, at: tuple[int, int], s:
     return window[:, top * s : (top + height) * s, left * s : (left + width) * s]
 
 
-def _spread(blocks: Tensor, size: torch.Size) -> Tensor:
-    """Values of coarse blocks, (3, h, w), as planes without edges, (3, H, W)."""
-    planes = blocks.clamp(max=0.5).repeat_interleave(COARSE, 1).repeat_interleave(COARSE, 2)
-    planes = planes[:, : size[0], : size[1]]
-    return F.avg_pool2d(planes, _FADE + 1, 1, _FADE // 2, count_include_pad=False)
-
-
 def _enlarged(weights: Tensor, s: int) -> Tensor:
     return weights.repeat_interleave(s, -2).repeat_interleave(s, -1)
 
 
-def _as_float(values: Tensor) -> Tensor:
-    return values / BYTE if values.dtype == torch.uint8 else values.float()
+def _floats(values: Tensor) -> Tensor:
+    return as_floats(values).float()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,12 +14,14 @@ from ..idr import IDR
 from ..memory import explaining_shortage
 from ..network.baked import BakedKDSR, bytes_per_pixel
 from ..network.models import Student
+from ..network.trust import range_of
 from ..options import DEFAULT_TILING, UNWATCHED, Job, Size, Tiling
 from ..pixels import WORD, on_grid, store
 from ..tiles.checks import check_alpha, check_computed, check_images, check_out
 from ..tiles.devices import free_memory, pick_dtype
 from ..tiles.plan import plan_tiles
 from ..tiles.work import SMALLEST_TILE, Tile, TileWork
+from .banding import mended
 from .blending import Part, blocks
 from .mending import Mender
 from .resizing import bleed, group_of, resize, resizing_bytes
@@ -148,27 +151,45 @@ class Upscaler:
 
     @torch.inference_mode()
     def bands(
-        self, lq: Tensor, idr: IDR, *, dtype: torch.dtype = torch.uint8, job: Job = UNWATCHED
+        self,
+        lq: Tensor,
+        idr: IDR,
+        *,
+        dtype: torch.dtype = torch.uint8,
+        folder: Path | None = None,
+        job: Job = UNWATCHED,
     ) -> Iterator[Tensor]:
         """Upscales one image; gives its rows as tiles finish, so that they never exist all at once.
 
-        The same tiles as in `upscale`, and so the same values.
+        The same tiles as in `upscale`, mended in the same way, and so the same values.
 
         Args:
-            lq: RGB in [0, 1], (1, 3, H, W), on any device.
+            lq: RGB in [0, 1] or uint8, (1, 3, H, W), on any device.
             idr: One.
-            dtype: Of the bands; see `out` in `upscale`.
+            dtype: Of the bands, float32 or uint8; see `out` in `upscale`.
+            folder: Where rows that may have to be mended wait, in a file without a name; None for
+                the system's temporary folder.
             job: Told after each step, asked before it.
 
         Yields:
             (3, h, sW) from top to bottom, on the CPU, laid out as (h, sW, 3). A band is used again:
             be done with it before asking for the next.
         """
-        check_images(lq)
+        check_images(lq, bytes_too=True)
         if len(lq) != 1 or len(idr) != 1:
             raise ImageError(f"expected one image and IDR, got {len(lq)} and {len(idr)}")
         self._fitting(idr, lq)
         network = self._network()
+        bands = self._bands(network, lq, idr, dtype, job)
+        if range_of(self.model) is None:
+            yield from bands
+        else:
+            yield from mended(Mender(self.model, network, self.tiling.wrap), lq[0], bands, folder)
+
+    def _bands(
+        self, network: BakedKDSR, lq: Tensor, idr: IDR, dtype: torch.dtype, job: Job
+    ) -> Iterator[Tensor]:
+        """As they come from the network."""
         network.set_idr(self.model, idr)
         work, s, width = self._work(network, lq, job), network.scale, lq.shape[-1]
         spans = iter(work.plan.rows.spans)

@@ -1,0 +1,117 @@
+"""Bands of a result, mended as a whole one is: what may be off waits in a file for the rest."""
+
+import mmap
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .mending import CELL, MOST_FINE, REACH, TONED, Canvas, Mender, off_blocks
+
+_HELD = -(-REACH // CELL)  # groups of rows that what comes after them may change
+
+
+def mended(
+    mender: Mender, lq: Tensor, bands: Iterable[Tensor], folder: Path | None
+) -> Iterator[Tensor]:
+    """Gives bands on, with the values that mending the whole result would give them.
+
+    Where nothing is off rows go on as soon as nothing below can change them. From the first row
+    that may be off they are kept in a file without a name, and mended there when all have come.
+
+    Args:
+        mender: Its network makes the bands, and is free when they have ended.
+        lq: What they are made from, (3, H, W), in [0, 1] or uint8.
+        bands: Rows from top to bottom, (3, rows, sW), float32 or uint8.
+        folder: Where that file goes, which is as large as the rows in it; None for the system's.
+
+    Yields:
+        Rows, laid out as (rows, sW, 3). Be done with them before asking for more.
+    """
+    waiting: deque[Tensor] = deque()
+    variances: list[Tensor] = []
+    spool, given, seen = None, 0, 0
+    for group in _grouped(bands, CELL * mender.scale):
+        rows = slice(seen, seen + group.shape[1] // mender.scale)
+        means, variance = mender.compared(lq[:, rows], group)
+        variances.append(variance)
+        seen = rows.stop
+        waiting.append(group)
+        if spool is None and off_blocks(means, MOST_FINE, TONED).any():
+            spool = _Spool(folder, group)
+        while waiting and spool is not None:
+            spool.add(waiting.popleft())
+        while len(waiting) > _HELD:
+            yield waiting.popleft()
+            given += 1
+    if spool is None:
+        yield from waiting
+        return
+    with spool:
+        first = given * CELL
+        canvas = Canvas(lq, spool.pixels(), first, tuple(variances[:given]), spool.release)
+        mender.mend_canvas(canvas)
+        for top in range(0, canvas.out.shape[1], CELL * mender.scale):
+            yield canvas.out[:, top : top + CELL * mender.scale]
+            spool.release()
+        del canvas
+
+
+class _Spool:
+    """Rows in a file that has no name, and goes when it is closed.
+
+    Args:
+        folder: Where.
+        like: Rows of the kind that will come.
+    """
+
+    def __init__(self, folder: Path | None, like: Tensor) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - see __exit__
+        self._width, self._type = like.shape[-1], like.movedim(0, -1).numpy().dtype
+        self._map: mmap.mmap | None = None
+
+    def add(self, rows: Tensor) -> None:
+        """Takes (3, rows, W)."""
+        self._file.write(np.ascontiguousarray(rows.movedim(0, -1).numpy()).data)
+
+    def pixels(self) -> Tensor:
+        """All of them, (3, H, W): what is changed in it is changed in the file."""
+        self._file.flush()
+        self._map = mmap.mmap(self._file.fileno(), 0)
+        values = np.frombuffer(self._map, self._type).reshape(-1, self._width, 3)
+        return torch.from_numpy(values).movedim(-1, 0)
+
+    def release(self) -> None:
+        """Lets go of the memory that what was looked at takes; the file has it."""
+        if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+    def __enter__(self) -> "_Spool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._map = None  # goes with the last view of it
+        self._file.close()
+
+
+def _grouped(bands: Iterable[Tensor], rows: int) -> Iterator[Tensor]:
+    """The same rows, copied, so many at a time; fewer in the end. Laid out as (rows, W, 3)."""
+    group, filled = torch.empty(0), 0
+    for band in bands:
+        top = 0
+        while top < band.shape[1]:
+            if not filled:
+                group = torch.empty(rows, band.shape[2], 3, dtype=band.dtype).movedim(-1, 0)
+            count = min(rows - filled, band.shape[1] - top)
+            group[:, filled : filled + count] = band[:, top : top + count]
+            top, filled = top + count, filled + count
+            if filled == rows:
+                yield group
+                filled = 0
+    if filled:
+        yield group[:, :filled]
