@@ -74,6 +74,7 @@ def video_session(
     check_new(target, overwrite=arguments.overwrite)
     film = film_of(source)
     facts = film.facts()
+    facts = facts.stripped() if arguments.strip else facts
     # One pass, by the model that the first of several would be: what is left is resized.
     model = models.passes(Size(facts.width, facts.height), arguments.size)[0].model
     job = VideoJob(

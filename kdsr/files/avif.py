@@ -19,8 +19,7 @@ def read_deep_avif(path: Path, said: list[str]) -> np.ndarray | None:
     Returns:
         None if it has 8 bits, or has to be read as such.
     """
-    with path.open("rb") as file:
-        bits = _bits(file.read(_HEAD))
+    bits = bits_of(path)
     if bits <= 8:
         return None
     try:
@@ -32,7 +31,9 @@ def read_deep_avif(path: Path, said: list[str]) -> np.ndarray | None:
     return to_sixteen(values if values.ndim == 3 else values[..., None], bits)
 
 
-def _bits(head: bytes) -> int:
+def bits_of(path: Path) -> int:
     """Of the first picture's channels, as its box `pixi` says; 8 if there is none."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
     at = head.find(b"pixi")
     return head[at + 9] if 0 <= at < len(head) - 9 and head[at + 8] else 8

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from ..errors import ImageError
+from .png_chunks import COLOUR, read_chunks
 
 Chunks = tuple[tuple[bytes, bytes], ...]
 """(name, content) of PNG chunks that say what the numbers mean."""
@@ -38,6 +39,11 @@ _HEAD_OF_AVIF = 1 << 16  # bytes, in which its boxes lie
 def space_of(icc: bytes) -> str:
     """What a profile is for: "RGB", "GRAY", "CMYK", "Lab" or another word of ICC."""
     return icc[16:20].decode("latin-1").strip()
+
+
+def named_colours(path: Path) -> Chunks:
+    """What a PNG or AVIF says of its colours besides a profile, as chunks of PNG."""
+    return tuple(chunk for chunk in read_chunks(path) if chunk[0] in COLOUR) or nclx_of(path)
 
 
 def nclx_of(path: Path) -> Chunks:
@@ -83,12 +89,15 @@ def to_rgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, str]:
     return made, f"its {wanted} colours are converted to sRGB"
 
 
-def profile_for(chunks: Iterable[tuple[bytes, bytes]], *, grey: bool) -> bytes | None:
+def profile_for(
+    chunks: Iterable[tuple[bytes, bytes]], *, grey: bool, linear: bool = False
+) -> bytes | None:
     """A profile that says what PNG chunks say, for formats that know profiles alone.
 
     Args:
         chunks: Of names in `kdsr.files.png_chunks.COLOUR`.
         grey: Whether it is for a grey image.
+        linear: Whether the numbers are linear light, though chunks say what is made of them.
 
     Returns:
         None for sRGB, which is what is taken for granted.
@@ -116,7 +125,9 @@ def profile_for(chunks: Iterable[tuple[bytes, bytes]], *, grey: bool) -> bytes |
     if gamma == _SRGB_GAMMA and near:
         return None
     curve = _SRGB if gamma == _SRGB_GAMMA else (100_000 / gamma,)
-    return _profile(primaries, curve, "gamma and primaries of a PNG", grey=grey)
+    return _profile(
+        primaries, (1.0,) if linear else curve, "gamma and primaries of a PNG", grey=grey
+    )
 
 
 def _of_numbers(primaries: int, transfer: int, *, grey: bool) -> bytes | None:

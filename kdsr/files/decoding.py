@@ -14,17 +14,18 @@ from ..highlights import coded
 from ..pixels import BYTE, WORD
 from ..upscaling.resizing import bleed
 from .avif import read_deep_avif
-from .colour_space import Chunks, nclx_of, space_of, to_rgb
+from .colour_space import Chunks, named_colours, space_of, to_rgb
 from .decoded_image import DecodedImage
 from .deep_color import is_deep, needs_tifffile, read_deep
-from .exr import is_exr, read_exr
+from .exr import colours_of, is_exr, read_exr
 from .metadata import Metadata, read_metadata
 from .opening import UnknownImageError, check_pixels, is_lossless_webp, open_image, orientation
-from .png_chunks import COLOUR, read_chunks
+from .png_chunks import read_chunks
+from .tiff_pages import pages_of
 from .tiff_reading import is_tiff, read_tiff
 
 _ROWS = 256  # that are converted at a time
-_SUBFILE, _REDUCED = 254, 1  # a tag of TIFF, and its bit for smaller copies of other pages
+_SAMPLES = 277
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -49,42 +50,29 @@ def decoded(
         small: See `kdsr.files.images.read_image`.
     """
     if is_exr(path):
-        return _from_floats(read_exr(path, said), said)
+        return replace(_from_floats(read_exr(path, said), said), colours=colours_of(path))
+    pages: tuple[int, ...] = (0,) if page else pages_of(path, said)
+    if len(pages) > 1 and page is None:
+        said.append(f"of its {len(pages)} pages the first is read")
+    page = page or pages[0]  # smaller copies may come first
     try:
-        with open_image(path, page or 0) as image:
-            pages = _pages(image, page)
-            if len(pages) > 1 and page is None:
-                said.append(f"of its {len(pages)} pages the first is read")
+        with open_image(path, page) as image:
             if min(image.size) < 1:
                 raise ImageError(f"the image has no pixels ({image.width} x {image.height})")
             if not needs_tifffile(image):
-                return replace(_by_pillow(path, image, said, page or 0, small=small), pages=pages)
+                return replace(_by_pillow(path, image, said, page, small=small), pages=pages)
             metadata = _metadata(path, image, 1, said)
     except UnknownImageError:  # what Pillow does not know, tifffile may
         if not is_tiff(path):
             raise
-        metadata, pages = Metadata(), (0,)
-    found = read_tiff(path, page or 0)
+        metadata = Metadata()
+    found = read_tiff(path, page)
     said += [found.remark] if found.remark else []
     if found.values.dtype.kind == "f":
         picture = _from_floats(_upright(found.values, found.orientation), said)
         return replace(picture, icc=found.icc, metadata=metadata, pages=pages)
     picture = _from_array(_upright(found.values, found.orientation))
     return replace(picture, icc=found.icc, metadata=metadata, pages=pages)
-
-
-def _pages(image: Image.Image, page: int | None) -> tuple[int, ...]:
-    """Numbers of a TIFF's pages, smaller copies of others left out; asked of the first alone."""
-    count = getattr(image, "n_frames", 1)
-    if image.format != "TIFF" or page or count == 1:
-        return (0,)
-    found = []
-    for number in range(count):
-        image.seek(number)
-        if not int(getattr(image, "tag_v2", {}).get(_SUBFILE, 0)) & _REDUCED:
-            found.append(number)
-    image.seek(0)
-    return tuple(found) or (0,)
 
 
 def _by_pillow(
@@ -104,6 +92,7 @@ def _by_pillow(
         if deep is not None:
             found = _from_array(_upright(deep, turn))
         else:
+            _remark_on_channels(image, said)
             plain, icc = _plain(path, image, icc, said)
             # Not by `exif_transpose`: it writes the tags anew, and fails at ruined ones.
             turned = plain if turn not in _TURNS else plain.transpose(_TURNS[turn])
@@ -117,6 +106,16 @@ def _by_pillow(
     )
 
 
+def _remark_on_channels(image: Image.Image, said: list[str]) -> None:
+    """Says which channels of a TIFF Pillow passes over."""
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    left = int(tags.get(_SAMPLES, 1)) - len(image.getbands())
+    if left == 1:
+        said.append("a channel that it does not describe is left out")
+    elif left > 1:
+        said.append(f"{left} channels that it does not describe are left out")
+
+
 def _metadata(path: Path, image: Image.Image, turn: int, said: list[str]) -> Metadata:
     try:
         return read_metadata(path, image, turn)
@@ -126,9 +125,7 @@ def _metadata(path: Path, image: Image.Image, turn: int, said: list[str]) -> Met
 
 
 def _colours(path: Path, kind: str | None) -> Chunks:
-    if kind == "PNG":
-        return tuple(chunk for chunk in read_chunks(path) if chunk[0] in COLOUR)
-    return nclx_of(path) if kind == "AVIF" else ()
+    return named_colours(path) if kind in ("PNG", "AVIF") else ()
 
 
 def _plain(

@@ -16,8 +16,8 @@ from .opening import open_image, orientation
 from .png_chunks import read_chunks
 from .tiff_reading import is_tiff, to_sixteen
 
-_BITS, _PHOTOMETRIC, _FORMAT = 258, 262, 339  # tags of TIFF
-_UNSIGNED = 1
+_BITS, _COMPRESSION, _PHOTOMETRIC, _FORMAT = 258, 259, 262, 339  # tags of TIFF
+_UNSIGNED, _WEBP = 1, 50001
 
 
 def is_deep(image: Image.Image) -> bool:
@@ -28,11 +28,14 @@ def is_deep(image: Image.Image) -> bool:
 
 
 def needs_tifffile(image: Image.Image) -> bool:
-    """Whether Pillow would cut an opened TIFF's channels, or take them for other ones."""
+    """Whether Pillow would cut a TIFF's channels, take them for others, or not know them."""
     if image.format != "TIFF" or _is_plain(image):
         return False
     tags = getattr(image, "tag_v2", {})
     bits = tags.get(_BITS, (8,))
+    signed = set(tags.get(_FORMAT, (_UNSIGNED,))) != {_UNSIGNED}
+    if signed or image.mode == "La" or tags.get(_COMPRESSION) == _WEBP:
+        return True
     return max(bits) > 8 and tags.get(_PHOTOMETRIC) != 5  # 5: CMYK, which is converted anyway
 
 

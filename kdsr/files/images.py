@@ -22,7 +22,7 @@ from ..pixels import to_bytes, to_words
 from .colour_space import Chunks, profile_for
 from .decoded_image import DecodedImage
 from .decoding import decoded
-from .exr import write_exr
+from .exr import chromaticities, write_exr
 from .image_formats import EXR, JPEG, PNG, TIFF, WEBP, WRITE_SUFFIXES, ImageFormat, format_of
 from .metadata import Metadata
 from .opening import remarks_on
@@ -175,7 +175,8 @@ def what_is_said(
         metadata = metadata.renewed(size, size[1] / like.rgb.shape[-1], pixels)
     icc = like.icc
     if icc is None and not kind.named_colours:
-        icc = profile_for(like.colours, grey=like.grey)
+        linear = kind.floats and like.floats is not None
+        icc = profile_for(like.colours, grey=like.grey, linear=linear)
     return Said(icc, like, metadata)
 
 
@@ -201,8 +202,9 @@ def _save(
             _by_pillow(path, array, kind, {"compress_level": level}, chunks)
         return []
     if kind is EXR:
-        write_exr(path, array)
-        return metadata.all_names() + (["a colour profile"] if icc else [])
+        write_exr(path, array, said.like.colours)
+        unsaid = icc and not chromaticities(said.like.colours)
+        return metadata.all_names() + (["a colour profile"] if unsaid else [])
     if kind is TIFF:
         tags, left = metadata.for_tiff()
         page = Page(array.shape, array.dtype, [array], icc, metadata.exif, metadata.dpi, tags)

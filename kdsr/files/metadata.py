@@ -53,7 +53,9 @@ class Metadata:
     def __bool__(self) -> bool:
         return self != Metadata()
 
-    def renewed(self, size: tuple[int, int], factor: float, pixels: np.ndarray) -> "Metadata":
+    def renewed(
+        self, size: tuple[int, int], factor: float, pixels: np.ndarray | None
+    ) -> "Metadata":
         """For the result: upright, of its size, with its own thumbnail.
 
         Dots per inch are multiplied by the factor: prints keep their size, and scans their
@@ -62,12 +64,15 @@ class Metadata:
         Args:
             size: (height, width) of the result.
             factor: How many times it is larger.
-            pixels: (H, W, C), uint8, uint16 or floats, of the result or of a part of its rows.
+            pixels: (H, W, C), uint8, uint16 or floats, of the result or of a part of its rows;
+                None leaves the thumbnail out.
         """
         exif = self.exif
         if exif is not None:
             try:
-                exif = Exif(exif).renew(size, factor, _thumbnail(pixels))
+                exif = Exif(exif).renew(
+                    size, factor, None if pixels is None else _thumbnail(pixels)
+                )
             except (ValueError, struct.error):
                 exif = None  # ruined: the source's reader has said so
         dpi = self.dpi and (self.dpi[0] * factor, self.dpi[1] * factor)
@@ -125,6 +130,10 @@ class Metadata:
         elif self.comment:
             tags[_DESCRIPTION] = self.comment.replace(b"\0", b"") + b"\0"
         return {tag: value for tag, value in tags.items() if value}, left
+
+    def for_gif(self) -> tuple[bytes, list[str]]:
+        """A comment, and what is left out."""
+        return self.comment or b"", replace(self, comment=None).all_names()
 
     def all_names(self) -> list[str]:
         """Everything that it holds, for formats that have a place for nothing of it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import ConfigError, ImageError, printable
+from .foreign import what_it_is
 from .image_formats import FORMATS
 
 LARGEST = 65_536**2
@@ -49,11 +50,14 @@ def open_image(path: Path, page: int = 0) -> Iterator[Image.Image]:
             with _without_pillows_limit():
                 image = Image.open(file, formats=formats)
         except UnidentifiedImageError:
-            known = ", ".join(formats)
-            raise UnknownImageError(f"not an image that can be read ({known})") from None
+            known = f"not an image that can be read ({', '.join(formats)})"
+            raise UnknownImageError(what_it_is(path) or known) from None
         with image:
             if page:
-                image.seek(page)
+                try:
+                    image.seek(page)
+                except SyntaxError as error:
+                    raise UnknownImageError(f"its page {page + 1}: {error}") from None
             check_pixels(image.width, image.height)
             yield image
 
@@ -121,5 +125,8 @@ def is_lossless_webp(path: Path) -> bool:
             name, size = head[:4], int.from_bytes(head[4:], "little")
             if name in (b"VP8 ", b"VP8L"):
                 return name == b"VP8L"
+            if name == b"ANMF":  # a frame: 16 bytes about it, then the same kinds of blocks
+                file.seek(16, 1)
+                continue
             file.seek(size + size % 2, 1)
     return False

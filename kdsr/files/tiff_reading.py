@@ -66,7 +66,7 @@ def read_tiff(path: Path, page: int = 0) -> TiffPixels:
     if tifffile is None:
         raise missing("this kind of TIFF (not 8 or 16-bit grey, not 16-bit RGB in one plane)")
     with tifffile.TiffFile(path) as file:
-        one: Any = file.pages[page]
+        one: Any = file.pages[page].aspage()
         _check(one)
         try:
             values = one.asarray(maxworkers=1)
@@ -96,7 +96,7 @@ def _check(page: Any) -> None:
     known = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB)
     if page.photometric not in known:
         name = getattr(page.photometric, "name", page.photometric)
-        raise ImageError(f"more than 8 bits a channel of {name} colours; save it as RGB or grey")
+        raise ImageError(f"{name} colours of this kind are not read; save it as RGB or grey")
     bits = page.bitspersample if isinstance(page.bitspersample, tuple) else (page.bitspersample,)
     if len(set(bits)) > 1:
         raise ImageError(f"channels of different depths ({bits} bits); save it as 8 or 16 bit")

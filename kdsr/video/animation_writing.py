@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image, features
 
 from ..errors import VideoError
+from ..files.metadata import Metadata
+from ..files.png_chunks import write_chunk
 from .encoding import Coded
 from .pyav import WRITING, explained, load_av
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 _OPAQUE = 128  # of 255; a GIF knows all or nothing
 _HIDDEN = 255  # the last colour of a palette
 _MILLISECOND = Fraction(1, 1000)
+_PNG_HEADER = 33  # bytes before the other chunks
 _FLAGS, _ALPHA = 20, 0x10  # of a WebP file that is animated: which byte, and which bit of it
 
 
@@ -34,6 +37,10 @@ class Animation(NamedTuple):
     """How often it is shown; 0 is without end."""
     transparent: bool
     """Something in it is."""
+    about: Metadata = Metadata()
+    """What it says of itself, as far as the format has a place for it."""
+    lossless: bool = False
+    """Keep every value, in WebP: the others do, or never do."""
 
 
 def write_animation(path: Path, form: str, animation: Animation, quality: int) -> None:
@@ -55,11 +62,17 @@ def write_animation(path: Path, form: str, animation: Animation, quality: int) -
         ends = _ends(animation.durations, tick)
         options = {"loop": f"{repeats}", "final_delay": f"{ends[-1] - ends[-2]}"}
         _encode(path, "gif", options, animation, tick, _paletted)
+        if comment := animation.about.for_gif()[0]:
+            _insert(path, _end_of_screen, _comment(comment))
     elif form == "apng":
         last = animation.durations[-1].limit_denominator(65_535)
         options = {"plays": f"{animation.plays}", "final_delay": f"{last}"}
         framed = _clear if animation.transparent else _plain
         _encode(path, "apng", options, animation, Fraction(1, 1000), framed)
+        chunks = io.BytesIO()
+        for name, content in animation.about.for_png():
+            write_chunk(chunks, name, content)
+        _insert(path, lambda _: _PNG_HEADER, chunks.getvalue())
     else:
         _save(path, form, animation, quality)
 
@@ -120,7 +133,9 @@ def _save(path: Path, form: str, animation: Animation, quality: int) -> None:
 
     moving = {"n_frames": len(times) - 1, "is_animated": True, "seek": seek, "tell": lambda: 0}
     vars(canvas).update(moving)
-    options = {"method": 4} if form == "webp" else {}
+    options: dict[str, Any] = {"method": 4} if form == "webp" else {}
+    options |= {"lossless": True} if form == "webp" and animation.lossless else {}
+    options |= animation.about.for_webp()[0]
     durations = [after - before for before, after in pairwise(times)]
     try:
         canvas.save(
@@ -131,6 +146,26 @@ def _save(path: Path, form: str, animation: Animation, quality: int) -> None:
         raise VideoError(f"{WRITING}: {error}") from None
     if form == "webp" and animation.transparent:
         _say_transparent(path)
+
+
+def _insert(path: Path, place: Callable[[bytes], int], content: bytes) -> None:
+    """Puts bytes into a file, at the place that its first bytes say."""
+    if content:
+        whole = path.read_bytes()
+        at = place(whole[:16])
+        with path.open("wb") as file:
+            file.writelines((whole[:at], content, whole[at:]))
+
+
+def _end_of_screen(head: bytes) -> int:
+    """Where the blocks of a GIF begin: behind its header and common palette."""
+    return 13 + (3 << ((head[10] & 7) + 1) if head[10] & 0x80 else 0)
+
+
+def _comment(text: bytes) -> bytes:
+    """As a block of GIF."""
+    parts = (text[start : start + 255] for start in range(0, len(text), 255))
+    return b"\x21\xfe" + b"".join(bytes([len(part)]) + part for part in parts) + b"\0"
 
 
 def _say_transparent(path: Path) -> None:

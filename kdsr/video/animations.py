@@ -15,8 +15,13 @@ import torch
 from PIL import Image, ImageCms
 from torch import Tensor
 
-from ..errors import VideoError
+from ..errors import ImageError, VideoError
 from ..file_errors import reading
+from ..files.avif import bits_of
+from ..files.colour_space import named_colours, profile_for
+from ..files.metadata import Metadata, read_metadata
+from ..files.opening import is_lossless_webp
+from ..files.png_chunks import read_chunks
 from .colour import Colour
 from .film import Facts, Frame
 from .moving import Blocks, blocks_of
@@ -50,6 +55,7 @@ class AnimationFile:
                 durations.append(duration)
                 transparent = transparent or _is_transparent(image)
             seconds = sum(durations, Fraction(0))
+            about, unsaid = _about(self.file, image)
             return Facts(
                 height=image.height,
                 width=image.width,
@@ -61,6 +67,9 @@ class AnimationFile:
                 colour=Colour.of_images(transparent=transparent),
                 metadata={},
                 plays=_plays(image),
+                about=about,
+                lossless=image.format == "WEBP" and is_lossless_webp(self.file),
+                left_out=unsaid,
             )
 
     @contextmanager
@@ -72,6 +81,14 @@ class AnimationFile:
         """
         with self._image() as image:
             yield AnimationReading(self, image if pictures else None)
+
+    @cached_property
+    def profile(self) -> bytes | None:
+        """What its colours mean, where it names them in another way than by a profile."""
+        try:
+            return profile_for(named_colours(self.file), grey=False)
+        except ImageError:  # PQ or HLG: the facts say so
+            return None
 
     @cached_property
     def _blocks(self) -> Blocks | None:
@@ -148,14 +165,34 @@ class AnimationReading:
     def _decode(self, index: int) -> Tensor:
         assert self.image is not None
         self.image.seek(index)
-        pixels = torch.from_numpy(np.array(_standard(self.image)))
+        pixels = torch.from_numpy(np.array(_standard(self.image, self.file.profile)))
         values = pixels.movedim(-1, 0)[None].contiguous().float() / 255
         return values if (values[:, 3] < 1).any() else values[:, :3]
 
 
-def _standard(image: Image.Image) -> Image.Image:
+def _about(file: Path, image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
+    """What an animation says of itself, and what of it no result can say."""
+    unsaid = ["more than 8 bits a channel"] if _is_deep(file, image.format) else []
+    try:
+        profile_for(named_colours(file), grey=False)
+    except ImageError:
+        unsaid.append("its HDR colours (it will look pale)")
+    try:
+        image.seek(0)
+        return read_metadata(file, image, 1), tuple(unsaid)
+    except Exception:  # noqa: BLE001 - ruined metadata is no reason to refuse the pictures
+        return Metadata(), (*unsaid, "its metadata, which is ruined")
+
+
+def _is_deep(file: Path, form: str | None) -> bool:
+    if form == "PNG":
+        return any(name == b"IHDR" and said[8] > 8 for name, said in read_chunks(file))
+    return form == "AVIF" and bits_of(file) > 8
+
+
+def _standard(image: Image.Image, named: bytes | None) -> Image.Image:
     """A frame in RGBA and sRGB, which is what animations are written in."""
-    shown, profile = image.convert("RGBA"), image.info.get("icc_profile")
+    shown, profile = image.convert("RGBA"), image.info.get("icc_profile") or named
     if not profile:
         return shown
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
+from ..files.metadata import Metadata
 from ..upscaling.resizing import bleed
 from .colour import Colour
 from .hdr import HDR
@@ -50,8 +51,17 @@ class Facts:
     """What is cut from the decoded pictures; the sizes above are without it."""
     first: Fraction = Fraction(0)
     """Seconds at which the first picture is shown, as the file counts."""
+    about: Metadata = field(default_factory=Metadata)
+    """What an animation says as images do: EXIF, XMP, texts, comments."""
+    lossless: bool = False
+    """An animation keeps every value; it is then written so where that is a choice."""
     left_out: tuple[str, ...] = ()
     """What the file says of its pictures and no result can say, in words."""
+
+    def stripped(self) -> "Facts":
+        """Without what need not be known to show it: titles, dates, places, texts."""
+        track = {name: said for name, said in self.track.items() if name == "language"}
+        return replace(self, metadata={}, track=track, about=Metadata())
 
 
 @dataclass(frozen=True)

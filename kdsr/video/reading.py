@@ -21,6 +21,7 @@ from .orientation import Orientation
 from .probing import MOV, READING, decoder_of, end_of, first_frame, pictures_of, unsaid
 from .pyav import explained, load_av
 from .stamps import Slots, Stamps
+from .tracks import names_of
 
 if TYPE_CHECKING:
     import av
@@ -32,7 +33,6 @@ _COARSE = Fraction(1, 1000)
 _EXACT = (MOV, "avi")  # what is said there is meant, coarse or not
 _SURE = (MOV, "matroska,webm", "flv")  # the header says how long the file is
 _TOLERANCE = 1.5  # frames that may be missing at the end: lengths are rounded
-_NAMES = ("language", "title")
 _log = logging.getLogger(__name__)
 
 
@@ -73,7 +73,7 @@ class VideoFile:
                 colour=Colour.of(frame, stream.codec_context),
                 metadata=dict(container.metadata),
                 interlaced=bool(frame.interlaced_frame),
-                track={key: stream.metadata[key] for key in _NAMES if key in stream.metadata},
+                track=names_of(stream),
                 hdr=HDR.of(frame),
                 crop=header.crop,
                 first=_seconds(frame),

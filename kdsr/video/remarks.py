@@ -10,6 +10,11 @@ from .film import Facts
 from .reading import VideoFile
 from .tracks import named, remarks
 
+_TECHNICAL = (
+    "encoder", "major_brand", "minor_version", "compatible_brands", "duration", "creation_time",
+)  # fmt: skip
+"""What files say of how they were made, and not of what they show."""
+
 
 def remarks_on(
     film: VideoFile | AnimationFile,
@@ -41,16 +46,32 @@ def _has_halves(film: VideoFile | AnimationFile) -> bool:
     return Path(str(film.file)).suffix.lower() != ".gif"
 
 
+def _without_place(facts: Facts, container: Container, encoding: Encoding | None) -> Iterator[str]:
+    """What a source says of itself that the kind of file has no place for."""
+    about = facts.about
+    if encoding is not None:
+        yield from about.all_names()
+        return
+    if container.format == "gif":
+        yield from about.for_gif()[1]
+    elif container.format != "apng":
+        yield from about.for_webp()[1]
+    yield from (name for name in facts.metadata if name.lower() not in _TECHNICAL)
+    yield from (f"{name} of the pictures" for name in facts.track)
+    if facts.colour.deep:
+        yield "more than 8 bits a channel"
+    if container.format == "avif" and facts.plays:
+        yield "how often it is shown"
+
+
 def _on_pictures(
     facts: Facts, container: Container, encoding: Encoding | None, suffix: str
 ) -> Iterator[str]:
-    unsaid = list(facts.left_out)
+    unsaid = [*facts.left_out, *_without_place(facts, container, encoding)]
     if facts.hdr is not None and (
         encoding is None or not facts.hdr.options(encoding.codec.encoder)
     ):
         unsaid.append("the mastering display and the light level of HDR10")
-    if encoding is None:
-        unsaid += [f"{name} of the pictures" for name in facts.track]
     if unsaid:
         yield f"left out, as no {suffix} that is written here can say it: {', '.join(unsaid)}"
     if facts.interlaced:

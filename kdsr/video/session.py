@@ -253,8 +253,15 @@ class VideoSession:
         times = [(one.shown, one.duration) for one in self.segments.frames()]
         ticks = [after - before for (before, _), (after, _) in pairwise(times)]
         durations = [self.tick * ticks for ticks in (*ticks, times[-1][1])]
+        facts = self.facts
+        about = facts.about.renewed(self.size, self.size[1] / facts.width, None)
         animation = Animation(
-            self.segments.frames(), durations, self.facts.plays, self.facts.colour.transparent
+            self.segments.frames(),
+            durations,
+            facts.plays,
+            facts.colour.transparent,
+            about,
+            facts.lossless,
         )
         write_animation(path, self.container.format, animation, self.job.options.quality)
         return len(times)

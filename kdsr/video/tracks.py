@@ -1,5 +1,6 @@
 """Sound and subtitles on their way from one file to the other: packets as they are, if they fit."""
 
+import io
 import os
 from collections.abc import Iterable, Set
 from fractions import Fraction
@@ -20,6 +21,14 @@ _SAMPLES = {"aac": "fltp", "libopus": "flt"}
 _NAMES = ("language", "title")
 _CALLED = ("filename", "title")
 _KINDS = {"video": "further pictures", "audio": "sound", "subtitle": "subtitles"}
+_PAIRS = (
+    "alb/sqi arm/hye baq/eus bur/mya chi/zho cze/ces dut/nld fre/fra geo/kat ger/deu gre/ell "
+    "ice/isl mac/mkd mao/mri may/msa per/fas rum/ron slo/slk tib/bod wel/cym swe/sve"
+)
+_OTHER_CODES = {
+    a: b for pair in _PAIRS.split() for a, b in (pair.split("/"), reversed(pair.split("/")))
+}
+"""ISO 639-2 has two codes of some languages; FFmpeg's MOV calls Swedish sve."""
 _OPUS_RATE = 48_000  # the one that all its decoders give
 
 
@@ -43,11 +52,41 @@ def track(output: "OutputContainer", source: "Stream", container: Container) -> 
     else:
         assert isinstance(source, av.AudioStream)
         made = _Encoded(output, source, found)
-    named = {key: source.metadata[key] for key in _NAMES if key in source.metadata}
-    made.stream.metadata.update(named)
+    made.stream.metadata.update(for_container(names_of(source), container))
     # The default, forced, for the deaf, ...: PyAV 14.2 takes it as a number, as later ones do, too.
     made.stream.disposition = source.disposition.value  # pyright: ignore[reportAttributeAccessIssue]
     return made
+
+
+def names_of(source: "Stream") -> dict[str, str]:
+    """Language and title of a stream; MP4 calls the title a name."""
+    said = source.metadata
+    found = {key: said[key] for key in _NAMES if key in said}
+    return found if "title" in found or "name" not in said else {**found, "title": said["name"]}
+
+
+def for_container(names: dict[str, str], container: Container) -> dict[str, str]:
+    """The same in the words of a kind of file: QuickTime knows one of two codes of a language."""
+    language = names.get("language")
+    if container.format != "mov" or language is None or _is_storable(language):
+        return names
+    other = _OTHER_CODES.get(language, language)
+    return {**names, "language": other} if _is_storable(other) else names
+
+
+@cache
+def _is_storable(language: str) -> bool:
+    """Whether QuickTime files can say a language."""
+    av, file = load_av(), io.BytesIO()
+    with av.open(file, "w", format="mov") as output:
+        sound = output.add_stream("pcm_s16le", rate=8000, layout="mono")
+        sound.metadata["language"] = language
+        frame = av.AudioFrame(format="s16", layout="mono", samples=8)
+        frame.sample_rate, frame.pts = 8000, 0
+        output.mux(sound.encode(frame))
+    file.seek(0)
+    with av.open(file) as written:
+        return written.streams[0].metadata.get("language") == language
 
 
 def fate(source: "Stream", container: Container, supported: Set[str]) -> str | None:
@@ -84,7 +123,13 @@ def remarks(sources: "Iterable[Stream]", container: Container, suffix: str) -> l
     lines, supported = [], _supported(container)
     for source in sources:
         found = None if container.is_animation else fate(source, container, supported)
-        name = source.codec_context.name
+        name, said = source.codec_context.name, names_of(source)
+        language = for_container(said, container).get("language")
+        if language and container.format == "mov" and not _is_storable(language):
+            lines.append(
+                f"{suffix} cannot say the language {language}: left out; name the result .mp4 or "
+                ".mkv to keep it"
+            )
         what = f"{'sound' if source.type == 'audio' else 'subtitles'} ({name})"
         if found is None:
             lines.append(f"{suffix} cannot hold the {what}: left out{_remedy(source, 'it')}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .containers import Container
 from .encoding import Coded, Encoding
 from .pyav import WRITING, add_opacity, explained, load_av
-from .tracks import track
+from .tracks import for_container, track
 
 if TYPE_CHECKING:
     import av
@@ -48,7 +48,7 @@ class VideoWriter:
             # An encoder that codes nothing: its header is that of the packets, as its settings are.
             self.video = self.output.add_stream(encoding.codec.encoder, rate=encoding.facts.rate)
             encoding.configure(self.video.codec_context)
-            self.video.metadata.update(encoding.facts.track)
+            self.video.metadata.update(for_container(encoding.facts.track, container))
             if encoding.transparent and container.milliseconds:
                 self.video.metadata["alpha_mode"] = "1"  # Matroska's word for opacity
             if encoding.name == "hevc" and container.format in ("mp4", "mov"):
