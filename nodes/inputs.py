@@ -57,8 +57,8 @@ PURPOSE_INPUT = io.Combo.Input(
     options=list(PURPOSES),
     default=DEFAULT,
     optional=True,
-    tooltip="photo: crisp, for most pictures. faithful: invents nothing. old or recompressed: "
-    "for heavy JPEG, noise and blur.",
+    tooltip="photo: crisp, for photographs. faithful: invents nothing; for generated images, "
+    "drawings, text. old or recompressed: for heavy damage.",
 )
 
 

@@ -30,8 +30,8 @@ class LoadKDSR(io.ComfyNode):
                         "model",
                         options=choices,
                         default=models.DEFAULT,
-                        tooltip="photo: crisp, for most pictures. faithful: invents nothing. old "
-                        "or recompressed: for heavy JPEG, noise and blur.",
+                        tooltip="photo: crisp, for photographs. faithful: invents nothing; for "
+                        "generated images, drawings, text. old or recompressed: for heavy damage.",
                     ),
                     # For web/models.js: what is listed first, and where the dial means something.
                     kdsr_first=list(models.PURPOSES),

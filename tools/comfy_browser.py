@@ -103,8 +103,10 @@ class Frontend:
         entry = self.server.get_json("/history")[new.pop()]
         assert entry["status"]["status_str"] == "success", entry["status"]["messages"][-1]
         self.wait_for(
+            # Vue nodes with several pictures have them on the page alone.
+            "const drawn = n => document.querySelector(`[data-node-id='${n.id}'] img`);"
             "return app.graph.nodes.filter(n => /^(Save|Preview)Image$/.test(n.type))"
-            ".every(n => n.imgs?.length && n.imgs[0].complete)"
+            ".every(n => (n.imgs?.[0] ?? drawn(n))?.complete)"
         )
         self.wait_for(
             "const videos = [...document.querySelectorAll('video')];"

@@ -128,7 +128,6 @@ def shoot(page: Frontend, folder: Path) -> None:
     page.screenshot(shot)
     save(Image.open(shot), README / "comfyui-after.jpg")
     for name, (number, titles) in PARTS.items():
-        page.load()
         page.open_template(next(n for n in NAMES if n.startswith(number)))
         page.server.post("/free", {"unload_models": True, "free_memory": True})  # shows all anew
         page.run()
