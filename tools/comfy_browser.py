@@ -28,6 +28,11 @@ class Frontend:
         self.driver.get(self.server.url)
         self.wait_for("return !!LiteGraph.registered_node_types.KDSR_Load && !!app.graph", timeout)
 
+    def stay(self) -> None:
+        """Loads the page where it is not shown yet: that takes longer than most tests."""
+        if not self.driver.current_url.startswith(self.server.url):
+            self.load()
+
     def leave(self) -> None:
         """Leaves the page for an empty one, and waits until that is there.
 
@@ -40,8 +45,7 @@ class Frontend:
 
     def open_template(self, name: str, timeout: float = 60) -> None:
         """Opens one of the pack's templates as the template browser does it."""
-        if not self.driver.current_url.startswith(self.server.url):
-            self.load()
+        self.stay()
         failed = self.driver.execute_async_script(
             """
             const [name, done] = arguments
@@ -80,6 +84,17 @@ class Frontend:
             ".filter(d => d.offsetParent !== null || d.getClientRects().length)"
             ".map(d => d.innerText)"
         )
+
+    def click_in_dialog(self, text: str, timeout: float = 60) -> None:
+        """Clicks what has this text, and nothing else, in a dialog."""
+        from selenium.webdriver.common.by import By
+
+        path = f"//*[@role='dialog']//*[normalize-space(.)='{text}']"
+        end = time.monotonic() + timeout
+        while not (found := self.driver.find_elements(By.XPATH, path)):
+            assert time.monotonic() < end, f"no {text!r} in {self.dialogs()}"
+            time.sleep(0.5)
+        found[-1].click()
 
     def prompt(self) -> dict[str, Any]:
         """What the frontend would send to the server."""

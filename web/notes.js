@@ -95,7 +95,8 @@ app.registerExtension({
   nodeCreated(node) {
     if (!node.comfyClass?.startsWith("KDSR_")) return
     after(node, "onExecuted", (output) => {
-      if (output?.[NOTE]) show(node, output[NOTE].join("\n"))
+      // For each picture of a list there is one, mostly the same.
+      if (output?.[NOTE]) show(node, [...new Set(output[NOTE])].join("\n"))
     })
   },
 })

@@ -38,7 +38,7 @@ def canvas(request: pytest.FixtureRequest, page: Frontend) -> Frontend:
     vue = request.param == VUE
     if vue and page.server.version < VUE_SINCE:
         pytest.skip(f"ComfyUI {page.server.version} draws nodes on the canvas")
-    page.load()
+    page.stay()
     page.use_vue_nodes(vue)
     # Nothing from the cache: what comes from it shows no progress and no live preview.
     page.server.post("/free", {"unload_models": True, "free_memory": True})
