@@ -20,6 +20,7 @@ from tools.comfy_workflows import FOLDER, NAMES, read, shown, to_api
 SAMPLES = Path(__file__).parents[1] / "samples"
 SIDE = 512
 DETAIL = 420  # pixels of a result: what was done to a whole photograph cannot be seen that small
+SEAMS = {"05": 200, "11": 200}  # likewise, for a seam: a thin upright line
 
 
 def pictures(server: comfy_server.ComfyServer, name: str) -> list[Path]:
@@ -46,27 +47,30 @@ def opened(file: Path) -> Image.Image:
     return frame if frame.width > SIDE else ImageOps.scale(frame, 4, Image.Resampling.BICUBIC)
 
 
-def square(file: Path, size: tuple[int, int]) -> Image.Image:
+def square(file: Path, size: tuple[int, int], detail: int) -> Image.Image:
     """The middle of a photograph, brought to a size; all of a figure."""
     with opened(file) as image:
         if image.width == WIDTH:
             return ImageOps.pad(image.convert("RGB"), (SIDE, SIDE), color=CARD)
         image = image.resize(size, Image.Resampling.BICUBIC)
-        part = min(DETAIL, *image.size)
+        part = min(detail, *image.size)
         left, top = (image.width - part) // 2, (image.height - part) // 2
         box = (left, top, left + part, top + part)
         return image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC, box)
 
 
-def thumbnail(files: list[Path]) -> Image.Image:
-    """One picture, or the left half of one beside the right half of another."""
+def thumbnail(name: str, files: list[Path]) -> Image.Image:
+    """One picture, or a half of one beside that of another; below it where a seam is upright."""
+    seam = SEAMS.get(name[:2])
     with opened(files[-1]) as last:
         size = last.size
-    squares = [square(file, size) for file in files]
+    squares = [square(file, size, seam or DETAIL) for file in files]
     if len(squares) == 2:
-        half = (SIDE // 2, 0, SIDE, SIDE)
+        middle, edge = SIDE // 2, (SIDE // 2 - 1, SIDE // 2 + 1)
+        half = (0, middle, SIDE, SIDE) if seam else (middle, 0, SIDE, SIDE)
+        line = (0, edge[0], SIDE, edge[1]) if seam else (edge[0], 0, edge[1], SIDE)
         squares[0].paste(squares[1].crop(half), half[:2])
-        squares[0].paste("white", (SIDE // 2 - 1, 0, SIDE // 2 + 1, SIDE))
+        squares[0].paste("white", line)
     return squares[0]
 
 
@@ -77,7 +81,7 @@ def main() -> None:
         try:
             for name in names:
                 target = FOLDER / f"{name}.jpg"
-                thumbnail(pictures(server, name)).save(target, quality=88)
+                thumbnail(name, pictures(server, name)).save(target, quality=88)
                 print(f"{target.name}  {target.stat().st_size / 1024:.0f} KB")
         finally:
             comfy_server.stop(server)
