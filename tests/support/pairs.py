@@ -1,11 +1,25 @@
 """Pairs of images in folders, as people have them."""
 
+import atexit
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from tests.support.places import PHOTOS
+
+
+def small_photos() -> Path:
+    """A folder with 96 x 96 px of each photograph; it goes with the process."""
+    folder = Path(tempfile.mkdtemp()) / "photos"
+    atexit.register(shutil.rmtree, folder.parent, ignore_errors=True)
+    folder.mkdir()
+    for path in PHOTOS.glob("*.jpg"):
+        with Image.open(path) as image:
+            image.crop((100, 100, 196, 196)).save(folder / path.name, quality=95)
+    return folder
 
 
 def photo(number: int = 0) -> Image.Image:
@@ -24,13 +38,13 @@ def noisy(image: Image.Image, sigma: float = 12.0, seed: int = 0) -> Image.Image
     return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
 
 
-def make_pairs(folder: Path, count: int = 3, scale: int = 4) -> tuple[Path, Path]:
+def make_pairs(folder: Path, count: int = 3, scale: int = 4, side: int = 320) -> tuple[Path, Path]:
     """Folders GT and LQ with the same names but other suffixes: photographs, shrunk and noisy."""
     gt, lq = folder / "GT", folder / "LQ"
     gt.mkdir()
     lq.mkdir()
     for number in range(count):
-        image = photo(number)
+        image = photo(number).crop((0, 0, side, side))
         image.save(gt / f"{number}.png")
         noisy(shrunk(image, scale), seed=number).save(lq / f"{number}.webp", lossless=True)
     return gt, lq

@@ -1,5 +1,7 @@
 """What spandrel makes of KDSR, printed as JSON: run by an interpreter that has spandrel.
 
+Questions, of which several are answered in turn where "+" is between them:
+
 python tests/support/spandrel_facts.py install
 python tests/support/spandrel_facts.py load FILE...
 python tests/support/spandrel_facts.py baked MODEL NEW_FILE
@@ -134,6 +136,10 @@ def _taken(state: dict[str, torch.Tensor], supports: list[Any]) -> list[str]:
 
 
 if __name__ == "__main__":
-    question, *rest = sys.argv[1:]
-    answer = {"install": install, "load": load, "baked": baked, "others": others}[question]
-    print(json.dumps(answer(rest) if rest else answer()))  # noqa: T201
+    known = {"install": install, "load": load, "baked": baked, "others": others}
+    words, answers = sys.argv[1:], []
+    while words:
+        end = words.index("+") if "+" in words else len(words)
+        (question, *paths), words = words[:end], words[end + 1 :]
+        answers.append(known[question](paths) if paths else known[question]())
+    print(json.dumps(answers))  # noqa: T201

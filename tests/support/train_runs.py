@@ -10,12 +10,13 @@ import torch
 import yaml
 from accelerate import Accelerator
 
-from tests.support.places import PHOTOS
+from tests.support.pairs import small_photos
 from train.loop.loop import Loop, make_loop
 from train.loop.session import open_session
 from train.recipes.reading import read_options
 from train.run import main
 
+PHOTOS = small_photos()
 TINY = {
     "data": str(PHOTOS), "device": "cpu", "threads": 1, "precision": "fp32", "n_feats": 4,
     "n_blocks": 2, "n_resblocks": 1, "patch": 8, "batch": 4, "log_every": 1, "save_every": 100,

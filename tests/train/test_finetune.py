@@ -49,7 +49,7 @@ def test_a_made_teacher_does_what_the_student_does_and_can_learn_to_look_at_the_
 
 
 def test_finetune_needs_no_teacher_and_its_model_is_one_like_any_other(tmp_path: Path) -> None:
-    gt, lq = make_pairs(tmp_path)
+    gt, lq = make_pairs(tmp_path, side=128)
     run = tmp_path / "run"
     assert main(
         ["finetune", "--data", str(gt), "--lq", str(lq), "--out", str(run), "--hold_out", "1",

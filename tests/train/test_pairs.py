@@ -16,7 +16,7 @@ from train.run import main
 def test_a_run_on_pairs_that_was_stopped_ends_bit_for_bit_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    gt, lq = make_pairs(tmp_path)
+    gt, lq = make_pairs(tmp_path, side=128)
     recipe = tiny_recipe(
         tmp_path, data=str(gt), lq=str(lq), save_every=3, hold_out=1, pair_uses=2,
         stages=["control"], from_teacher=False, lq_share=0.6,
@@ -38,7 +38,7 @@ def test_a_run_on_pairs_that_was_stopped_ends_bit_for_bit_the_same(
 
 
 def test_a_list_of_pairs_is_enough_to_train_a_model_for_people(tmp_path: Path) -> None:
-    gt, lq = make_pairs(tmp_path, count=2)
+    gt, lq = make_pairs(tmp_path, count=2, side=128)
     listing = tmp_path / "pairs.txt"
     listing.write_text("".join(f"GT/{i}.png\tLQ/{i}.webp\n" for i in range(2)))
     assert (gt, lq) == (tmp_path / "GT", tmp_path / "LQ")
@@ -52,7 +52,7 @@ def test_a_list_of_pairs_is_enough_to_train_a_model_for_people(tmp_path: Path) -
 def test_all_problems_of_pairs_are_one_line_and_check_data_lists_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    gt, lq = make_pairs(tmp_path)
+    gt, lq = make_pairs(tmp_path, side=128)
     (lq / "0.webp").write_bytes(b"no image")
     Image.new("RGB", (8, 8)).save(lq / "1.webp")
     Image.new("RGB", (8, 8)).save(lq / "stray.png")
@@ -72,7 +72,7 @@ def test_all_problems_of_pairs_are_one_line_and_check_data_lists_them(
 def test_pairs_are_shown_with_what_was_drawn_and_nothing_is_trained(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gt, lq = make_pairs(tmp_path)
+    gt, lq = make_pairs(tmp_path, side=128)
     recipe = tiny_recipe(tmp_path, data=str(gt), lq=str(lq), patch=16)
     words: list[str] = []
     wrap = __import__("textwrap").wrap

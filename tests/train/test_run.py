@@ -25,6 +25,7 @@ from tests.support.train_runs import (  # noqa: F401 - a fixture
 )
 from train.degradation.pipelines import MixedDegradation
 from train.loop.checkpoints import Checkpoints
+from train.measuring import fitting, labelled
 from train.measuring.calibration import trained_on
 from train.publish import main as publish
 from train.run import main
@@ -75,8 +76,10 @@ def test_all_runs_the_chain_and_leaves_everything_it_should(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("recipe", ["general", "realworld"])
 def test_a_model_that_cleans_without_enlarging_is_trained_like_the_others(
-    tmp_path: Path, recipe: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str
 ) -> None:
+    monkeypatch.setattr(labelled, "SIDES", (16,))
+    monkeypatch.setattr(fitting, "_STEPS", 20)
     changes = {"hold_out": 2, "validate_every": 3, "preview_every": 3, "calibration": 64}
     tiny = tiny_recipe(tmp_path, patch=16, degradation={"kind": recipe}, **changes)
     assert main([tiny, "--scale", "1", "--show", "3"]) == 0

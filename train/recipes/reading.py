@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import json
 from argparse import ArgumentError
 from pathlib import Path
@@ -23,6 +24,7 @@ def recipe_names() -> list[str]:
     return sorted(path.stem for path in RECIPES.glob("*.yaml"))
 
 
+@functools.cache
 def make_parser() -> ArgumentParser:
     """The command line: a recipe and every field of `TrainOptions`, with its docstring."""
     set_parsing_settings(docstring_parse_attribute_docstrings=True)

@@ -3,15 +3,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdsr import KDSR
 from kdsr.exports.export import example, export_onnx
 from kdsr.network.baked import BakedKDSR
+from tests.conftest import make_tiny
 
 
-@pytest.fixture(scope="module")
-def baked(either: KDSR) -> BakedKDSR:
-    torch.manual_seed(0)
-    return either.bake(either.estimate(torch.rand(1, 3, 16, 16)))
+@pytest.fixture(scope="module", params=[4, pytest.param(1, marks=pytest.mark.slow)])
+def baked(request: pytest.FixtureRequest) -> BakedKDSR:
+    """At x1 the default run has the whole student as ONNX, in test_export.py."""
+    model = make_tiny(request.param)
+    return model.bake(model.estimate(torch.rand(1, 3, 16, 16)))
 
 
 SIZES = [(1, 5, 5), (1, 6, 9), (3, 40, 33)]

@@ -19,7 +19,7 @@ from tests.support.calibrated import calibration_for
 OTHERS = LANGUAGES[1:]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def calibrated():
     model = make_tiny()
     model.calibration = calibration_for(model)
@@ -121,15 +121,20 @@ def test_the_font_of_a_language_has_all_of_its_letters(language: str) -> None:
     assert [letter for letter in sorted(letters) if shape(letter) == nothing] == []
 
 
+@pytest.fixture(scope="module")
+def english(calibrated) -> Image.Image:
+    return draw_report(vectors(calibrated), vectors(calibrated, 3), model=calibrated, language="en")
+
+
 @pytest.mark.parametrize("language", OTHERS)
 def test_a_figure_in_another_language_is_as_large_and_says_other_words(
-    calibrated, language
+    calibrated, english, language
 ) -> None:
-    one, other = vectors(calibrated), vectors(calibrated, 3)
-    english, own = (draw_report(one, other, model=calibrated, language=x) for x in ("en", language))
+    own = draw_report(
+        vectors(calibrated), vectors(calibrated, 3), model=calibrated, language=language
+    )
     assert english.size == own.size
     assert english.tobytes() != own.tobytes()
-    everything(calibrated, language)
 
 
 def test_the_report_is_in_the_language_asked_for(calibrated) -> None:

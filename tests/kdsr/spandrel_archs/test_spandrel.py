@@ -29,13 +29,13 @@ TEACHER = str(GOLDEN / "classic_teacher_x2.pt")
 
 
 @pytest.fixture(scope="module")
-def ask() -> Callable[..., Any]:
+def ask() -> Callable[..., list[Any]]:
     """Asks tests/support/spandrel_facts.py."""
     python = sys.executable if find_spec("spandrel") else comfy_python()
     if python is None or not _imports_spandrel(python):
         pytest.skip('no spandrel: pip install "kdsr[benchmark]" (it brings torchvision)')
 
-    def ask(*question: str) -> Any:
+    def ask(*question: str) -> list[Any]:
         script = ROOT / "tests/support/spandrel_facts.py"
         done = subprocess.run(
             [str(python), "-W", "ignore", str(script), *question],
@@ -50,6 +50,24 @@ def ask() -> Callable[..., Any]:
     return ask
 
 
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """A model that leaves the size, and one in 8 bits."""
+    folder = tmp_path_factory.mktemp("files")
+    alone, small = (str(folder / f"{name}.safetensors") for name in ("alone_x1", "in_8_bits_x2"))
+    save_checkpoint(make_tiny(1), alone)
+    save_checkpoint(make_tiny(2), small, dtype=torch.int8)
+    return alone, small
+
+
+@pytest.fixture(scope="module")
+def answers(ask: Callable[..., list[Any]], files: tuple[str, str]) -> list[Any]:
+    """Of one process, as PyTorch and spandrel take seconds to be imported."""
+    baked = str(Path(files[0]).with_name("baked.safetensors"))
+    load = ("load", BUNDLED, *files, *STUDENTS, TEACHER)
+    return ask("install", "+", *load, "+", "baked", BUNDLED, baked)
+
+
 def _imports_spandrel(python: str | Path) -> bool:
     found = "import importlib.util as u, sys; sys.exit(u.find_spec('spandrel') is None)"
     return subprocess.run([str(python), "-c", found], check=False).returncode == 0
@@ -61,23 +79,19 @@ def test_without_spandrel_it_is_said_how_to_get_it() -> None:
         kdsr.spandrel_archs.install()
 
 
-def test_installing_twice_adds_the_architecture_once(ask: Callable[..., Any]) -> None:
-    assert ask("install") == {"added": [True, False], "times": 1, "baked": 1}
+def test_installing_twice_adds_the_architecture_once(answers: list[Any]) -> None:
+    assert answers[0] == {"added": [True, False], "times": 1, "baked": 1}
 
 
 def test_spandrel_loads_ours_and_official_files_and_says_what_teachers_lack(
-    ask: Callable[..., Any], tmp_path: Path
+    answers: list[Any], files: tuple[str, str]
 ) -> None:
-    alone = str(tmp_path / "alone_x1.safetensors")
-    save_checkpoint(make_tiny(1), alone)
-    small = str(tmp_path / "in_8_bits_x2.safetensors")
-    save_checkpoint(make_tiny(2), small, dtype=torch.int8)
-    loaded = ask("load", BUNDLED, alone, small, *STUDENTS, TEACHER)
+    loaded = dict(answers[1])
     assert "needs the ground truth" in loaded.pop(TEACHER)["error"]
     assert loaded[BUNDLED]["tags"] == ["32nf", "16nb", "4rb"]
     for path, model in loaded.items():
         assert model["kind"] == "ImageModelDescriptor"
-        purpose = "SR" if path != alone else "Restoration"
+        purpose = "SR" if path != files[0] else "Restoration"
         assert (model["architecture"], model["purpose"]) == ("KDSR", purpose)
         assert f"_x{model['scale']}" in path.replace("-", "_")
         assert model["tiling"] == "INTERNAL"  # one IDR for the whole image, whoever asks
@@ -89,10 +103,8 @@ def test_spandrel_loads_ours_and_official_files_and_says_what_teachers_lack(
         assert "got (1, 4, 8, 8); take the alpha off before" in model["refusal"]
 
 
-def test_spandrel_loads_a_baked_network_as_any_that_tiles(
-    ask: Callable[..., Any], tmp_path: Path
-) -> None:
-    model = ask("baked", BUNDLED, str(tmp_path / "baked.safetensors"))
+def test_spandrel_loads_a_baked_network_as_any_that_tiles(answers: list[Any]) -> None:
+    model = dict(answers[2])
     assert "got (1, 4, 8, 8); take the alpha off before" in model.pop("refusal")
     exact, half = model.pop("differences")
     assert exact < 1e-5
@@ -105,12 +117,12 @@ def test_spandrel_loads_a_baked_network_as_any_that_tiles(
 
 @pytest.mark.slow
 def test_no_architecture_takes_the_files_of_another(
-    ask: Callable[..., Any], tmp_path: Path
+    ask: Callable[..., list[Any]], tmp_path: Path
 ) -> None:
     baked = tmp_path / "baked.safetensors"
     tiny = make_tiny()
     save_baked(tiny.bake(tiny.estimate(torch.rand(1, 3, 9, 9))), baked)
-    taken = ask("others", BUNDLED, *STUDENTS, TEACHER, str(baked))
+    (taken,) = ask("others", BUNDLED, *STUDENTS, TEACHER, str(baked))
     assert taken["ours"].pop(str(baked)) == ["KDSR-baked"]
     assert len(taken["theirs"]) >= 42
     for architecture, takers in taken["theirs"].items():

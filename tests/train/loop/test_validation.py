@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from tests.support.pairs import make_pairs
-from tests.support.places import PHOTOS
-from tests.support.train_runs import one_thread, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import PHOTOS, one_thread, tiny_recipe  # noqa: F401 - a fixture
 from train.data.images import read_rgb
 from train.degradation.resize import resize_bicubic
 from train.loop.training_data import open_data
@@ -32,7 +31,7 @@ class Bicubic:
 def options_of(folder: Path, *more: str) -> TrainOptions:
     gt, lq = folder / "GT", folder / "LQ"
     if not gt.exists():
-        make_pairs(folder)
+        make_pairs(folder, side=160)
     return read_options([tiny_recipe(folder, hold_out=1, data=str(gt)), "--lq", str(lq), *more])
 
 
@@ -66,7 +65,7 @@ def test_other_draws_are_those_of_their_pipeline(tmp_path: Path) -> None:
 def test_held_out_pairs_are_measured_on_their_middles_and_never_trained_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.loop.validation._SIDE", 200)
+    monkeypatch.setattr("train.loop.validation._SIDE", 100)
     data = open_data(options_of(tmp_path))
     assert data.pairs is not None
     assert data.held_out_pairs is not None
@@ -75,8 +74,8 @@ def test_held_out_pairs_are_measured_on_their_middles_and_never_trained_on(
     assert held not in [entry.name for entry in data.photographs.index]
     ((lq, gt),) = PairSet(data.held_out_pairs).pairs(CPU)
     whole_gt, whole_lq = read_rgb(tmp_path / "GT" / held), data.held_out_pairs.lq.image(0).numpy()
-    # LQ is 80 px a side, of which 50 are taken: from 15, and so from 60 of the GT's 320.
-    expected = (whole_lq[15:65, 15:65], whole_gt[60:260, 60:260])
+    # LQ is 40 px a side, of which 25 are taken: from 7, and so from 28 of the GT's 160.
+    expected = (whole_lq[7:32, 7:32], whole_gt[28:128, 28:128])
     for image, pixels in zip((lq, gt), expected, strict=True):
         assert np.array_equal((image[0] * 255).round().byte().permute(1, 2, 0).numpy(), pixels)
 
