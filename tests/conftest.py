@@ -29,9 +29,17 @@ def pytest_sessionfinish() -> None:
     gc.unfreeze()  # Hypothesis, which may be imported for its report, asks who refers to what
 
 
+def pytest_collectstart() -> None:
+    _same_chance()  # modules draw numbers, too
+
+
 @pytest.fixture(autouse=True)
-def _same_chance() -> None:
+def _with_same_chance() -> None:
     """Every test draws the same numbers, whatever ran before it."""
+    _same_chance()
+
+
+def _same_chance() -> None:
     random.seed(0)
     torch.manual_seed(0)
 

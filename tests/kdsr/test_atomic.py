@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import json
 import os
 import socket
 import stat
@@ -16,10 +15,12 @@ import torch
 
 from kdsr import ImageError, atomic
 from kdsr.atomic import abandon, sweep, writing
+from kdsr.errors import KDSRError
 from kdsr.exports.export import export_program
 from kdsr.files.images import DecodedImage, write_image
 from kdsr.files.weights import convert, save_checkpoint
 from tests.conftest import make_tiny
+from tests.support.limits import full_disk
 from tests.support.places import GOLDEN, ROOT
 
 PICTURE = DecodedImage(torch.rand(1, 3, 8, 8))
@@ -62,34 +63,19 @@ def test_every_writer_follows_the_umask_and_leaves_only_its_file(tmp_path: Path,
 
 
 @pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
-def test_a_full_disk_is_one_error_that_names_file_and_disk(tmp_path: Path) -> None:
-    # A limit on the size of files, in a process of its own: the disk of the test stays whole.
-    script = """
-import json, resource
-from pathlib import Path
-from kdsr.errors import KDSRError
-from tests.kdsr.test_atomic import WRITERS
-resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
-said = {}
-for name, write in WRITERS.items():
-    try:
-        write(Path("out") / name)
-    except KDSRError as error:
-        said[name] = str(error)
-    except OSError as error:
-        said[name] = f"{error.filename}: {error.strerror}"
-print(json.dumps(said))
-"""
-    result = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    said = json.loads(result.stdout)
+def test_a_full_disk_is_one_error_that_names_file_and_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = {}
+    with full_disk(room=200):
+        for name, write in WRITERS.items():
+            try:
+                write(Path("out") / name)
+            except KDSRError as error:  # noqa: PERF203 - each says its own
+                said[name] = str(error)
+            except OSError as error:
+                said[name] = f"{error.filename}: {error.strerror}"
     assert set(said) == set(WRITERS), "some writers took a full disk for success"
     for name, error in said.items():
         assert error.startswith(f"out/{name}: ")

@@ -220,7 +220,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_no_command_line_breaks_a_promise(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run_all(folder, capsys, range(200))
+    run_all(folder, capsys, range(120))
 
 
 @pytest.mark.slow

@@ -24,10 +24,11 @@ CONFIG = KDSRConfig(2, 4, 2, 1)
 @pytest.mark.skipif(os.name == "nt", reason="goes by age there")
 def test_opening_a_run_sweeps_what_killed_sessions_left_anywhere_in_it(tmp_path: Path) -> None:
     script = "import os, sys; from pathlib import Path; from kdsr.atomic import writing\n"
-    script += "with writing(Path(sys.argv[1])): os.kill(os.getpid(), 9)"
+    script += "run, beside = map(Path, sys.argv[1:])\n"
+    script += "with writing(run), writing(beside): os.kill(os.getpid(), 9)"
     run = tmp_path / "run"
-    for place in (run / "previews" / "1.png", tmp_path / "beside.txt"):
-        subprocess.run([sys.executable, "-c", script, str(place)], check=False, cwd=ROOT)
+    places = [str(run / "previews" / "1.png"), str(tmp_path / "beside.txt")]
+    subprocess.run([sys.executable, "-c", script, *places], check=False, cwd=ROOT)
     assert len(list(tmp_path.rglob("*.part"))) == 2
     loop_of(tmp_path)
     assert not list(run.rglob("*.part"))

@@ -14,8 +14,10 @@ import train.measuring.calibration as module
 from kdsr import KDSR
 from kdsr.files.quantized import stored_dtype
 from kdsr.files.weights import load_student, save_checkpoint
+from tests.conftest import make_tiny
 from tests.support.calibrated import small_calibrated
-from tests.support.train_runs import PHOTOS, one_thread  # noqa: F401 - a fixture
+from tests.support.places import PHOTOS
+from tests.support.train_runs import one_thread  # noqa: F401 - a fixture
 from train.calibrate import main
 from train.data.cache import ImageCache, open_cache
 from train.data.crops import CropSampler
@@ -147,7 +149,7 @@ def test_the_same_seed_gives_the_same_calibration(
 ) -> None:
     monkeypatch.setattr(labelled, "SIDES", (16,))
     monkeypatch.setattr(fitting, "_STEPS", 20)
-    model = kdsr.load("kdsr-s-x4")
+    model = make_tiny()
     crops = CropSampler(photographs, 0)
     classic = ClassicDegradation(module.DegradationOptions().classic, 4)
     made = [calibrate(model, crops, crops, classic, samples=64) for _ in range(2)]
@@ -166,7 +168,7 @@ def test_the_command_rewrites_a_file_in_its_own_precision(
     monkeypatch.setattr(labelled, "SIDES", (16,))
     monkeypatch.setattr(fitting, "_STEPS", 20)
     path = tmp_path / "m.safetensors"
-    model = replace_calibration(kdsr.load("kdsr-s-x4"))
+    model = make_tiny()
     save_checkpoint(model, path, {"name": "m"}, dtype)
     options = ["--data", str(PHOTOS), "--cache", str(tmp_path / "cache"), "--samples", "64"]
     assert main([str(path), *options, "--hold_out", "2"]) == 0
@@ -185,7 +187,7 @@ def test_the_readout_can_be_made_anew_alone(
     monkeypatch.setattr(labelled, "SIDES", (16,))
     monkeypatch.setattr(fitting, "_STEPS", 20)
     path = tmp_path / "m.safetensors"
-    model = kdsr.load("kdsr-s-x4")
+    model = small_calibrated()
     save_checkpoint(model, path)
     options = ["--data", str(PHOTOS), "--cache", str(tmp_path / "cache"), "--samples", "64"]
     assert main([str(path), *options, "--readings_only", "--hold_out", "8"]) == 2

@@ -11,7 +11,7 @@ from PIL import Image
 from kdsr import KDSR
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import ROOT, make_tiny
-from tests.support.train_runs import PHOTOS
+from tests.support.places import PHOTOS
 from tests.train.losses.test_lpips import alexnet_state, heads_state
 from train.data.cache import open_cache
 from train.degradation.resize import resize_bicubic
