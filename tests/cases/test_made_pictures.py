@@ -88,6 +88,7 @@ def test_no_picture_is_ruined(bundled: KDSR, picture: MadePicture) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", [entry.name for entry in list_models() if entry.bundled])
 def test_no_model_ruins_a_picture(name: str) -> None:
     model = kdsr.load(name)
