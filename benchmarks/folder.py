@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 import kdsr
-from kdsr.cli.pipeline import pipelined
+from kdsr.cli.session import pipelined
 from kdsr.files import images
 from kdsr.files.images import DecodedImage, read_image, write_image
 from kdsr.options import DEFAULT_MODEL

@@ -28,7 +28,7 @@ from benchmarks.inference import describe
 from benchmarks.ncnn import NcnnNetwork
 from benchmarks.timing import default_device, measure, resident_peak
 from kdsr import KDSR, PRESETS, KDSRConfig
-from kdsr.tiles.devices import DTYPES
+from kdsr.tiles.limits import DTYPES
 from tools.arguments import parser_of
 
 _PROBE = 64  # pixels a side of the picture that multiply-adds are counted on

@@ -34,7 +34,7 @@ from benchmarks import gan_steps
 from benchmarks.timing import default_device, measure, synchronize
 from kdsr import KDSR, KDSRTeacher
 from kdsr.files.weights import save_checkpoint
-from kdsr.network.config import PRESETS, KDSRConfig
+from kdsr.network.architecture import PRESETS, KDSRConfig
 from kdsr.pixels import on_grid
 from tools.arguments import parser_of
 from train.data.cache import ImageCache, open_cache

@@ -17,14 +17,12 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from .blending import blend_models
-    from .files.loading import load
+    from .files.catalog import load
     from .idr import IDR
     from .meaning.readings import read
-    from .meaning.references import references
-    from .meaning.strength import with_strength
-    from .model import KDSR
-    from .network.config import PRESETS, KDSRConfig
+    from .meaning.references import references, with_strength
+    from .model import KDSR, blend_models
+    from .network.architecture import PRESETS, KDSRConfig
     from .network.models import Teacher as KDSRTeacher
 
 __version__ = "0.1.0"
@@ -54,11 +52,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Spelled out, because registries that scan node packs flag importlib.
     if name == "blend_models":
-        from .blending import blend_models
+        from .model import blend_models
 
         return blend_models
     if name == "load":
-        from .files.loading import load
+        from .files.catalog import load
 
         return load
     if name == "read":
@@ -70,7 +68,7 @@ def __getattr__(name: str) -> Any:
 
         return references
     if name == "with_strength":
-        from .meaning.strength import with_strength
+        from .meaning.references import with_strength
 
         return with_strength
     if name == "IDR":
@@ -86,7 +84,7 @@ def __getattr__(name: str) -> Any:
 
         return Teacher
     if name in ("PRESETS", "KDSRConfig"):
-        from .network import config
+        from .network import architecture
 
-        return getattr(config, name)
+        return getattr(architecture, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,6 @@
 """The `kdsr` command, as a process: `kdsr`, or `python -m kdsr`."""
 
-from .cli.stopping import exit_on_signals
+from .cli.streams import exit_on_signals
 
 
 def run() -> int:

@@ -8,12 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .atomic import writing
-from .errors import IDRError, printable
-from .file_errors import reading
-from .floats import float_problem, is_finite
-from .memory import explaining_shortage
-from .safetensors_files import read_safetensors, write_safetensors
+from .atomic import read_safetensors, write_safetensors, writing
+from .errors import IDRError, explaining_shortage, printable, reading
+from .pixels import float_problem, is_finite
 
 FORMAT = "kdsr-idr-1"
 BLEND_RANGE = (-1.0, 2.0)
@@ -57,7 +54,7 @@ class IDR:
     left_out: Tensor = field(default_factory=lambda: torch.tensor(0.0))
     """Share of each picture that had no vote, 0 to 1, (B,) or one number for all; float32 on the
     CPU. Of 1 nothing could be estimated, and the vectors are those of a clean image. See
-    `kdsr.network.trust`."""
+    `kdsr.network.baked`."""
 
     def __post_init__(self) -> None:
         for name in ("idr", "idr_full"):

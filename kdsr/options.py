@@ -20,7 +20,7 @@ PURPOSES = {
 """What people have, and what the models for it do; the factor chooses the file
 (`kdsr.files.catalog`)."""
 DTYPE_NAMES = ("auto", "fp32", "fp16", "bf16")
-"""Number formats by name; see `kdsr.tiles.devices`."""
+"""Number formats by name; see `kdsr.tiles.limits`."""
 EXPORT_DTYPE_NAMES = ("fp32", "fp16")
 """Those that files for other programs can be written in."""
 WRAPS = {"none": (False, False), "x": (True, False), "y": (False, True), "both": (True, True)}
@@ -111,7 +111,7 @@ class Tiling:
     wrap: tuple[bool, bool] = (False, False)
     """Continue the image circularly along (width, height), so that a seamless texture stays so."""
     dtype: "str | torch.dtype" = "auto"
-    """"auto", "fp32", "fp16" (CUDA), "bf16" or a torch dtype; see `kdsr.tiles.devices`."""
+    """"auto", "fp32", "fp16" (CUDA), "bf16" or a torch dtype; see `kdsr.tiles.limits`."""
     batch: int | str = "auto"
     """Tiles that go through the network together when upscaling, or "auto"."""
     estimate: str = SAMPLED

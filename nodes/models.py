@@ -8,9 +8,8 @@ from types import MappingProxyType
 import torch
 
 from ..kdsr.errors import HubError, IDRError
-from ..kdsr.files.catalog import CatalogEntry, list_models, models_by_factor
-from ..kdsr.files.hub import resolve
-from ..kdsr.files.loading import load as load_model
+from ..kdsr.files.catalog import CatalogEntry, list_models, models_by_factor, resolve
+from ..kdsr.files.catalog import load as load_model
 from ..kdsr.idr import IDR
 from ..kdsr.model import KDSR
 from . import runtime

@@ -5,8 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..kdsr.errors import ImageError
-from ..kdsr.memory import is_out_of_memory
+from ..kdsr.errors import ImageError, is_out_of_memory
 from . import runtime
 from .images import Picture
 from .running import Step

@@ -10,7 +10,7 @@ from ..kdsr.estimation.grid import LocalIDRs, estimate_local
 from ..kdsr.estimation.maps import idr_map
 from ..kdsr.estimation.regions import Regions
 from ..kdsr.idr import IDR
-from ..kdsr.meaning.strength import with_strength
+from ..kdsr.meaning.references import with_strength
 from ..kdsr.options import Job, ProgressFn, Size, Tiling
 from ..kdsr.upscaling.sizes import OutputSize, plan_passes
 from ..kdsr.upscaling.upscaler import Upscaler
@@ -193,7 +193,7 @@ def upscale(
         out: From `new_result`: written into, and as large as the result shall be.
         idr: For the first step: one for all, one for each, or regions; estimated when left out.
             A second step estimates anew, of what the first has made.
-        strength: 1 is as estimated; see `kdsr.meaning.strength`.
+        strength: 1 is as estimated; see `kdsr.meaning.references`.
         wrap: Continue the images circularly along (width, height).
         progress: A bar that is under way; this takes all that is left of it.
         **cut: From `inputs.tile_options`.

@@ -29,7 +29,7 @@ class LoadedModel:
     patcher: Any
     """A `comfy.model_patcher.ModelPatcher`."""
     precision: str
-    """auto, fp32, fp16 or bf16; see `kdsr.tiles.devices`."""
+    """auto, fp32, fp16 or bf16; see `kdsr.tiles.limits`."""
 
     @property
     def kdsr(self) -> "KDSR":

@@ -17,17 +17,15 @@ OPTIONAL = {
 FOR_TYPE_CHECKERS = {"typing_extensions"}
 
 LIBRARY = (
-    ("errors", "memory", "hushing", "atomic", "file_errors", "safetensors_files"),
-    ("options", "floats", "pixels", "highlights", "idr"),
+    ("errors", "atomic"),
+    ("options", "pixels", "idr"),
     ("network",),
     ("tiles",),
     ("estimation",),
     ("upscaling",),
     ("meaning",),
     ("model",),
-    ("blending",),
     ("exports",),
-    ("demo",),
     ("files",),
     ("spandrel_archs",),
     ("video",),

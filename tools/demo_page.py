@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from kdsr.demo.folder import ADDRESS, make_server
+from kdsr.exports.demo_page import ADDRESS, make_server
 from tools.chromium import chromium
 
 

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import kdsr
-from kdsr.demo.folder import write_demo
+from kdsr.exports.demo_page import write_demo
 from tools.demo_page import demo_page
 from tools.node import link_runtime
 

@@ -12,7 +12,7 @@ import logging
 import string
 from pathlib import Path
 
-from kdsr.meaning.wording import FOLDER
+from kdsr.meaning.readings import FOLDER
 
 PLACES = {"ja": 0, "ko": 1, "zh": 2, "zh-TW": 3}
 """Places of the languages in the collection: one character may be drawn in four ways."""

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from kdsr.demo.folder import RUNTIME
+from kdsr.exports.demo_page import RUNTIME
 
 NOT_FOUND = "no Node.js found: install Node.js 18 or newer"
 NO_RUNTIME = (

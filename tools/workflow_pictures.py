@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 from PIL import Image, ImageOps
 
-from kdsr.meaning.figure.panel import CARD, WIDTH
+from kdsr.meaning.panel import CARD, WIDTH
 from tools import comfy_server
 from tools.comfy_workflows import FOLDER, NAMES, read, shown, to_api
 

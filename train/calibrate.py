@@ -3,7 +3,7 @@
     python train/calibrate.py runs/general/kdsr-s-x4.safetensors --data PHOTOS
 
 `train/run.py` does so by itself at the end of a student or gan stage. Photographs are degraded in
-known ways; see `kdsr.network.calibration` for what is kept.
+known ways; see `kdsr.network.models` for what is kept.
 """
 
 import argparse

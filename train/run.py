@@ -30,8 +30,8 @@ from accelerate import Accelerator, InitProcessGroupKwargs
 
 from kdsr import KDSRError
 from kdsr.errors import ConfigError
-from kdsr.files.loading import find_file
-from kdsr.network.calibration import Calibration
+from kdsr.files.catalog import find_file
+from kdsr.network.models import Calibration
 from train.errors import TrainingError
 from train.loop.export import export_model
 from train.loop.loop import make_loop

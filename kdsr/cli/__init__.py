@@ -13,10 +13,8 @@ def main(argv: list[str] | None = None) -> int:
     """
     # Not before a signal can stop it, see `stopping`.
     from ..errors import Cancelled
-    from .failures import listening, report
     from .parser import make_parser
-    from .stopping import stopped
-    from .streams import flush_output, note
+    from .streams import flush_output, listening, note, report, stopped
 
     arguments = make_parser().parse_args(argv)
     with listening(verbose=arguments.verbose):

@@ -15,12 +15,11 @@ from ..idr import IDR
 from ..video.containers import is_video
 from .cluster_worker import ClusterWorker
 from .commands import Upscale
-from .failures import Failure, explained, report_failure
-from .one_idr import OneIDR
+from .models import ModelSet
 from .paths import READ_SUFFIXES, find_inputs, left_to_do
-from .session import ImageSession, ModelSet, Task
-from .streams import note, say
-from .upscale import checked
+from .session import ImageSession, Task
+from .streams import Failure, explained, note, report_failure, say
+from .upscale import OneIDR, checked
 
 
 def upscale_on_cluster(arguments: Upscale) -> int:

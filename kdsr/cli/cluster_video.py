@@ -15,10 +15,8 @@ from ..video import segments
 from ..video.session import ESTIMATING, UPSCALING, VideoSession, film_of
 from .cluster_worker import ClusterWorker
 from .commands import Upscale
-from .failures import Failure, explained
-from .session import ModelSet
-from .stopping import remarking
-from .streams import say
+from .models import ModelSet
+from .streams import Failure, explained, remarking, say
 from .video import GOES_ON, line_about, lost, naming, remark, video_session
 
 Failures: TypeAlias = dict[Path, Failure]

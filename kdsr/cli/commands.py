@@ -1,6 +1,10 @@
-"""What each command was asked: its arguments as a frozen value. Nothing here imports PyTorch."""
+"""What each command was asked: its arguments, read as what they mean, in a frozen value.
+
+Nothing here imports PyTorch: `--help` is quick.
+"""
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +19,61 @@ from ..options import (
     Tiling,
     check_strength,
 )
-from ..upscaling.sizes import OutputSize
+from ..upscaling.sizes import OutputSize, parse_size
 from ..video.options import VideoOptions
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+def some_name(text: str) -> str:
+    """A name; what an unset variable of a shell would turn into the current folder is refused."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected the name of a file or folder, got nothing")
+    return text
+
+
+def some_path(text: str) -> Path:
+    """A file or folder."""
+    return Path(some_name(text))
+
+
+def number_or(*words: str) -> Callable[[str], int | str]:
+    """A number of pixels, or one of some words."""
+
+    def parse(text: str) -> int | str:
+        if text in words:
+            return text
+        try:
+            return int(text)
+        except ValueError:
+            expected = ", ".join(words)
+            raise argparse.ArgumentTypeError(
+                f"expected a number of pixels or one of {expected}, got {text!r}"
+            ) from None
+
+    return parse
+
+
+def output_factor(text: str) -> OutputSize:
+    """A factor: `2`, `x2` or `2x`."""
+    try:
+        factor = float(text.lower().strip("x"))  # x2 and 2x are what people write, too
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a factor such as 2, got {text!r}") from None
+    try:
+        return OutputSize(factor=factor)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def output_size(text: str) -> OutputSize:
+    """A size; see `kdsr.upscaling.sizes.parse_size`."""
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
 
 _FOR_IMAGES = {
     "map": "--map is for images: the IDR of a video changes over its frames",

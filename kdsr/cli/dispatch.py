@@ -19,28 +19,28 @@ def upscale(arguments: argparse.Namespace) -> int:
 
 def estimate(arguments: argparse.Namespace) -> int:
     """Says, and saves, how images were degraded."""
-    from .estimate import estimate
+    from .estimating import estimate
 
     return estimate(commands.Estimate.of(arguments))
 
 
 def inspect(arguments: argparse.Namespace) -> int:
     """Says, and draws, what an IDR means."""
-    from .inspect import inspect
+    from .estimating import inspect
 
     return inspect(commands.Inspect.of(arguments))
 
 
 def bake(arguments: argparse.Namespace) -> int:
     """Writes networks for other programs."""
-    from .bake import bake
+    from .exporting import bake
 
     return bake(commands.Bake.of(arguments))
 
 
 def demo(arguments: argparse.Namespace) -> int:
     """Writes a web page, and serves it."""
-    from .demo import demo
+    from .exporting import demo
 
     return demo(commands.Demo.of(arguments))
 

@@ -1,16 +1,91 @@
-"""`kdsr info`, `kdsr models`, `kdsr convert` and `kdsr blend-models`."""
+"""Models that are loaded once; `kdsr info`, `kdsr models`, `kdsr convert`, `kdsr blend-models`."""
 
-from ..blending import blend_models as blended
+from typing import NamedTuple
+
 from ..errors import printable
-from ..files.catalog import list_models, models_by_factor
-from ..files.loading import find_file, load
+from ..files.catalog import find_file, list_models, load, models_by_factor
 from ..files.weights import convert as convert_checkpoint
 from ..files.weights import load_checkpoint, save_checkpoint
+from ..idr import IDR
 from ..model import KDSR
-from ..options import PURPOSES
-from .commands import BlendModels, Convert, Info
+from ..model import blend_models as blended
+from ..options import DEFAULT_MODEL, PURPOSES, Size
+from ..tiles.limits import pick_device
+from ..upscaling.sizes import OutputSize, plan_passes
+from .commands import BlendModels, Convert, Info, Upscale
 from .paths import check_output
 from .streams import say
+
+
+class ModelPass(NamedTuple):
+    """One pass over a picture."""
+
+    model: KDSR
+    """On the device to run on."""
+    size: Size
+    """The size of its result."""
+    full: Size
+    """What the network makes, before it is resized to that."""
+
+
+class ModelSet:
+    """Loads each model that is needed once.
+
+    Args:
+        command: What was asked.
+        idr: That was read for it, or None. One for all images fits one model alone: then nothing
+            is chosen.
+
+    Raises:
+        IDRError: If the IDR is another model's.
+    """
+
+    def __init__(self, command: Upscale, idr: IDR | None) -> None:
+        self.device = pick_device(command.device)
+        self._loaded: dict[int, KDSR] = {}
+        self._names: dict[int, str] = {}
+        of_one = idr is not None or command.one_idr or command.crispness != 1
+        purpose = "faithful" if command.model is None else command.model
+        if purpose in PURPOSES and command.size is not None and not of_one:
+            found = models_by_factor(list_models(), purpose)
+            self._names = {factor: entry.name for factor, entry in found.items()}
+            return
+        model = load(command.model or DEFAULT_MODEL, crispness=command.crispness)
+        model = model.to(self.device)
+        if idr is not None:
+            idr.check_model(model.fingerprint, model.config.n_feats)
+        self._loaded = {model.config.scale: model}
+
+    @property
+    def only(self) -> KDSR:
+        """The one model, where nothing is chosen."""
+        (model,) = self._loaded.values()
+        return model
+
+    def identity(self) -> dict[int, str]:
+        """Factor -> name or, where nothing is chosen, fingerprint."""
+        return self._names or {self.only.config.scale: self.only.fingerprint}
+
+    def passes(self, source: Size, wish: OutputSize | None) -> list[ModelPass]:
+        """The passes that make a picture of a size as large as is wished.
+
+        Raises:
+            ConfigError: If the size is out of range, or no two passes lead to it.
+        """
+        factors = self._names or self._loaded
+        own = next(iter(factors))
+        target = wish.resolve(source) if wish else source.scaled(own)
+        passes, before = [], source
+        for one in plan_passes(source, target, factors):
+            full = before.scaled(one.factor)
+            passes.append(ModelPass(self._model(one.factor), one.size, full))
+            before = one.size
+        return passes
+
+    def _model(self, factor: int) -> KDSR:
+        if factor not in self._loaded:
+            self._loaded[factor] = load(self._names[factor]).to(self.device)
+        return self._loaded[factor]
 
 
 def info(command: Info) -> int:

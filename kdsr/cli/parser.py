@@ -22,7 +22,7 @@ from ..video import containers
 from ..video.containers import CODECS
 from ..video.options import MODES, VideoOptions
 from . import dispatch
-from .argument_types import number_or, output_factor, output_size, some_name, some_path
+from .commands import number_or, output_factor, output_size, some_name, some_path
 
 _MODELS_HELP = (
     f"{', '.join(PURPOSES)} (the size chooses the file), a name from `kdsr models`, "

@@ -1,116 +1,111 @@
-"""Images, one after the other, by models that are loaded once: here, or on any machine."""
+"""Images, one after the other, by models that are loaded once: here, or on any machine.
+
+The next is read and the last one written meanwhile, so that the network need not wait for files.
+"""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, cast
 
 import torch
 from einops import rearrange
 from torch import Tensor
 from tqdm import tqdm
 
-from ..errors import printable
+from ..errors import check_room, explaining_shortage, is_out_of_memory, printable
 from ..estimation.regions import Regions
 from ..estimation.visible import visible
 from ..files.banded import can_be_banded, write_bands
-from ..files.catalog import list_models, models_by_factor
 from ..files.image_formats import TIFF, format_of
 from ..files.images import DecodedImage, check_format, read_image, write_image
-from ..files.loading import load
 from ..files.pages import write_pages
 from ..idr import IDR
-from ..memory import check_room, explaining_shortage
 from ..model import KDSR
-from ..network.trust import explained
-from ..options import DEFAULT_MODEL, PURPOSES, Job, Size
+from ..network.baked import explained
+from ..options import Job, Size
 from ..pixels import as_floats
-from ..tiles.devices import pick_device
 from ..upscaling.resizing import resizing_bytes
-from ..upscaling.sizes import OutputSize, plan_passes
 from ..upscaling.upscaler import Upscaler
 from .commands import Upscale
+from .models import ModelPass, ModelSet
 from .paths import check_new
-from .pipeline import pipelined
 from .streams import note
+
+Item = TypeVar("Item")
+Read = TypeVar("Read")
+Made = TypeVar("Made")
+Done = TypeVar("Done")
+
+
+def pipelined(
+    items: Sequence[Item],
+    read: Callable[[Item], Read],
+    work: Callable[[Item, Read], Made],
+    write: Callable[[Item, Made], Done],
+) -> Iterator[tuple[Item, Done | Exception]]:
+    """Reads, works and writes item by item; the next is read and the last written meanwhile.
+
+    `work` runs in the calling thread, one item at a time and in order; `read` and `write` in one
+    thread each. At most two of `work`'s results exist at a time: the one that is being made, and
+    the one that is being written. If memory runs out for two, one is made after the other.
+
+    Yields:
+        (item, what `write` returned, or what was raised on the way), in order.
+    """
+    reader, writer = ThreadPoolExecutor(1, "read"), ThreadPoolExecutor(1, "write")
+    behind: tuple[Item, Future[Done]] | None = None
+    ahead = reader.submit(read, items[0]) if items else None
+    try:
+        for index, item in enumerate(items):
+            assert ahead is not None
+            current = ahead
+            ahead = reader.submit(read, items[index + 1]) if index + 1 < len(items) else None
+            made, error = None, None
+            try:
+                made = work(item, current.result())
+            except Exception as caught:  # noqa: BLE001 - one item never ends the batch
+                error = caught
+            if behind is not None:
+                yield behind[0], _outcome(behind[1])
+                behind = None
+                if error is not None and is_out_of_memory(error):
+                    made, error = _again(work, item, current)  # now there is room for one more
+            if error is not None:
+                yield item, error
+            else:
+                behind = item, writer.submit(write, item, cast("Made", made))
+            del made, error, current
+        if behind is not None:
+            yield behind[0], _outcome(behind[1])
+    finally:
+        for pool in (reader, writer):
+            pool.shutdown(cancel_futures=True)
+
+
+def _again(
+    work: Callable[[Item, Read], Made], item: Item, current: "Future[Read]"
+) -> tuple[Made | None, Exception | None]:
+    try:
+        return work(item, current.result()), None
+    except Exception as error:  # noqa: BLE001 - as above
+        return None, error
+
+
+def _outcome(future: "Future[Done]") -> Done | Exception:
+    try:
+        return future.result()
+    except Exception as error:  # noqa: BLE001 - as above
+        return error
+
 
 _LARGE = 2**28  # bytes of a result that is written as it is made
 Task = tuple[Path, Path]
 """A file, and where its result goes."""
-
-
-class ModelPass(NamedTuple):
-    """One pass over a picture."""
-
-    model: KDSR
-    """On the device to run on."""
-    size: Size
-    """The size of its result."""
-    full: Size
-    """What the network makes, before it is resized to that."""
-
-
-class ModelSet:
-    """Loads each model that is needed once.
-
-    Args:
-        command: What was asked.
-        idr: That was read for it, or None. One for all images fits one model alone: then nothing
-            is chosen.
-
-    Raises:
-        IDRError: If the IDR is another model's.
-    """
-
-    def __init__(self, command: Upscale, idr: IDR | None) -> None:
-        self.device = pick_device(command.device)
-        self._loaded: dict[int, KDSR] = {}
-        self._names: dict[int, str] = {}
-        of_one = idr is not None or command.one_idr or command.crispness != 1
-        purpose = "faithful" if command.model is None else command.model
-        if purpose in PURPOSES and command.size is not None and not of_one:
-            found = models_by_factor(list_models(), purpose)
-            self._names = {factor: entry.name for factor, entry in found.items()}
-            return
-        model = load(command.model or DEFAULT_MODEL, crispness=command.crispness)
-        model = model.to(self.device)
-        if idr is not None:
-            idr.check_model(model.fingerprint, model.config.n_feats)
-        self._loaded = {model.config.scale: model}
-
-    @property
-    def only(self) -> KDSR:
-        """The one model, where nothing is chosen."""
-        (model,) = self._loaded.values()
-        return model
-
-    def identity(self) -> dict[int, str]:
-        """Factor -> name or, where nothing is chosen, fingerprint."""
-        return self._names or {self.only.config.scale: self.only.fingerprint}
-
-    def passes(self, source: Size, wish: OutputSize | None) -> list[ModelPass]:
-        """The passes that make a picture of a size as large as is wished.
-
-        Raises:
-            ConfigError: If the size is out of range, or no two passes lead to it.
-        """
-        factors = self._names or self._loaded
-        own = next(iter(factors))
-        target = wish.resolve(source) if wish else source.scaled(own)
-        passes, before = [], source
-        for one in plan_passes(source, target, factors):
-            full = before.scaled(one.factor)
-            passes.append(ModelPass(self._model(one.factor), one.size, full))
-            before = one.size
-        return passes
-
-    def _model(self, factor: int) -> KDSR:
-        if factor not in self._loaded:
-            self._loaded[factor] = load(self._names[factor]).to(self.device)
-        return self._loaded[factor]
 
 
 class _Result(NamedTuple):
@@ -235,7 +230,7 @@ class ImageSession:
                 kept = steering if isinstance(steering, IDR) else None
                 _remark(source, model, steering)
             if command.strength != 1:
-                from ..meaning.strength import with_strength
+                from ..meaning.references import with_strength
 
                 steering = with_strength(model, steering, command.strength)
             which = f", pass {number} of {len(passes)}" if len(passes) > 1 else ""

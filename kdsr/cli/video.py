@@ -13,11 +13,9 @@ from ..video.containers import ANIMATION_SUFFIXES
 from ..video.segments import tidy
 from ..video.session import VideoJob, VideoSession, film_of
 from .commands import Upscale
-from .failures import report
+from .models import ModelSet
 from .paths import check_new
-from .session import ModelSet
-from .stopping import remarking
-from .streams import complain, note, say
+from .streams import complain, note, remarking, report, say
 
 GOES_ON = "the same command goes on where it was"
 

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from ..network.models import Student
 from ..options import Job, Size, Tiling
-from ..tiles.checks import check_computed
-from ..tiles.devices import pick_dtype
+from ..tiles.limits import check_computed, pick_dtype
 from ..tiles.plan import Layout, Span, plan_tiles
 from ..tiles.work import SMALLEST_TILE, TileWork
 from .samples import CELL, WINDOWS, sample_windows

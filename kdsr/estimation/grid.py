@@ -6,12 +6,11 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from ..errors import ConfigError, ImageError
+from ..errors import ConfigError, ImageError, explaining_shortage
 from ..idr import IDR
-from ..memory import explaining_shortage
 from ..network.models import Student
 from ..options import DEFAULT_TILING, UNWATCHED, Job, Tiling
-from ..tiles.checks import check_images
+from ..tiles.limits import check_images
 from .cells import Grid, sum_cells
 from .features import FeatureReader
 from .whole import check_mask

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from ..idr import IDR, degrees_between
+from ..network.baked import range_of, votes
 from ..network.models import Student
-from ..network.trust import range_of, votes
 from ..options import DEFAULT_TILING, MAP_CELLS, UNWATCHED, Job, Size, Tiling
 from .grid import estimate_local
 from .regions import Region, Regions, boxed

@@ -3,14 +3,12 @@
 import torch
 from torch import Tensor
 
-from ..errors import IDRError, ImageError
+from ..errors import IDRError, ImageError, explaining_shortage
 from ..idr import IDR
-from ..memory import explaining_shortage
-from ..network.calibration import Calibration
-from ..network.models import Student
-from ..network.trust import range_of, votes
+from ..network.baked import range_of, votes
+from ..network.models import Calibration, Student
 from ..options import DEFAULT_TILING, SAMPLED, UNWATCHED, Job, Tiling
-from ..tiles.checks import check_images, check_weights
+from ..tiles.limits import check_images, check_weights
 from .cells import Cells, Grid, sum_cells, sum_windows
 from .features import FeatureReader
 from .samples import BUDGET, CELL, sample_windows
@@ -35,7 +33,7 @@ def estimate(
     runs once. The result does not depend on tiles. When memory runs out the tile is halved.
 
     `tiling.estimate` "whole" is that mean over every pixel. "sampled" differs from it in two ways,
-    if the model has a range (`kdsr.network.trust`): of an image of more than
+    if the model has a range (`kdsr.network.baked`): of an image of more than
     `kdsr.estimation.samples.BUDGET` LQ pixels that are not masked a few windows are looked at, the
     same ones every time; and cells outside of the range, such as dither and hatching, do not count.
     Where none counts, the vector is that of a clean image.

@@ -6,11 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..atomic import writing
+from ..atomic import write_safetensors, writing
 from ..errors import CheckpointError
+from ..network.architecture import KDSRConfig
 from ..network.baked import BakedKDSR
-from ..network.config import KDSRConfig
-from ..safetensors_files import write_safetensors
 from .tensors import as_weights
 from .weights import check_keys
 

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from ..atomic import writing
-from ..errors import ImageError
-from ..memory import explaining_shortage, is_out_of_memory
+from ..errors import ImageError, explaining_shortage, is_out_of_memory
 from ..pixels import as_floats, to_bytes
 from .decoded_image import DecodedImage
 from .image_formats import PNG, TIFF, format_of

@@ -1,12 +1,26 @@
-"""The models that have a name: bundled with the package, or published on the Hub."""
+"""From a name to a model: the catalog, files that are bundled, local or downloaded, and loading.
+
+HF_ENDPOINT (a mirror), HF_TOKEN and HF_HUB_OFFLINE are honoured as they are at the time of the
+call, HF_HOME as it was when the client was first imported. A download that breaks off is resumed,
+and a file appears under its name only when it is whole.
+"""
 
 import json
-from collections.abc import Iterable
+import os
+import shutil
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..errors import HubError
-from ..options import PURPOSES
+from ..atomic import writing
+from ..errors import ConfigError, HubError
+from ..model import KDSR
+from ..options import DEFAULT_MODEL, PURPOSES
+from .weights import load_student
+
+if TYPE_CHECKING:
+    from .hub_client import ProgressFn
 
 CATALOG = Path(__file__).with_name("catalog.json")
 """What `list_models` reads."""
@@ -94,3 +108,128 @@ def find_model(name: str, entries: list[CatalogEntry]) -> CatalogEntry:
         f"{', '.join(entry.name for entry in entries)}, a path to a "
         ".safetensors, .pt or .pth file, or hf://owner/repo/file.safetensors[@revision]"
     )
+
+
+def default_folder() -> Path:
+    """Where downloaded models are kept: `$KDSR_HOME/models`, else `~/.cache/kdsr/models`."""
+    home = os.environ.get("KDSR_HOME")
+    return (Path(home) if home else Path.home() / ".cache" / "kdsr") / "models"
+
+
+def resolve(
+    source: str,
+    folders: Sequence[Path] = (),
+    progress: "ProgressFn | None" = None,
+    entries: list[CatalogEntry] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Path:
+    """Finds a model's file, downloading and verifying it if need be.
+
+    Args:
+        source: A catalog name (before a file of that name, which is `./NAME`), an existing path, or
+            `hf://owner/repo/file.safetensors[@revision]`.
+        folders: Where to look first; the first one also keeps what is downloaded by name. By
+            default `default_folder()`.
+        progress: Called with (bytes done, bytes in all) while downloading, where the installed
+            huggingface_hub can; it shows its own bar otherwise.
+        entries: Instead of the package's catalog.
+        cancelled: Asked several times a second while downloading; True stops it.
+
+    Raises:
+        HubError: If there is no such model, or it cannot be had or verified; the message names the
+            URL and the folder where the file may be put by hand.
+        Cancelled: If `cancelled` says so.
+    """
+    if source.startswith("hf://"):
+        from .hub_client import HubFile, download
+
+        wanted = HubFile.parse(source)
+        folder = Path(folders[0]) if folders else default_folder()
+        by_hand = (
+            f"Or fetch {wanted.url} yourself into {folder} and name that file, not the address"
+        )
+        return download(wanted, by_hand, progress, cancelled)
+    known = list_models() if entries is None else entries
+    if source not in {entry.name for entry in known} and Path(source).is_file():
+        return Path(source)
+    entry = find_model(source, known)
+    return _resolve_entry(entry, folders, progress, cancelled)
+
+
+def _resolve_entry(
+    entry: CatalogEntry,
+    folders: Sequence[Path],
+    progress: "ProgressFn | None",
+    cancelled: Callable[[], bool] | None,
+) -> Path:
+    if entry.repo is None:
+        return entry.path
+    from .hub_client import HubFile, download, verify
+
+    name = f"{entry.name}.safetensors"
+    places = [Path(folder) for folder in folders] or [default_folder()]
+    for place in places:
+        if (place / name).is_file():
+            verify(place / name, entry.sha256, f"delete {place / name} to download it again")
+            return place / name
+    wanted = HubFile(entry.repo, entry.file, entry.revision or "main")
+    by_hand = f"Or fetch {wanted.url} yourself and save it as {places[0] / name}"
+    cached = download(wanted, by_hand, progress, cancelled, entry.sha256)
+    with writing(places[0] / name) as temporary:
+        shutil.copyfile(cached, temporary)
+    return places[0] / name
+
+
+_SUFFIXES = (".safetensors", ".pt", ".pth")
+
+
+def load(
+    source: str | Path = DEFAULT_MODEL, folders: Sequence[Path] = (), *, crispness: float = 1.0
+) -> KDSR:
+    """Loads a student, ready to run, in float32 on the CPU (then `model.to("cuda")`).
+
+    Args:
+        source: A name from `kdsr models`; a path to `.safetensors`, or to an official `.pt` /
+            `.pth`; or `hf://owner/repo/file.safetensors[@revision]`.
+        folders: Where models are looked for and kept; see `kdsr.files.catalog.resolve`.
+        crispness: For a crisp model with a name: 1 is that model, 0 the faithful one that it was
+            trained on from, and others, up to 1.25, lie between the two or beyond. IDRs serve all
+            of them. See `kdsr.blend_models`.
+
+    Raises:
+        ConfigError: If the model has no faithful partner, or `crispness` is out of range.
+        HubError: If the model cannot be found or downloaded.
+        CheckpointError: If the file is not a KDSR student; the message says what does not fit.
+    """
+    if crispness == 1:
+        return load_student(find_file(source, folders))
+    from ..model import blend_models  # only here: few models are mixed
+
+    faithful, model = (
+        load_student(find_file(name, folders)) for name in (_faithful(source), source)
+    )
+    return blend_models(faithful, model, crispness).freeze(fingerprint_of=model)
+
+
+def _faithful(source: str | Path) -> str:
+    """Name of the model that a crisp one was trained on from."""
+    partners = {entry.name: entry.faithful for entry in list_models() if entry.faithful}
+    if str(source) not in partners:
+        raise ConfigError(
+            f"crispness is for {' and '.join(partners) or 'crisp models'}, which {source} is not; "
+            "leave it at 1, or blend two files of your own with `kdsr blend-models`"
+        )
+    return partners[str(source)]
+
+
+def find_file(source: str | Path, folders: Sequence[Path] = ()) -> Path:
+    """The file behind a source; see `load`."""
+    if isinstance(source, Path):
+        return source
+    if not source.startswith("hf://") and Path(source).suffix in _SUFFIXES:
+        return Path(source)
+    bundled = {entry.name: entry.path for entry in list_models() if entry.bundled}
+    if source in bundled:
+        return bundled[source]
+
+    return resolve(source, folders)

@@ -25,7 +25,7 @@ class DecodedImage:
         colours: Chunks of PNG that say what its colours mean; see `kdsr.files.colour_space`.
         lossless: Whether a WebP was without loss; it is then written so.
         floats: "float16" or "float32" if the file held linear light as floats, else None. Then
-            `rgb` is coded by `kdsr.highlights`; where the format can, it is written back as floats.
+            `rgb` is coded by `kdsr.pixels`; where the format can, it is written back as floats.
         span: Of that coding; above 1 where something is brighter than white.
         pages: Numbers of the pages of a TIFF, without its thumbnails and smaller copies; (0,) for
             all other files.

@@ -10,8 +10,7 @@ from einops import rearrange
 from PIL import Image
 
 from ..errors import ImageError
-from ..highlights import coded
-from ..pixels import BYTE, WORD
+from ..pixels import BYTE, WORD, coded
 from ..upscaling.resizing import bleed
 from .avif import read_deep_avif
 from .colour_space import Chunks, named_colours, space_of, to_rgb

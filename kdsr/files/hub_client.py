@@ -1,12 +1,14 @@
-"""The Hub's own client: a download that can be stopped, verified, its failures in one sentence."""
+"""The Hugging Face Hub: addresses, and downloads that are verified and can be stopped."""
 
 import hashlib
+import logging
 import os
 import re
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -14,8 +16,83 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from ..errors import Cancelled, HubError
-from ..hushing import hushed
-from .hub_address import HubFile
+
+_PACKAGE = __name__.rpartition(".")[0]  # inside ComfyUI it has another name
+
+
+@contextmanager
+def hushed(*names: str) -> Iterator[None]:
+    """In the block these loggers say nothing below an error, unless this package logs its details.
+
+    For libraries that write to the terminal by themselves, several lines for what is one of ours.
+
+    Args:
+        names: Of the loggers.
+    """
+    if logging.getLogger(_PACKAGE).isEnabledFor(logging.DEBUG):
+        yield
+        return
+    loggers = [logging.getLogger(name) for name in names]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+_NAME = re.compile(r"\w(?:[\w.-]{0,94}\w)?", re.ASCII)
+"""What the Hub allows as an owner or a repository, `--` and `..` apart."""
+_REVISION = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*", re.ASCII)
+"""A commit, a tag, a branch or `refs/pr/1`: no part of it leads upwards."""
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """A file on the Hub.
+
+    Attributes:
+        repo: `owner/repo`.
+        file: Path in the repository.
+        revision: Commit, tag or branch.
+    """
+
+    repo: str
+    file: str
+    revision: str = "main"
+
+    @classmethod
+    def parse(cls, text: str) -> "HubFile":
+        """Reads `[hf://]owner/repo/path/file.safetensors[@revision]`.
+
+        Raises:
+            HubError: If it has another form.
+        """
+        address, _, revision = text.removeprefix("hf://").partition("@")
+        owner, _, rest = address.partition("/")
+        repo, _, file = rest.partition("/")
+        named = all(_NAME.fullmatch(n) and not re.search(r"--|\.\.", n) for n in (owner, repo))
+        parts = file.split("/")
+        inside = all(re.fullmatch(r"[\w.-]+", part) and set(part) != {"."} for part in parts)
+        if not named or not inside or not file.endswith(".safetensors"):
+            raise HubError(
+                f"cannot read {text[:200]!r}: expected hf://owner/repo/file.safetensors[@revision]"
+            )
+        if "@" in text and not _REVISION.fullmatch(revision):
+            raise HubError(
+                f"cannot read the revision {revision!r} in {text[:200]!r}: expected a commit, a "
+                "tag or a branch"
+            )
+        return cls(f"{owner}/{repo}", file, revision or "main")
+
+    @property
+    def url(self) -> str:
+        """Where it can be fetched by hand."""
+        endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+        return f"{endpoint}/{self.repo}/resolve/{self.revision}/{self.file}"
+
 
 ProgressFn = Callable[[int, int], None]
 """Called with (bytes done, bytes in all)."""

@@ -14,11 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..atomic import writing
-from ..errors import ImageError, printable
-from ..file_errors import reading
-from ..highlights import linear_of, shown
-from ..memory import explaining_shortage, is_out_of_memory
-from ..pixels import to_bytes, to_words
+from ..errors import ImageError, explaining_shortage, is_out_of_memory, printable, reading
+from ..pixels import linear_of, shown, to_bytes, to_words
 from .colour_space import Chunks, profile_for
 from .decoded_image import DecodedImage
 from .decoding import decoded

@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..highlights import coded
-from ..pixels import to_bytes
+from ..pixels import coded, to_bytes
 from .exif import Exif
 from .png_chunks import read_chunks
 

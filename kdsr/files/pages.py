@@ -6,8 +6,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ..atomic import writing
-from ..errors import ImageError
-from ..memory import is_out_of_memory
+from ..errors import ImageError, is_out_of_memory
 from .decoded_image import DecodedImage
 from .image_formats import TIFF
 from .images import leftovers, to_array, what_is_said

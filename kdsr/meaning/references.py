@@ -1,13 +1,15 @@
-"""IDRs of known degradations, to start from, to compare with and to blend with."""
+"""IDRs of known degradations, and IDRs drawn towards the clean one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import overload
 
 import torch
 
 from ..errors import IDRError
+from ..estimation.regions import Regions
 from ..idr import IDR
-from ..network.calibration import Calibration
-from ..network.models import Student, calibration_of
+from ..network.models import Calibration, Student, calibration_of
+from ..options import check_strength
 
 NAMES = (
     "clean", "light", "medium", "heavy",
@@ -64,3 +66,29 @@ def references(model: Student) -> References:
     provenance = {"model": model.metadata.get("name", "custom"), "operation": "reference"}
     idrs = IDR(idr, means, model.fingerprint, provenance)
     return References(calibration.names, idrs, calibration)
+
+
+@overload
+def with_strength(model: Student, idr: IDR, strength: float) -> IDR: ...
+@overload
+def with_strength(model: Student, idr: IDR | Regions, strength: float) -> IDR | Regions: ...
+def with_strength(model: Student, idr: IDR | Regions, strength: float) -> IDR | Regions:
+    """Moves an IDR towards the model's clean reference, or away from it.
+
+    Args:
+        model: The one that made the IDR.
+        idr: As estimated; of regions, every IDR is moved.
+        strength: 0 takes the image for clean, 1 leaves the estimate, above 1 exaggerates it; see
+            `STRENGTHS`.
+
+    Raises:
+        ConfigError: If the strength is out of range.
+        IDRError: If the IDR is of another model, or the model has no references.
+    """
+    check_strength(strength)
+    if isinstance(idr, Regions):
+        return replace(idr, idr=with_strength(model, idr.idr, strength))
+    idr.check_model(model.fingerprint, model.config.n_feats)
+    if strength == 1:
+        return idr
+    return references(model)[CLEAN].blend(idr, strength)

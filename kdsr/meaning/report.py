@@ -1,4 +1,4 @@
-"""What an IDR says, as text and as a figure drawn with Pillow alone, in several languages."""
+"""An IDR in words and in a figure, in the reader's language."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +10,11 @@ from torch import Tensor
 from ..estimation.grid import LocalIDRs
 from ..idr import IDR
 from ..network.models import Student
-from .figure.heat import draw_heat
-from .figure.panel import CARD, GAP, INNER, MARGIN, WIDTH, Panel
-from .figure.places import draw_places
-from .figure.quantities import draw_readings
-from .figure.similarity import draw_similarity
-from .figure.vectors import draw_vectors
-from .figure.words import LISTED, draw_words
-from .readings import Reading, read
+from .figure import LISTED, draw_readings, draw_vectors, draw_words
+from .figure_maps import draw_heat, draw_places, draw_similarity
+from .panel import CARD, GAP, INNER, MARGIN, WIDTH, Panel
+from .readings import Reading, Wording, read, wording
 from .references import references
-from .wording import Wording, wording
 
 _SHOWN = 8  # rows and columns of similarities
 
@@ -54,7 +49,7 @@ def report(
         other: A second batch of the same model to compare with.
         local: Estimates over the cells of one image, compared with the first of `idr`.
         model: Theirs; if it is calibrated, the report begins with what it reads off them.
-        language: See `kdsr.meaning.wording.LANGUAGES`; English where it is another.
+        language: See `kdsr.meaning.readings.LANGUAGES`; English where it is another.
 
     Raises:
         IDRError: If they come from different models.
@@ -101,7 +96,7 @@ def draw_report(
         image: RGB in [0, 1], (1, 3, H, W), under the heat map.
         model: Theirs; if it is calibrated, readings with their errors and the place among known
             degradations are drawn.
-        language: See `kdsr.meaning.wording.LANGUAGES`; English where it is another.
+        language: See `kdsr.meaning.readings.LANGUAGES`; English where it is another.
 
     Returns:
         RGB, two columns, 1356 px wide, as high as it needs to be.

@@ -16,12 +16,11 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError
 from ..files.baked import KEYS, build_baked
-from ..files.official_names import from_official, is_official
-from ..files.quantized import dequantize
-from ..files.weights import infer_config
+from ..files.tensors import dequantize
+from ..files.weights import from_official, infer_config, is_official
 from ..model import KDSR
-from ..network.calibration import PREFIX
-from ..network.config import KDSRConfig
+from ..network.architecture import KDSRConfig
+from ..network.models import PREFIX
 from . import check_rgb
 
 OURS = (

@@ -9,11 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import KDSRError, OutOfMemoryError
-from ..memory import in_words, is_out_of_memory
+from ..errors import KDSRError, OutOfMemoryError, in_words, is_out_of_memory
 from ..options import UNWATCHED, Job
 from ..pixels import as_floats
-from .devices import free_memory, release_memory
+from .limits import free_memory, release_memory
 from .plan import AxisPlan, Layout, Span
 
 SMALLEST_TILE = 16

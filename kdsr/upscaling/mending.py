@@ -13,9 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..idr import IDR
-from ..network.baked import BakedKDSR
+from ..network.baked import BakedKDSR, range_of
 from ..network.models import Student
-from ..network.trust import range_of
 from ..pixels import as_floats, store
 
 FINE, COARSE = 4, 32

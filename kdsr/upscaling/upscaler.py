@@ -7,24 +7,27 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import IDRError, ImageError
+from ..errors import IDRError, ImageError, explaining_shortage
 from ..estimation.regions import Regions
 from ..estimation.whole import estimate
 from ..idr import IDR
-from ..memory import explaining_shortage
-from ..network.baked import BakedKDSR, bytes_per_pixel
+from ..network.baked import BakedKDSR, bytes_per_pixel, range_of
 from ..network.models import Student
-from ..network.trust import range_of
 from ..options import DEFAULT_TILING, UNWATCHED, Job, Size, Tiling
 from ..pixels import WORD, on_grid, store
-from ..tiles.checks import check_alpha, check_computed, check_images, check_out
-from ..tiles.devices import free_memory, pick_dtype
+from ..tiles.limits import (
+    check_alpha,
+    check_computed,
+    check_images,
+    check_out,
+    free_memory,
+    pick_dtype,
+)
 from ..tiles.plan import plan_tiles
 from ..tiles.work import SMALLEST_TILE, Tile, TileWork
 from .banding import mended
-from .blending import Part, blocks
 from .mending import Mender
-from .resizing import bleed, group_of, resize, resizing_bytes
+from .resizing import Part, bleed, blocks, group_of, resize, resizing_bytes
 
 _LARGEST_AUTO_TILE = 1024
 _LARGEST_CPU_TILE = 384  # 1024, beyond the caches, took 8 % longer on a CPU, 192 21 %
@@ -86,7 +89,7 @@ class Upscaler:
 
         Args:
             lq: RGB in [0, 1], (B, 3, H, W), on any device; moved to the model's tile by tile. What
-                a resampling filter overshoots is taken as it is; see `kdsr.tiles.checks`.
+                a resampling filter overshoots is taken as it is; see `kdsr.tiles.limits`.
             idr: For each image or one for all, or regions with their own for all; estimated from
                 `lq` when left out.
             size: Of the result; the model's factor when left out. What differs from it is resized

@@ -15,8 +15,7 @@ import torch
 from PIL import Image, ImageCms
 from torch import Tensor
 
-from ..errors import ImageError, VideoError
-from ..file_errors import reading
+from ..errors import ImageError, VideoError, reading
 from ..files.avif import bits_of
 from ..files.colour_space import named_colours, profile_for
 from ..files.metadata import Metadata, read_metadata

@@ -15,8 +15,8 @@ from .. import __version__
 from ..atomic import writing
 from ..errors import VideoError
 from ..idr import IDR
+from ..network.baked import explained
 from ..network.models import Student
-from ..network.trust import explained
 from ..options import DEFAULT_TILING, Size, Tiling
 from ..upscaling.sizes import OutputSize
 from . import segments
@@ -60,7 +60,7 @@ class VideoJob:
     idr: IDR | None = None
     """One for all frames, in place of what `options.mode` would find."""
     strength: float = 1.0
-    """See `kdsr.meaning.strength`."""
+    """See `kdsr.meaning.references`."""
     options: VideoOptions = field(default_factory=VideoOptions)
     tiling: Tiling = DEFAULT_TILING
     device: str | None = None
@@ -102,7 +102,7 @@ class VideoSession:
         self.job, self.film, self.facts = job, film, facts
         self.two_passes = needs_first_pass(job.idr, job.options)
         self.judged = ""
-        """A line about what of the film was left out of its IDRs; see `kdsr.network.trust`."""
+        """A line about what of the film was left out of its IDRs; see `kdsr.network.baked`."""
         self.container = container_of(job.target)
         wish = job.size or OutputSize(factor=job.model.config.scale)
         sides = Size(facts.width, facts.height)

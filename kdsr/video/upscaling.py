@@ -10,7 +10,7 @@ from torch import Tensor
 from ..atomic import writing
 from ..errors import VideoError
 from ..idr import IDR
-from ..meaning.strength import with_strength
+from ..meaning.references import with_strength
 from ..network.models import Student
 from ..options import DEFAULT_TILING, UNWATCHED, Job, ProgressFn, Size, Tiling
 from ..upscaling.sizes import OutputSize
@@ -40,7 +40,7 @@ class FrameUpscaler:
     idr: IDR | None
     """One for all frames, one for each in order, or None: each frame's own."""
     strength: float = 1.0
-    """See `kdsr.meaning.strength`; applied to each frame's IDR here."""
+    """See `kdsr.meaning.references`; applied to each frame's IDR here."""
     deep: bool = False
     """Give float in [0, 1], not uint8."""
     transparent: bool = False
@@ -94,7 +94,7 @@ def upscale_video(
         path: Written whole or not at all.
         size: Of the result; the model's factor when left out. See `video_size`.
         idr: One for all frames, in place of what `options.mode` would find.
-        strength: See `kdsr.meaning.strength`.
+        strength: See `kdsr.meaning.references`.
         options: How to estimate and encode.
         tiling: How to run over each frame.
         job: Told of the steps of both passes, asked before each.

@@ -8,7 +8,7 @@ from torch import Tensor
 import kdsr
 from kdsr import KDSR
 from kdsr.files.catalog import list_models
-from kdsr.meaning.strength import with_strength
+from kdsr.meaning.references import with_strength
 from tests.cases.made_pictures import KINDS, MadePicture, all_pictures
 
 BLOCK = 32

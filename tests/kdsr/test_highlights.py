@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from kdsr.highlights import coded, linear_of, shown
+from kdsr.pixels import coded, linear_of, shown
 
 
 @pytest.mark.parametrize("peak", [0.5, 1.0, 1.5, 16.0, 1e4, 65504.0])

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from kdsr import IDR, KDSR, IDRError
-from kdsr.safetensors_files import read_safetensors
+from kdsr.atomic import read_safetensors
 from tests.conftest import make_tiny
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdsr import IDRError, OutOfMemoryError, memory
-from kdsr.memory import check_room, explaining_shortage, free_host_memory, is_out_of_memory
+from kdsr import IDRError, OutOfMemoryError, errors
+from kdsr.errors import check_room, explaining_shortage, free_host_memory, is_out_of_memory
 
 SHORTAGES = [
     MemoryError(),
@@ -65,16 +65,16 @@ def test_what_pytorch_really_raises_is_a_shortage() -> None:
 
 
 def test_what_cannot_fit_is_refused_with_both_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_meminfo", lambda *names: 3_000_000_000 * len(names))
-    monkeypatch.setattr(memory, "_container", lambda: None)
-    monkeypatch.setattr(memory, "_address_space", lambda: None)
+    monkeypatch.setattr(errors, "_meminfo", lambda *names: 3_000_000_000 * len(names))
+    monkeypatch.setattr(errors, "_container", lambda: None)
+    monkeypatch.setattr(errors, "_address_space", lambda: None)
     check_room(6_000_000_000, "swap space counts: a picture")
     with pytest.raises(OutOfMemoryError, match=r"a picture needs about 6\.1 GB .* 6\.0 GB are"):
         check_room(6_100_000_000, "a picture")
-    monkeypatch.setattr(memory, "_container", lambda: 2_000_000)
+    monkeypatch.setattr(errors, "_container", lambda: 2_000_000)
     with pytest.raises(OutOfMemoryError, match="2 MB are free"):
         check_room(6_000_000, "a picture")
-    monkeypatch.setattr(memory, "free_host_memory", lambda **_: None)
+    monkeypatch.setattr(errors, "free_host_memory", lambda **_: None)
     check_room(1 << 80, "where nobody knows, nothing is refused: a picture")
 
 
@@ -95,7 +95,7 @@ def test_the_machines_free_memory_is_what_it_calls_available(
         return text
 
     monkeypatch.setattr(Path, "read_text", read)
-    monkeypatch.setattr(memory, "_address_space", lambda: None)
+    monkeypatch.setattr(errors, "_address_space", lambda: None)
     assert free_host_memory() == free
     if free is not None:
         assert free_host_memory(swap=True) == free + 7 * 1024
@@ -140,7 +140,7 @@ def test_the_limits_of_containers_jobs_and_slices_count(
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert memory._container(tmp_path, tmp_path / "own") == free
+    assert errors._container(tmp_path, tmp_path / "own") == free
 
 
 @pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="Linux says it there")

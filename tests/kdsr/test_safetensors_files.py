@@ -6,7 +6,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 
-from kdsr.safetensors_files import write_safetensors
+from kdsr.atomic import write_safetensors
 
 TENSORS = {
     "b": torch.rand(3, 5),

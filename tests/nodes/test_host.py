@@ -506,7 +506,7 @@ def test_running_out_of_memory_halves_the_tile_and_keeps_the_result(
 def test_estimating_halves_its_tiles_too(host: Host, model, monkeypatch) -> None:
     images = image(1, 90, 70)
     library = make_tiny().estimate(bchw(images), dtype="fp32")
-    estimator = host.module("kdsr.network.estimator").DegradationEstimator
+    estimator = host.module("kdsr.network.architecture").DegradationEstimator
     tried = run_out_of_memory(monkeypatch, estimator, "features", 60 * 60, MemoryError())
     idr = host.run("KDSR_EstimateIDR", model=model, image=images)
     close(idr.idr_full, library.idr_full)
@@ -842,7 +842,7 @@ def test_strength_blends_with_the_clean_reference(
     ]
     close(results[1], expected(image()))
     made = calibrated.kdsr
-    library = host.module("kdsr.meaning.strength").with_strength(
+    library = host.module("kdsr.meaning.references").with_strength(
         made, host.run("KDSR_EstimateIDR", model=calibrated, image=image()), 0.3
     )
     close(results[0], host.run(node_id, model=calibrated, **options, idr=library))

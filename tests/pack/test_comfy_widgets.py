@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from kdsr.meaning.wording import wording
+from kdsr.meaning.readings import wording
 from tests.conftest import make_tiny
 from tests.pack.test_comfy_browser import VUE_SINCE, canvas, page  # noqa: F401
 from tools.comfy_browser import Frontend

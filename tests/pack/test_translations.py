@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from kdsr.meaning.readings import LANGUAGES as LANGUAGES_OF_FIGURE
+from kdsr.meaning.readings import wording
 from kdsr.meaning.references import NAMES as NAMES_OF_REFERENCES
-from kdsr.meaning.wording import LANGUAGES as LANGUAGES_OF_FIGURE
-from kdsr.meaning.wording import wording
 from tests.support.comfy_host import PACK, Host, declared_inputs
 from tools.comfy_workflows import NAMES, read
 

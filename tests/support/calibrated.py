@@ -4,7 +4,7 @@ import torch
 
 from kdsr import KDSR, KDSRConfig
 from kdsr.meaning.references import NAMES
-from kdsr.network.calibration import Calibration
+from kdsr.network.models import Calibration
 
 
 def calibration_for(model: KDSR, **changes: object) -> Calibration:

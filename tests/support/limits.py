@@ -61,9 +61,9 @@ def _serve() -> None:
     """Answers the requests of `limited_command`."""
     import torch
 
-    # Without what `main` speaks with, Python itself breaks, in words that no program can change.
-    import kdsr.cli.failures
     import kdsr.cli.parser
+
+    # Without what `main` speaks with, Python itself breaks, in words that no program can change.
     import kdsr.cli.streams  # noqa: F401
     from kdsr.cli import main
 

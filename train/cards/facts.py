@@ -9,7 +9,7 @@ from typing import Any
 from kdsr import KDSR
 from kdsr.errors import CheckpointError
 from kdsr.files.weights import load_checkpoint
-from kdsr.network.config import KDSRConfig
+from kdsr.network.architecture import KDSRConfig
 
 PAPER = "https://arxiv.org/abs/2211.16928"
 """The paper; the Hub links models to it by this address."""

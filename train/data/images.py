@@ -12,8 +12,7 @@ from torch import Tensor
 from kdsr.errors import ImageError
 from kdsr.files.image_formats import GIF, READ_SUFFIXES
 from kdsr.files.images import DecodedImage, read_image
-from kdsr.highlights import shown
-from kdsr.pixels import to_bytes
+from kdsr.pixels import shown, to_bytes
 from train.errors import DataError
 
 SUFFIXES = set(READ_SUFFIXES) - set(GIF.suffixes)

@@ -1,6 +1,6 @@
 """What a finished model's IDRs mean, measured on photographs that are degraded in known ways.
 
-See `kdsr.network.calibration` for what is kept.
+See `kdsr.network.models` for what is kept.
 """
 
 import json
@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 
 from kdsr import KDSR, KDSRError
-from kdsr.files.quantized import stored_dtype
+from kdsr.files.tensors import stored_dtype
 from kdsr.files.weights import load_student, save_checkpoint
 from kdsr.meaning.readings import INSIDE, regress
-from kdsr.network.calibration import QUANTITIES, Calibration
-from kdsr.network.models import calibration_of, fingerprint
+from kdsr.network.models import QUANTITIES, Calibration, calibration_of, fingerprint
 from train.data.cache import ImageCache
 from train.data.crops import CropSampler
 from train.degradation.blur import blur_beside_x4

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kdsr.network.layers import LEAK
+from kdsr.network.architecture import LEAK
 
 _HIDDEN, _STEPS, _RATE = 64, 4000, 3e-3
 _COMPONENTS = 16  # of the range's description

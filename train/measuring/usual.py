@@ -7,7 +7,7 @@ from kdsr import KDSR
 from kdsr.estimation.cells import Grid, sum_cells
 from kdsr.estimation.features import FeatureReader
 from kdsr.estimation.samples import CELL
-from kdsr.network.calibration import Calibration
+from kdsr.network.models import Calibration
 from kdsr.options import UNWATCHED, Tiling
 from train.data.crops import CropSampler
 from train.degradation.pipelines import Degradation

@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 
 from kdsr.errors import ConfigError
-from kdsr.network.config import PRESETS, KDSRConfig
-from kdsr.tiles.devices import multiplies_bf16
+from kdsr.network.architecture import PRESETS, KDSRConfig
+from kdsr.tiles.limits import multiplies_bf16
 from train.data.teaching import is_import_path
 from train.degradation.pipelines import DegradationOptions
 from train.recipes.session_options import PAIRS, SessionOptions, outside

@@ -95,7 +95,7 @@ class SessionOptions:
     """Go on from the newest checkpoint in `out`."""
     storage: Literal["fp32", "fp16", "int8"] = "fp32"
     """How weights for people are stored: fp16 halves a file; int8 rounds the network's blocks to 8
-    bits a weight, for a third of the size of a large model (see `kdsr.files.quantized`)."""
+    bits a weight, for a third of the size of a large model (see `kdsr.files.tensors`)."""
     calibration: int = 4000
     """Degraded crops to calibrate a finished model with (see `train/calibrate.py`); 0 for none."""
     allow_changes: bool = False

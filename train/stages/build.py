@@ -8,9 +8,9 @@ from typing import TypeVar
 import torch
 
 from kdsr import KDSR, KDSRConfig, KDSRTeacher
-from kdsr.files.loading import find_file
+from kdsr.files.catalog import find_file
 from kdsr.files.weights import load_checkpoint
-from kdsr.network.estimator import DegradationEstimator
+from kdsr.network.architecture import DegradationEstimator
 from train.errors import TrainingError
 from train.losses.discriminator import UNetDiscriminator
 from train.losses.dists import DISTS, load_dists

@@ -13,7 +13,7 @@ from PIL import Image
 import kdsr.cli.cluster
 from kdsr import IDR
 from kdsr.cli import main
-from kdsr.cli.failures import Failure
+from kdsr.cli.streams import Failure
 from kdsr.errors import ClusterError
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny

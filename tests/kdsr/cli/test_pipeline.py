@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from kdsr.cli.pipeline import pipelined
+from kdsr.cli.session import pipelined
 
 _LONG = 20.0  # seconds; only reached where a test fails
 

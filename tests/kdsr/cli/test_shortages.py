@@ -116,7 +116,7 @@ def test_a_result_that_cannot_fit_is_refused_before_any_work(
     capsys: pytest.CaptureFixture[str],
     options: list[str],
 ) -> None:
-    monkeypatch.setattr("kdsr.memory._meminfo", lambda *_: 10_000_000)
+    monkeypatch.setattr("kdsr.errors._meminfo", lambda *_: 10_000_000)
     monkeypatch.setattr("kdsr.model.KDSR.estimate", lambda *_, **__: pytest.fail("worked first"))
     for name in ("a.png", "deep.png"):
         assert main(["upscale", name, "--model", "m.safetensors", *options]) == 2

@@ -50,7 +50,7 @@ def test_a_signal_while_writing_leaves_no_part_and_no_folder(
 import os
 from pathlib import Path
 from kdsr.atomic import writing
-from kdsr.cli.stopping import exit_on_signals
+from kdsr.cli.streams import exit_on_signals
 exit_on_signals()
 with writing(Path("new/a.txt")) as part:
     part.write_text("half")

@@ -18,8 +18,7 @@ from tqdm import tqdm
 import kdsr.cli.session
 from kdsr import IDR
 from kdsr.cli import main
-from kdsr.cli.failures import VERBOSE, listening
-from kdsr.cli.streams import complain
+from kdsr.cli.streams import VERBOSE, complain, listening
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny
 from tests.support.places import ROOT

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from kdsr import KDSR, read, with_strength
-from kdsr.demo.folder import write_demo
+from kdsr.exports.demo_page import write_demo
 from kdsr.files.images import read_image
 from tests.support.calibrated import small_calibrated
 from tests.support.places import SAMPLES

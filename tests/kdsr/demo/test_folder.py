@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from kdsr.cli import main
-from kdsr.demo import folder as demo
-from kdsr.demo.folder import PAGE, RUNTIME, demo_files, has_runtime, make_server, write_demo
+from kdsr.exports import demo_page as demo
+from kdsr.exports.demo_page import PAGE, RUNTIME, demo_files, has_runtime, make_server, write_demo
 from tests.conftest import make_tiny
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from kdsr import KDSR, read
-from kdsr.demo.folder import PAGE
-from kdsr.exports.facts import estimator_facts, seen_size
-from kdsr.exports.networks import StreamedEstimator
+from kdsr.exports.demo_page import PAGE
+from kdsr.exports.export import StreamedEstimator
+from kdsr.exports.onnx_file import estimator_facts, seen_size
 from kdsr.tiles.plan import plan_axis
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for

@@ -3,7 +3,7 @@ import torch
 
 from kdsr import ConfigError, ImageError
 from kdsr.estimation.grid import estimate_local
-from kdsr.network.estimator import DegradationEstimator
+from kdsr.network.architecture import DegradationEstimator
 from kdsr.options import Tiling
 
 FP32 = Tiling(dtype="fp32")

@@ -12,8 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from kdsr import KDSR, ConfigError, read, with_strength
-from kdsr.exports.export import export_blind, export_pair, pair_paths
-from kdsr.exports.networks import StreamedEstimator
+from kdsr.exports.export import StreamedEstimator, export_blind, export_pair, pair_paths
 from tests.conftest import make_tiny
 from tests.support.calibrated import small_calibrated
 from tests.support.places import ROOT

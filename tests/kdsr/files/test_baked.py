@@ -8,8 +8,8 @@ from safetensors.torch import load_file, save_file
 import kdsr
 from kdsr import CheckpointError
 from kdsr.files.baked import FORMAT, KEYS, build_baked, save_baked
+from kdsr.network.architecture import SCALES
 from kdsr.network.baked import BakedKDSR
-from kdsr.network.config import SCALES
 from tests.conftest import make_tiny
 
 

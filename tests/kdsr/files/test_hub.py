@@ -17,10 +17,8 @@ from huggingface_hub import constants, file_download, hf_hub_download
 import kdsr
 from kdsr import HubError
 from kdsr.errors import Cancelled
-from kdsr.files.catalog import CATALOG, WEIGHTS, CatalogEntry, list_models
-from kdsr.files.hub import default_folder, resolve
-from kdsr.files.hub_address import HubFile
-from kdsr.files.hub_client import _stoppable
+from kdsr.files.catalog import CATALOG, WEIGHTS, CatalogEntry, default_folder, list_models, resolve
+from kdsr.files.hub_client import HubFile, _stoppable
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny
 from tests.support.hub_server import COMMIT, HubServer, serving

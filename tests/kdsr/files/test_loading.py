@@ -10,7 +10,7 @@ from PIL import Image
 import kdsr
 from kdsr import KDSR, ConfigError
 from kdsr.cli import main
-from kdsr.files import loading
+from kdsr.files import catalog
 from kdsr.files.catalog import CatalogEntry
 from kdsr.files.images import read_image
 from kdsr.files.weights import save_checkpoint
@@ -30,8 +30,8 @@ def pair(tiny: KDSR, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[K
     ]  # fmt: skip
     for name, model in models.items():
         save_checkpoint(model, tmp_path / f"{name}.safetensors")
-    monkeypatch.setattr(loading, "list_models", lambda: entries)
-    monkeypatch.setattr("kdsr.files.hub.list_models", lambda: entries)
+    monkeypatch.setattr(catalog, "list_models", lambda: entries)
+    monkeypatch.setattr("kdsr.files.catalog.list_models", lambda: entries)
     monkeypatch.setattr("kdsr.files.catalog.WEIGHTS", tmp_path)
     return models["soft"], models["hard"]
 

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from kdsr import KDSR, CheckpointError
-from kdsr.files.quantized import SCALE, dequantize, quantize, stored_dtype
+from kdsr.files.tensors import SCALE, dequantize, quantize, stored_dtype
 from kdsr.files.weights import load_student, save_checkpoint
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for

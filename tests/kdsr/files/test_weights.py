@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from kdsr import KDSR, PRESETS, CheckpointError, ConfigError, KDSRConfig, KDSRTeacher
 from kdsr.files.weights import convert, load_checkpoint, load_student, save_checkpoint
-from kdsr.network.config import SCALES, infer_config
+from kdsr.network.architecture import SCALES, infer_config
 from kdsr.network.models import fingerprint
 from tests.conftest import make_tiny
 from tests.support.limits import full_disk

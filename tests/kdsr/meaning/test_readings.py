@@ -13,7 +13,7 @@ from kdsr.files.tensors import read_tensors
 from kdsr.files.weights import load_checkpoint, save_checkpoint
 from kdsr.meaning.readings import LEAST_STRUCTURE, Measured
 from kdsr.meaning.references import CLEAN, NAMES
-from kdsr.network.calibration import KEY, PREFIX
+from kdsr.network.models import KEY, PREFIX
 from kdsr.options import STRENGTHS
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for

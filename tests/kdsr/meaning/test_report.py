@@ -4,10 +4,10 @@ import torch
 
 from kdsr import IDR, IDRError
 from kdsr.estimation.grid import estimate_local
-from kdsr.meaning.figure.similarity import draw_similarity
+from kdsr.meaning.figure_maps import draw_similarity
+from kdsr.meaning.readings import ENGLISH
 from kdsr.meaning.references import references
 from kdsr.meaning.report import WIDTH, draw_report, report
-from kdsr.meaning.wording import ENGLISH
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for
 

@@ -11,8 +11,8 @@ import kdsr.meaning
 from kdsr import IDR
 from kdsr.estimation.grid import estimate_local
 from kdsr.meaning import report as module
+from kdsr.meaning.readings import ENGLISH, LANGUAGES, Wording, wording
 from kdsr.meaning.report import draw_report, report
-from kdsr.meaning.wording import ENGLISH, LANGUAGES, Wording, wording
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from kdsr import KDSR, IDRError
+from kdsr.network.architecture import SCALES
 from kdsr.network.baked import BakedKDSR
-from kdsr.network.config import SCALES
 from tests.conftest import make_tiny
 
 

@@ -8,8 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from kdsr import KDSR, KDSRConfig, KDSRTeacher
-from kdsr.files.official_names import to_official
-from kdsr.files.weights import load_checkpoint
+from kdsr.files.weights import load_checkpoint, to_official
 from tests.support.places import GOLDEN
 
 CASES = json.loads((GOLDEN / "cases.json").read_text())

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from kdsr.network.config import SCALES
+from kdsr.network.architecture import SCALES
 from kdsr.network.tail import Tail, compose, compose_exactly, run_composed
 
 SIZES = [(1, 1), (1, 9), (9, 1), (2, 2), (2, 7), (3, 3), (4, 4), (4, 9), (5, 5), (6, 11), (13, 8)]

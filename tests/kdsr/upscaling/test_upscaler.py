@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 import kdsr.upscaling.upscaler
 from kdsr import IDR, KDSR, Cancelled, ConfigError, IDRError, ImageError, OutOfMemoryError
+from kdsr.network.architecture import SCALES
 from kdsr.network.baked import BakedKDSR, bytes_per_pixel
-from kdsr.network.config import SCALES
 from tests.conftest import make_tiny
 
 

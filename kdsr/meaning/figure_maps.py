@@ -1,12 +1,68 @@
-"""Where an image lies among known degradations, in two dimensions."""
+"""Panels of the figure about IDRs: similarities, places and heat."""
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from ..wording import Wording
-from .panel import DIM, FIRST, INK, PAD, SECOND, SHEET, SMALL, Panel
+from ..pixels import to_bytes
+from .panel import (
+    CARD,
+    DIM,
+    FIRST,
+    INK,
+    INNER,
+    PAD,
+    SECOND,
+    SHEET,
+    SMALL,
+    Panel,
+    colours,
+    fine_size,
+)
+from .readings import Wording
+
+SHOWN = 8
+"""Rows and columns of the table."""
+LEAST_HEAT = 5.0
+"""Degrees: smaller differences are not blown up to full colour."""
+
+
+def draw_similarity(say: Wording, note: str, cosine: Tensor, angles: Tensor) -> Panel:
+    """Draws one pair as a sentence, several as a table coloured by angle, bright where alike.
+
+    Args:
+        say: The language.
+        note: What is compared, if there are several, in English.
+        cosine: (A, B) in [-1, 1].
+        angles: (A, B), the same in degrees.
+    """
+    shown = cosine[:SHOWN, :SHOWN]
+    rows, columns = shown.shape
+    if cosine.numel() == 1:
+        alike = say("cosine similarity {value}", value=f"{cosine.item():.4f}")
+        return Panel(say, 66, alike, say("{degrees} degrees apart", degrees=f"{angles.item():.1f}"))
+    note = say(note)
+    if cosine.shape != shown.shape:
+        note = say("{what}: the first {rows} x {columns}", what=note, rows=rows, columns=columns)
+    panel = Panel(say, 74 + 46 * rows, say("cosine similarity"), note)
+    width = (panel.width - 2 * PAD - 44) / columns
+    size = panel.fitted("0.000", width - 10, SMALL, 12)
+    furthest = max(LEAST_HEAT, float(angles.max()))
+    for a in range(rows):
+        y = 62 + 46 * a
+        panel.text((PAD + 30, y + 21), str(a + 1), DIM, SMALL, "rm")
+        for b in range(columns):
+            x = PAD + 44 + b * width
+            heat = 1 - float(angles[a, b]) / furthest
+            red, green, blue = (int(v) for v in colours(np.array(heat)))
+            panel.box((x, y, x + width - 4, y + 42), (red, green, blue), 4)
+            ink = CARD if heat > 0.7 else INK
+            panel.text((x + width / 2, y + 21), f"{shown[a, b]:.3f}", ink, size, "mm")
+    return panel
+
 
 _HEIGHT, _TOP = 480, 70
 _SPREAD = (120, 132, 156, 60)
@@ -98,3 +154,39 @@ def _free_corner(
 
 def _overlap(a: Sequence[float], b: Sequence[float]) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+_HIGHEST = 560
+
+
+def draw_heat(say: Wording, angles: Tensor, image: Tensor) -> Panel:
+    """Draws the angles over the grey image, and their scale below.
+
+    Args:
+        say: The language.
+        angles: Degrees, (rows, columns).
+        image: RGB in [0, 1], (1, 3, H, W).
+    """
+    columns, rows = image.shape[-1], image.shape[-2]
+    room = INNER - 2 * PAD
+    zoom = min(room / columns, _HIGHEST / rows)
+    width, height = columns * zoom, rows * zoom
+    panel = Panel(say, height + 150, say("where in the image estimates differ"))
+    size = fine_size(width, height)
+    pixels = to_bytes(image[0].float().clamp(0, 1).mean(0)).cpu().numpy()
+    grey = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR).convert("RGB")
+    hottest = max(LEAST_HEAT, float(angles.max()))
+    heat = Image.fromarray(to_bytes(angles / hottest).numpy())
+    heat = heat.resize(size, Image.Resampling.BICUBIC)
+    coloured = Image.fromarray(colours(np.asarray(heat) / 255).astype(np.uint8))
+    panel.picture(Image.blend(grey, coloured, 0.6), (PAD, 62))
+    top = 62 + height + 16
+    scale = colours(np.linspace(0, 1, fine_size(400, 1)[0])).astype(np.uint8)[None]
+    panel.picture(Image.fromarray(scale.repeat(fine_size(1, 18)[1], axis=0)), (PAD, top))
+    panel.text((PAD, top + 40), "0", DIM, SMALL)
+    panel.text(
+        (PAD + 400, top + 40), say("{degrees} degrees", degrees=f"{hottest:.1f}"), DIM, SMALL, "rm"
+    )
+    mean = say("mean {degrees}", degrees=f"{angles.mean():.1f}")
+    panel.text((panel.width - PAD, top + 10), mean, INK, SMALL, "rm")
+    return panel

@@ -1,4 +1,4 @@
-"""`kdsr bake`."""
+"""`kdsr bake` and `kdsr demo`."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,15 +6,16 @@ from pathlib import Path
 import torch
 
 from ..errors import ConfigError
+from ..exports.demo_page import ADDRESS, RUNTIME, demo_files, has_runtime, make_server, write_demo
 from ..exports.export import export_blind, export_onnx, export_pair, export_program, pair_paths
 from ..files.baked import save_baked
+from ..files.catalog import load
 from ..files.images import read_image
-from ..files.loading import load
 from ..idr import IDR
 from ..model import KDSR
-from ..tiles.devices import DTYPES
-from .commands import Bake
-from .paths import check_output
+from ..tiles.limits import DTYPES
+from .commands import Bake, Demo
+from .paths import check_new, check_output
 from .streams import say
 
 _BAKED = {".onnx": export_onnx, ".pt2": export_program, ".safetensors": save_baked}
@@ -74,3 +75,30 @@ def _bake(model: KDSR, command: Bake, dtype: torch.dtype) -> int:
 def _say(paths: Iterable[Path], what: str) -> int:
     say(f"saved {', '.join(map(str, paths))}: {what}.")
     return 0
+
+
+def demo(command: Demo) -> int:
+    """Writes the page with a model into a folder, and serves it if asked to."""
+    folder: Path = command.folder
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file; name a folder")
+    if all(path.exists() for path in demo_files(folder)) and not command.overwrite:
+        say(f"{folder} holds the page already; --overwrite makes it anew")
+    else:
+        _write(folder, command)
+    if not has_runtime(folder):
+        say(f"onnxruntime-web is missing there: npm install --prefix {folder} {RUNTIME}")
+    if command.serve is None:
+        return 0
+    with make_server(folder, command.serve) as server:
+        say(f"serving http://{ADDRESS}:{server.server_port}/ until Ctrl-C")
+        server.serve_forever()
+    return 0
+
+
+def _write(folder: Path, command: Demo) -> None:
+    for path in demo_files(folder):
+        check_new(path, overwrite=command.overwrite)
+    model, dtype = load(command.model, crispness=command.crispness), DTYPES[command.dtype]
+    write_demo(model, folder, dtype=dtype, overwrite=command.overwrite)
+    say(f"saved a page for any web server in {folder}")

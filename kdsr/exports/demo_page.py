@@ -1,4 +1,4 @@
-"""The folder that a web server needs, the page and the two networks, and a server for it."""
+"""A folder with a web page that upscales in the browser, and a server for it."""
 
 import shutil
 from functools import partial
@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 
 from ..atomic import writing
-from ..exports.export import export_pair, pair_paths
 from ..network.models import Student
+from .export import export_pair, pair_paths
 
-PAGE = Path(__file__).parent / "page"
+PAGE = Path(__file__).parent.parent / "demo" / "page"
 RUNTIME = "onnxruntime-web@1.30.0"
 """The npm package that computes in the browser; the page's worker names it too."""
 ADDRESS = "127.0.0.1"

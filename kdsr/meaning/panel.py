@@ -1,11 +1,11 @@
-"""A sheet to draw on: colours, fonts, and shapes with smooth edges."""
+"""One panel of a figure: text and shapes, drawn fine and then reduced."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..wording import Wording
+from .readings import Wording
 
 MARGIN, GAP = 28, 20
 INNER = 640

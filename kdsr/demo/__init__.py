@@ -1,4 +1,0 @@
-"""A page that runs KDSR in the browser: what it consists of, and a server for it.
-
-May import: `kdsr.exports` and everything below it.
-"""
