@@ -9,13 +9,13 @@ from dataclasses import replace
 from functools import cache
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
 from ..errors import IDRError
 from ..idr import IDR
-from .architecture import LEAK, RGB_MEAN, IDRBlock, KDSRConfig, halo
+from .architecture import RGB_MEAN, IDRBlock, KDSRConfig, halo
+from .fusing import fused_block, plain_block
 from .models import Calibration, Student
 from .tail import ComposedTail, Tail, run_composed
 
@@ -128,6 +128,8 @@ class BakedKDSR(nn.Module):
         )
         self.register_buffer("mean", torch.tensor(RGB_MEAN).reshape(1, 3, 1, 1))
 
+        self.fused = False
+        """Whether blocks run by operations that exports do not know; see `kdsr.network.fusing`."""
         self.halo = halo(config.n_blocks, self.tail)
         """LQ pixels of context that one output pixel sees on each side."""
 
@@ -203,13 +205,13 @@ class BakedKDSR(nn.Module):
         image = (lq - self.mean).to(self.head.weight.dtype)
         x = head = self.head(image).to(self.fuse.weight.dtype)
         for depthwise, conv in zip(self.depthwise, self.convs, strict=True):
-            x = conv(F.leaky_relu_(depthwise(x), LEAK)).add_(x)
+            x = fused_block(depthwise, conv, x) if self.fused else plain_block(depthwise, conv, x)
         x = self.fuse(x).add_(head)
         bias = self.composed.bias  # torch.export of 2.4 does not know `get_parameter`
         assert bias is not None
         composed = ComposedTail(self.composed.weight, bias, self.scale)
-        y = run_composed(self.tail, composed, x)
-        return y.to(lq.dtype) + self.mean.to(lq.dtype)
+        y = run_composed(self.tail, composed, x).to(lq.dtype)
+        return y.add_(self.mean.to(lq.dtype))
 
 
 def bytes_per_pixel(config: KDSRConfig, element_size: int) -> int:

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .mending import CELL, MOST_FINE, REACH, TONED, Canvas, Mender, off_blocks
+from .comparing import TONED, compare
+from .mending import CELL, REACH, Canvas, Mender
 
 _HELD = -(-REACH // CELL)  # groups of rows that what comes after them may change
 
@@ -35,14 +36,15 @@ def mended(
     """
     waiting: deque[Tensor] = deque()
     variances: list[Tensor] = []
+    doubted = torch.tensor(mender.doubted)
     spool, given, seen = None, 0, 0
     for group in _grouped(bands, CELL * mender.scale):
         rows = slice(seen, seen + group.shape[1] // mender.scale)
-        means, variance = mender.compared(lq[:, rows], group)
-        variances.append(variance)
+        found = compare(lq[:, rows], group, mender.scale)
+        variances.append(found.variances)
         seen = rows.stop
         waiting.append(group)
-        if spool is None and off_blocks(means, MOST_FINE, TONED).any():
+        if spool is None and found.off(doubted, 0, TONED).any():
             spool = _Spool(folder, group)
         while waiting and spool is not None:
             spool.add(waiting.popleft())

@@ -16,21 +16,15 @@ from ..idr import IDR
 from ..network.baked import BakedKDSR, range_of
 from ..network.models import Student
 from ..pixels import as_floats, store
+from .comparing import COARSE, TONED, Comparison, block_means, compare, noise_of, shrunk
 
-FINE, COARSE = 4, 32
-"""LQ pixels of the blocks whose means are compared: a line that is gone shows in the small ones, a
-shade that is off in the large ones. Noise and blur change neither by much."""
-MOST_FINE, MOST_COARSE = 0.14, 8 / 255
-"""How far means may be off, of 1. What `kdsr-s-x4-photo` made of degraded photographs (Set5 and
-five of Set14, two general and two second-order draws) was off by at most 0.11 and 6.5 / 255."""
-TONED = 0.75 * MOST_COARSE
-"""How far means are off whose shade is made right in the end."""
 CELL = 64
 """LQ pixels that are compared, or made again, at a time."""
 REACH = 5 * COARSE
 """LQ rows around a block that is off, beyond which nothing is changed: each of four rounds may go a
 block further."""
-_SIGMAS = 6  # of the mean over a fine block, where noise was taken away
+DOUBTED = 0.5
+"""Share of an image's cells that look like no photograph, beyond which nothing of it is noise."""
 _FADE = 8  # LQ pixels over which a part that is made again goes over into the rest
 _MOVES = 3  # what black and white cut off takes more than one
 
@@ -73,6 +67,8 @@ class Mender:
     """Its own, that results are made with; another IDR is set in it."""
     wrap: tuple[bool, bool] = (False, False)
     """Whether the images continue along (width, height)."""
+    doubted: bool = False
+    """Whether most cells of the image look like no photograph: nothing is taken for noise then."""
 
     def mend(self, lq: Tensor, out: Tensor) -> float:
         """Mends one result in place.
@@ -96,60 +92,44 @@ class Mender:
         calibration = range_of(self.model)
         if calibration is None:
             return 0.0
-        weights = self._off(canvas)
-        if weights is None:
+        size = canvas.own.shape[-2:]
+        off, patterns = self._off(canvas, torch.tensor(self.doubted))
+        if not off.any():
             return 0.0
         full = calibration.clean[None]
         head = self.model.estimator.compress.weight
         vector = self.model.estimator.compress_idr(full.to(head)).float().cpu()
         self.network.set_idr(self.model, IDR(vector, full, self.model.fingerprint))
+        weights = _Faded(off, size)
         self._again(canvas, weights)
         for _ in range(_MOVES):
-            still = self._off(canvas)
-            if still is None:
+            off, patterns = self._off(canvas, patterns)
+            if not off.any():
                 break
-            self._moved(canvas, still)
+            self._moved(canvas, _Faded(off, size))
         else:
             for _ in range(2):
                 self._toned(canvas)
         return weights.share()
 
-    def compared(self, lq: Tensor, sr: Tensor) -> tuple[Tensor, Tensor]:
-        """What was added to whole rows, and by how much it varies: both (3, h, w) of fine blocks.
+    def _off(self, canvas: Canvas, patterns: Tensor) -> tuple[Tensor, Tensor]:
+        """The blocks that are off, and those where nothing is noise: (h, w) bool each.
 
         Args:
-            lq: As in `Canvas`, some rows: a multiple of `FINE`, or the last ones.
-            sr: The same rows of the result.
+            canvas: What is compared.
+            patterns: What is known of the latter, (h, w) bool, or one for all.
         """
-        means, variances, s = [], [], self.scale
-        for top in range(0, lq.shape[1], 4 * FINE):  # a copy of more in floats would be large
-            own = lq[:, top : top + 4 * FINE]
-            shown = _shrunk(sr[:, top * s : (top + own.shape[1]) * s], s)
-            added = shown - _floats(own).cpu()
-            means.append(_block_means(added, FINE))
-            variances.append((_block_means(added**2, FINE) - means[-1] ** 2).clamp_(min=0))
-        return torch.cat(means, dim=1), torch.cat(variances, dim=1)
+        found = self._compared(canvas)
+        patterns = patterns | found.repeats
+        return found.off(patterns, noise_of((*canvas.variances, found.variances))), patterns
 
-    def _off(self, canvas: Canvas) -> "_Faded | None":
-        """How much of each pixel is to be made anew; None where nothing is off."""
-        means, noise = self._compared(canvas)
-        most = max(MOST_FINE, _SIGMAS * noise / FINE)
-        off = off_blocks(means, most, MOST_COARSE)
-        return _Faded(off, canvas.own.shape[-2:]) if off.any() else None
-
-    def _compared(self, canvas: Canvas) -> tuple[Tensor, float]:
-        """Means over fine blocks of what was added, (3, h, w), and the noise that was taken away.
-
-        The noise is what most blocks say: its standard deviation, of 1.
-        """
-        lq, means, variances = canvas.own, [], [*canvas.variances]
-        for top in range(0, lq.shape[1], CELL):
-            rows = slice(top, min(top + CELL, lq.shape[1]))
-            mean, variance = self.compared(lq[:, rows], _rows(canvas.out, rows, self.scale))
-            means.append(mean)
-            variances.append(variance)
+    def _compared(self, canvas: Canvas) -> Comparison:
+        parts = []
+        for rows in _spans(canvas.own.shape[1]):
+            shown = _rows(canvas.out, rows, self.scale)
+            parts.append(compare(canvas.own[:, rows], shown, self.scale))
             canvas.release()
-        return torch.cat(means, dim=1), float(torch.cat(variances, dim=1).median().sqrt())
+        return Comparison.joined(parts)
 
     @property
     def scale(self) -> int:
@@ -196,18 +176,17 @@ class Mender:
         found = torch.zeros(3, rows.stop - rows.start, canvas.lq.shape[2])
         for _, columns in weights.cells(rows):
             seen = _floats(canvas.own[:, rows, columns]).cpu()
-            shown = _shrunk(_place(canvas.out, rows, columns, self.scale), self.scale)
+            shown = shrunk(_place(canvas.out, rows, columns, self.scale), self.scale)
             found[:, :, columns] = (seen - shown) * weights.at(rows, columns)
         return found
 
     def _toned(self, canvas: Canvas) -> None:
         """Makes shades right that are still off: black and white give way, lines stay sharp."""
-        means, _ = self._compared(canvas)
-        off = _block_means(means, COARSE // FINE)
+        off = self._compared(canvas).shades()
         off = torch.where(off.abs() > TONED, off, 0.0)
         size = canvas.own.shape[1:]
         strips = [_floats(canvas.own[:, rows]).cpu() for rows in _spans(size[0])]
-        shade = torch.cat([_block_means(strip, COARSE) for strip in strips], dim=1) + off
+        shade = torch.cat([block_means(strip, COARSE) for strip in strips], dim=1) + off
         lighter = _Spread((-off).clamp(min=0) / (1 - shade).clamp(min=0.1), size)
         darker = _Spread(off.clamp(min=0) / shade.clamp(min=0.1), size)
         for rows, columns in _cells(size):
@@ -219,13 +198,6 @@ class Mender:
             before = _floats(target)
             store(target, before + up * (1 - before) - down * before)
             canvas.release()
-
-
-def off_blocks(means: Tensor, fine: float, coarse: float) -> Tensor:
-    """Which coarse blocks are off, (h, w), by the means over fine ones, (3, H, W)."""
-    of_coarse = _block_means(means, COARSE // FINE)
-    found = F.max_pool2d(means.abs(), COARSE // FINE, ceil_mode=True) > fine
-    return (found | (of_coarse.abs() > coarse)).any(0)
 
 
 class _Faded:
@@ -299,17 +271,6 @@ def _rows(out: Tensor, rows: slice, s: int) -> Tensor:
 def _place(out: Tensor, rows: slice, columns: slice, s: int) -> Tensor:
     """Where LQ rows and columns lie in a result."""
     return out[:, rows.start * s : rows.stop * s, columns.start * s : columns.stop * s]
-
-
-def _shrunk(sr: Tensor, s: int) -> Tensor:
-    """The mean over each LQ pixel: (3, sH, sW), float or uint8 -> (3, H, W) in [0, 1]."""
-    return F.avg_pool2d(_floats(sr), s) if s > 1 else _floats(sr)
-
-
-def _block_means(values: Tensor, side: int) -> Tensor:
-    """Means over blocks; those that reach beyond the edge have zeros there, and say less."""
-    height, width = values.shape[-2:]
-    return F.avg_pool2d(F.pad(values, (0, -width % side, 0, -height % side)), side)
 
 
 def _around(span: slice, reach: int, length: int, *, wrap: bool = False) -> tuple[Tensor, int]:

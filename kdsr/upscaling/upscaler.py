@@ -12,6 +12,7 @@ from ..estimation.regions import Regions
 from ..estimation.whole import estimate
 from ..idr import IDR
 from ..network.baked import BakedKDSR, bytes_per_pixel, range_of
+from ..network.fusing import can_fuse
 from ..network.models import Student
 from ..options import DEFAULT_TILING, UNWATCHED, Job, Size, Tiling
 from ..pixels import WORD, on_grid, store
@@ -26,7 +27,7 @@ from ..tiles.limits import (
 from ..tiles.plan import plan_tiles
 from ..tiles.work import SMALLEST_TILE, Tile, TileWork
 from .banding import mended
-from .mending import Mender
+from .mending import DOUBTED, Mender
 from .resizing import Part, bleed, blocks, group_of, resize, resizing_bytes
 
 _LARGEST_AUTO_TILE = 1024
@@ -187,7 +188,7 @@ class Upscaler:
         if range_of(self.model) is None:
             yield from bands
         else:
-            yield from mended(Mender(self.model, network, self.tiling.wrap), lq[0], bands, folder)
+            yield from mended(self._mender(network, idr), lq[0], bands, folder)
 
     def _bands(
         self, network: BakedKDSR, lq: Tensor, idr: IDR, dtype: torch.dtype, job: Job
@@ -237,6 +238,7 @@ class Upscaler:
         dtype = pick_dtype(self.tiling.dtype, device)
         network = BakedKDSR.from_model(self.model).cast_body(dtype)
         network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        network.fused = can_fuse(network.fuse.weight)
         return network
 
     def _store_alpha(self, target: Tensor, colour: Tensor, alpha: Tensor) -> Tensor:
@@ -265,10 +267,13 @@ class Upscaler:
             for step in work.steps(group):
                 with step:
                     _write(out, step.tiles, network(step.windows()), network.scale)
-        mender = Mender(self.model, network, self.tiling.wrap)
-        for image, made in zip(lq, out, strict=True):
+        for index, (image, made) in enumerate(zip(lq, out, strict=True)):
             job.check()
-            mender.mend(image, made)
+            own = idr[index] if len(idr) > 1 else idr
+            self._mender(network, own).mend(image, made)
+
+    def _mender(self, network: BakedKDSR, idr: IDR) -> Mender:
+        return Mender(self.model, network, self.tiling.wrap, bool(idr.left_out > DOUBTED))
 
     def _blend(
         self, network: BakedKDSR, lq: Tensor, regions: Regions, out: Tensor, job: Job

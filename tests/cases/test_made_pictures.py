@@ -21,9 +21,6 @@ WORSE = 1.0
 """dB that a result, shrunk back, may be further from its input than bicubic upscaling is."""
 REMOVED = "noise"
 """The kind that holds nothing but what the models are there to take away."""
-ALTERNATING = {"dithered_game", "mesh", "checkerboard", "sprites"}
-"""Kinds whose single pixels differ from all around them: that is noise by any measure."""
-WORSE_THERE = 3.0
 FEW = 1 / 20
 """Share of pictures that a model may leave further from their input: fine lines that it takes for
 noise, such as one staff of sheet music in five."""
@@ -57,8 +54,7 @@ def too_far(picture: MadePicture, lq: Tensor, sr: Tensor, plain: Tensor) -> str:
     """How far a picture is from its input; empty if it is no further than bicubic upscaling is."""
     if picture.kind == REMOVED:
         return ""
-    worse = WORSE_THERE if picture.kind in ALTERNATING else WORSE
-    least = min(CLOSE, psnr(shrunk(plain, lq), lq) - worse)
+    least = min(CLOSE, psnr(shrunk(plain, lq), lq) - WORSE)
     if (found := psnr(shrunk(sr, lq), lq)) >= least:
         return ""
     return f"{picture}: {found:.1f} dB from its input, at least {least:.1f}"

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from kdsr import KDSR
 from kdsr.network.baked import BakedKDSR
-from kdsr.upscaling.mending import COARSE, MOST_COARSE, MOST_FINE, Mender
+from kdsr.upscaling.comparing import COARSE, MOST_COARSE, MOST_FINE, MOST_PATTERN, compare
+from kdsr.upscaling.mending import Mender
 from tests.support.calibrated import calibration_for, small_calibrated
 
 
@@ -19,8 +20,8 @@ def model() -> KDSR:
     return made
 
 
-def mender(model: KDSR) -> Mender:
-    return Mender(model, BakedKDSR.from_model(model))
+def mender(model: KDSR, *, doubted: bool = False) -> Mender:
+    return Mender(model, BakedKDSR.from_model(model), doubted=doubted)
 
 
 def enlarged(lq: torch.Tensor) -> torch.Tensor:
@@ -45,6 +46,31 @@ def test_what_noise_explains_stays_to_the_last_bit(
     before = out.clone()
     assert mender(model).mend(noisy, out) == 0
     assert torch.equal(out, before)
+
+
+@pytest.mark.parametrize("period", [2, 3, 4])
+@pytest.mark.parametrize("across", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
+def test_a_pattern_that_is_gone_comes_back(
+    model: KDSR, period: int, across: bool, dtype: torch.dtype
+) -> None:
+    smooth = F.interpolate(0.3 + 0.4 * torch.rand(1, 3, 4, 5), (96, 128), mode="bilinear")[0]
+    lines = (torch.arange(128 if across else 96) % period == 0).float() * 0.12
+    lq = smooth - (lines[None, None] if across else lines[None, :, None])
+    out = enlarged(F.avg_pool2d(F.pad(lq, (4,) * 4, mode="replicate"), 9, 1))
+    out = out if dtype == torch.float32 else (out * 255).round().to(torch.uint8)
+    assert compare(lq, out, 2).repeats.all()
+    assert mender(model).mend(lq, out) == 1
+    assert compare(lq, out, 2).taken.max() <= MOST_PATTERN
+
+
+def test_noise_stays_away_unless_the_whole_picture_is_doubted(model: KDSR) -> None:
+    lq = picture()
+    lq += 0.1 * torch.randn(lq.shape, generator=torch.Generator().manual_seed(0))
+    out = enlarged(torch.full_like(lq, 0.5))
+    assert not compare(lq, out, 2).repeats.any()
+    mender(model, doubted=True).mend(lq, out)
+    assert compare(lq, out, 2).taken.max() <= MOST_PATTERN
 
 
 @settings(max_examples=15, deadline=None)
