@@ -12,6 +12,7 @@ from comfy_api.latest import io
 from ..kdsr.errors import ConfigError
 from ..kdsr.options import OVERLAP_NAMES, STRENGTHS, WRAPS
 from ..kdsr.upscaling.sizes import LARGEST_SIDE, OutputSize
+from .highlights import DISPLAY, LIGHTS
 from .models import DEFAULT, PURPOSES
 from .types import IDRType, ModelType, advanced
 
@@ -107,6 +108,18 @@ def wrap_input() -> Any:
         optional=True,
         tooltip="For seamless textures and panoramas: the image continues at its other edge "
         "along x, y or both.",
+    )
+
+
+def light_input() -> Any:
+    """An optional choice of what an image's numbers are; see `nodes.highlights`."""
+    return io.Combo.Input(
+        "light",
+        options=list(LIGHTS),
+        default=DISPLAY,
+        optional=True,
+        tooltip="What the numbers are. display: 0 to 1, as almost everywhere. linear light: of "
+        "HDR and EXR, where white is 1; what is brighter is kept.",
     )
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from ..kdsr.idr import IDR
 from ..kdsr.options import WRAPS
 from . import inputs, models, runtime
+from .highlights import DISPLAY, LINEAR, to_display, to_light
 from .images import Picture
 from .models import Models
 from .results import new_result
@@ -38,6 +39,7 @@ class Upscale(io.ComfyNode):
                 advanced(inputs.wrap_input()),
                 inputs.PURPOSE_INPUT,
                 *map(advanced, inputs.tile_inputs().values()),
+                advanced(inputs.light_input()),
             ],
             outputs=[inputs.IMAGE_OUTPUT],
             hidden=[io.Hidden.unique_id],
@@ -60,10 +62,13 @@ class Upscale(io.ComfyNode):
         overlap: str = "exact",
         custom_overlap: int = inputs.CUSTOM_OVERLAP,
         tiles_per_batch: int = 0,
+        light: str = DISPLAY,
     ) -> io.NodeOutput:
+        image, span = to_display(image) if light == LINEAR else (image, 1.0)
         picture, wish = Picture.of(image), inputs.output_size(size_by, size, fit_height)
         steps = plan(model or models.own(purpose), picture, wish, idr)
         out = new_result(cls, picture, steps)
         cut: dict[str, Any] = inputs.tile_options(tile, overlap, custom_overlap, tiles_per_batch)
         result = upscale(steps, picture, out, idr, strength=strength, wrap=WRAPS[wrap], **cut)
+        result = to_light(result, span) if light == LINEAR else result
         return io.NodeOutput(result, ui=runtime.note(story(steps)))

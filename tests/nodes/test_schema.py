@@ -15,7 +15,7 @@ INPUTS = {
     "KDSR_EstimateIDR": ["model", "image", "mode", "smoothing", "scene_cut", "wrap", "mask"],
     "KDSR_Upscale": [
         "image", "size_by", "size", "model", "fit_height", "idr", "strength", "wrap", "purpose",
-        "tile", "overlap", "custom_overlap", "tiles_per_batch",
+        "tile", "overlap", "custom_overlap", "tiles_per_batch", "light",
     ],
     "KDSR_TileUpscale": [
         "model", "image", "size_by", "size", "fit_height", "tile", "overlap", "custom_overlap",
