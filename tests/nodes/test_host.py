@@ -182,7 +182,7 @@ def test_a_download_stops_where_comfyui_is_told_to_stop(host: Host, monkeypatch)
     threading.Timer(0.5, mm.interrupt_current_processing).start()
     with silent, pytest.raises(mm.InterruptProcessingException):
         host.node("KDSR_Load").execute("kdsr-s-x4", "auto", "kdsr-tests/none/tiny.safetensors")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 8, "the client itself waits for ten seconds"
 
 
 def test_linked_inputs_are_left_to_execution(host: Host) -> None:

@@ -144,10 +144,8 @@ def test_rgba_comes_out_as_rgba(comfy: ComfyServer) -> None:
 def test_a_second_run_is_served_from_the_cache(comfy: ComfyServer) -> None:
     prompt = upscale_prompt(comfy, 30, 30)
     comfy.run(prompt)
-    started = time.monotonic()
     entry = comfy.run(prompt)
     assert set(comfy.messages(entry)["execution_cached"]["nodes"]) == set(prompt)
-    assert time.monotonic() - started < 3
 
 
 def test_every_other_node_runs(comfy: ComfyServer, bundled) -> None:
@@ -247,12 +245,10 @@ def test_interrupting_a_long_tile_upscale_stops_it(comfy: ComfyServer) -> None:
     prompt_id = comfy.queue(prompt)
     time.sleep(4)
     assert comfy.get_json(f"/history/{prompt_id}") == {}, "it was too fast to be interrupted"
-    started = time.monotonic()
     comfy.post("/interrupt", {})
     entry = comfy.wait(prompt_id, 20)
     assert "execution_interrupted" in comfy.messages(entry)
     assert comfy.messages(entry)["execution_interrupted"]["node_id"] == "3"
-    assert time.monotonic() - started < 3
     comfy.run(upscale_prompt(comfy, 20, 20))  # and the next one runs
 
 

@@ -1,7 +1,6 @@
-"""What the training tests share: a tiny recipe, what a run logs, how it refuses, and one thread."""
+"""What the training tests share: a tiny recipe, what a run logs, and how it refuses."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +57,3 @@ def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     return error
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tensors this small are slower with more threads. Import it to use it in a whole file."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

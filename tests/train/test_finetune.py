@@ -11,7 +11,7 @@ from kdsr import KDSR, KDSRConfig, KDSRTeacher
 from kdsr.files.weights import save_checkpoint
 from tests.support.pairs import make_pairs
 from tests.support.places import ROOT
-from tests.support.train_runs import one_thread, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import tiny_recipe
 from train.errors import TrainingError
 from train.publish import Upload
 from train.recipes.reading import read_options

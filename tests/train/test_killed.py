@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from kdsr.files.tensors import read_tensors
-from tests.support.train_runs import log_lines, one_thread, same_tensors, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import log_lines, same_tensors, tiny_recipe
 from train.run import main
 
 STAGES = ("teacher", "student", "gan")

@@ -9,7 +9,7 @@ from PIL import Image
 import kdsr
 from kdsr.files.tensors import read_tensors
 from tests.support.pairs import make_pairs
-from tests.support.train_runs import one_thread, refused, same_tensors, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import refused, same_tensors, tiny_recipe
 from train.run import main
 
 

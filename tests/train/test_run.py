@@ -15,10 +15,9 @@ import kdsr
 from kdsr.files.tensors import read_tensors
 from tests.support.limits import full_disk
 from tests.support.places import ROOT
-from tests.support.train_runs import (  # noqa: F401 - a fixture
+from tests.support.train_runs import (
     PHOTOS,
     log_lines,
-    one_thread,
     refused,
     same_tensors,
     tiny_recipe,
@@ -173,7 +172,7 @@ def test_a_stop_signal_saves_and_the_same_command_goes_on(tmp_path: Path) -> Non
 
 def test_the_time_limit_stops_cleanly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = tiny_recipe(tmp_path, teacher={"steps": 100_000, "warmup": 2})
-    assert main([recipe, "--time-limit", "0.02"]) == 0
+    assert main([recipe, "--time-limit", "0.002"]) == 0
     assert "the time limit was reached; run again to go on" in capsys.readouterr().out
     assert Checkpoints(tmp_path / "run" / "checkpoints", "teacher").load(print) is not None
     assert not (tmp_path / "run" / "student.safetensors").exists()

@@ -10,7 +10,7 @@ from PIL import Image
 
 import kdsr
 from kdsr.errors import ConfigError
-from tests.support.train_runs import PHOTOS, log_lines, one_thread, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import PHOTOS, log_lines, tiny_recipe
 from train.pack import main as pack_main
 from train.pack import pack
 from train.recipes.options import TrainOptions

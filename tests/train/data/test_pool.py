@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 import torch
 
-from tests.support.train_runs import PHOTOS, one_thread  # noqa: F401 - a fixture
+from tests.support.train_runs import PHOTOS
 from train.data.cache import open_cache
 from train.data.crops import CropSampler
 from train.data.pool import Label, PairPool

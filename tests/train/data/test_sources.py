@@ -6,7 +6,6 @@ import torch
 from PIL import Image
 
 from tests.support.pairs import make_pairs, photo, shrunk
-from tests.support.train_runs import one_thread  # noqa: F401 - a fixture
 from train.data import pair_check
 from train.data.cache import open_cache
 from train.data.crops import CropSampler

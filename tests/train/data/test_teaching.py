@@ -6,7 +6,6 @@ from PIL import Image
 from torch import Tensor
 
 from tests.support.pairs import make_pairs, photo, shrunk
-from tests.support.train_runs import one_thread  # noqa: F401 - a fixture
 from train.data.cache import open_cache
 from train.data.crops import CropSampler
 from train.data.pairing import find_pairs

@@ -7,7 +7,7 @@ from torch import nn
 
 from kdsr.errors import ConfigError
 from kdsr.files.tensors import read_tensors
-from tests.support.train_runs import log_lines, one_thread, same_tensors, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import log_lines, same_tensors, tiny_recipe
 from train.errors import TrainingError
 from train.loop.best import BestWeights
 from train.recipes.options import TrainOptions

@@ -10,7 +10,7 @@ import torch
 
 from kdsr.files.tensors import read_tensors
 from tests.support.places import ROOT
-from tests.support.train_runs import log_lines, one_thread, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import log_lines, tiny_recipe
 from train.run import main
 
 

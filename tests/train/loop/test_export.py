@@ -19,7 +19,7 @@ import kdsr
 from kdsr import KDSR, KDSRError
 from kdsr.files.weights import load_checkpoint
 from tests.support.places import ROOT
-from tests.support.train_runs import PHOTOS, one_thread, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import PHOTOS, tiny_recipe
 from train.cards.facts import ModelFacts
 from train.loop.checkpoints import Checkpoints
 from train.publish import main as publish

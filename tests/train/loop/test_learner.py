@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from kdsr import KDSR
 from kdsr.files.weights import save_checkpoint
-from tests.support.train_runs import loop_of, one_thread, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import loop_of, tiny_recipe
 from train.errors import TrainingError
 from train.loop.checks import NAN_LIMIT, what_is_not_finite
 from train.loop.learner import averaged

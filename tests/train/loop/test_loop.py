@@ -10,7 +10,7 @@ import torch
 from kdsr import KDSR, KDSRConfig, KDSRTeacher
 from kdsr.files.weights import save_checkpoint
 from tests.support.places import ROOT
-from tests.support.train_runs import log_lines, loop_of, one_thread, same_tensors, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import log_lines, loop_of, same_tensors, tiny_recipe
 from train.errors import TrainingError
 from train.losses.terms import l1_loss
 from train.recipes.reading import read_options

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.support.pairs import make_pairs
-from tests.support.train_runs import PHOTOS, one_thread, tiny_recipe  # noqa: F401 - a fixture
+from tests.support.train_runs import PHOTOS, tiny_recipe
 from train.data.images import read_rgb
 from train.degradation.resize import resize_bicubic
 from train.loop.training_data import open_data

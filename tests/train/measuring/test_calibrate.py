@@ -17,7 +17,6 @@ from kdsr.files.weights import load_student, save_checkpoint
 from tests.conftest import make_tiny
 from tests.support.calibrated import small_calibrated
 from tests.support.places import PHOTOS
-from tests.support.train_runs import one_thread  # noqa: F401 - a fixture
 from train.calibrate import main
 from train.data.cache import ImageCache, open_cache
 from train.data.crops import CropSampler
