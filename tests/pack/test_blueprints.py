@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -226,13 +227,25 @@ def choose(page: Frontend, name: str) -> None:
 
     canvas = page.driver.find_element(By.ID, "graph-canvas")
     clicks = ActionChains(page.driver).move_to_element_with_offset(canvas, 0, 250).double_click()
-    for _ in range(20):  # a page that is still loading takes no clicks
+    for _ in range(10):  # a page that is still loading takes no clicks, or none of the letters
         clicks.perform()
         time.sleep(1)
-        if page.driver.switch_to.active_element.tag_name == "input":
-            break
-    box = page.driver.switch_to.active_element
-    box.send_keys(name)
-    page.wait_for(f"return document.body.innerText.includes({name!r})")
-    box.send_keys(Keys.ENTER)
+        box = page.driver.switch_to.active_element
+        if box.tag_name == "input":
+            box.send_keys(name)
+            if within(10, lambda: name in page.driver.execute_script(_TEXT)):
+                box.send_keys(Keys.ENTER)
+                break
+            page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
     page.wait_for("return app.graph.nodes.some(n => n.isSubgraphNode?.())")
+
+
+_TEXT = "return document.body.innerText"
+
+
+def within(seconds: float, happens: Callable[[], bool]) -> bool:
+    """Whether something happens in that time."""
+    end = time.monotonic() + seconds
+    while not (happened := happens()) and time.monotonic() < end:
+        time.sleep(0.5)
+    return happened
