@@ -97,7 +97,8 @@ def inspected(model: kdsr.KDSR) -> Image.Image:
     """Draws the picture of Inspect IDR: the figure that the node shows."""
     lq = read_image(SAMPLES / "example.png").rgb
     other = model.estimate(read_image(SAMPLES / "osprey.png").rgb)
-    return draw_report(model.estimate(lq), other, estimate_local(model, lq), lq, model)
+    figure = draw_report(model.estimate(lq), other, estimate_local(model, lq), lq, model)
+    return figure.resize((1000, 1000 * figure.height // figure.width), Image.Resampling.LANCZOS)
 
 
 def mixed(model: kdsr.KDSR) -> Image.Image:

@@ -67,17 +67,26 @@ function addSwitch(node) {
   toggle.options.serialize = false
 }
 
+const texts = (name) => words("nodeDefs", "KDSR_Upscale", "inputs", name) ?? {}
+
+function label(node, widget, text) {
+  if (!widget || !text) return
+  widget.label = text
+  const input = node.inputs?.find((input) => input.widget?.name === widget.name)
+  if (input) input.label = text
+}
+
 /** Calls the size what it is: a width, a factor. */
-function nameSize(node, size, by) {
-  const labels = words("nodeDefs", "KDSR_Upscale", "inputs", "size_by", "options") ?? {}
-  const label = labels[by === "fit into" ? "width" : by]
-  if (!label) return
-  size.label = label
-  const input = node.inputs?.find((input) => input.widget?.name === size.name)
-  if (input) input.label = label
+const nameSize = (node, size, by) =>
+  label(node, size, texts("size_by").options?.[by === "fit into" ? "width" : by])
+
+/** Subgraphs call the widgets that they show by their ids. */
+function nameShown(node) {
+  for (const name of ["size_by", "fit_height", "purpose"]) label(node, find(node, name), texts(name).name)
 }
 
 function update(node) {
+  if (node.subgraph) nameShown(node)
   for (const widget of node.widgets ?? []) {
     const mayHide = widget.name in APPLIES || widget.name === "purpose" || isAdvanced(node, widget)
     if (mayHide) setHidden(widget, !applies(node, widget.name) || folded(node, widget))

@@ -139,6 +139,10 @@ for (const [name, value] of Object.entries(arguments[0])) {
 const shown = node.widgets.filter(w => !w.hidden && !w.options.hidden)
 return Object.fromEntries(shown.map(w => [w.name, w.value]))
 """
+_LABELS = """
+const node = app.graph.nodes.find(n => n.isSubgraphNode?.())
+return node.widgets.filter(w => !w.hidden && !w.options.hidden).map(w => w.label ?? w.name)
+"""
 
 
 @pytest.mark.comfy
@@ -208,6 +212,7 @@ def test_a_blueprint_keeps_its_widgets_among_any_nodes(comfy_page: ComfyServer, 
             page.driver.execute_script(_CROWD, others)
             choose(page, name)
             assert set(shown(page, size_by="fit into", strength=0.5)) == promoted, others
+            assert {"purpose", "size by", "width", "height"} <= labels(page)
             page.driver.execute_async_script(_LOAD_ANEW)
             kept = shown(page)
             assert set(kept) == promoted, others
@@ -217,6 +222,11 @@ def test_a_blueprint_keeps_its_widgets_among_any_nodes(comfy_page: ComfyServer, 
 def shown(page: Frontend, **choices: Any) -> dict[str, Any]:
     """What the blueprint shows outside once this is chosen there."""
     return page.driver.execute_script(_CHOOSE, choices)
+
+
+def labels(page: Frontend) -> set[str]:
+    """What people read beside those widgets."""
+    return set(page.driver.execute_script(_LABELS))
 
 
 def choose(page: Frontend, name: str) -> None:
@@ -238,6 +248,8 @@ def choose(page: Frontend, name: str) -> None:
                 break
             page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
     page.wait_for("return app.graph.nodes.some(n => n.isSubgraphNode?.())")
+    # Newer pages let it hang on the pointer until the next click.
+    ActionChains(page.driver).move_to_element_with_offset(canvas, 0, 250).click().perform()
 
 
 _TEXT = "return document.body.innerText"
