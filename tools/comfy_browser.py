@@ -22,7 +22,7 @@ class Frontend:
         self.driver = driver
         self.server = server
 
-    def load(self, timeout: float = 90) -> None:
+    def load(self, timeout: float = 300) -> None:
         """Loads the page anew, and waits until the nodes of the pack are known."""
         self.leave()
         self.driver.get(self.server.url)
