@@ -243,7 +243,7 @@ def choose(page: Frontend, name: str) -> None:
         box = page.driver.switch_to.active_element
         if box.tag_name == "input":
             box.send_keys(name)
-            if within(10, lambda: name in page.driver.execute_script(_TEXT)):
+            if within(30, lambda: name in page.driver.execute_script(_TEXT)):
                 box.send_keys(Keys.ENTER)
                 break
             page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
