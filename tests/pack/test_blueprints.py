@@ -237,22 +237,26 @@ def choose(page: Frontend, name: str) -> None:
 
     canvas = page.driver.find_element(By.ID, "graph-canvas")
     clicks = ActionChains(page.driver).move_to_element_with_offset(canvas, 0, 250).double_click()
-    for _ in range(10):  # a page that is still loading takes no clicks, or none of the letters
+    for _ in range(5):  # a page that is still loading takes no clicks, or none of the letters
         clicks.perform()
-        time.sleep(1)
-        box = page.driver.switch_to.active_element
-        if box.tag_name == "input":
-            box.send_keys(name)
-            if within(30, lambda: name in page.driver.execute_script(_TEXT)):
-                box.send_keys(Keys.ENTER)
-                break
-            page.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+        if not within(10, lambda: focused(page).tag_name == "input"):
+            continue
+        focused(page).send_keys(name)
+        if within(30, lambda: name in page.driver.execute_script(_TEXT)):
+            focused(page).send_keys(Keys.ENTER)
+            break
+        focused(page).send_keys(Keys.ESCAPE)
     page.wait_for("return app.graph.nodes.some(n => n.isSubgraphNode?.())")
     # Newer pages let it hang on the pointer until the next click.
     ActionChains(page.driver).move_to_element_with_offset(canvas, 0, 250).click().perform()
 
 
 _TEXT = "return document.body.innerText"
+
+
+def focused(page: Frontend) -> Any:
+    """What takes the keys."""
+    return page.driver.switch_to.active_element
 
 
 def within(seconds: float, happens: Callable[[], bool]) -> bool:
