@@ -50,7 +50,7 @@ class IDR:
     """Where it came from, for people to read: image, model, operation. Kept as printable text."""
     structure: Tensor = field(default_factory=lambda: torch.tensor(torch.inf))
     """How many LQ pixels with structure each is from, (B,) or one number for all; float32
-    on the CPU; see `kdsr.estimation.structure`. Infinite where nobody counted."""
+    on the CPU; see `kdsr.estimation.features`. Infinite where nobody counted."""
     left_out: Tensor = field(default_factory=lambda: torch.tensor(0.0))
     """Share of each picture that had no vote, 0 to 1, (B,) or one number for all; float32 on the
     CPU. Of 1 nothing could be estimated, and the vectors are those of a clean image. See

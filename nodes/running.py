@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ..kdsr.estimation.grid import LocalIDRs, estimate_local
-from ..kdsr.estimation.maps import idr_map
+from ..kdsr.estimation.maps import LocalIDRs, estimate_local, idr_map
 from ..kdsr.estimation.regions import Regions
 from ..kdsr.idr import IDR
 from ..kdsr.meaning.references import with_strength

@@ -10,10 +10,8 @@ from torch import Tensor
 from ..kdsr.idr import IDR
 from ..kdsr.options import Size, Tiling
 from ..kdsr.upscaling.sizes import OutputSize
-from ..kdsr.video.containers import CODECS
-from ..kdsr.video.film import Facts, Film
-from ..kdsr.video.images import Images, Waveform
-from ..kdsr.video.options import MODES, SMOOTHED, VideoOptions
+from ..kdsr.video.containers import CODECS, MODES, SMOOTHED, VideoOptions
+from ..kdsr.video.film import Facts, Film, Images, Waveform
 from ..kdsr.video.reading import VideoFile
 from ..kdsr.video.upscaling import upscale_video, video_size
 from . import inputs, models, runtime

@@ -15,8 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 import kdsr
-from kdsr.estimation.grid import estimate_local
-from kdsr.estimation.maps import idr_map
+from kdsr.estimation.maps import estimate_local, idr_map
 from kdsr.files.images import read_image
 from kdsr.meaning.report import draw_report
 from kdsr.pixels import to_bytes

@@ -20,7 +20,7 @@ from ..options import (
     check_strength,
 )
 from ..upscaling.sizes import OutputSize, parse_size
-from ..video.options import VideoOptions
+from ..video.containers import VideoOptions
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 from ..atomic import writing
-from ..estimation.grid import estimate_local
+from ..estimation.maps import estimate_local
 from ..files.catalog import load
 from ..files.images import read_image
 from ..idr import IDR

@@ -19,8 +19,7 @@ from ..options import (
     WRAPS,
 )
 from ..video import containers
-from ..video.containers import CODECS
-from ..video.options import MODES, VideoOptions
+from ..video.containers import CODECS, MODES, VideoOptions
 from . import dispatch
 from .commands import number_or, output_factor, output_size, some_name, some_path
 

@@ -19,11 +19,9 @@ from tqdm import tqdm
 
 from ..errors import check_room, explaining_shortage, is_out_of_memory, printable
 from ..estimation.regions import Regions
-from ..estimation.visible import visible
-from ..files.banded import can_be_banded, write_bands
+from ..estimation.whole import visible
 from ..files.image_formats import TIFF, format_of
 from ..files.images import DecodedImage, check_format, read_image, write_image
-from ..files.pages import write_pages
 from ..idr import IDR
 from ..model import KDSR
 from ..network.baked import explained
@@ -167,7 +165,7 @@ class ImageSession:
             return _Result(picture, size, None, self._upscale_pages(task, picture, size))
         if len(picture.pages) > 1:
             note(f"{source}: of its {len(picture.pages)} pages the first alone; .tif holds all")
-        if _is_large(picture, passes) and can_be_banded(target, picture) and not command.map:
+        if _is_large(picture, passes) and self._can_be_banded(target, picture):
             picture = picture if len(passes) == 1 else _in_floats(picture)
             sink = partial(self._write_bands, target, size, picture)
             return _Result(picture, size, None, self._go_over(task, picture, passes, sink))
@@ -177,6 +175,8 @@ class ImageSession:
 
     def _upscale_pages(self, task: Task, first: DecodedImage, size: Size) -> IDR | None:
         """Upscales and writes page by page; returns the IDR of the last."""
+        from ..files.banded import write_pages
+
         (source, target), command = task, self.command
         found: list[IDR | None] = []
 
@@ -198,9 +198,16 @@ class ImageSession:
         )
         return found[-1]
 
+    def _can_be_banded(self, target: Path, picture: DecodedImage) -> bool:
+        from ..files.banded import can_be_banded
+
+        return can_be_banded(target, picture) and not self.command.map
+
     def _write_bands(
         self, target: Path, size: Size, picture: DecodedImage, bands: Iterator[Tensor]
     ) -> None:
+        from ..files.banded import write_bands
+
         command = self.command
         write_bands(
             target,

@@ -6,7 +6,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..errors import ConfigError, ImageError
-from ..estimation.averages import Average
+from ..estimation.whole import Average
 from ..idr import IDR
 from ..video.containers import is_video
 from .commands import Upscale

@@ -1,4 +1,4 @@
-"""The IDR of a whole image, or of a masked part of it, whatever its size."""
+"""One IDR of a whole image, of its visible parts; and the average of many."""
 
 import torch
 from torch import Tensor
@@ -9,10 +9,97 @@ from ..network.baked import range_of, votes
 from ..network.models import Calibration, Student
 from ..options import DEFAULT_TILING, SAMPLED, UNWATCHED, Job, Tiling
 from ..tiles.limits import check_images, check_weights
-from .cells import Cells, Grid, sum_cells, sum_windows
-from .features import FeatureReader
-from .samples import BUDGET, CELL, sample_windows
-from .structure import structured_pixels
+from .features import (
+    BUDGET,
+    CELL,
+    Cells,
+    FeatureReader,
+    Grid,
+    sample_windows,
+    structured_pixels,
+    sum_cells,
+    sum_windows,
+)
+
+
+def visible(alpha: Tensor | None) -> Tensor | None:
+    """Weights for `mask`: the opacity of each pixel; all pixels of an image that is hidden whole.
+
+    Args:
+        alpha: (B, 1, H, W) in [0, 1], or None.
+
+    Returns:
+        (B, 1, H, W); None where every pixel counts the same.
+    """
+    if alpha is None or bool((alpha >= 1).all()):
+        return None
+    hidden = ~(alpha > 0).flatten(1).any(1)
+    return torch.where(hidden.reshape(-1, 1, 1, 1), 1.0, alpha)
+
+
+_UNIT = 149  # 2**-149 divides every number of float32
+
+
+class Average:
+    """The average of IDRs of one model: to the last bit the same for every order of them.
+
+    Sums of integers have no rounding, so that nothing depends on which machine was first.
+    """
+
+    def __init__(self) -> None:
+        self._first: IDR | None = None
+        self._sums: list[int] = []
+        self._structure = torch.inf
+        self._left_out = 0
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, idr: IDR) -> None:
+        """Takes one more.
+
+        Raises:
+            IDRError: If it is of another model, or several.
+        """
+        if len(idr) != 1:
+            raise IDRError(f"expected one IDR at a time, got {len(idr)}")
+        if self._first is None:
+            self._first = idr
+            self._sums = [0] * (5 * idr.n_feats)
+        idr.check_model(self._first.fingerprint, self._first.n_feats)
+        numbers = _integers(torch.cat([idr.idr[0], idr.idr_full[0]]))
+        self._sums = [total + number for total, number in zip(self._sums, numbers, strict=True)]
+        self._structure = min(self._structure, idr.structure.item())
+        self._left_out += _integers(idr.left_out)[0]
+        self._count += 1
+
+    def result(self) -> IDR:
+        """The average, as a batch of one; what `IDR.mean` gives, to float32 rounding.
+
+        Raises:
+            IDRError: If there is nothing to average.
+        """
+        if self._first is None:
+            raise IDRError("expected at least one IDR to average, got none")
+        # One rounding: Python divides integers exactly, and a power of two changes no digit.
+        means = [total / self._count * 2.0**-_UNIT for total in (*self._sums, self._left_out)]
+        vectors = torch.tensor([means], dtype=torch.float64).float()
+        split = self._first.n_feats
+        said = {key: value for key, value in self._first.provenance.items() if key != "image"}
+        return IDR(
+            vectors[:, :split],
+            vectors[:, split:-1],
+            self._first.fingerprint,
+            {**said, "operation": "mean", "images": str(self._count)},
+            torch.tensor([self._structure]),
+            vectors[:, -1],
+        )
+
+
+def _integers(values: Tensor) -> list[int]:
+    """Numbers of float32 in units of the smallest there is."""
+    return [int(value) for value in (values.double() * 2.0**_UNIT).tolist()]
 
 
 @explaining_shortage("to estimate an IDR")
@@ -34,7 +121,7 @@ def estimate(
 
     `tiling.estimate` "whole" is that mean over every pixel. "sampled" differs from it in two ways,
     if the model has a range (`kdsr.network.baked`): of an image of more than
-    `kdsr.estimation.samples.BUDGET` LQ pixels that are not masked a few windows are looked at, the
+    `kdsr.estimation.features.BUDGET` LQ pixels that are not masked a few windows are looked at, the
     same ones every time; and cells outside of the range, such as dither and hatching, do not count.
     Where none counts, the vector is that of a clean image.
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ..atomic import writing
-from ..estimation.structure import differing
+from ..estimation.features import differing
 from ..meaning.readings import regress
 from ..network.baked import BakedKDSR
 from ..network.models import Calibration, Student

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from ..errors import ImageError
-from .png_chunks import COLOUR, read_chunks
+from .png import COLOUR, read_chunks
 
 Chunks = tuple[tuple[bytes, bytes], ...]
 """(name, content) of PNG chunks that say what the numbers mean."""
@@ -95,7 +95,7 @@ def profile_for(
     """A profile that says what PNG chunks say, for formats that know profiles alone.
 
     Args:
-        chunks: Of names in `kdsr.files.png_chunks.COLOUR`.
+        chunks: Of names in `kdsr.files.png.COLOUR`.
         grey: Whether it is for a grey image.
         linear: Whether the numbers are linear light, though chunks say what is made of them.
 

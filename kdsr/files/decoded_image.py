@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from ..estimation.visible import visible
+from ..estimation.whole import visible
 from .colour_space import Chunks
 from .metadata import Metadata
 

@@ -12,16 +12,21 @@ from PIL import Image
 from ..errors import ImageError
 from ..pixels import BYTE, WORD, coded
 from ..upscaling.resizing import bleed
-from .avif import read_deep_avif
 from .colour_space import Chunks, named_colours, space_of, to_rgb
 from .decoded_image import DecodedImage
-from .deep_color import is_deep, needs_tifffile, read_deep
-from .exr import colours_of, is_exr, read_exr
 from .metadata import Metadata, read_metadata
-from .opening import UnknownImageError, check_pixels, is_lossless_webp, open_image, orientation
-from .png_chunks import read_chunks
-from .tiff_pages import pages_of
-from .tiff_reading import is_tiff, read_tiff
+from .opening import (
+    UnknownImageError,
+    check_pixels,
+    is_deep,
+    is_exr,
+    is_lossless_webp,
+    is_tiff,
+    needs_tifffile,
+    open_image,
+    orientation,
+)
+from .png import read_chunks
 
 _ROWS = 256  # that are converted at a time
 _SAMPLES = 277
@@ -49,8 +54,14 @@ def decoded(
         small: See `kdsr.files.images.read_image`.
     """
     if is_exr(path):
+        from .exr import colours_of, read_exr
+
         return replace(_from_floats(read_exr(path, said), said), colours=colours_of(path))
-    pages: tuple[int, ...] = (0,) if page else pages_of(path, said)
+    pages: tuple[int, ...] = (0,)
+    if not page and is_tiff(path):
+        from .tiff_reading import pages_of
+
+        pages = pages_of(path, said)
     if len(pages) > 1 and page is None:
         said.append(f"of its {len(pages)} pages the first is read")
     page = page or pages[0]  # smaller copies may come first
@@ -65,6 +76,8 @@ def decoded(
         if not is_tiff(path):
             raise
         metadata = Metadata()
+    from .tiff_reading import read_tiff
+
     found = read_tiff(path, page)
     said += [found.remark] if found.remark else []
     if found.values.dtype.kind == "f":
@@ -82,12 +95,18 @@ def _by_pillow(
     if kind != "TIFF" and getattr(image, "n_frames", 1) > 1:
         said.append(f"of its {getattr(image, 'n_frames', 1)} pictures the first is read")
     if is_deep(image):  # asked first: reading EXIF may load the pixels
+        from .deep_color import read_deep
+
         pixels, turn = read_deep(path, page)
         found = _from_array(_upright(pixels, turn))
     else:
         image.load()
         turn = orientation(image)
-        deep = read_deep_avif(path, said) if kind == "AVIF" else None
+        deep = None
+        if kind == "AVIF":
+            from .deep_color import read_deep_avif
+
+            deep = read_deep_avif(path, said)
         if deep is not None:
             found = _from_array(_upright(deep, turn))
         else:

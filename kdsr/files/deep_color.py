@@ -1,4 +1,4 @@
-"""Sixteen bits a channel, which Pillow reads only for grey images: out of PNGs, and plain TIFFs."""
+"""More than 8 bits a channel, which Pillow reads only for grey images: PNG, plain TIFF, AVIF."""
 
 import io
 import struct
@@ -12,41 +12,44 @@ from PIL import Image, ImageFile
 
 from ..errors import ImageError
 from ..pixels import WORD
-from .opening import open_image, orientation
-from .png_chunks import read_chunks
-from .tiff_reading import is_tiff, to_sixteen
+from .opening import is_tiff, open_image, orientation, raw_mode
+from .png import read_chunks
+from .tiff_reading import to_sixteen
 
-_BITS, _COMPRESSION, _PHOTOMETRIC, _FORMAT = 258, 259, 262, 339  # tags of TIFF
-_UNSIGNED, _WEBP = 1, 50001
-
-
-def is_deep(image: Image.Image) -> bool:
-    """Whether an opened, not yet loaded image has 16-bit channels that `read_deep` can read."""
-    return image.mode in ("I", "I;16", "I;16B", "I;16L") or _raw_mode(image)[:-1] in (
-        "RGB;16", "RGBA;16", "LA;16",
-    )  # fmt: skip
+_HEAD = 1 << 16  # bytes, in which the boxes lie
 
 
-def needs_tifffile(image: Image.Image) -> bool:
-    """Whether Pillow would cut a TIFF's channels, take them for others, or not know them."""
-    if image.format != "TIFF" or _is_plain(image):
-        return False
-    tags = getattr(image, "tag_v2", {})
-    bits = tags.get(_BITS, (8,))
-    signed = set(tags.get(_FORMAT, (_UNSIGNED,))) != {_UNSIGNED}
-    if signed or image.mode == "La" or tags.get(_COMPRESSION) == _WEBP:
-        return True
-    return max(bits) > 8 and tags.get(_PHOTOMETRIC) != 5  # 5: CMYK, which is converted anyway
+def read_deep_avif(path: Path, said: list[str]) -> np.ndarray | None:
+    """Reads an AVIF of more than 8 bits a channel as (H, W, 3 or 4) uint16, not turned yet.
+
+    Args:
+        path: The file.
+        said: Takes what is to be said where the package imagecodecs is missing.
+
+    Returns:
+        None if it has 8 bits, or has to be read as such.
+    """
+    bits = bits_of(path)
+    if bits <= 8:
+        return None
+    try:
+        from imagecodecs import avif_decode
+    except ImportError:
+        said.append(f"its {bits} bits a channel are read as 8; pip install imagecodecs keeps them")
+        return None
+    values = np.asarray(avif_decode(path.read_bytes(), index=0))
+    return to_sixteen(values if values.ndim == 3 else values[..., None], bits)
 
 
-def _is_plain(image: Image.Image) -> bool:
-    """Whether a TIFF is of 16-bit grey or RGB(A) in one plane, or of 12-bit grey."""
-    tags = getattr(image, "tag_v2", {})
-    unsigned = set(tags.get(_FORMAT, (_UNSIGNED,))) == {_UNSIGNED}
-    if image.mode.startswith("I"):
-        return unsigned and tags.get(_BITS, ()) in ((12,), (16,))
-    planes = tags.get(284, 1)
-    return unsigned and planes == 1 and _raw_mode(image)[:-1] in ("RGB;16", "RGBA;16")
+def bits_of(path: Path) -> int:
+    """Of the first picture's channels, as its box `pixi` says; 8 if there is none."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    at = head.find(b"pixi")
+    return head[at + 9] if 0 <= at < len(head) - 9 and head[at + 8] else 8
+
+
+_BITS, _PHOTOMETRIC = 258, 262  # tags of TIFF
 
 
 def read_deep(path: Path, page: int = 0) -> tuple[np.ndarray, int]:
@@ -56,7 +59,7 @@ def read_deep(path: Path, page: int = 0) -> tuple[np.ndarray, int]:
         ImageError: If a grey image has values that 16 bits cannot hold.
     """
     with open_image(path, page) as image:
-        mode = _raw_mode(image)
+        mode = raw_mode(image)
         if image.mode.startswith("I"):
             image.load()  # which may turn it: an array of it would have the shape from before
             values = _grey(image)[..., None]
@@ -85,15 +88,6 @@ def _two_passes(path: Path, mode: str, page: int) -> tuple[np.ndarray, int]:
         _decode_as(path, o, page) for o in (order, {"B": "L", "L": "B"}[order])
     )
     return (high.astype(np.uint16) << 8) | low, turn
-
-
-def _raw_mode(image: Image.Image) -> str:
-    """How the pixels lie in the file, in Pillow's words."""
-    tiles = getattr(image, "tile", None)
-    if not tiles:
-        return ""
-    arguments = tiles[0][3]
-    return arguments if isinstance(arguments, str) else str(arguments[0])
 
 
 def _decode_as(path: Path, order: str, page: int) -> tuple[np.ndarray, int]:

@@ -12,15 +12,8 @@ from ..errors import ImageError
 from .colour_space import Chunks
 from .tiff_reading import straightened
 
-_MAGIC = b"\x76\x2f\x31\x01"
 _BT709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
 _TOLERANCE = 1e-3
-
-
-def is_exr(path: Path) -> bool:
-    """Whether a file's content is an OpenEXR image."""
-    with path.open("rb") as file:
-        return file.read(4) == _MAGIC
 
 
 def read_exr(path: Path, said: list[str]) -> np.ndarray:

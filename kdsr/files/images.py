@@ -19,13 +19,10 @@ from ..pixels import linear_of, shown, to_bytes, to_words
 from .colour_space import Chunks, profile_for
 from .decoded_image import DecodedImage
 from .decoding import decoded
-from .exr import chromaticities, write_exr
 from .image_formats import EXR, JPEG, PNG, TIFF, WEBP, WRITE_SUFFIXES, ImageFormat, format_of
 from .metadata import Metadata
 from .opening import remarks_on
-from .png_chunks import profile_chunk, write_chunk
-from .png_writing import write_png
-from .tiff_writing import Page, is_big, write_tiff
+from .png import profile_chunk, write_chunk, write_png
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer as ReadableBuffer
@@ -199,10 +196,14 @@ def _save(
             _by_pillow(path, array, kind, {"compress_level": level}, chunks)
         return []
     if kind is EXR:
+        from .exr import chromaticities, write_exr
+
         write_exr(path, array, said.like.colours)
         unsaid = icc and not chromaticities(said.like.colours)
         return metadata.all_names() + (["a colour profile"] if unsaid else [])
     if kind is TIFF:
+        from .tiff_writing import Page, is_big, write_tiff
+
         tags, left = metadata.for_tiff()
         page = Page(array.shape, array.dtype, [array], icc, metadata.exif, metadata.dpi, tags)
         left += ["EXIF in a BigTIFF"] if metadata.exif and is_big([page]) else []

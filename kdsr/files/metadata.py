@@ -14,8 +14,7 @@ import torch
 from PIL import Image
 
 from ..pixels import coded, to_bytes
-from .exif import Exif
-from .png_chunks import read_chunks
+from .png import read_chunks
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
@@ -68,6 +67,8 @@ class Metadata:
         """
         exif = self.exif
         if exif is not None:
+            from .exif import Exif
+
             try:
                 exif = Exif(exif).renew(
                     size, factor, None if pixels is None else _thumbnail(pixels)
@@ -123,6 +124,8 @@ class Metadata:
 
     def for_tiff(self) -> tuple[dict[int, bytes], list[str]]:
         """Tags of bytes for our TIFF writer, which takes `exif` and `dpi` itself."""
+        from .exif import Exif
+
         tags, left = {_XMP_TAG: self.xmp, _IPTC: self.iptc}, self._left("texts")
         if self.comment and self.exif and Exif(self.exif).describes():
             left.append("comment")

@@ -1,18 +1,82 @@
-"""Opening images with Pillow: the promised formats only, and what is said of them as one line."""
+"""Opening images with Pillow: the promised formats only, and what other files are."""
 
 import logging
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import ConfigError, ImageError, printable
-from .foreign import what_it_is
 from .image_formats import FORMATS
+
+_HEAD = 1 << 16  # bytes that are looked at
+_BOX = slice(4, 12)  # of ISO files: the first box's name and brand
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_CONVERT = "convert it to PNG or TIFF first"
+_DEVELOP = "develop it first, to TIFF for instance"
+
+
+def _begins(*heads: bytes) -> Callable[[bytes], bool]:
+    return lambda head: head.startswith(heads)
+
+
+_KINDS: tuple[tuple[str, str, Callable[[bytes], bool]], ...] = (
+    ("a HEIC image", _CONVERT, lambda h: h[_BOX][:4] == b"ftyp" and h[_BOX][4:] in _HEIC),
+    ("a JPEG XL image", _CONVERT, _begins(b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")),
+    ("a JPEG 2000 image", _CONVERT, _begins(b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")),
+    ("a JPEG XR image", _CONVERT, _begins(b"II\xbc\x01")),
+    ("a Photoshop document", _CONVERT, _begins(b"8BPS")),
+    ("a GIMP document", _CONVERT, _begins(b"gimp xcf")),
+    ("an icon", _CONVERT, _begins(b"\0\0\1\0")),
+    ("a QOI image", _CONVERT, _begins(b"qoif")),
+    ("a DirectX texture", _CONVERT, _begins(b"DDS ")),
+    ("a Radiance image", _CONVERT, _begins(b"#?RADIANCE", b"#?RGBE")),
+    ("a PDF document", "export its pages as images", _begins(b"%PDF")),
+    ("a camera's raw file", _DEVELOP, lambda h: h[_BOX] == b"ftypcrx "),
+    ("a camera's raw file", _DEVELOP, _begins(b"FUJIFILM", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")),
+    ("a camera's raw file", _DEVELOP, lambda h: h[:4] == b"II*\0" and h[8:10] == b"CR"),
+    ("a pointer of Git LFS, not the image", "run git lfs pull",
+     _begins(b"version https://git-lfs")),
+    ("an SVG drawing", "render it as PNG first", lambda h: b"<svg" in h[:512].lower()),
+    ("a web page", "the download went wrong: get the image again",
+     lambda h: h.lstrip().lower().startswith((b"<!doctype html", b"<html"))),
+)  # fmt: skip
+_OURS = (
+    b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"\0\0\0 ftypavi", b"\0\0\0\x1cftypavi",
+)  # fmt: skip
+
+
+def what_it_is(path: Path) -> str | None:
+    """What a file is that cannot be opened, and what to do; None if that is not known."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    for name, remedy, fits in _KINDS:
+        if fits(head):
+            return f"it is {name}, which is not read here; {remedy}"
+    if kind := _odd_jpeg(head):
+        return f"it is a JPEG {kind}, which is not read here; {_CONVERT}"
+    return "the image is damaged or truncated" if head.startswith(_OURS) else None
+
+
+def _odd_jpeg(head: bytes) -> str:
+    """In which way a JPEG is none that programs usually read; empty if it is not."""
+    at = 2 if head[:2] == b"\xff\xd8" else len(head)
+    while at + 5 <= len(head) and head[at] == 0xFF:
+        marker = head[at + 1]
+        if marker == 0xF7:
+            return "of the kind JPEG-LS"
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            if marker in (0xC3, 0xC7, 0xCB, 0xCF):
+                return "without loss (of medicine or a camera)"
+            bits = head[at + 4]
+            return "of arithmetic coding" if marker > 0xC8 else f"of {bits} bits" * (bits != 8)
+        at += 2 + int.from_bytes(head[at + 2 : at + 4], "big")
+    return ""
+
 
 LARGEST = 65_536**2
 """Pixels of an image that is read, unless `KDSR_MAX_PIXELS` says otherwise; memory is asked for
@@ -20,6 +84,10 @@ apart. Pillow's own limit, 179 million, is below what we write."""
 
 _VARIABLE = "KDSR_MAX_PIXELS"
 _ORIENTATION = 0x0112
+_EXR = b"\x76\x2f\x31\x01"
+_TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_BITS, _COMPRESSION, _PHOTOMETRIC, _FORMAT = 258, 259, 262, 339  # tags of TIFF
+_UNSIGNED, _WEBP = 1, 50001
 _ONE_AT_A_TIME = threading.Lock()
 _log = logging.getLogger(__name__)
 
@@ -130,3 +198,53 @@ def is_lossless_webp(path: Path) -> bool:
                 continue
             file.seek(size + size % 2, 1)
     return False
+
+
+def is_exr(path: Path) -> bool:
+    """Whether a file's content is an OpenEXR image."""
+    with path.open("rb") as file:
+        return file.read(4) == _EXR
+
+
+def is_tiff(path: Path) -> bool:
+    """Whether a file's content is a TIFF, BigTIFF included."""
+    with path.open("rb") as file:
+        return file.read(4) in _TIFFS
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether an opened, not yet loaded image has 16-bit channels that `read_deep` can read."""
+    return image.mode in ("I", "I;16", "I;16B", "I;16L") or raw_mode(image)[:-1] in (
+        "RGB;16", "RGBA;16", "LA;16",
+    )  # fmt: skip
+
+
+def needs_tifffile(image: Image.Image) -> bool:
+    """Whether Pillow would cut a TIFF's channels, take them for others, or not know them."""
+    if image.format != "TIFF" or _is_plain(image):
+        return False
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(_BITS, (8,))
+    signed = set(tags.get(_FORMAT, (_UNSIGNED,))) != {_UNSIGNED}
+    if signed or image.mode == "La" or tags.get(_COMPRESSION) == _WEBP:
+        return True
+    return max(bits) > 8 and tags.get(_PHOTOMETRIC) != 5  # 5: CMYK, which is converted anyway
+
+
+def _is_plain(image: Image.Image) -> bool:
+    """Whether a TIFF is of 16-bit grey or RGB(A) in one plane, or of 12-bit grey."""
+    tags = getattr(image, "tag_v2", {})
+    unsigned = set(tags.get(_FORMAT, (_UNSIGNED,))) == {_UNSIGNED}
+    if image.mode.startswith("I"):
+        return unsigned and tags.get(_BITS, ()) in ((12,), (16,))
+    planes = tags.get(284, 1)
+    return unsigned and planes == 1 and raw_mode(image)[:-1] in ("RGB;16", "RGBA;16")
+
+
+def raw_mode(image: Image.Image) -> str:
+    """How the pixels lie in the file, in Pillow's words."""
+    tiles = getattr(image, "tile", None)
+    if not tiles:
+        return ""
+    arguments = tiles[0][3]
+    return arguments if isinstance(arguments, str) else str(arguments[0])

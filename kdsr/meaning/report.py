@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..estimation.grid import LocalIDRs
+from ..estimation.maps import LocalIDRs
 from ..idr import IDR
 from ..network.models import Student
 from .figure import LISTED, draw_readings, draw_vectors, draw_words

@@ -12,7 +12,7 @@ from PIL import Image, features
 
 from ..errors import VideoError
 from ..files.metadata import Metadata
-from ..files.png_chunks import write_chunk
+from ..files.png import write_chunk
 from .encoding import Coded
 from .pyav import WRITING, explained, load_av
 

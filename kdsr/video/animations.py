@@ -16,14 +16,14 @@ from PIL import Image, ImageCms
 from torch import Tensor
 
 from ..errors import ImageError, VideoError, reading
-from ..files.avif import bits_of
 from ..files.colour_space import named_colours, profile_for
+from ..files.deep_color import bits_of
 from ..files.metadata import Metadata, read_metadata
 from ..files.opening import is_lossless_webp
-from ..files.png_chunks import read_chunks
+from ..files.png import read_chunks
 from .colour import Colour
+from .containers import Blocks, blocks_of
 from .film import Facts, Frame
-from .moving import Blocks, blocks_of
 
 if TYPE_CHECKING:
     import av

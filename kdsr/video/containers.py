@@ -1,10 +1,124 @@
-"""Which files videos are read from and written to, and what those can hold. Needs no PyAV."""
+"""Kinds of videos and animations, what can be chosen for them, and whether a picture file moves."""
 
+import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
-from ..errors import VideoError
-from .moving import is_moving
+from ..errors import ConfigError, VideoError
+from ..options import CUT_ANGLE
+
+_SCREEN, _PALETTE = 0x80, 0x07  # of a GIF's flags: there is a palette, and how large it is
+_EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B  # of GIF
+_PNG_HEAD, _RIFF_HEAD = 8, 12
+_ANIMATED = 2  # of a WebP's flags
+
+
+class Blocks(NamedTuple):
+    """What the blocks of an image file say."""
+
+    pictures: int
+    """How many are there, whole."""
+    promised: int
+    """How many the header says; `pictures` where it says nothing."""
+    whole: bool
+    """The file has its end."""
+
+
+def is_moving(path: Path) -> bool:
+    """Whether an image file has more pictures than one, or lost them."""
+    found = blocks_of(path)
+    return found is not None and (found.promised > 1 or found.pictures > 1)
+
+
+def blocks_of(path: Path) -> Blocks | None:
+    """Reads the blocks of a GIF, WebP, PNG or AVIF file; None for what is no animation of these."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_RIFF_HEAD)
+            file.seek(0)
+            for fits, read in _KINDS:
+                if fits(head):
+                    return read(file)
+    except (OSError, struct.error, IndexError):
+        pass  # whoever reads it says why
+    return None
+
+
+def _gif(file: BinaryIO) -> Blocks:
+    pictures = 0
+    try:
+        flags = file.read(13)[10]
+        _skip_palette(file, flags)
+        while (kind := file.read(1)[0]) != _TRAILER:
+            if kind == _IMAGE:
+                _skip_palette(file, file.read(9)[8])
+                file.read(1)[0]  # the size of the codes
+            elif kind == _EXTENSION:
+                file.read(1)[0]
+            else:
+                return Blocks(pictures, pictures, whole=True)  # what follows is no GIF's
+            while size := file.read(1)[0]:
+                if len(file.read(size)) < size:
+                    raise IndexError
+            pictures += kind == _IMAGE
+    except IndexError:  # of a byte that is not there
+        return Blocks(pictures, pictures + 1, whole=False)
+    return Blocks(pictures, pictures, whole=True)
+
+
+def _skip_palette(file: BinaryIO, flags: int) -> None:
+    if flags & _SCREEN:
+        file.seek(3 << ((flags & _PALETTE) + 1), 1)
+
+
+def _png(file: BinaryIO) -> Blocks | None:
+    file.seek(_PNG_HEAD)
+    pictures = promised = 0
+    whole = False
+    while len(head := file.read(8)) == 8:
+        size, name = struct.unpack(">I4s", head)
+        content = file.read(min(size, 8))
+        if name == b"acTL":
+            (promised,) = struct.unpack(">I", content[:4])
+        if name == b"IDAT" and not promised:
+            return None
+        pictures += name == b"fcTL"
+        whole = name == b"IEND"
+        if file.seek(size - len(content) + 4, 1) < 0 or whole:
+            break
+    return Blocks(pictures if whole else max(pictures - 1, 0), promised, whole)
+
+
+def _webp(file: BinaryIO) -> Blocks | None:
+    _, size, _ = struct.unpack("<4sI4s", file.read(_RIFF_HEAD))
+    end, there = size + 8, file.seek(0, 2)
+    file.seek(_RIFF_HEAD)
+    pictures = 0
+    while len(head := file.read(8)) == 8:
+        name, size = struct.unpack("<4sI", head)
+        if name == b"VP8X" and not file.read(1)[0] & _ANIMATED:
+            return None
+        if name in (b"VP8 ", b"VP8L"):
+            return None
+        place = file.seek(size + size % 2 - (name == b"VP8X"), 1)
+        pictures += name == b"ANMF" and place <= there
+    whole = end <= there
+    return Blocks(pictures, pictures + (not whole), whole)
+
+
+def _avif(file: BinaryIO) -> Blocks | None:
+    (size,) = struct.unpack(">I", file.read(4))
+    return Blocks(2, 2, whole=True) if b"avis" in file.read(min(size, 256)) else None
+
+
+_KINDS: tuple[tuple[Callable[[bytes], bool], Callable[[BinaryIO], Blocks | None]], ...] = (
+    (lambda head: head[:3] == b"GIF", _gif),
+    (lambda head: head.startswith(b"\x89PNG\r\n\x1a\n"), _png),
+    (lambda head: head[:4] == b"RIFF" and head[8:] == b"WEBP", _webp),
+    (lambda head: head[4:8] == b"ftyp", _avif),
+)
 
 
 @dataclass(frozen=True)
@@ -124,3 +238,49 @@ def container_of(path: Path) -> Container:
         known = ", ".join(CONTAINERS)
         raise VideoError(f"{path}: cannot write a video into this; end it in one of {known}")
     return found
+
+
+SMOOTHED, LOCKED, PER_FRAME = "smoothed", "locked", "per frame"
+MODES = (SMOOTHED, LOCKED, PER_FRAME)
+"""Which IDR a frame gets: its own averaged with its neighbours', the film's average, its own."""
+_LARGEST_CRF = max(codec.largest_crf for codec in CODECS.values())
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """How the frames of a video are estimated and encoded.
+
+    Raises:
+        ConfigError: Listing every value that is out of range.
+    """
+
+    mode: str = SMOOTHED
+    """One of `MODES`."""
+    smoothing: float = 0.8
+    """0 to less than 1; see `kdsr.estimation.frames.smooth`."""
+    scene_cut: float = CUT_ANGLE
+    """Degrees between frames that begin a new scene; see `kdsr.estimation.frames.smooth`."""
+    codec: str | None = None
+    """A name in `CODECS`; None for the container's default."""
+    crf: int | None = None
+    """Constant rate factor: 0 is the best, 18 of H.264 hard to tell from it, 51 (VP9 and AV1: 63)
+    the smallest; None for the codec's default."""
+    quality: int = 95
+    """Of animated WebP and AVIF, 1 to 100."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.mode not in MODES:
+            problems.append(f"the mode must be one of {', '.join(MODES)}, got {self.mode!r}")
+        if not 0 <= self.smoothing < 1:
+            problems.append(f"the smoothing must be 0 to less than 1, got {self.smoothing}")
+        if not 0 <= self.scene_cut <= 180:
+            problems.append(f"the scene cut must be 0 to 180 degrees, got {self.scene_cut}")
+        if self.codec is not None and self.codec not in CODECS:
+            problems.append(f"the codec must be one of {', '.join(CODECS)}, got {self.codec!r}")
+        if self.crf is not None and not 0 <= self.crf <= _LARGEST_CRF:
+            problems.append(f"the crf must be 0 to {_LARGEST_CRF}, got {self.crf}")
+        if not 1 <= self.quality <= 100:
+            problems.append(f"the quality must be 1 to 100, got {self.quality}")
+        if problems:
+            raise ConfigError("; ".join(problems))

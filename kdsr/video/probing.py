@@ -1,17 +1,162 @@
-"""What the streams of a video file are, before anything of it is decoded for use."""
+"""What a video file is, before anything of it is decoded for use: its headers and streams."""
 
+import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from ..errors import VideoError
-from .headers import Header
 from .pyav import explained, load_av, side_data
 
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer
+
+
+_LARGEST = 64 << 20  # bytes of a header that are read
+_SPHERICAL = bytes.fromhex("ffcc8263f8554a938814587a02521fdd")  # of Google's first description
+_EBML = b"\x1a\x45\xdf\xa3"
+_SEGMENT, _CLUSTER, _TRACKS = 0x18538067, 0x1F43B675, 0x1654AE6B
+_TRACK, _TYPE, _VIDEO, _PROJECTION, _KIND = 0xAE, 0x83, 0xE0, 0x7670, 0x7671
+_CROPS = {0x54CC: "left", 0x54BB: "top", 0x54DD: "right", 0x54AA: "bottom"}
+_CLAP = struct.Struct(
+    ">4s8i"
+)  # clean aperture: width, height, and the centre's place, as fractions
+
+
+class Crop(NamedTuple):
+    """Pixels at each edge that are not shown."""
+
+    left: int = 0
+    top: int = 0
+    right: int = 0
+    bottom: int = 0
+
+
+@dataclass(frozen=True)
+class Header:
+    """Of a file's first picture track."""
+
+    crop: Crop = field(default_factory=Crop)
+    spherical: bool = False
+    """It is a 360-degree film."""
+
+    @classmethod
+    def of(cls, path: Path, size: tuple[int, int]) -> "Header":
+        """Reads that of a file; what is no MOV, MP4 or Matroska says nothing.
+
+        Args:
+            path: The file.
+            size: (height, width) of its pictures as they are coded.
+        """
+        try:
+            with path.open("rb") as file:
+                start = file.read(12)
+                if start.startswith(_EBML):
+                    return _matroska(file)
+                return _mov(file, size) if start[4:8] in _FIRST_BOXES else cls()
+        except (OSError, struct.error, ValueError):  # damaged: FFmpeg says why, if it matters
+            return cls()
+
+
+_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+
+
+def _mov(file: BinaryIO, size: tuple[int, int]) -> Header:
+    place = 0
+    while True:
+        file.seek(place)
+        head = file.read(16)
+        if len(head) < 8:
+            return Header()
+        length, name = struct.unpack(">I4s", head[:8])
+        if length == 1:
+            (length,) = struct.unpack(">Q", head[8:])
+        if name == b"moov":
+            file.seek(place)
+            content = file.read(min(length or _LARGEST, _LARGEST))
+            spherical = b"sv3d" in content or _SPHERICAL in content
+            return Header(_clean_aperture(content, size), spherical)
+        if length < 8:
+            return Header()
+        place += length
+
+
+def _clean_aperture(content: bytes, size: tuple[int, int]) -> Crop:
+    at = content.find(b"clap")
+    if at < 0:
+        return Crop()
+    _, *values = _CLAP.unpack_from(content, at)
+    if not all(values[1::2]):
+        return Crop()
+    width, height, across, down = (a / b for a, b in zip(values[::2], values[1::2], strict=True))
+    left, top = (size[1] - width) / 2 + across, (size[0] - height) / 2 + down
+    found = Crop(*map(round, (left, top, size[1] - left - width, size[0] - top - height)))
+    return found if min(found) >= 0 else Crop()
+
+
+def _matroska(file: BinaryIO) -> Header:
+    file.seek(0)
+    tracks = _find(_elements(file.read(_LARGEST)), _SEGMENT, _TRACKS)
+    for track in (content for name, content in _elements(tracks) if name == _TRACK):
+        about = dict(_elements(track))
+        if about.get(_TYPE) == b"\x01" and _VIDEO in about:
+            video = dict(_elements(about[_VIDEO]))
+            crops = {
+                name: int.from_bytes(video[key], "big") for key, name in _CROPS.items()
+                if key in video
+            }  # fmt: skip
+            projection = dict(_elements(video.get(_PROJECTION, b"")))
+            return Header(Crop(**crops), spherical=any(projection.get(_KIND, b"")))
+    return Header()
+
+
+def _find(elements: "Iterator[tuple[int, bytes]]", *names: int) -> bytes:
+    for name, content in elements:
+        if name == names[0]:
+            return content if len(names) == 1 else _find(_elements(content), *names[1:])
+    return b""
+
+
+def _elements(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """(ID, content) of EBML elements, as far as they are there; up to the first pictures."""
+    place = 0
+    while place < len(content):
+        name, place = _number(content, place, marked=True)
+        size, place = _number(content, place, marked=False)
+        if name == _CLUSTER:
+            return
+        yield name, content[place : place + size]
+        place += size
+
+
+def _number(content: bytes, place: int, *, marked: bool) -> tuple[int, int]:
+    """A number of 1 to 8 bytes, the first of which says how many, and where it ends."""
+    if place >= len(content) or not content[place]:
+        raise ValueError("no number")
+    count = 9 - content[place].bit_length()
+    value = int.from_bytes(content[place : place + count], "big")
+    return value if marked else value & ((1 << 7 * count) - 1), place + count
+
+
+def is_cut_riff(path: Path) -> bool:
+    """Whether an AVI file ends before its header says so; OpenDML has several parts."""
+    try:
+        with path.open("rb") as file:
+            place, there = 0, file.seek(0, 2)
+            while place + 8 <= there:
+                file.seek(place)
+                name, length = struct.unpack("<4sI", file.read(8))
+                if name != b"RIFF":
+                    return False
+                place += 8 + length + length % 2
+            return place > there + 1
+    except OSError:
+        return False
+
 
 READING = "the video cannot be read"
 MOV = "mov,mp4,m4a,3gp,3g2,mj2"

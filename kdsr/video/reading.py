@@ -13,15 +13,23 @@ from typing import TYPE_CHECKING, cast
 from torch import Tensor
 
 from ..errors import VideoError
+from .clock import Slots, Stamps
 from .colour import Colour
 from .film import Facts, Frame
-from .hdr import HDR
-from .headers import Crop, Header, is_cut_riff
-from .orientation import Orientation
-from .probing import MOV, READING, decoder_of, end_of, first_frame, pictures_of, unsaid
-from .pyav import explained, load_av
-from .stamps import Slots, Stamps
-from .tracks import names_of
+from .probing import (
+    MOV,
+    READING,
+    Crop,
+    Header,
+    decoder_of,
+    end_of,
+    first_frame,
+    is_cut_riff,
+    pictures_of,
+    unsaid,
+)
+from .pyav import HDR, Orientation, explained, load_av
+from .writing import names_of
 
 if TYPE_CHECKING:
     import av

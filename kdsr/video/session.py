@@ -23,18 +23,22 @@ from . import segments
 from .animation_writing import Animation, check_animation, write_animation
 from .animations import AnimationFile
 from .clock import Clock
-from .containers import ANIMATION_SUFFIXES, container_of
+from .containers import ANIMATION_SUFFIXES, VideoOptions, container_of
 from .encoding import Coded, Encoding, PictureEncoder, VideoEncoder, choose
 from .film import Facts, Frame
-from .first_pass import collected, combined, estimate_frame, needs_first_pass
-from .options import VideoOptions
 from .pyav import load_av
 from .reading import VideoFile
-from .remarks import remarks_on
-from .segment_reading import SegmentReader, Shot
-from .segments import Segments
-from .survey import Survey, survey
-from .upscaling import NO_FRAMES, FrameUpscaler, video_size
+from .segments import SegmentReader, Segments, Shot
+from .survey import Survey, remarks_on, survey
+from .upscaling import (
+    NO_FRAMES,
+    FrameUpscaler,
+    collected,
+    combined,
+    estimate_frame,
+    needs_first_pass,
+    video_size,
+)
 from .writing import VideoWriter
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What can be known of a film without decoding it: what is missing, and what cannot be written."""
+"""What does not stay what it was when a film is written, and what is tried before there is work."""
 
 import os
 from collections.abc import Iterator
@@ -8,9 +8,91 @@ from pathlib import Path
 from .animations import AnimationFile
 from .containers import Container
 from .encoding import Encoding
+from .film import Facts
 from .reading import VideoFile
-from .tracks import named
-from .writing import VideoWriter
+from .writing import VideoWriter, named, remarks
+
+_TECHNICAL = (
+    "encoder", "major_brand", "minor_version", "compatible_brands", "duration", "creation_time",
+)  # fmt: skip
+"""What files say of how they were made, and not of what they show."""
+
+
+def remarks_on(
+    film: VideoFile | AnimationFile,
+    facts: Facts,
+    container: Container,
+    encoding: Encoding | None,
+    suffix: str,
+) -> list[str]:
+    """The lines about a film before it is upscaled.
+
+    Args:
+        film: The source.
+        facts: Of it.
+        container: That will be written.
+        encoding: Of the pictures; None for animations.
+        suffix: Of the result, to speak of.
+    """
+    with film.open(pictures=False) as reading:
+        lines = remarks(reading.sound, container, suffix)
+        if names := ", ".join(map(named, reading.left_out)):
+            lines.append(f"left out, as only pictures, sound and subtitles are kept: {names}")
+    if facts.colour.transparent and container.format == "gif" and _has_halves(film):
+        lines.append("a GIF knows no half: what is partly transparent becomes opaque or not")
+    return [*lines, *_on_pictures(facts, container, encoding, suffix)]
+
+
+def _has_halves(film: VideoFile | AnimationFile) -> bool:
+    """Whether something in it may be transparent by halves."""
+    return Path(str(film.file)).suffix.lower() != ".gif"
+
+
+def _without_place(facts: Facts, container: Container, encoding: Encoding | None) -> Iterator[str]:
+    """What a source says of itself that the kind of file has no place for."""
+    about = facts.about
+    if encoding is not None:
+        yield from about.all_names()
+        return
+    if container.format == "gif":
+        yield from about.for_gif()[1]
+    elif container.format != "apng":
+        yield from about.for_webp()[1]
+    yield from (name for name in facts.metadata if name.lower() not in _TECHNICAL)
+    yield from (f"{name} of the pictures" for name in facts.track)
+    if facts.colour.deep:
+        yield "more than 8 bits a channel"
+    if container.format == "avif" and facts.plays:
+        yield "how often it is shown"
+
+
+def _on_pictures(
+    facts: Facts, container: Container, encoding: Encoding | None, suffix: str
+) -> Iterator[str]:
+    unsaid = [*facts.left_out, *_without_place(facts, container, encoding)]
+    if facts.hdr is not None and (
+        encoding is None or not facts.hdr.options(encoding.codec.encoder)
+    ):
+        unsaid.append("the mastering display and the light level of HDR10")
+    if unsaid:
+        yield f"left out, as no {suffix} that is written here can say it: {', '.join(unsaid)}"
+    if facts.interlaced:
+        yield "the video is interlaced: deinterlace it first, or its combs are enlarged"
+    if container.square and facts.aspect != 1:
+        yield (
+            f"{suffix} cannot say that pixels are not square: it will look too narrow or too wide; "
+            "name the result .mp4 or .mkv"
+        )
+    if facts.colour.transparent and encoding is not None and not encoding.transparent:
+        yield (
+            "what is transparent becomes white; to keep it name the result .mov, .webm, .mkv, "
+            ".webp, .png or .avif, and choose no other codec"
+        )
+    if encoding is not None and "444" in encoding.pixel_format and not encoding.transparent:
+        yield (
+            "an odd number of pixels a side takes colours of full size (4:4:4), which some players "
+            "do not show; an even --size avoids that"
+        )
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,71 @@
-"""Video -> larger video: IDRs of all frames first, then the frames, in the memory of a few."""
+"""Both passes over a film: an IDR for each frame, then larger frames."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ..atomic import writing
-from ..errors import VideoError
+from ..errors import IDRError, VideoError
+from ..estimation.frames import smooth
+from ..estimation.whole import estimate, visible
 from ..idr import IDR
 from ..meaning.references import with_strength
 from ..network.models import Student
 from ..options import DEFAULT_TILING, UNWATCHED, Job, ProgressFn, Size, Tiling
 from ..upscaling.sizes import OutputSize
 from ..upscaling.upscaler import Upscaler
-from .containers import MP4
+from .containers import LOCKED, MP4, PER_FRAME, VideoOptions
 from .encoding import VideoEncoder, choose
 from .film import Film, Frame
-from .first_pass import collected, combined, estimate_frame, frames_of, needs_first_pass
-from .options import VideoOptions
 from .writing import VideoWriter
+
+_BLOCK = 60  # IDRs; each by itself pins the memory around it (measured on glibc: 35 KB a frame)
+
+
+def needs_first_pass(idr: IDR | None, options: VideoOptions) -> bool:
+    """Whether all frames are estimated before the first is upscaled.
+
+    Raises:
+        IDRError: If several IDRs were given for all frames.
+    """
+    if idr is not None and len(idr) != 1:
+        raise IDRError(
+            f"got {len(idr)} IDRs for the frames of a video; give one for all (in ComfyUI Estimate "
+            "IDR with mode one for the batch, else `kdsr estimate --mean`), or none"
+        )
+    return idr is None and options.mode != PER_FRAME
+
+
+def estimate_frame(
+    model: Student, frame: Frame, tiling: Tiling = DEFAULT_TILING, job: Job = UNWATCHED
+) -> IDR:
+    """The IDR of what can be seen of one frame."""
+    return estimate(model, frame.lq, mask=visible(frame.alpha), tiling=tiling, job=job)
+
+
+def collected(idrs: Iterable[IDR]) -> IDR | None:
+    """One for each frame, in one block of memory; None where there are none."""
+    coming, blocks = iter(idrs), []
+    while block := list(islice(coming, _BLOCK)):
+        blocks.append(IDR.cat(block))
+    return IDR.cat(blocks) if blocks else None
+
+
+def combined(idr: IDR, options: VideoOptions) -> IDR:
+    """What the IDRs of all frames become: one for all, or one for each, smoothed."""
+    if options.mode == LOCKED:
+        return idr.mean()
+    return smooth(idr, options.smoothing, options.scene_cut)
+
+
+def frames_of(reading: Iterable[object]) -> Iterator[Frame]:
+    """The pictures alone."""
+    return (item for item in reading if isinstance(item, Frame))
+
 
 NO_FRAMES = "the video has no frames in the part that was asked for"
 _FINENESS = 100  # steps of progress a frame

@@ -1,20 +1,217 @@
-"""Coded pictures and the packets of other streams -> a file."""
+"""The file of a result: coded pictures, with the sound, subtitles and data of the source."""
 
+import io
+import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
+from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
-from .containers import Container
+from .containers import CONTAINERS, Container
 from .encoding import Coded, Encoding
 from .pyav import WRITING, add_opacity, explained, load_av
-from .tracks import for_container, track
 
 if TYPE_CHECKING:
     import av
+    from av.container import OutputContainer
     from av.container.core import Chapter
     from av.stream import Stream
+
+
+COPIED = "copied"
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}  # some files say how many channels only
+_SAMPLES = {"aac": "fltp", "libopus": "flt"}
+_NAMES = ("language", "title")
+_CALLED = ("filename", "title")
+_KINDS = {"video": "further pictures", "audio": "sound", "subtitle": "subtitles"}
+_PAIRS = (
+    "alb/sqi arm/hye baq/eus bur/mya chi/zho cze/ces dut/nld fre/fra geo/kat ger/deu gre/ell "
+    "ice/isl mac/mkd mao/mri may/msa per/fas rum/ron slo/slk tib/bod wel/cym swe/sve"
+)
+_OTHER_CODES = {
+    a: b for pair in _PAIRS.split() for a, b in (pair.split("/"), reversed(pair.split("/")))
+}
+"""ISO 639-2 has two codes of some languages; FFmpeg's MOV calls Swedish sve."""
+_OPUS_RATE = 48_000  # the one that all its decoders give
+
+
+class Track(Protocol):
+    """One stream of the result."""
+
+    def packets(self, packet: "av.Packet | None") -> "Iterable[av.Packet]":
+        """What to write for a packet of the source; None is the end."""
+        ...
+
+
+def track(output: "OutputContainer", source: "Stream", container: Container) -> Track | None:
+    """Adds a stream for one of the source; None for what cannot be kept."""
+    import av
+
+    found = fate(source, container, output.supported_codecs)
+    if found is None:
+        return None
+    if found == COPIED:
+        made = _Copied(output, source)
+    else:
+        assert isinstance(source, av.AudioStream)
+        made = _Encoded(output, source, found)
+    made.stream.metadata.update(for_container(names_of(source), container))
+    # The default, forced, for the deaf, ...: PyAV 14.2 takes it as a number, as later ones do, too.
+    made.stream.disposition = source.disposition.value  # pyright: ignore[reportAttributeAccessIssue]
+    return made
+
+
+def names_of(source: "Stream") -> dict[str, str]:
+    """Language and title of a stream; MP4 calls the title a name."""
+    said = source.metadata
+    found = {key: said[key] for key in _NAMES if key in said}
+    return found if "title" in found or "name" not in said else {**found, "title": said["name"]}
+
+
+def for_container(names: dict[str, str], container: Container) -> dict[str, str]:
+    """The same in the words of a kind of file: QuickTime knows one of two codes of a language."""
+    language = names.get("language")
+    if container.format != "mov" or language is None or _is_storable(language):
+        return names
+    other = _OTHER_CODES.get(language, language)
+    return {**names, "language": other} if _is_storable(other) else names
+
+
+@cache
+def _is_storable(language: str) -> bool:
+    """Whether QuickTime files can say a language."""
+    av, file = load_av(), io.BytesIO()
+    with av.open(file, "w", format="mov") as output:
+        sound = output.add_stream("pcm_s16le", rate=8000, layout="mono")
+        sound.metadata["language"] = language
+        frame = av.AudioFrame(format="s16", layout="mono", samples=8)
+        frame.sample_rate, frame.pts = 8000, 0
+        output.mux(sound.encode(frame))
+    file.seek(0)
+    with av.open(file) as written:
+        return written.streams[0].metadata.get("language") == language
+
+
+def fate(source: "Stream", container: Container, supported: Set[str]) -> str | None:
+    """What becomes of a stream.
+
+    Packets are copied if the container allows it. PCM, which MP4 knows but browsers do not play
+    there, becomes FLAC with the same samples (of up to 24 bits).
+
+    Args:
+        source: Of sound or subtitles.
+        container: That is written.
+        supported: Names of the codecs that it can hold.
+
+    Returns:
+        `COPIED`, the encoder that makes something else of it, or None if it cannot be kept:
+        subtitles in a form that the container does not know.
+    """
+    codec = source.codec_context.codec.name
+    if source.type == "audio" and codec.startswith("pcm_") and container.format == "mp4":
+        return "flac"
+    if codec in supported:
+        return COPIED
+    return container.sound if source.type == "audio" else None
+
+
+def remarks(sources: "Iterable[Stream]", container: Container, suffix: str) -> list[str]:
+    """One line for each stream that is not copied as it is, and how to keep it.
+
+    Args:
+        sources: Of sound and subtitles.
+        container: That will be written.
+        suffix: Of the result, to speak of.
+    """
+    lines, supported = [], _supported(container)
+    for source in sources:
+        found = None if container.is_animation else fate(source, container, supported)
+        name, said = source.codec_context.name, names_of(source)
+        language = for_container(said, container).get("language")
+        if language and container.format == "mov" and not _is_storable(language):
+            lines.append(
+                f"{suffix} cannot say the language {language}: left out; name the result .mp4 or "
+                ".mkv to keep it"
+            )
+        what = f"{'sound' if source.type == 'audio' else 'subtitles'} ({name})"
+        if found is None:
+            lines.append(f"{suffix} cannot hold the {what}: left out{_remedy(source, 'it')}")
+        elif found != COPIED:
+            kind = {"flac": "FLAC, the same samples", "libopus": "Opus"}.get(found, found.upper())
+            remedy = _remedy(source, "it as it is")
+            lines.append(f"{suffix} cannot hold the {what}: it becomes {kind}{remedy}")
+    return lines
+
+
+def _remedy(source: "Stream", what: str) -> str:
+    """Which names of the result would keep a stream."""
+    fits = [
+        suffix
+        for suffix, container in CONTAINERS.items()
+        if not container.is_animation and fate(source, container, _supported(container)) == COPIED
+    ]
+    return f"; name the result {' or '.join(fits)} to keep {what}" if fits else ""
+
+
+def named(source: "Stream") -> str:
+    """What a stream that is not kept is called: its kind, its codec, its file's name or title."""
+    from av.stream import Disposition
+
+    cover = source.type == "video" and source.disposition & Disposition.attached_pic
+    kind = "cover" if cover else _KINDS.get(source.type, source.type or "unknown")
+    context = source.codec_context
+    about = [context.name if context is not None else "", *map(source.metadata.get, _CALLED)]
+    said = ", ".join(dict.fromkeys(text for text in about if text))
+    return f"{kind} ({said})" if said else kind
+
+
+def _supported(container: Container) -> Set[str]:
+    return frozenset() if container.is_animation else _supported_by(container.format)
+
+
+@cache
+def _supported_by(form: str) -> Set[str]:
+    with load_av().open(os.devnull, "w", format=form) as output:
+        return output.supported_codecs
+
+
+class _Copied:
+    def __init__(self, output: "OutputContainer", source: "Stream") -> None:
+        self.stream = output.add_stream_from_template(source, opaque=True)
+
+    def packets(self, packet: "av.Packet | None") -> "Iterable[av.Packet]":
+        if packet is not None:
+            packet.stream = self.stream
+            yield packet
+
+
+class _Encoded:
+    def __init__(self, output: "OutputContainer", source: "av.AudioStream", encoder: str) -> None:
+        context = source.codec_context
+        layout = _LAYOUTS.get(context.channels, context.layout)
+        rate = _OPUS_RATE if encoder == "libopus" else context.sample_rate
+        wide = context.format is not None and context.format.bytes > 2
+        samples = _SAMPLES.get(encoder) or ("s32" if wide else "s16")
+        added = output.add_stream(encoder, rate=rate, layout=layout, format=samples)
+        self.stream = cast("av.AudioStream", added)
+        self.resampler = load_av().AudioResampler(samples, layout, rate)
+        self.tick = Fraction(1, rate)
+        self.next: int | None = None
+
+    def packets(self, packet: "av.Packet | None") -> "Iterable[av.Packet]":
+        for decoded in packet.decode() if packet is not None else (None,):
+            for frame in self.resampler.resample(decoded):
+                if self.next is None:
+                    began = Fraction(frame.pts or 0) * (frame.time_base or self.tick)
+                    self.next = round(began / self.tick)
+                frame.pts, frame.time_base = self.next, self.tick
+                self.next += frame.samples
+                yield from self.stream.encode(frame)
+        if packet is None:
+            yield from self.stream.encode(None)
 
 
 class VideoWriter:

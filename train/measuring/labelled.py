@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from kdsr import KDSR
-from kdsr.estimation.structure import structured_pixels
+from kdsr.estimation.features import structured_pixels
 from train.data.crops import CropSampler
 from train.degradation.general import GeneralDegradation, GeneralParameters
 from train.degradation.jpeg import jpeg_by_pillow
@@ -30,7 +30,7 @@ class Labelled:
     truth: Tensor
     """(B, 4): blur along both axes, noise and quality, 0 for none; as `QUANTITIES`."""
     structure: Tensor
-    """(B,): see `kdsr.estimation.structure`."""
+    """(B,): see `kdsr.estimation.features`."""
 
 
 def draw_labelled(

@@ -4,9 +4,7 @@ import torch
 from torch import Tensor
 
 from kdsr import KDSR
-from kdsr.estimation.cells import Grid, sum_cells
-from kdsr.estimation.features import FeatureReader
-from kdsr.estimation.samples import CELL
+from kdsr.estimation.features import CELL, FeatureReader, Grid, sum_cells
 from kdsr.network.models import Calibration
 from kdsr.options import UNWATCHED, Tiling
 from train.data.crops import CropSampler

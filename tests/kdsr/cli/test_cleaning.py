@@ -11,7 +11,7 @@ from kdsr import KDSR, with_strength
 from kdsr.cli import main
 from kdsr.files.deep_color import read_deep
 from kdsr.files.images import read_image
-from kdsr.files.png_writing import write_png
+from kdsr.files.png import write_png
 from kdsr.files.weights import save_checkpoint
 from tests.support.calibrated import small_calibrated
 

@@ -452,7 +452,7 @@ def test_help_does_not_wait_for_pytorch() -> None:
 
 def test_sixteen_bits_in_sixteen_bits_out(folder: Path, weights: Path) -> None:
     from kdsr.files.deep_color import read_deep
-    from kdsr.files.png_writing import write_png
+    from kdsr.files.png import write_png
 
     array = np.random.default_rng(2).integers(0, 65536, (10, 12, 3)).astype(np.uint16)
     write_png(folder / "a.png", array.shape, [array], None, 6)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kdsr import IDR, IDRError
-from kdsr.estimation.averages import Average
+from kdsr.estimation.whole import Average
 
 
 def idrs(count: int, seed: int = 0) -> list[IDR]:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from kdsr import ConfigError, ImageError
-from kdsr.estimation.grid import estimate_local
+from kdsr.estimation.maps import estimate_local
 from kdsr.network.architecture import DegradationEstimator
 from kdsr.options import Tiling
 

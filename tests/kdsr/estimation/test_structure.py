@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-import kdsr.estimation.structure as module
+import kdsr.estimation.features as module
 from kdsr import IDR, KDSR, IDRError
+from kdsr.estimation.features import structured_pixels
 from kdsr.estimation.frames import smooth
-from kdsr.estimation.structure import structured_pixels
 
 
 def test_only_pixels_beside_an_edge_count() -> None:

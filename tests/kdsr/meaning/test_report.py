@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from kdsr import IDR, IDRError
-from kdsr.estimation.grid import estimate_local
+from kdsr.estimation.maps import estimate_local
 from kdsr.meaning.figure_maps import draw_similarity
 from kdsr.meaning.readings import ENGLISH
 from kdsr.meaning.references import references

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import kdsr.meaning
 from kdsr import IDR
-from kdsr.estimation.grid import estimate_local
+from kdsr.estimation.maps import estimate_local
 from kdsr.meaning import report as module
 from kdsr.meaning.readings import ENGLISH, LANGUAGES, Wording, wording
 from kdsr.meaning.report import draw_report, report

@@ -11,7 +11,7 @@ import torch
 
 from kdsr.files.weights import save_checkpoint
 from kdsr.options import DEFAULT_MODEL
-from kdsr.video.options import LOCKED, PER_FRAME, SMOOTHED
+from kdsr.video.containers import LOCKED, PER_FRAME, SMOOTHED
 from tests.conftest import make_tiny
 from tests.support.clips import RATE, frames_of, sound_packets, write_clip, write_frames
 from tests.support.films import packets_of

@@ -13,8 +13,8 @@ from kdsr.errors import ConfigError, IDRError, VideoError
 from kdsr.estimation.frames import smooth
 from kdsr.options import Job, Tiling
 from kdsr.upscaling.sizes import OutputSize
-from kdsr.video.images import Images, Waveform
-from kdsr.video.options import LOCKED, PER_FRAME, SMOOTHED, VideoOptions
+from kdsr.video.containers import LOCKED, PER_FRAME, SMOOTHED, VideoOptions
+from kdsr.video.film import Images, Waveform
 from kdsr.video.reading import VideoFile
 from kdsr.video.upscaling import upscale_video
 from tests.support.clips import RATE, frames_of, sound_packets, write_clip
