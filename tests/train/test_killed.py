@@ -56,7 +56,7 @@ def start(recipe: str, last: int = 0) -> int:
         return replace(part, target)
 
     try:
-        Path.replace = replaced
+        pytest.MonkeyPatch().setattr(Path, "replace", replaced)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             code = main([recipe])
     finally:
