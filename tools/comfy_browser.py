@@ -192,8 +192,7 @@ class Frontend:
 
         What would not fit at that scale is shown smaller.
         """
-        box = self.driver.execute_script(
-            """
+        script = """
             const [titles, largest, margin] = arguments
             const boxes = app.graph.nodes.filter(n => titles.includes(n.title)).map(n =>
                 [n.pos[0], n.pos[1] - LiteGraph.NODE_TITLE_HEIGHT,
@@ -211,15 +210,15 @@ class Frontend:
             ds.scale = scale
             ds.offset = [x / scale - left, y / scale - top]
             app.canvas.setDirty(true, true)
-            return {x: page.left + x, y: page.top + y, width, height}
-            """,
-            titles,
-            scale,
-            margin,
-        )
-        assert box, f"no nodes called {titles}"
-        time.sleep(1)  # until it is drawn
-        return box
+            return [scale, {x: page.left + x, y: page.top + y, width, height}]
+            """
+        for _ in range(10):  # a page that is still moving to what was opened moves on
+            found = self.driver.execute_script(script, titles, scale, margin)
+            assert found, f"no nodes called {titles}"
+            time.sleep(1)  # until it is drawn
+            if self.driver.execute_script("return app.canvas.ds.scale") == found[0]:
+                return found[1]
+        raise AssertionError("the page does not stay where it is put")
 
     def screenshot(self, path: Path, crop: dict[str, float] | None = None) -> None:
         """Writes a PNG of the page or of a part: x, y, width and height in CSS pixels."""

@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "samples"
 HELP = ROOT / "web" / "docs" / "images"
 README = ROOT / "docs" / "images"
+WIDTH = 1000  # of a picture in a help page, at most
 # Parts of workflows after they ran: picture, workflow, titles of the nodes shown.
 PARTS = {
     "KDSR_Load": ("04", ["Load KDSR", "KDSR Upscale Regions"]),
@@ -97,7 +98,8 @@ def inspected(model: kdsr.KDSR) -> Image.Image:
     lq = read_image(SAMPLES / "example.png").rgb
     other = model.estimate(read_image(SAMPLES / "osprey.png").rgb)
     figure = draw_report(model.estimate(lq), other, estimate_local(model, lq), lq, model)
-    return figure.resize((1000, 1000 * figure.height // figure.width), Image.Resampling.LANCZOS)
+    figure.thumbnail((WIDTH, WIDTH), Image.Resampling.LANCZOS)
+    return figure
 
 
 def mixed(model: kdsr.KDSR) -> Image.Image:
@@ -134,7 +136,9 @@ def shoot(page: Frontend, folder: Path) -> None:
         if name == "KDSR_LoadIDR":
             page.driver.execute_script(USE_LOAD_IDR)
         page.screenshot(shot, page.focus(titles))
-        save(Image.open(shot), HELP / f"{name}.jpg")
+        picture = Image.open(shot)
+        picture.thumbnail((WIDTH, WIDTH))
+        save(picture, HELP / f"{name}.jpg")
 
 
 def main() -> None:
