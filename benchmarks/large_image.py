@@ -1,19 +1,64 @@
-"""Memory that a very large image needs, and how fast a run stops when asked to.
+"""A very large image from file to file: peak memory, time, and the size of what comes out.
 
-    python -m benchmarks.large_image [--width 12000 --height 8000] [--steps 8]
+    python -m benchmarks.large_image [--width 12000 --height 8000] [--suffix png]
 
-The input is float32 and the output 8-bit; both are counted apart from what the upscaling itself
-allocates. Stops after `--steps` tiles (0: runs to the end).
+Runs `kdsr upscale` to its end in a process of its own, on a picture made of a sample: mirrored side
+by side, with noise. `pytest -m slow` does it on a smaller one.
 """
 
 import argparse
-import itertools
+import resource
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
+from typing import NamedTuple
 
-import torch
+import numpy as np
+from PIL import Image
 
-import kdsr
-from benchmarks.timing import resident_peak
+from kdsr.files.opening import open_image
+
+_SAMPLE = Path(__file__).resolve().parents[1] / "samples/example.png"
+
+
+class Run(NamedTuple):
+    """What a run took."""
+
+    seconds: float
+    peak_mib: float
+    bytes: int
+    """Of the result."""
+
+
+def make_input(path: Path, width: int, height: int) -> None:
+    """Writes the picture."""
+    sample = np.asarray(Image.open(_SAMPLE).convert("RGB"))
+    both = np.concatenate((sample, sample[:, ::-1]), axis=1)
+    block = np.concatenate((both, both[::-1]))
+    rng = np.random.default_rng(0)
+    whole = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, len(block)):
+        rows = whole[top : top + len(block)]
+        plain = np.tile(block, (1, -(-width // block.shape[1]), 1))[: len(rows), :width]
+        noisy = plain.astype(np.int16) + rng.integers(-6, 7, rows.shape)
+        rows[:] = noisy.clip(0, 255)
+    Image.fromarray(whole).save(path, compress_level=1)
+
+
+def run(source: Path, target: Path, *words: str) -> Run:
+    """Upscales a file.
+
+    Raises:
+        subprocess.CalledProcessError: If the command fails.
+    """
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "kdsr", "upscale", str(source), "-o", str(target), *words]
+    subprocess.run(command, check=True)
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024  # KiB on Linux
+    return Run(seconds, peak, target.stat().st_size)
 
 
 def main() -> None:
@@ -21,38 +66,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--width", type=int, default=12000)
     parser.add_argument("--height", type=int, default=8000)
-    parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--suffix", choices=("png", "tif"), default="png")
+    parser.add_argument("--model", default="kdsr-s-x4")
     args = parser.parse_args()
-    model = kdsr.load()
-    torch.manual_seed(0)
-    lq = torch.rand(1, 3, args.height, args.width)
-    out = torch.empty(1, 3, args.height * 4, args.width * 4, dtype=torch.uint8)
-    tile_times: list[float] = []
-
-    def progress(_done: int, total: int) -> None:
-        tile_times.append(time.perf_counter())
-        if args.steps and len(tile_times) % args.steps == 0:
-            raise kdsr.Cancelled(f"{total} tiles in all")
-
-    def run() -> None:
-        try:
-            idr = model.estimate(lq[..., :512, :512])
-            model.upscale(lq, idr, out=out, dtype=args.dtype, progress=progress)
-        except kdsr.Cancelled as cancelled:
-            print(f"stopped after {len(tile_times)} tiles of {cancelled}\n")
-
-    working = resident_peak(run)
-    gib = 1 / 2**30
-    written = out.nbytes * gib if not args.steps else float("nan")
-    print("| what | GiB |")
-    print("|---|---|")
-    print(f"| input, float32 | {lq.nbytes * gib:.2f} |")
-    print(f"| output, 8-bit | {out.nbytes * gib:.2f} |")
-    print(f"| peak beyond the input{' (output included)' * (written == written)} "
-          f"| {working / 1024:.2f} |")  # fmt: skip
-    longest = max(b - a for a, b in itertools.pairwise(tile_times))
-    print(f"\nlongest time between two chances to stop: {longest:.1f} s")
+    with tempfile.TemporaryDirectory(dir=".") as name:
+        source, target = Path(name) / "in.png", Path(name) / f"out.{args.suffix}"
+        make_input(source, args.width, args.height)
+        found = run(source, target, "--model", args.model)
+        with open_image(target) as image:
+            size = f"{image.width} x {image.height}"
+    print("| result | peak GiB | minutes | file GB |\n|---|---|---|---|")
+    print(f"| {size}, {args.suffix} | {found.peak_mib / 1024:.2f} | {found.seconds / 60:.1f} "
+          f"| {found.bytes / 1e9:.2f} |")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python -m tools.formats
 
 Makes a small file of every kind, reads it and writes it as the command would, and looks at the
-result with other programs. Needs the extras `tiff` and `exr`.
+result with other programs. Needs the extras `tiff`, `exr` and `video`.
 """
 
 import importlib.metadata
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import av
 import imagecodecs
 import numpy as np
 import OpenEXR
@@ -27,6 +28,7 @@ from kdsr.errors import KDSRError
 from kdsr.files.colour_space import space_of
 from kdsr.files.image_formats import FORMATS, format_of
 from kdsr.files.images import DecodedImage, read_image, write_image
+from tools import film_formats
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/formats.md"
 DEEP = np.random.default_rng(0).integers(1, 65536, (16, 24, 4)).astype(np.uint16)
@@ -240,12 +242,14 @@ def page() -> str:
         "Python": platform.python_version(), "Pillow": PIL.__version__,
         "libtiff": features.version("libtiff"), "libavif": features.version("avif"),
         "tifffile": importlib.metadata.version("tifffile"), "imagecodecs": imagecodecs.__version__,
-        "OpenEXR": OpenEXR.__version__,
+        "OpenEXR": OpenEXR.__version__, "PyAV": av.__version__,
+        "FFmpeg": av.ffmpeg_version_info,
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         kinds = [row_of(folder, *kind) for kind in KINDS]
         metadata = list(metadata_rows(folder))
+        films = list(film_formats.rows(folder))
     holds = [
         f"| {one.name} | {', '.join(one.suffixes)} | {'yes' if one.written else 'no, PNG'} | "
         f"{'float' if one.floats else '16' if one.deep else '8' if one.written else ''} | "
@@ -257,6 +261,7 @@ def page() -> str:
         holds="\n".join(holds),
         kinds="\n".join(kinds),
         metadata="\n".join(metadata),
+        films="\n".join(films),
     )
 
 
@@ -312,6 +317,13 @@ are multiplied by the factor: prints keep their size, and the millimetres of a s
 `--strip` leaves all out but what colours mean.
 
 {metadata}
+
+## Films and animations
+
+The same for films: each is made, upscaled by the command, and looked at. What is common to all
+is in [video.md](video.md).
+
+{films}
 """
 
 

@@ -113,7 +113,7 @@ def fate(source: "Stream", container: Container, supported: Set[str]) -> str | N
     codec = source.codec_context.codec.name
     if source.type == "audio" and codec.startswith("pcm_") and container.format == "mp4":
         return "flac"
-    if codec in supported:
+    if codec in supported and _takes(container.format, source):
         return COPIED
     return container.sound if source.type == "audio" else None
 
@@ -176,6 +176,23 @@ def _supported(container: Container) -> Set[str]:
 def _supported_by(form: str) -> Set[str]:
     with load_av().open(os.devnull, "w", format=form) as output:
         return output.supported_codecs
+
+
+_TAKEN: dict[tuple[str, str], bool] = {}
+
+
+def _takes(form: str, source: "Stream") -> bool:
+    """Whether a muxer that says it knows a codec begins a file with it: MOV refuses Opus then."""
+    key = form, source.codec_context.name
+    if key not in _TAKEN:
+        try:
+            with load_av().open(io.BytesIO(), "w", format=form) as output:
+                output.add_stream_from_template(source, opaque=True)
+                output.start_encoding()
+            _TAKEN[key] = True
+        except (load_av().FFmpegError, ValueError):
+            _TAKEN[key] = False
+    return _TAKEN[key]
 
 
 class _Copied:
