@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..kdsr.estimation.frames import CUT_ANGLE, smooth
 from ..kdsr.idr import IDR
+from ..kdsr.meaning.readings import explained
 from ..kdsr.options import WRAPS
 from . import inputs, runtime
 from .images import Picture
@@ -74,7 +75,8 @@ class EstimateIDR(io.ComfyNode):
         idrs = [_estimated(progress, **item) for item in items]
         if items[0]["mode"] == ONE_FOR_ALL:
             idrs = [IDR.cat(idrs).mean()]
-        return io.NodeOutput(idrs)
+        line = explained(model.main.kdsr, IDR.cat(idrs))
+        return io.NodeOutput(idrs, ui=runtime.note(line) if line else None)
 
 
 def _items(lists: dict[str, Any]) -> list[dict[str, Any]]:

@@ -9,9 +9,8 @@ from ..files.catalog import load
 from ..files.images import read_image
 from ..idr import IDR
 from ..meaning import report as reports
-from ..meaning.readings import read
+from ..meaning.readings import explained, read
 from ..model import KDSR
-from ..network.baked import explained
 from ..tiles.limits import pick_device
 from ..upscaling.upscaler import Upscaler
 from .commands import Estimate, Inspect
@@ -72,8 +71,6 @@ def inspect(command: Inspect) -> int:
         tiling = command.tiling
         local = estimate_local(model, image, mask=picture.weights, tiling=tiling)
     for line in reports.report(idr, other, local, model).splitlines():
-        say(line)
-    if line := explained(model, idr):
         say(line)
     if output is not None:
         figure = reports.draw_report(idr, other, local, image, model)

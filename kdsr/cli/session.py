@@ -23,8 +23,8 @@ from ..estimation.whole import visible
 from ..files.image_formats import TIFF, format_of
 from ..files.images import DecodedImage, check_format, read_image, write_image
 from ..idr import IDR
+from ..meaning.readings import explained
 from ..model import KDSR
-from ..network.baked import explained
 from ..options import Job, Size
 from ..pixels import as_floats
 from ..upscaling.resizing import resizing_bytes

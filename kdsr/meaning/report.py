@@ -13,7 +13,7 @@ from ..network.models import Student
 from .figure import LISTED, draw_readings, draw_vectors, draw_words
 from .figure_maps import draw_heat, draw_places, draw_similarity
 from .panel import CARD, GAP, INNER, MARGIN, WIDTH, Panel
-from .readings import Reading, Wording, read, wording
+from .readings import Reading, Wording, explained, read, wording
 from .references import references
 
 _SHOWN = 8  # rows and columns of similarities
@@ -176,6 +176,8 @@ def _reading_lines(say: Wording, model: Student | None, idr: IDR, other: IDR | N
         return []
     known = references(model)
     lines = _numbered(say, read(model, idr), known.nearest(idr))
+    if line := explained(model, idr, say):
+        lines.append(line)
     if other is not None:
         lines += [say("second:"), *_numbered(say, read(model, other), known.nearest(other))]
     return lines

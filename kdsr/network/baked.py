@@ -24,8 +24,6 @@ FULL, NONE = 1.0, 1.2
 they are whole, to the second. (A hard limit would make a film flicker where a cell lies on it.)"""
 FARTHEST = 1.1
 """Likewise, what a vector may have."""
-_SHOWN = 0.005
-"""Share of a picture that is worth a line."""
 _log = logging.getLogger(__name__)
 
 
@@ -84,18 +82,6 @@ def drawn_back(model: Student, idr: IDR) -> IDR:
 def _excess(calibration: Calibration, idr_full: Tensor) -> Tensor:
     assert calibration.cell_distance is not None
     return calibration.distance(idr_full) / calibration.cell_distance.to(idr_full)
-
-
-def explained(model: Student, idr: IDR) -> str:
-    """A line about what was left out or will be drawn back; empty where nothing was."""
-    share = float(idr.left_out.mean())
-    if share > 1 - _SHOWN:
-        return "the picture looks like dither or hatching all over and is taken for clean"
-    if lies_outside(model, idr):
-        return "the IDR lies outside of the range that the model knows and is drawn back into it"
-    if share >= _SHOWN:
-        return f"{share:.0%} of the picture looks like dither or hatching and was left out"
-    return ""
 
 
 class BakedKDSR(nn.Module):

@@ -15,7 +15,7 @@ from .. import __version__
 from ..atomic import writing
 from ..errors import VideoError
 from ..idr import IDR
-from ..network.baked import explained
+from ..meaning.readings import explained
 from ..network.models import Student
 from ..options import DEFAULT_TILING, Size, Tiling
 from ..upscaling.sizes import OutputSize

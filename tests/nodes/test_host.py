@@ -231,6 +231,18 @@ def test_odd_and_one_pixel_sizes(host: Host, model, size: tuple[int, int]) -> No
     close(result, expected(images))
 
 
+def test_estimating_says_what_was_left_out(host: Host) -> None:
+    given: dict[str, list[Any]] = {
+        "model": [host.run("KDSR_Load", model="faithful", precision="fp32")],
+        "mode": ["per image"], "smoothing": [0.8], "scene_cut": [5.0], "wrap": ["none"],
+    }  # fmt: skip
+    checks = ((torch.arange(64)[:, None] + torch.arange(64)) % 2).float().expand(1, 3, 64, 64)
+    node = host.node("KDSR_EstimateIDR")
+    said = node.execute(image=[checks.movedim(1, -1)], **given).ui["kdsr_note"][0]
+    assert said.startswith("the picture looks like dither or hatching all over")
+    assert node.execute(image=[torch.full((1, 64, 64, 3), 0.5)], **given).ui is None
+
+
 def test_a_batch_uses_one_idr_each_or_one_for_all(host: Host, model) -> None:
     images = image(3)
     each = host.run("KDSR_EstimateIDR", model=model, image=images)

@@ -1,5 +1,6 @@
 import ast
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from string import Formatter
 
@@ -142,6 +143,13 @@ def test_the_report_is_in_the_language_asked_for(calibrated) -> None:
     assert report(one, model=calibrated, language="zh").startswith(
         "模糊 2.0 x 1.0 px ± 0.6，噪声 6/255 ± 2，JPEG 45 ± 5；在训练范围之内；最像“"
     )
+
+
+def test_the_report_says_what_was_left_out_in_that_language(calibrated) -> None:
+    doubted = replace(vectors(calibrated), left_out=torch.tensor(0.12))
+    assert "图像的 12% 看起来像" in report(doubted, model=calibrated, language="zh")
+    assert "12% of the picture looks like dither" in report(doubted, model=calibrated)
+    assert "looks like" not in report(vectors(calibrated), model=calibrated)
 
 
 def test_unknown_languages_are_english_and_unknown_regions_their_language() -> None:

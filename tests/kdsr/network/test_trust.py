@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdsr import IDR, KDSR, CheckpointError
+from kdsr.meaning.readings import explained
 from kdsr.network import baked
 from kdsr.network.models import Calibration
 from tests.support.calibrated import calibration_for, small_calibrated
@@ -96,7 +97,7 @@ def test_a_line_says_what_was_done(
     model: KDSR, left_out: float, distance: float, words: str
 ) -> None:
     idr = replace(idr_at(model, distance), left_out=torch.tensor(left_out))
-    line = baked.explained(model, idr)
+    line = explained(model, idr)
     assert line.endswith(words)
     assert bool(line) == bool(words)
 
