@@ -137,9 +137,10 @@ def _story(facts: Facts, wish: OutputSize, model: LoadedModel) -> str:
     frame, factor = Size(facts.width, facts.height), model.kdsr.config.scale
     size = video_size(wish, frame)
     told = f"{facts.frames} frames of {size} by {model.name}"
-    if frame.scaled(factor).covers(size):
-        return told
-    return f"{told}, then resized: it enlarges {factor} times, the rest is bicubic"
+    if not frame.scaled(factor).covers(size):
+        told += f", then resized: it enlarges {factor} times, the rest is bicubic"
+    clear = "; what is transparent became white" if facts.colour.transparent else ""
+    return told + clear
 
 
 class _Latest:

@@ -185,9 +185,11 @@ def test_the_note_says_what_was_done_and_when_more_was_asked_for(
     )
     for size in (2.0, 6.0):
         upscaled(FileVideo(str(clip)), size_by="factor", size=size)
+    upscaled(TensorVideo(images=torch.rand(2, 24, 32, 4), frame_rate=RATE))
     assert notes == [
         "8 frames of 64 x 48 px by tiny",
         "8 frames of 192 x 144 px by tiny, then resized: it enlarges 4 times, the rest is bicubic",
+        "2 frames of 128 x 96 px by tiny; what is transparent became white",
     ]
 
 
