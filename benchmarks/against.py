@@ -79,19 +79,15 @@ def _asked(writing: IO[str], reading: IO[str], line: str) -> float:
 @contextlib.contextmanager
 def serving(folder: Path) -> Iterator[Checkout]:
     """Runs the code in a folder until the end of the block."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", _SERVING],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    try:
+    ) as process:
         yield Checkout(process)
-    finally:
-        process.stdin.close() if process.stdin else None
-        process.wait()
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import errno
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -41,8 +41,11 @@ def load_av() -> ModuleType:
 
 def side_data(frame: "av.VideoFrame", name: str) -> bytes:
     """What comes along with a decoded frame, by FFmpeg's name; empty where there is none."""
-    found = cast("Iterable[SideData]", frame.side_data)  # its types say that names come out
-    return next((bytes(data) for data in found if data.type.name == name), b"")
+    from av.sidedata.sidedata import SideDataContainer
+
+    # Not `frame.side_data`: a frame that keeps its container stays until garbage is collected.
+    container = cast("Callable[[av.VideoFrame], Iterable[SideData]]", SideDataContainer)
+    return next((bytes(data) for data in container(frame) if data.type.name == name), b"")
 
 
 @contextmanager

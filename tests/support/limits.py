@@ -1,6 +1,7 @@
 """What a process may have, cut short for real by the operating system; needs POSIX."""
 
 import contextlib
+import io
 import json
 import os
 import subprocess
@@ -11,6 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
+from PIL import Image
+
+from kdsr.files.weights import save_checkpoint
+from tests.conftest import make_tiny
 from tests.support.places import ROOT
 
 
@@ -34,7 +39,9 @@ def limited_command(folder: Path) -> Iterator[Callable[[int, list[str]], tuple[i
     Yields:
         From bytes and arguments to the exit code (or minus a signal) and what was said. The bytes
         are beyond what PyTorch and the command take when they are imported: each run is a fork of a
-        process that did nothing else, as one that ran tests has freed memory to draw on.
+        process that upscaled one tiny picture and did nothing else, as one that ran tests has freed
+        memory to draw on. Without that picture the C library may end a process that loads a library
+        or uses one for the first time.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.limits"],
@@ -68,6 +75,7 @@ def _serve() -> None:
     from kdsr.cli import main
 
     torch.set_num_threads(1)  # threads do not survive a fork
+    _warm(main)
     for line in sys.stdin:
         room, arguments = json.loads(line)
         with tempfile.TemporaryFile("w+") as said:
@@ -75,6 +83,18 @@ def _serve() -> None:
             said.seek(0)
             sys.stdout.write(json.dumps([code, said.read()]) + "\n")
             sys.stdout.flush()
+
+
+def _warm(main: Callable[[list[str]], int]) -> None:
+    """Upscales and estimates a tiny picture."""
+    with tempfile.TemporaryDirectory() as name, contextlib.redirect_stderr(io.StringIO()):
+        folder = Path(name)
+        save_checkpoint(make_tiny(), folder / "m.safetensors")
+        Image.new("RGB", (16, 16), "teal").save(folder / "a.png")
+        given = [str(folder / "a.png"), "--model", str(folder / "m.safetensors"), "-o"]
+        with contextlib.redirect_stdout(io.StringIO()):
+            assert main(["upscale", *given, str(folder / "o.webp"), "--map", "3"]) == 0
+            assert main(["estimate", *given, str(folder / "o.safetensors")]) == 0
 
 
 def _forked(room: int, work: Callable[[], int], said: TextIO) -> int:

@@ -60,9 +60,6 @@ def upscaled(tmp_path_factory: pytest.TempPathFactory) -> Upscaled:
     return run
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a known defect: since films are kept in segments 45 KB a frame stay"
-)
 def test_five_times_the_frames_take_no_more_memory(upscaled: Upscaled) -> None:
     more = upscaled(LONG, SMOOTHED)[2] - upscaled(SHORT, SMOOTHED)[2]
     frame = SIDE * SIDE * 3 / 2**20  # MiB of one of the 240 more, in 8 bits
