@@ -9,7 +9,7 @@ from typing import Any
 
 
 class PoolHere:
-    """Stands for `kdsr.cluster.pool.WorkerPool`: workers that do tasks in turn."""
+    """Stands for `kdsr.cluster.WorkerPool`: workers that do tasks in turn."""
 
     device = "cpu"
 
@@ -30,7 +30,7 @@ class PoolHere:
 def pool_here(
     address: str, device: str, opener: Callable[[str], Any], most: int
 ) -> Iterator[PoolHere]:
-    """Stands for `kdsr.cluster.connecting.worker_pool`."""
+    """Stands for `kdsr.cluster.worker_pool`."""
     assert (address, device) == ("local", "auto")
     assert 1 <= most <= 12
     before = Path.cwd()

@@ -9,7 +9,7 @@ from PIL import Image
 
 import kdsr.cli.cluster
 import kdsr.video.segments as segments
-from kdsr.cli import cluster_video, main
+from kdsr.cli import cluster, main
 from kdsr.files.weights import save_checkpoint
 from kdsr.video.segments import Segments
 from tests.conftest import make_tiny
@@ -66,10 +66,8 @@ def test_the_result_is_that_of_the_plain_command_byte_by_byte(
 def test_files_that_say_wrongly_how_long_they_are_come_out_whole(
     folder: Path, said: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = cluster_video.tasks_of
-    monkeypatch.setattr(
-        cluster_video, "tasks_of", lambda source, target, _: right(source, target, said)
-    )
+    right = cluster.tasks_of
+    monkeypatch.setattr(cluster, "tasks_of", lambda source, target, _: right(source, target, said))
     both()
     assert contents(folder / "shared") == contents(folder / "plain")
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from kdsr.cluster.pool import WorkerPool, planned
+from kdsr.cluster import WorkerPool, planned
 from kdsr.errors import ClusterError, ConfigError
 
 GIB = 1 << 30

@@ -1,13 +1,19 @@
-"""Workers on the machines of a Ray cluster, each of which opens once what its work takes."""
+"""Ray: workers on many machines, each of which opens once what its work takes. Knows no images."""
 
+import io
 import logging
 import os
+import signal
+import socket
+import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import ModuleType
-from typing import Any, Generic, NoReturn, TypeVar
+from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout
+from types import FrameType, ModuleType
+from typing import Any, Generic, NoReturn, TextIO, TypeVar, cast
 
-from ..atomic import abandon
-from ..errors import ClusterError, ConfigError
+from .atomic import abandon
+from .errors import Cancelled, ClusterError, ConfigError
 
 State = TypeVar("State")
 Task = TypeVar("Task")
@@ -56,9 +62,6 @@ class WorkerPool(Generic[State]):
         started = [actor.remote(opener, self.device, threads) for _ in range(min(count, most))]
         self._actors = self._opened(started)
 
-    def __len__(self) -> int:
-        return len(self._actors)
-
     def run(
         self,
         step: Callable[[State, Sequence[Task]], Iterator[tuple[Task, Outcome]]],
@@ -75,7 +78,7 @@ class WorkerPool(Generic[State]):
             report: Called with each task and what came of it, in the order of completion; a
                 `ClusterError` is for a task whose workers died again and again.
         """
-        left, size = dict.fromkeys(tasks), len(tasks) // (_CHUNKS * len(self))
+        left, size = dict.fromkeys(tasks), len(tasks) // (_CHUNKS * len(self._actors))
         # The second round: of a chunk that kills its workers, most tasks do not.
         for most in (max(1, min(_CHUNK, size)), 1):
             waiting = list(left)
@@ -144,11 +147,7 @@ class Worker:
         """Why nothing could be opened; empty if it could."""
         return self._reason
 
-    def work(
-        self,
-        step: Callable[[Any, Sequence[Any]], Iterator[tuple[Any, Any]]],
-        chunk: Sequence[Any],
-    ) -> list[tuple[Any, Any]]:
+    def work(self, step: Callable, chunk: Sequence[Any]) -> list[tuple[Any, Any]]:
         """What came of each task of a chunk."""
         import torch
 
@@ -165,11 +164,7 @@ def planned(resources: Mapping[str, float], device: str) -> tuple[str, int, int]
     """What workers run on, how many there can be, and how many threads each gets.
 
     One for each GPU or, where there is none, for each core that has memory for it: on CPUs many
-    workers of one thread do more than few of many.
-
-    Args:
-        resources: Of the cluster, as Ray names them.
-        device: One of `DEVICES`.
+    workers of one thread do more than few of many. Ray names the resources.
 
     Raises:
         ConfigError: If it is none of them.
@@ -192,3 +187,163 @@ def planned(resources: Mapping[str, float], device: str) -> tuple[str, int, int]
 
 def _first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+
+
+LOCAL = "local"
+"""The address of a cluster of this machine alone, for this run alone."""
+_ANSWER = 10.0  # seconds
+_STORE = 100_000_000  # bytes: names and lines are all that workers and driver exchange
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+def load_ray() -> ModuleType:
+    """The `ray` module.
+
+    Raises:
+        ClusterError: If Ray is not installed.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise ClusterError(
+            f"--cluster needs Ray, which this Python does not have ({error}); install it with: "
+            'python -m pip install "kdsr[cluster]"'
+        ) from None
+    return ray
+
+
+@contextmanager
+def worker_pool(
+    address: str, device: str, opener: Callable[[str], State], most: int
+) -> Iterator[WorkerPool[State]]:
+    """Yields workers on all machines of a cluster; in the end they stop and the cluster is left.
+
+    SIGINT, SIGTERM and SIGHUP end the block so, too, and then take their usual course.
+
+    Args:
+        address: As Ray takes it: "auto" for the cluster that runs here, "local" for one of this
+            machine alone, or HOST:PORT.
+        device: One of `DEVICES`.
+        opener: Gets "cuda" or "cpu", gives what the work takes. Called once in each worker.
+        most: How many workers there is work for.
+
+    Raises:
+        ConfigError: If address or device are none.
+        ClusterError: If Ray is not installed, no cluster answers, or it lacks such a device.
+    """
+    ray = load_ray()
+    if address not in ("auto", LOCAL):
+        _check_answers(address)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+    options: dict[str, Any] = {"address": address}
+    if address == LOCAL:
+        os.environ.setdefault("RAY_worker_niceness", "0")  # no lower priority than this process
+        options |= {"include_dashboard": False, "object_store_memory": _STORE}
+    with _handlers_kept(), _quiet():
+        try:
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+        except Exception as error:  # noqa: BLE001 - Ray raises that, too, when a start takes long
+            _leave(ray)
+            reason = str(error).strip().split("\n")[0]
+            raise ClusterError(
+                f"cannot work on the cluster {address}: {reason}; is it running (`ray status`) "
+                "with the same Python and Ray as here, and is its token here if it wants one "
+                "(RAY_AUTH_MODE=token)? `--cluster local` starts one of this machine alone"
+            ) from None
+        stopped: list[int] = []
+        try:
+            with _stopping(stopped), closing(WorkerPool(ray, device, opener, most)) as pool:
+                yield pool
+        finally:
+            _leave(ray)
+    if stopped:
+        signal.raise_signal(stopped[0])
+        raise Cancelled  # of a host that goes on
+
+
+def _leave(ray: ModuleType) -> None:
+    """Leaves in silence: Ray says then what it held back of dead workers."""
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Asks itself, at once: Ray would try for half a minute, and write a line a second."""
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in address or not (port.isascii() and port.isdigit()):
+        raise ConfigError(
+            f"--cluster expects auto, local or HOST:PORT, got {address!r}; run kdsr on a machine "
+            "of the cluster, with the address that `ray start --head` printed"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"no cluster answers at {address} ({error}); start one with `ray start --head`, and "
+            "see `ray status` for its address"
+        ) from None
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Ray takes SIGTERM for itself, and leaves it to the system in the end."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
+class _WithoutRay:
+    """A stream that loses what Ray's own threads say of dead workers, in many words."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Passes text on, or not."""
+        if threading.current_thread().name.startswith("ray_"):
+            return len(text)
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Standard output and errors belong to the command."""
+    with ExitStack() as streams:
+        for stream, redirected in ((sys.stdout, redirect_stdout), (sys.stderr, redirect_stderr)):
+            if stream is not None:
+                streams.enter_context(redirected(cast("TextIO", _WithoutRay(stream))))
+        yield
+
+
+@contextmanager
+def _stopping(stopped: list[int]) -> Iterator[None]:
+    """In the block the first signal raises, and is noted; a second one has its usual effect."""
+    before: dict[int, Any] = {}
+
+    def restore() -> None:
+        while before:
+            signal.signal(*before.popitem())
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stopped.append(number)
+        restore()
+        raise KeyboardInterrupt  # the one exception that Ray lets through while it waits
+
+    if threading.current_thread() is threading.main_thread():
+        for name in _SIGNALS:
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not stopped:
+            raise
+    finally:
+        restore()
