@@ -18,12 +18,12 @@ from pathlib import Path
 import torch
 
 import kdsr
-from kdsr.cli.session import pipelined
+from kdsr.cli.image_session import pipelined
 from kdsr.files import images
 from kdsr.files.images import DecodedImage, read_image, write_image
 from kdsr.options import DEFAULT_MODEL
 from tools.arguments import parser_of
-from train.data.images import find_images
+from train.data.image_files import find_images
 
 Step = Callable[..., object]
 Way = Callable[[Sequence[Path], Step, Step, Step], Iterator[tuple[Path, object]]]

@@ -19,7 +19,7 @@ from kdsr.files.images import read_image
 from kdsr.options import DEFAULT_MODEL
 from kdsr.pixels import to_bytes
 from tools.arguments import parser_of
-from train.data.images import find_images
+from train.data.image_files import find_images
 
 _LABEL = 22
 

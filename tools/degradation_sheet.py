@@ -14,7 +14,7 @@ from torch import Tensor
 
 from kdsr.pixels import to_bytes
 from tools.arguments import parser_of
-from train.data.images import load_image
+from train.data.image_files import load_image
 from train.degradation.banding import Banded
 from train.degradation.chroma import Subsampled
 from train.degradation.codecs import Encoded

@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from tools.arguments import parser_of
-from train.data.images import read_rgb
+from train.data.image_files import read_rgb
 from train.data.patterns import KINDS, draw_kind
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -19,7 +19,7 @@ from PIL import Image
 
 from kdsr import KDSRError
 from kdsr.atomic import writing
-from train.data.images import find_images, read_rgb
+from train.data.image_files import find_images, read_rgb
 from train.errors import DataError
 
 _QUALITY = 90

@@ -18,12 +18,12 @@ from ..video.containers import is_video
 from ..video.session import ESTIMATING, UPSCALING, VideoSession, film_of
 from ..video.upscaling import FrameUpscaler
 from .commands import Upscale
-from .models import ModelSet
+from .films import GOES_ON, line_about, lost, naming, remark, video_session
+from .image_session import ImageSession, Task
+from .model_set import ModelSet
 from .paths import READ_SUFFIXES, find_inputs, left_to_do
-from .session import ImageSession, Task
 from .streams import Failure, explained, note, remarking, report_failure, say
 from .upscale import OneIDR, checked
-from .video import GOES_ON, line_about, lost, naming, remark, video_session
 
 
 class OpenFilm:

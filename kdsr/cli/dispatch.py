@@ -47,27 +47,27 @@ def demo(arguments: argparse.Namespace) -> int:
 
 def info(arguments: argparse.Namespace) -> int:
     """Says what a model is."""
-    from .models import info
+    from .model_set import info
 
     return info(commands.Info.of(arguments))
 
 
 def convert(arguments: argparse.Namespace) -> int:
     """Converts weights between formats."""
-    from .models import convert
+    from .model_set import convert
 
     return convert(commands.Convert.of(arguments))
 
 
 def blend_models(arguments: argparse.Namespace) -> int:
     """Writes a model between two."""
-    from .models import blend_models
+    from .model_set import blend_models
 
     return blend_models(commands.BlendModels.of(arguments))
 
 
 def models(_: argparse.Namespace) -> int:
     """Lists the catalog."""
-    from .models import models
+    from .model_set import models
 
     return models()

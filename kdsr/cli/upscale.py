@@ -10,7 +10,8 @@ from ..estimation.whole import Average
 from ..idr import IDR
 from ..video.containers import is_video
 from .commands import Upscale
-from .models import ModelSet
+from .image_session import ImageSession
+from .model_set import ModelSet
 from .paths import (
     IDR_SUFFIXES,
     IMAGES,
@@ -23,7 +24,6 @@ from .paths import (
     output_path,
     without_results,
 )
-from .session import ImageSession
 from .streams import Failure, explained, note, report, say
 
 
@@ -85,7 +85,7 @@ def upscale(command: Upscale) -> int:
                 codes.append(report(outcome))
             files.update()
     if videos:
-        from .video import upscale_videos
+        from .films import upscale_videos
 
         codes += upscale_videos(session.models, idr, videos, command)
     if several:

@@ -20,10 +20,11 @@ from .models import Calibration, Student
 from .tail import ComposedTail, Tail, run_composed
 
 FULL, NONE = 1.0, 1.2
-"""Of the distance that 99.9% of photographs' cells stay within: votes fade from the first, where
-they are whole, to the second. (A hard limit would make a film flicker where a cell lies on it.)"""
+"""Votes fade between these distances: a cell counts whole up to the first, not at all from the
+second. The unit is the distance that 99.9% of photographs' cells stay within. A hard limit would
+make a film flicker where a cell lies on it."""
 FARTHEST = 1.1
-"""Likewise, what a vector may have."""
+"""A vector farther away, in the same unit, is drawn back."""
 _log = logging.getLogger(__name__)
 
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 PREFIX = "calibration."
-"""Of the tensors in a safetensors file."""
+"""Tensors of a calibration begin with it, in a safetensors file."""
 KEY = "calibration"
-"""Of the metadata that names their rows."""
+"""The metadata under this key names their rows."""
 CLEAN = "clean"
 """The reference without degradation but for the downscaling."""
 QUANTITIES = ("blur_long", "blur_short", "noise", "quality")
@@ -49,7 +49,7 @@ _SHAPES: dict[str, tuple[str | int, ...]] = {
     "quantiles": (101,),
     "cell_distance": (1,),
 }
-"""Of every tensor; a word stands for the same number wherever it occurs."""
+"""Shapes of all tensors; a word stands for the same number wherever it occurs."""
 _OPTIONAL = {"cell_distance"}  # files of version 0.2 and before have none
 
 
@@ -62,7 +62,7 @@ class Calibration:
     """
 
     names: tuple[str, ...]
-    """Of the N references."""
+    """Names of the N references."""
     means: Tensor
     """(N, 4C): D' of each reference, averaged over photographs."""
     centre: Tensor

@@ -38,8 +38,8 @@ class Tail(nn.Module):
         for step in (*steps[1:], 1) if steps else ():
             self.spoilt = (self.spoilt + 1) * step
         self.kernel_side = 2 * self.reach + 1
-        """Of the composed convolution. Images with a shorter side, LQ pixels, go through the tail
-        itself."""
+        """Side of the composed convolution. Images with a shorter side, LQ pixels, go through the
+        tail itself."""
         self.n_feats = n_feats
         self.scale = scale
         self.up = nn.ModuleList(

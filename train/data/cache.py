@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from kdsr.atomic import writing
-from train.data.images import find_images, held_out_names, read_rgb, some
+from train.data.image_files import find_images, held_out_names, read_rgb, some
 from train.errors import DataError
 
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.data.images import find_images, read_picture, read_rgb, rgb_of
+from train.data.image_files import find_images, read_picture, read_rgb, rgb_of
 from train.errors import DataError
 
 HASH_BITS = 10

@@ -6,7 +6,7 @@ import numpy as np
 
 from train.data.alignment import align
 from train.data.check import HASH_BITS, Problem, hash_distance, perceptual_hash
-from train.data.images import read_rgb
+from train.data.image_files import read_rgb
 from train.data.pairing import NamedPair, Pairing
 from train.errors import DataError
 

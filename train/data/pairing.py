@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from train.data.images import SUFFIXES, find_images, some
+from train.data.image_files import SUFFIXES, find_images, some
 from train.errors import DataError
 
 

@@ -10,7 +10,7 @@ import torch
 
 from kdsr.atomic import writing
 from train.data.cache import ImageCache, cache_key, cached
-from train.data.images import some
+from train.data.image_files import some
 from train.data.pair_check import check_pairs, refuse_serious
 from train.data.pairing import Pairing
 from train.errors import DataError

@@ -6,7 +6,7 @@ import torch
 
 from train.data.cache import ImageCache, open_cache
 from train.data.crops import CropSampler
-from train.data.images import held_out_names
+from train.data.image_files import held_out_names
 from train.data.real_pairs import PairCache, open_pairs
 from train.data.sources import MixedPairs, PairSource, RealPairs, SyntheticPairs
 from train.data.teaching import Teaching, is_import_path, load_upscaler

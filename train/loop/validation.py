@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from train.cards.facts import plain_name
 from train.data.cache import ImageCache
 from train.data.crops import as_batch
-from train.data.images import find_images, read_rgb
+from train.data.image_files import find_images, read_rgb
 from train.data.real_pairs import PairCache
 from train.degradation.pipelines import Degradation
 from train.degradation.resize import resize_bicubic

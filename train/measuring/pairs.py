@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kdsr.atomic import writing
 from kdsr.pixels import to_bytes
-from train.data.images import find_images, held_out_names, load_image
+from train.data.image_files import find_images, held_out_names, load_image
 from train.errors import DataError
 from train.measuring.protocols import Case
 

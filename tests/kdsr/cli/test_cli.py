@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import kdsr
-import kdsr.cli.session
+import kdsr.cli.image_session
 from kdsr import IDR, KDSR
 from kdsr.cli import main
 from kdsr.estimation.maps import idr_map
@@ -429,14 +429,14 @@ def test_an_interrupted_batch_keeps_what_was_finished(
 ) -> None:
     for name in ("in/a.png", "in/b.png"):
         save(folder / name)
-    real = kdsr.cli.session.write_image
+    real = kdsr.cli.image_session.write_image
 
     def interrupted(path: Path, *args: object, **options: object) -> None:
         if path.name.startswith("b"):
             raise KeyboardInterrupt
         real(path, *args, **options)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr(kdsr.cli.session, "write_image", interrupted)
+    monkeypatch.setattr(kdsr.cli.image_session, "write_image", interrupted)
     assert main(["upscale", "in", "-o", "out", "--model", str(weights)]) == 130
     assert [p.name for p in (folder / "out").iterdir()] == ["a-kdsr.png"]
 

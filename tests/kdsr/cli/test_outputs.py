@@ -8,7 +8,7 @@ import torch
 from PIL import Image, features
 from safetensors.torch import save_file
 
-import kdsr.cli.session
+import kdsr.cli.image_session
 from kdsr import IDR, ImageError
 from kdsr.cli import main
 from kdsr.files.images import check_format
@@ -163,14 +163,14 @@ def test_of_two_runs_with_one_output_the_later_one_fails(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # The second run begins and ends while the first holds its result, past every check.
-    write = kdsr.cli.session.write_image
+    write = kdsr.cli.image_session.write_image
 
     def overtaken(*arguments: Any, **keywords: Any) -> None:
-        monkeypatch.setattr(kdsr.cli.session, "write_image", write)
+        monkeypatch.setattr(kdsr.cli.image_session, "write_image", write)
         assert main(["upscale", "b.png", "-o", "o.png", *MODEL]) == 0
         write(*arguments, **keywords)
 
-    monkeypatch.setattr(kdsr.cli.session, "write_image", overtaken)
+    monkeypatch.setattr(kdsr.cli.image_session, "write_image", overtaken)
     assert main(["upscale", "a.png", "-o", "o.png", *MODEL]) == 2
     assert "exists and is not replaced" in capsys.readouterr().err
     assert main(["upscale", "b.png", "-o", "alone.png", *MODEL]) == 0

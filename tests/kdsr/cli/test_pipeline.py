@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from kdsr.cli.session import pipelined
+from kdsr.cli.image_session import pipelined
 
 _LONG = 20.0  # seconds; only reached where a test fails
 

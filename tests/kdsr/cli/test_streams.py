@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from tqdm import tqdm
 
-import kdsr.cli.session
+import kdsr.cli.image_session
 from kdsr import IDR
 from kdsr.cli import main
 from kdsr.cli.streams import VERBOSE, complain, listening
@@ -168,14 +168,14 @@ def test_a_mistake_of_ours_takes_one_line_and_never_ends_a_batch(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     draw("a.png", "b.png")
-    real = kdsr.cli.session.write_image
+    real = kdsr.cli.image_session.write_image
 
     def wrong(path: Path, *arguments: Any, **options: Any) -> None:
         if path.name.startswith("a"):
             raise TypeError("three\nlines\nlong")
         real(path, *arguments, **options)
 
-    monkeypatch.setattr(kdsr.cli.session, "write_image", wrong)
+    monkeypatch.setattr(kdsr.cli.image_session, "write_image", wrong)
     assert main(["upscale", "a.png", "b.png", "-o", "out", *MODEL]) == 1
     errors = capsys.readouterr().err.splitlines()
     assert "kdsr: error: a mistake in kdsr (TypeError: three); please report it" in errors[0]

@@ -104,7 +104,7 @@ def test_the_command_writes_large_results_by_bands_and_the_same_pixels(
     command = ["upscale", str(source), "--tile", "16", "--dtype", "fp32", "-o"]
     made = []
     for limit in (2**28, 1000):
-        monkeypatch.setattr("kdsr.cli.session._LARGE", limit)
+        monkeypatch.setattr("kdsr.cli.image_session._LARGE", limit)
         assert main([*command, str(tmp_path / f"{limit}{source.suffix}")]) == 0
         made.append(read_image(tmp_path / f"{limit}{source.suffix}"))
     assert torch.equal(made[0].rgb, made[1].rgb)

@@ -17,7 +17,7 @@ from tests.support.clips import RATE, frames_of, sound_packets, write_clip, writ
 from tests.support.films import packets_of
 from tests.support.places import PHOTOS, ROOT
 from tests.support.still_scenes import noisy_film, pulsing, upscaled_apart
-from train.data.images import load_image
+from train.data.image_files import load_image
 
 pytest.importorskip("av", reason="PyAV is not installed: python -m pip install av")
 pytestmark = [

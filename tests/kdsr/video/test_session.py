@@ -141,7 +141,7 @@ def test_stopped_while_the_segments_are_joined_nothing_is_decoded_again(
 
 KILLED = """
 import os, sys
-import kdsr.__main__ as command, kdsr.cli.video as video, kdsr.video.segments as segments
+import kdsr.__main__ as command, kdsr.cli.films as video, kdsr.video.segments as segments
 segments.SEGMENT = 3
 number, left, tell = int(sys.argv.pop(1)), int(sys.argv.pop(1)), video._Bars.tell
 def count(self, *told):

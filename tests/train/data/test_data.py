@@ -11,7 +11,7 @@ from train.data import cache as data
 from train.data.cache import open_cache
 from train.data.check import check, perceptual_hash, report
 from train.data.crops import CropSampler
-from train.data.images import find_images, read_rgb
+from train.data.image_files import find_images, read_rgb
 from train.errors import DataError
 
 CPU = torch.device("cpu")

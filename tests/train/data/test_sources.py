@@ -9,7 +9,7 @@ from tests.support.pairs import make_pairs, photo, shrunk
 from train.data import pair_check
 from train.data.cache import open_cache
 from train.data.crops import CropSampler
-from train.data.images import read_rgb
+from train.data.image_files import read_rgb
 from train.data.pairing import find_pairs
 from train.data.real_pairs import PairCache, open_pairs
 from train.data.sources import MixedPairs, RealPairs, SyntheticPairs

@@ -12,7 +12,7 @@ from torch import Tensor
 from kdsr import ConfigError
 from tests.conftest import ROOT
 from tests.support.places import GOLDEN
-from train.data.images import read_rgb
+from train.data.image_files import read_rgb
 from train.degradation.blur import blur, blur_and_downscale
 from train.degradation.classic import ClassicDegradation, ClassicOptions, ClassicParameters
 from train.degradation.general import GeneralOptions

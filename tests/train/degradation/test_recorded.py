@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tests.support.places import GOLDEN, PHOTOS
-from train.data.images import read_rgb
+from train.data.image_files import read_rgb
 from train.degradation.classic import ClassicOptions
 from train.degradation.pipelines import Degradation, DegradationOptions
 

@@ -8,7 +8,7 @@ import torch
 
 from tests.support.pairs import make_pairs
 from tests.support.train_runs import PHOTOS, tiny_recipe
-from train.data.images import read_rgb
+from train.data.image_files import read_rgb
 from train.degradation.resize import resize_bicubic
 from train.loop.training_data import open_data
 from train.loop.validation import PairSet, Validation, validation_sets

@@ -13,7 +13,7 @@ from ..video.containers import ANIMATION_SUFFIXES
 from ..video.segments import tidy
 from ..video.session import VideoJob, VideoSession, film_of
 from .commands import Upscale
-from .models import ModelSet
+from .model_set import ModelSet
 from .paths import check_new
 from .streams import complain, note, remarking, report, say
 

@@ -30,7 +30,7 @@ from ..pixels import as_floats
 from ..upscaling.resizing import resizing_bytes
 from ..upscaling.upscaler import Upscaler
 from .commands import Upscale
-from .models import ModelPass, ModelSet
+from .model_set import ModelPass, ModelSet
 from .paths import check_new
 from .streams import note
 
