@@ -5,7 +5,7 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..kdsr.estimation.frames import CUT_ANGLE, smooth
+from ..kdsr.estimation.maps import CUT_ANGLE, smooth
 from ..kdsr.idr import IDR
 from ..kdsr.meaning.readings import explained
 from ..kdsr.options import WRAPS

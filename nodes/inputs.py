@@ -169,7 +169,7 @@ def tile_inputs() -> dict[str, Any]:
 def smoothing_inputs(
     applies: str, smoothing: float, scene_cut: float, *, optional: bool = False
 ) -> list[Any]:
-    """How IDRs are smoothed over frames; see `kdsr.estimation.frames.smooth`.
+    """How IDRs are smoothed over frames; see `kdsr.estimation.maps.smooth`.
 
     Args:
         applies: The mode that needs them.

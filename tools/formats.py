@@ -25,7 +25,7 @@ import torch
 from PIL import Image, ImageCms, PngImagePlugin, features
 
 from kdsr.errors import KDSRError
-from kdsr.files.colour_space import space_of
+from kdsr.files.decoded_image import space_of
 from kdsr.files.image_formats import FORMATS, format_of
 from kdsr.files.images import DecodedImage, read_image, write_image
 from tools import film_formats

@@ -12,8 +12,7 @@ from PIL import Image
 from ..errors import ImageError
 from ..pixels import BYTE, WORD, coded
 from ..upscaling.resizing import bleed
-from .colour_space import Chunks, named_colours, space_of, to_rgb
-from .decoded_image import DecodedImage
+from .decoded_image import Chunks, DecodedImage, named_colours, space_of, to_rgb
 from .metadata import Metadata, read_metadata
 from .opening import (
     UnknownImageError,
@@ -54,7 +53,7 @@ def decoded(
         small: See `kdsr.files.images.read_image`.
     """
     if is_exr(path):
-        from .exr import colours_of, read_exr
+        from .deep_color import colours_of, read_exr
 
         return replace(_from_floats(read_exr(path, said), said), colours=colours_of(path))
     pages: tuple[int, ...] = (0,)

@@ -16,8 +16,7 @@ from torch import Tensor
 from ..atomic import writing
 from ..errors import ImageError, explaining_shortage, is_out_of_memory, printable, reading
 from ..pixels import linear_of, shown, to_bytes, to_words
-from .colour_space import Chunks, profile_for
-from .decoded_image import DecodedImage
+from .decoded_image import Chunks, DecodedImage, profile_for
 from .decoding import decoded
 from .image_formats import EXR, JPEG, PNG, TIFF, WEBP, WRITE_SUFFIXES, ImageFormat, format_of
 from .metadata import Metadata
@@ -196,7 +195,7 @@ def _save(
             _by_pillow(path, array, kind, {"compress_level": level}, chunks)
         return []
     if kind is EXR:
-        from .exr import chromaticities, write_exr
+        from .deep_color import chromaticities, write_exr
 
         write_exr(path, array, said.like.colours)
         unsaid = icc and not chromaticities(said.like.colours)

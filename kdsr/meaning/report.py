@@ -11,8 +11,7 @@ from ..estimation.maps import LocalIDRs
 from ..idr import IDR
 from ..network.models import Student
 from .figure import LISTED, draw_readings, draw_vectors, draw_words
-from .figure_maps import draw_heat, draw_places, draw_similarity
-from .panel import CARD, GAP, INNER, MARGIN, WIDTH, Panel
+from .panel import CARD, GAP, INNER, MARGIN, WIDTH, Panel, draw_heat, draw_places, draw_similarity
 from .readings import Reading, Wording, explained, read, wording
 from .references import references
 

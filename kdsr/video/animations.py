@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 from torch import Tensor
 
 from ..errors import ImageError, VideoError, reading
-from ..files.colour_space import named_colours, profile_for
+from ..files.decoded_image import named_colours, profile_for
 from ..files.deep_color import bits_of
 from ..files.metadata import Metadata, read_metadata
 from ..files.opening import is_lossless_webp

@@ -257,9 +257,9 @@ class VideoOptions:
     mode: str = SMOOTHED
     """One of `MODES`."""
     smoothing: float = 0.8
-    """0 to less than 1; see `kdsr.estimation.frames.smooth`."""
+    """0 to less than 1; see `kdsr.estimation.maps.smooth`."""
     scene_cut: float = CUT_ANGLE
-    """Degrees between frames that begin a new scene; see `kdsr.estimation.frames.smooth`."""
+    """Degrees between frames that begin a new scene; see `kdsr.estimation.maps.smooth`."""
     codec: str | None = None
     """A name in `CODECS`; None for the container's default."""
     crf: int | None = None

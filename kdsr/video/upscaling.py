@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..atomic import writing
 from ..errors import IDRError, VideoError
-from ..estimation.frames import smooth
+from ..estimation.maps import smooth
 from ..estimation.whole import estimate, visible
 from ..idr import IDR
 from ..meaning.references import with_strength

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdsr import IDR, ConfigError
-from kdsr.estimation.frames import scene_starts, smooth
+from kdsr.estimation.maps import scene_starts, smooth
 
 
 def frames(full: torch.Tensor) -> IDR:

@@ -6,7 +6,7 @@ import torch
 import kdsr.estimation.features as module
 from kdsr import IDR, KDSR, IDRError
 from kdsr.estimation.features import structured_pixels
-from kdsr.estimation.frames import smooth
+from kdsr.estimation.maps import smooth
 
 
 def test_only_pixels_beside_an_edge_count() -> None:

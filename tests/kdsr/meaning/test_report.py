@@ -4,7 +4,7 @@ import torch
 
 from kdsr import IDR, IDRError
 from kdsr.estimation.maps import estimate_local
-from kdsr.meaning.figure_maps import draw_similarity
+from kdsr.meaning.panel import draw_similarity
 from kdsr.meaning.readings import ENGLISH
 from kdsr.meaning.references import references
 from kdsr.meaning.report import WIDTH, draw_report, report

@@ -10,7 +10,7 @@ import torch
 
 from kdsr import KDSR, Cancelled
 from kdsr.errors import ConfigError, IDRError, VideoError
-from kdsr.estimation.frames import smooth
+from kdsr.estimation.maps import smooth
 from kdsr.options import Job, Tiling
 from kdsr.upscaling.sizes import OutputSize
 from kdsr.video.containers import LOCKED, PER_FRAME, SMOOTHED, VideoOptions
