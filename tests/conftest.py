@@ -53,7 +53,7 @@ def bundled() -> KDSR:
 @pytest.fixture(scope="session")
 def photo() -> torch.Tensor:
     """A real low-quality photograph, (1, 3, H, W)."""
-    with Image.open(next((ROOT / "samples").glob("*.png"))) as image:
+    with Image.open(ROOT / "samples" / "example.png") as image:
         pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
     return torch.from_numpy(pixels).permute(2, 0, 1)[None]
 
