@@ -63,7 +63,7 @@ def decoded(
         pages = pages_of(path, said)
     if len(pages) > 1 and page is None:
         said.append(f"of its {len(pages)} pages the first is read")
-    page = page or pages[0]  # smaller copies may come first
+    page = page or min(pages)  # smaller copies may come first
     try:
         with open_image(path, page) as image:
             if min(image.size) < 1:
