@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from tests.support.limits import full_disk
-from tests.support.train_runs import PHOTOS
+from tests.support.places import PHOTOS
 from train.data import cache as data
 from train.data.cache import open_cache
 from train.data.check import check, perceptual_hash, report
