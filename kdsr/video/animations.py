@@ -33,6 +33,11 @@ _MILLISECOND = Fraction(1, 1000)
 _TICK = Fraction(1, 90_000)  # APNG and AVIF say durations as fractions, Pillow as milliseconds
 _LARGEST_DIVISOR = 1001  # of a rate
 _UNSAID = 100  # milliseconds; browsers show frames that say 0 for so long
+_LARGEST_AVIF = 1 << 30  # bytes that a cut one is filled up to: Pillow holds it all
+_DAMAGED = (
+    EOFError, OSError, ValueError, SyntaxError, IndexError, RuntimeError, struct.error,
+)  # fmt: skip
+"""What Pillow's decoders raise at the end, and at what is ruined."""
 _FORMATS = ("GIF", "WEBP", "PNG", "AVIF")
 
 
@@ -107,10 +112,15 @@ class AnimationFile:
             yield image
 
     def _source(self) -> Path | io.BytesIO:
-        """The file; of a WebP that is cut the frames that are there, which libwebp wants whole."""
-        content = b""
-        if self._blocks is not None and not self._blocks.whole:
+        """The file; one that is cut as libwebp and libavif take it: the frames that are there.
+
+        Of a WebP these are put together anew, an AVIF is filled up to the size that it had.
+        """
+        content, blocks = b"", self._blocks
+        if blocks and not blocks.whole:
             content = self.file.read_bytes()
+        if content and blocks and blocks.pictures and 0 < blocks.size <= _LARGEST_AVIF:
+            return io.BytesIO(content.ljust(blocks.size, b"\0"))
         if content[:4] != b"RIFF":
             return self.file
         end = 12
@@ -131,7 +141,7 @@ class AnimationFile:
             try:
                 image.seek(index)
                 image.load()  # WebP says its duration of what is decoded only
-            except (EOFError, OSError, ValueError, SyntaxError, IndexError, struct.error) as error:
+            except _DAMAGED as error:
                 if index == first:
                     raise VideoError(f"the animation is damaged or truncated ({error})") from None
                 return

@@ -1,8 +1,10 @@
 """Kinds of videos and animations, what can be chosen for them, and whether a picture file moves."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import accumulate, islice, repeat, takewhile
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -12,6 +14,7 @@ from ..options import CUT_ANGLE
 _SCREEN, _PALETTE = 0x80, 0x07  # of a GIF's flags: there is a palette, and how large it is
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B  # of GIF
 _PNG_HEAD, _RIFF_HEAD = 8, 12
+_MOST_FRAMES = 1_000_000  # of an AVIF
 _ANIMATED = 2  # of a WebP's flags
 
 
@@ -24,6 +27,8 @@ class Blocks(NamedTuple):
     """How many the header says; `pictures` where it says nothing."""
     whole: bool
     """The file has its end."""
+    size: int = 0
+    """Bytes that an AVIF says it has, at least; 0 for all others."""
 
 
 def is_moving(path: Path) -> bool:
@@ -110,7 +115,55 @@ def _webp(file: BinaryIO) -> Blocks | None:
 
 def _avif(file: BinaryIO) -> Blocks | None:
     (size,) = struct.unpack(">I", file.read(4))
-    return Blocks(2, 2, whole=True) if b"avis" in file.read(min(size, 256)) else None
+    if b"avis" not in file.read(min(size, 256)):
+        return None
+    there, end, index = file.seek(0, 2), 0, b""
+    while end + 8 <= there:
+        file.seek(end)
+        length, name = struct.unpack(">I4s", file.read(8))
+        if name == b"moov":
+            index = file.read(length - 8)
+        if length < 8:  # up to the end of the file, or of more than 4 GiB
+            break
+        end += length
+    tracks: list[list[int]] = []
+    with suppress(LookupError, StopIteration, struct.error):  # whoever reads it says so
+        tracks = [_ends_of_samples(track) for name, track in _boxes(index) if name == b"trak"]
+    tracks = [ends for ends in tracks if ends]
+    if not tracks:
+        return Blocks(2, 2, whole=True)
+    size = max(end, *map(max, tracks))
+    pictures = min(sum(1 for _ in takewhile(there.__ge__, ends)) for ends in tracks)
+    return Blocks(pictures, max(map(len, tracks)), size <= there, size)
+
+
+def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(name, content) of the boxes of an AVIF."""
+    place = 0
+    while place + 8 <= len(content):
+        length, name = struct.unpack_from(">I4s", content, place)
+        yield name, content[place + 8 : place + length]
+        place += max(length, 8)
+
+
+def _ends_of_samples(track: bytes) -> list[int]:
+    """Where each picture of a track ends in the file: chunks lie anywhere, samples in a row."""
+    media = dict(_boxes(dict(_boxes(track))[b"mdia"]))
+    if media[b"hdlr"][8:12] not in (b"pict", b"auxv"):  # colours and opacity
+        return []
+    tables = dict(_boxes(dict(_boxes(media[b"minf"]))[b"stbl"]))
+    same, count = struct.unpack_from(">II", tables[b"stsz"], 4)
+    sizes = repeat(same, count) if same else struct.unpack_from(f">{count}I", tables[b"stsz"], 12)
+    offsets, form = tables.get(b"stco"), "I"
+    if offsets is None:
+        offsets, form = tables[b"co64"], "Q"
+    starts = struct.unpack_from(f">{int.from_bytes(offsets[4:8], 'big')}{form}", offsets, 8)
+    runs = list(struct.iter_unpack(">III", tables[b"stsc"][8:]))
+    ends, coming = [], islice(sizes, _MOST_FRAMES)
+    for chunk, start in enumerate(starts, 1):
+        samples = next(run[1] for run in reversed(runs) if run[0] <= chunk)
+        ends += [start + end for end in accumulate(islice(coming, samples))]
+    return ends
 
 
 _KINDS: tuple[tuple[Callable[[bytes], bool], Callable[[BinaryIO], Blocks | None]], ...] = (

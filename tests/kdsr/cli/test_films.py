@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from kdsr.cli import main
 from kdsr.files.weights import save_checkpoint
@@ -422,6 +422,37 @@ def test_animations_cut_anywhere_are_told(kdsr, capsys, suffix: str) -> None:
         assert code == 2, end
         assert "mistake in kdsr" not in said
         assert "missing" in said, end
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+@pytest.mark.parametrize("channels", [3, 4])
+def test_an_avif_keeps_its_whole_frames(kdsr, capsys, channels: int) -> None:
+    rng = np.random.default_rng(0)
+    images = [Image.fromarray(rng.integers(0, 256, (24, 32, channels), np.uint8)) for _ in range(8)]
+    images[0].save("whole.avif", save_all=True, append_images=images[1:], duration=50)
+    content = Path("whole.avif").read_bytes()
+    assert kdsr("whole.avif", "-o", "whole.png") == 0
+    assert not capsys.readouterr().err
+    index = content.index(b"mdat") + 4
+    for part in (0.7, 0.8, 0.99):  # opacity lies in the first half, colours in the second
+        end = int(index + (len(content) - index) * part)
+        Path("in.avif").write_bytes(content[:end])
+        assert kdsr("in.avif", "-o", "out.png", "--overwrite") == 2
+        with Image.open("out.png") as made, Image.open("whole.png") as all_:
+            assert f"{8 - made.n_frames} of its frames are missing" in capsys.readouterr().err
+            assert 1 <= made.n_frames < 8
+            for frame in range(made.n_frames):
+                made.seek(frame)
+                all_.seek(frame)
+                assert made.convert("RGBA") == all_.convert("RGBA")
+    end = (index + len(content)) // 2 if channels == 3 else len(content) * 3 // 4
+    Path("in.avif").write_bytes(content[:end] + b"\xff" * (len(content) - end))
+    assert kdsr("in.avif", "-o", "ruined.png") == 2
+    assert "of its frames are missing" in capsys.readouterr().err
+    Path("in.avif").write_bytes(content[: index - 40])  # within the index: nothing can be found
+    assert kdsr("in.avif", "-o", "none.png") == 2
+    assert "damaged or truncated" in capsys.readouterr().err
+    assert not Path("none.png").exists()
 
 
 def test_a_damaged_packet_of_sound_is_left_out_with_a_line(kdsr, capsys) -> None:
