@@ -42,9 +42,9 @@ def perceptual_measures(
     """
     found: dict[str, Measure] = {}
     if weights is not None:
-        distance = load_perceptual(weights).to(device)
-        name = distance.network.split()[0].lower()
-        found[name] = lambda sr, gt: distance(sr.clamp(0, 1), gt).item()
+        features = load_perceptual(weights).to(device)
+        name = features.network.split()[0].lower()
+        found[name] = lambda sr, gt: features(sr.clamp(0, 1), gt).item()
     for files in (lpips[:2], lpips[2:]):
         if files:
             distance = load_lpips(*files).to(device)

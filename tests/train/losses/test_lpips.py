@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from kdsr.errors import CheckpointError
 from tests.support.vgg import plain_vgg, vgg_state
 from train.losses.lpips import LPIPS, load_lpips
+from train.measuring.perceptual import perceptual_measures
 
 
 def alexnet_features() -> nn.Sequential:
@@ -97,3 +98,19 @@ def test_images_that_are_too_small_are_refused() -> None:
     with pytest.raises(ValueError, match="40x30 px are too small"):
         LPIPS(alexnet_state(), heads_state())(torch.zeros(1, 3, 30, 40), torch.zeros(1, 3, 30, 40))
     LPIPS(alexnet_state(), heads_state())(torch.zeros(1, 3, 31, 31), torch.zeros(1, 3, 31, 31))
+
+
+def test_numbers_measured_beside_each_other_are_those_measured_alone(tmp_path: Path) -> None:
+    features, files = tmp_path / "vgg16.pth", (tmp_path / "alexnet.pth", tmp_path / "alex.pth")
+    for path, state in zip(
+        (features, *files), (vgg_state("vgg16"), alexnet_state(), heads_state()), strict=True
+    ):
+        torch.save(state, path)
+    cpu, gt = torch.device("cpu"), torch.rand(1, 3, 64, 64)
+    sr = (gt * 0.9 * 255).round() / 255
+    together = perceptual_measures(features, cpu, files)
+    alone = {**perceptual_measures(features, cpu), **perceptual_measures(None, cpu, files)}
+    assert {"vgg16", "lpips"} <= together.keys() == alone.keys()
+    assert {name: run(sr, gt) for name, run in together.items()} == {
+        name: run(sr, gt) for name, run in alone.items()
+    }
