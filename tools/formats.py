@@ -280,8 +280,8 @@ A file's content says its format, not its name. A result has the format of its s
 GIF, APNG, and animated WebP and AVIF are animations: see [video.md](video.md). A still GIF
 becomes a PNG. Of TIFFs every page is upscaled, into a TIFF of as many pages; smaller copies of
 pages are left out. Results above 256 MiB, PNG and TIFF, are written band by band as tiles finish;
-TIFFs beyond 4 GiB are BigTIFFs. `KDSR_MAX_PIXELS` limits what is read (default: 65,536 x 65,536
-px).
+TIFFs beyond 4 GiB are BigTIFFs, with the same metadata. `KDSR_MAX_PIXELS` limits what is read
+(default: 65,536 x 65,536 px).
 
 ## Numbers
 

@@ -72,7 +72,6 @@ def write_bands(
                 number = np.dtype(np.uint16 if deep else np.uint8)
                 of = said.metadata
                 page = Page(shape, number, arrays, said.icc, of.exif, of.dpi, tags)
-                left += ["EXIF in a BigTIFF"] if of.exif and is_big([page]) else []
                 write_tiff(temporary, [page], level, big=is_big([page]))
     except OSError as error:
         if is_out_of_memory(error):
@@ -114,7 +113,7 @@ def write_pages(
     """
     left: list[str] = []
     big = largest * len(numbers) > _LIMIT
-    pages = _pages(numbers, made, left, big=big, strip=strip)
+    pages = _pages(numbers, made, left, strip=strip)
     try:
         with writing(path, overwrite=overwrite) as temporary:
             write_tiff(temporary, pages, big=big)
@@ -130,7 +129,6 @@ def _pages(
     made: Callable[[int], tuple[Tensor, DecodedImage]],
     left: list[str],
     *,
-    big: bool,
     strip: bool,
 ) -> Iterator[Page]:
     for number in numbers:
@@ -139,6 +137,6 @@ def _pages(
         said = what_is_said(like, TIFF, array.shape[:2], array)
         metadata = Metadata() if strip else said.metadata
         tags, more = metadata.for_tiff()
-        left += lost + more + (["EXIF in a BigTIFF"] if big and metadata.exif else [])
+        left += lost + more
         exif, dpi = metadata.exif, metadata.dpi
         yield Page(array.shape, array.dtype, [array], said.icc, exif, dpi, tags)

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 ORIENTATION, _DESCRIPTION = 0x0112, 0x010E
 _WIDTHS, _HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)  # tags that repeat the image's size
@@ -10,6 +11,7 @@ _RESOLUTIONS = (0x011A, 0x011B)
 _BELOW = (0x8769, 0x8825, 0xA005)  # tags that point to further directories
 _THUMBNAIL, _THUMBNAIL_SIZE = 0x0201, 0x0202
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_WIDTHS_OF = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}  # of a number's bytes
 _SHORT, _LONG, _RATIONAL = 3, 4, 5
 _DESCRIBING = (
     0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x4746, 0x8298,
@@ -28,6 +30,17 @@ class _Entry:
     @property
     def size(self) -> int:
         return _SIZES.get(self.kind, 1) * self.count
+
+
+class Told(NamedTuple):
+    """An entry of EXIF with its value, the last byte of a number first."""
+
+    tag: int
+    value: "bytes | list[Told]"
+    """A list is a directory."""
+    kind: int = _LONG
+    values: int = 1
+    """How many."""
 
 
 class Exif:
@@ -88,6 +101,25 @@ class Exif:
                 self._set_long(entry.at + 8, self._long(entry.at + 8) + base)
         kept = [e for e in entries if e.at in top and e.tag in _DESCRIBING]
         return bytes(self.data), [bytes(self.data[e.at : e.at + 12]) for e in kept]
+
+    def tree(self) -> "list[Told]":
+        """What speaks of the picture, for files whose directories are of another form.
+
+        Values of unnamed kind, as what a camera's maker wrote, stay as they are.
+        """
+        return [told for told in self._tree(self._long(4), 0) if told.tag in _DESCRIBING]
+
+    def _tree(self, at: int, depth: int) -> "Iterator[Told]":
+        for entry in self._entries(at, below=False):
+            place = entry.at + 8 if entry.size <= 4 else self._long(entry.at + 8)
+            value = bytes(self.data[place : place + entry.size])
+            if self.order == ">":
+                width = _WIDTHS_OF.get(entry.kind, 1)
+                value = b"".join(value[at : at + width][::-1] for at in range(0, len(value), width))
+            if entry.tag in _BELOW and depth < 2:
+                yield Told(entry.tag, list(self._tree(self._long(entry.at + 8), depth + 1)))
+            elif len(value) == entry.size:
+                yield Told(entry.tag, value, entry.kind, entry.count)
 
     def _replace_thumbnail(self, first: int, thumbnail: bytes | None) -> None:
         link = first + 2 + 12 * self._short(first)

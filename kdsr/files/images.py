@@ -205,7 +205,6 @@ def _save(
 
         tags, left = metadata.for_tiff()
         page = Page(array.shape, array.dtype, [array], icc, metadata.exif, metadata.dpi, tags)
-        left += ["EXIF in a BigTIFF"] if metadata.exif and is_big([page]) else []
         write_tiff(path, [page], big=is_big([page]))
         return left
     options, left = metadata.for_jpeg() if kind is JPEG else metadata.for_webp()

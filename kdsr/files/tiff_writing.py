@@ -10,7 +10,7 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
-from .exif import Exif
+from .exif import Exif, Told
 
 _ROWS = 64  # of a strip
 _LIMIT = 2**32
@@ -30,7 +30,7 @@ class Page:
         kind: uint8, uint16, float16 or float32.
         bands: Its rows, (rows, width, channels) each, from top to bottom.
         icc: Its colour profile.
-        exif: Not in BigTIFFs, whose directories are others.
+        exif: Of any byte order in a BigTIFF, else of that of the first page's or left out.
         dpi: Dots per inch, (x, y).
         tags: Further tags of bytes.
     """
@@ -65,6 +65,7 @@ def write_tiff(path: Path, pages: Iterable[Page], level: int = 6, *, big: bool =
     """
     pages = iter(pages)
     first = next(pages)
+    # Pillow opens no BigTIFF of that order.
     swapped = first.exif is not None and first.exif[:2] == b"MM" and not big
     with path.open("wb") as file:
         _Writer(file, ">" if swapped else "<", big, level).all(chain([first], pages))
@@ -113,7 +114,9 @@ class _Writer:
         entries = {tag: self._entry(tag, kind, values) for tag, (kind, values) in tags.items()}
         entries |= self._resolution(page.dpi)
         mine = page.exif and page.exif[:2] == (b"II" if self.order == "<" else b"MM")
-        if page.exif and mine and not self.big:
+        if page.exif and self.big:
+            entries = self._big_exif(Exif(page.exif).tree()) | entries
+        elif page.exif and mine:
             entries = self._exif(page.exif) | entries
         return self._directory(entries, link)
 
@@ -158,16 +161,32 @@ class _Writer:
         self.file.write(data)
         return {struct.unpack(self.order + "H", entry[:2])[0]: entry for entry in entries}
 
+    def _big_exif(self, told: list[Told]) -> dict[int, bytes]:
+        """The same in the form of a BigTIFF, whose offsets have 8 bytes."""
+        entries = {}
+        for tag, value, kind, count in told:
+            if isinstance(value, list):
+                at, _ = self._listed(self._big_exif(value))
+                entries[tag] = self._entry(tag, _LONG8, [at])
+            else:
+                entries[tag] = self._filed(tag, kind, count, value)
+        return entries
+
     def _directory(self, entries: dict[int, bytes], link: int) -> int:
+        at, end = self._listed(entries)
+        self.file.seek(link)
+        self.file.write(struct.pack(self.order + self.offset, at))
+        self.file.seek(0, 2)
+        return end
+
+    def _listed(self, entries: dict[int, bytes]) -> tuple[int, int]:
+        """Writes a directory that links to none; returns where it is, and where its link is."""
         self._even()
         at = self.file.tell()
         count = struct.pack(self.order + ("Q" if self.big else "H"), len(entries))
         body = b"".join(entries[tag] for tag in sorted(entries))
         self.file.write(count + body + struct.pack(self.order + self.offset, 0))
-        self.file.seek(link)
-        self.file.write(struct.pack(self.order + self.offset, at))
-        self.file.seek(0, 2)
-        return at + len(count) + len(body)
+        return at, at + len(count) + len(body)
 
     def _even(self) -> None:
         self.file.write(b"\0" * (self.file.tell() % 2))

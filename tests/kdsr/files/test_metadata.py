@@ -219,12 +219,38 @@ def test_metadata_of_imagemagick_is_taken_out_of_png_texts(tmp_path: Path) -> No
         assert image.size == (32, 48)
 
 
-def test_a_bigtiff_says_that_exif_stays_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("endian", ["<", ">"])
+def test_a_bigtiff_says_what_a_tiff_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, endian: str
 ) -> None:
-    monkeypatch.setattr("kdsr.files.tiff_writing._LIMIT", 1000)
+    exif = Image.Exif()
+    exif.endian = endian
+    exif.load(b"Exif\0\0" + exif_of(False))
+    exif[0x8298], exif[0x013B] = "us", "A long name of someone"
+    inner = exif.get_ifd(0x8769)
+    inner.update({0x829A: 0.004, 0x8827: 400, 0x9204: -0.5, 0x927C: b"\1\2\3\4\5\6\7\0\0"})
+    exif.endian = endian
+    data = exif.tobytes()
+    assert data[6:8] == {"<": b"II", ">": b"MM"}[endian]
+    options = Metadata(data[6:], XMP, IPTC, (300.0, 300.0)).for_jpeg()[0]
+    Image.new("RGB", (12, 8)).save(tmp_path / "a.jpg", **options)
     with caplog.at_level(logging.WARNING, "kdsr"):
-        said = through(make(tmp_path / "a.jpg"), tmp_path / "b.tif")
-    assert (tmp_path / "b.tif").read_bytes()[:4] == b"II+\0"
-    assert said.xmp
-    assert "EXIF in a BigTIFF: left out" in caplog.text
+        classic = through(tmp_path / "a.jpg", tmp_path / "classic.tif")
+        monkeypatch.setattr("kdsr.files.tiff_writing._LIMIT", 1000)
+        big = through(tmp_path / "a.jpg", tmp_path / "big.tif")
+    assert (tmp_path / "big.tif").read_bytes()[:4] == b"II+\0"
+    assert "left out" not in caplog.text
+    assert (big.xmp, big.iptc, big.dpi) == (classic.xmp, classic.iptc, classic.dpi)
+    said = {}
+    for name in ("classic", "big"):
+        with Image.open(tmp_path / f"{name}.tif") as image:
+            found = image.getexif()
+            top = {tag: found[tag] for tag in (0x010F, 0x0132, 0x013B, 0x8298, 0x0112)}
+            said[name] = (top, found.get_ifd(0x8769), found.get_ifd(0x8825))
+    assert said["big"] == said["classic"]
+    assert said["big"][1][0x8827] == 400
+    tifffile = pytest.importorskip("tifffile")
+    with tifffile.TiffFile(tmp_path / "big.tif") as file:
+        tags = file.pages.first.tags
+        assert tags["ExifTag"].value["ISOSpeedRatings"] == 400
+        assert tags["GPSTag"].value["GPSLatitude"] == (48, 1, 8, 1, 15, 1)
