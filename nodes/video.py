@@ -188,5 +188,7 @@ def _images(video: Any) -> Images:
     rate = Fraction(parts.frame_rate).limit_denominator(_LARGEST_DIVISOR)
     deep = hasattr(video, "get_bit_depth") and video.get_bit_depth() > 8  # later than 0.3.64
     picture = Picture.of(parts.images)
-    frames = picture.lq if picture.alpha is None else torch.cat([picture.lq, picture.alpha], dim=1)
+    frames = picture.lq
+    if picture.alpha is not None and (picture.alpha < 1).any():
+        frames = torch.cat([picture.lq, picture.alpha], dim=1)
     return Images(frames, rate, waveform, deep)

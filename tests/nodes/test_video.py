@@ -185,14 +185,34 @@ def test_the_note_says_what_was_done_and_when_more_was_asked_for(
     )
     for size in (2.0, 6.0):
         upscaled(FileVideo(str(clip)), size_by="factor", size=size)
-    upscaled(TensorVideo(images=torch.rand(2, 24, 32, 4), frame_rate=RATE))
+    clear = torch.rand(2, 24, 32, 4)
+    upscaled(TensorVideo(images=clear, frame_rate=RATE))
+    clear[..., 3] = 1  # opaque everywhere
+    upscaled(TensorVideo(images=clear, frame_rate=RATE))
     assert notes == [
         "8 frames of 64 x 48 px by tiny",
         "8 frames of 192 x 144 px by tiny, then resized: it enlarges 4 times, the rest is bicubic",
         "2 frames of 128 x 96 px by tiny; what is transparent became white",
+        "2 frames of 128 x 96 px by tiny",
     ]
 
 
 def test_a_size_that_makes_no_sense_is_refused(upscaled, clip: Path) -> None:
     with pytest.raises(Exception, match="size is in pixels"):
         upscaled(FileVideo(str(clip)), size_by="width", size=2.0)
+
+
+def test_hidden_colours_of_frames_steer_nothing_and_become_white(upscaled) -> None:
+    frames = torch.rand(2, 24, 32, 4)
+    frames[..., 3] = 1
+    frames[:, :, 16:, 3] = 0
+    made = []
+    for hidden in (torch.zeros(3), torch.rand(2, 24, 16, 3)):
+        frames[:, :, 16:, :3] = hidden
+        made.append(upscaled(TensorVideo(images=frames.clone(), frame_rate=RATE), crf=0))
+    assert (frames_of(made[0])[1] == frames_of(made[1])[1]).all()
+    idr = make_tiny().estimate(torch.rand(1, 3, 24, 24))
+    clear = upscaled(TensorVideo(images=frames, frame_rate=RATE), crf=0, idr=idr)
+    frames[:, :, 16:, :3] = 1
+    white = upscaled(TensorVideo(images=frames[..., :3], frame_rate=RATE), crf=0, idr=idr)
+    assert (frames_of(clear)[1] == frames_of(white)[1]).all()
