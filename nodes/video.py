@@ -13,7 +13,7 @@ from ..kdsr.upscaling.sizes import OutputSize
 from ..kdsr.video.containers import CODECS, MODES, SMOOTHED, VideoOptions
 from ..kdsr.video.film import Facts, Film, Images, Waveform
 from ..kdsr.video.reading import VideoFile
-from ..kdsr.video.upscaling import upscale_video, video_size
+from ..kdsr.video.upscaling import Made, upscale_video, video_size
 from . import inputs, models, runtime
 from .images import Picture
 from .models import Models
@@ -116,7 +116,7 @@ class UpscaleVideo(io.ComfyNode):
         wish = wish or OutputSize(factor=kdsr.config.scale)
         path = runtime.new_temp_path("kdsr_video", ".mp4")
         codec = _DEEP_CODEC if facts.colour.deep else _CODEC
-        upscale_video(
+        made = upscale_video(
             kdsr,
             source,
             path,
@@ -129,18 +129,18 @@ class UpscaleVideo(io.ComfyNode):
             shown=latest.keep,
         )
         result = InputImpl.VideoFromFile(str(path))
-        return io.NodeOutput(result, ui=runtime.note(_story(facts, wish, chosen)))
+        return io.NodeOutput(result, ui=runtime.note(_story(made, facts, wish, chosen)))
 
 
-def _story(facts: Facts, wish: OutputSize, model: LoadedModel) -> str:
+def _story(made: Made, facts: Facts, wish: OutputSize, model: LoadedModel) -> str:
     """What was done, for the node's note."""
     frame, factor = Size(facts.width, facts.height), model.kdsr.config.scale
     size = video_size(wish, frame)
-    told = f"{facts.frames} frames of {size} by {model.name}"
+    told = f"{made.frames} frames of {size} by {model.name}"
     if not frame.scaled(factor).covers(size):
         told += f", then resized: it enlarges {factor} times, the rest is bicubic"
     clear = "; what is transparent became white" if facts.colour.transparent else ""
-    return told + clear
+    return "; ".join((told + clear, *made.lost))
 
 
 class _Latest:

@@ -171,6 +171,10 @@ class AnimationReading:
             yield Frame(partial(self._decode, index), time, duration)
             time += duration
 
+    def missing(self) -> int:
+        """See `AnimationFile.missing`."""
+        return self.file.missing()
+
     def _decode(self, index: int) -> Tensor:
         assert self.image is not None
         self.image.seek(index)

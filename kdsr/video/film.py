@@ -119,6 +119,10 @@ class Reading(Protocol):
         """Frames, and the packets of `sound`, as they come; time stamps begin at 0."""
         ...
 
+    def missing(self) -> int:
+        """Frames that the file promises and has not; after all were taken."""
+        ...
+
 
 class Film(Protocol):
     """A video that can be read from its beginning any number of times."""
@@ -236,6 +240,10 @@ class ImagesReading:
         """Frames and packets in order of time, so that the muxer need not hold back either."""
         for _, item in merge(self._frames(), self._packets(), key=lambda timed: timed[0]):
             yield item
+
+    def missing(self) -> int:
+        """None: see `kdsr.video.film.Reading`."""
+        return 0
 
     def _frames(self) -> Iterator[tuple[Fraction, Frame]]:
         step = 1 / self.images.rate

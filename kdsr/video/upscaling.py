@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,8 +21,8 @@ from ..upscaling.sizes import OutputSize
 from ..upscaling.upscaler import Upscaler
 from .containers import LOCKED, MP4, PER_FRAME, VideoOptions
 from .encoding import VideoEncoder, choose
-from .film import Film, Frame
-from .writing import VideoWriter
+from .film import Facts, Film, Frame, Reading
+from .writing import VideoWriter, named
 
 _BLOCK = 60  # IDRs; each by itself pins the memory around it (measured on glibc: 35 KB a frame)
 
@@ -118,6 +119,15 @@ class FrameUpscaler:
         return out[0]
 
 
+class Made(NamedTuple):
+    """What became of a video."""
+
+    frames: int
+    """How many the result has."""
+    lost: tuple[str, ...]
+    """What of the source it lacks, in words: frames, packets, what no MP4 says of them."""
+
+
 def upscale_video(
     model: Student,
     film: Film,
@@ -130,7 +140,7 @@ def upscale_video(
     tiling: Tiling = DEFAULT_TILING,
     job: Job = UNWATCHED,
     shown: FrameFn | None = None,
-) -> None:
+) -> Made:
     """Upscales a video, one frame at a time, and writes it as MP4 with its sound and time stamps.
 
     Args:
@@ -192,6 +202,17 @@ def upscale_video(
         if not count:
             raise VideoError(NO_FRAMES)
         writer.write(encoder.finish())
+        return Made(count, tuple(_lost(reading, writer, facts)))
+
+
+def _lost(reading: Reading, writer: VideoWriter, facts: Facts) -> Iterator[str]:
+    """After all was read and written."""
+    if missing := reading.missing() + reading.damaged:
+        yield f"the file is cut or damaged: {missing} of its frames are missing"
+    for stream, count in writer.refused.items():
+        yield f"damaged, left out: {count} packets of {named(stream)}"
+    if facts.left_out:
+        yield f"left out: {', '.join(facts.left_out)}"
 
 
 def video_size(wish: OutputSize, frame: Size) -> Size:

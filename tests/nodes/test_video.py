@@ -1,5 +1,6 @@
 """Upscale Video in a V3 host, whose VIDEO is a stub: stand-ins here, real ones in tests/pack."""
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -185,10 +186,17 @@ def test_the_note_says_what_was_done_and_when_more_was_asked_for(
     )
     for size in (2.0, 6.0):
         upscaled(FileVideo(str(clip)), size_by="factor", size=size)
+    cut = write_clip(clip.with_name("cut.mkv"), FRAMES, 32, 24)
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    upscaled(FileVideo(str(cut)))
     clear = torch.rand(2, 24, 32, 4)
     upscaled(TensorVideo(images=clear, frame_rate=RATE))
     clear[..., 3] = 1  # opaque everywhere
     upscaled(TensorVideo(images=clear, frame_rate=RATE))
+    of_cut = notes.pop(2)
+    assert re.match(
+        r"[1-7] frames of 128 x 96 px by tiny; the file is cut or damaged: [1-7] ", of_cut
+    )
     assert notes == [
         "8 frames of 64 x 48 px by tiny",
         "8 frames of 192 x 144 px by tiny, then resized: it enlarges 4 times, the rest is bicubic",
