@@ -23,10 +23,14 @@ class Frontend:
         self.server = server
 
     def load(self, timeout: float = 300) -> None:
-        """Loads the page anew, and waits until the nodes of the pack are known."""
+        """Loads the page anew; waits until the pack's nodes are known and its first graph is open.
+
+        The page opens what was open before. What is loaded earlier would be replaced by that.
+        """
         self.leave()
         self.driver.get(self.server.url)
         self.wait_for("return !!LiteGraph.registered_node_types.KDSR_Load && !!app.graph", timeout)
+        self.wait_for("return !!app.extensionManager.workflow.activeWorkflow", timeout)
 
     def stay(self) -> None:
         """Loads the page where it is not shown yet: that takes longer than most tests."""
