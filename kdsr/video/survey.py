@@ -138,5 +138,8 @@ def survey(
             for packet in reading.packets({reading.video, *reading.sound}):
                 if packet.stream is not reading.video and packet.dts is not None:
                     writer.copy(reading.moved(packet))
-        words = (f"{count} packets of {named(stream)}" for stream, count in writer.refused.items())
+        words = (
+            f"{count} packet{'s' * (count != 1)} of {named(stream)}"
+            for stream, count in writer.refused.items()
+        )
         return Survey(reading.missing(), tuple(words))

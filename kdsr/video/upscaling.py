@@ -210,7 +210,7 @@ def _lost(reading: Reading, writer: VideoWriter, facts: Facts) -> Iterator[str]:
     if missing := reading.missing() + reading.damaged:
         yield f"the file is cut or damaged: {missing} of its frames are missing"
     for stream, count in writer.refused.items():
-        yield f"damaged, left out: {count} packets of {named(stream)}"
+        yield f"damaged, left out: {count} packet{'s' * (count != 1)} of {named(stream)}"
     if facts.left_out:
         yield f"left out: {', '.join(facts.left_out)}"
 

@@ -520,7 +520,7 @@ def test_a_damaged_packet_of_sound_is_left_out_with_a_line(kdsr, capsys) -> None
     Path("in.ts").write_bytes(content)
     assert kdsr("in.ts", "-o", "out.mp4") == 0
     assert len(times_of(Path("out.mp4"))) == 100
-    assert "damaged, left out: 1 packets of sound (aac)" in capsys.readouterr().err
+    assert "damaged, left out: 1 packet of sound (aac)" in capsys.readouterr().err
     assert len(packets_of(Path("out.mp4"), "audio")) > 150
 
 
