@@ -23,7 +23,7 @@ CELL = 64
 REACH = 5 * COARSE
 """LQ rows around a block that is off, beyond which nothing is changed: each of four rounds may go a
 block further."""
-DOUBTED = 0.5
+DOUBTED = 0.7
 """Share of an image's cells that look like no photograph, beyond which nothing of it is noise."""
 _FADE = 8  # LQ pixels over which a part that is made again goes over into the rest
 _MOVES = 3  # what black and white cut off takes more than one

@@ -106,3 +106,14 @@ def test_where_nothing_can_be_trusted_a_picture_is_taken_for_clean(bundled: KDSR
         assert idr.left_out.item() == 1, picture
         clean = with_strength(bundled, idr, 0)
         torch.testing.assert_close(idr.idr, clean.idr, rtol=0, atol=1e-6)
+
+
+def test_hatching_in_a_third_of_a_drawing_leaves_the_other_lines_as_they_are(bundled: KDSR) -> None:
+    drawing = torch.ones(1, 3, 120, 160)
+    y, x = torch.meshgrid(torch.arange(120), torch.arange(160), indexing="ij")
+    radius = ((x - 80) ** 2 + (y - 60) ** 2).sqrt()
+    drawing[..., (radius < 60) & ((radius - 10) % 8 < 1)] = 0
+    hatched = drawing.clone()
+    hatched[..., ((x + y) % 4 == 0) & (x > 110)] = 0
+    plain, beside = (bundled.upscale(lq, dtype="fp32")[..., :380] for lq in (drawing, hatched))
+    assert (plain - beside).abs().mean() < 3 / 255
