@@ -29,7 +29,7 @@ class Run(NamedTuple):
     seconds: float
     peak_mib: float
     bytes: int
-    """Of the result."""
+    """Size of the result's file."""
 
 
 def make_input(path: Path, width: int, height: int) -> None:

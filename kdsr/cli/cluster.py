@@ -87,7 +87,7 @@ class VideoTask(NamedTuple):
     source: Path
     target: Path
     number: int
-    """Of the segment."""
+    """Which segment of the film."""
     last: bool
     """Takes all that follow, too: files do not always say rightly how long they are."""
 

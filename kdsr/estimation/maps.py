@@ -226,9 +226,9 @@ def _clean(model: Student) -> tuple[Tensor, Tensor]:
     c = model.config.n_feats
     if model.calibration is None:
         return torch.zeros(c), torch.zeros(4 * c)  # never used: every cell counts
-    full, head = model.calibration.clean, model.estimator.compress.weight
+    full = model.calibration.clean
     with torch.inference_mode():
-        return model.estimator.compress_idr(full[None].to(head))[0].float().cpu(), full
+        return model.estimator.compress_stored(full[None])[0].float().cpu(), full
 
 
 def alike(apart: Tensor, most: float) -> list[list[int]]:

@@ -154,7 +154,7 @@ def estimate(
         cells = sum_cells(reader.tiles(), grid, len(lq), weights)
         structure = structured_pixels(lq, weights)
     full, left_out = _voted(model, cells, calibration)
-    idr = model.estimator.compress_idr(full.to(model.estimator.compress.weight))
+    idr = model.estimator.compress_stored(full)
     described = {"model": model.metadata.get("name", model.config.preset_name or "custom")}
     described |= provenance or {}
     counted = structure * (1 - left_out)

@@ -60,9 +60,8 @@ def references(model: Student) -> References:
         IDRError: If it has none.
     """
     calibration = calibration_of(model)
-    head = model.estimator.compress.weight
     means = calibration.means
-    idr = model.estimator.compress_idr(means.to(head)).detach()
+    idr = model.estimator.compress_stored(means).detach()
     provenance = {"model": model.metadata.get("name", "custom"), "operation": "reference"}
     idrs = IDR(idr, means, model.fingerprint, provenance)
     return References(calibration.names, idrs, calibration)

@@ -234,6 +234,10 @@ class DegradationEstimator(nn.Module):
         """The last layer alone: D' (B, 4C), the distilled vector, -> D (B, C)."""
         return F.leaky_relu(self.compress(idr_full), LEAK)
 
+    def compress_stored(self, idr_full: Tensor) -> Tensor:
+        """The same for D' of any dtype and device, such as one from a file."""
+        return self.compress_idr(idr_full.to(self.compress.weight))
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Maps images (B, in_channels, H, W) to (idr (B, C), idr_full (B, 4C))."""
         return self.from_pooled(self.features(x).mean((2, 3)))

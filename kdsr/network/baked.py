@@ -71,10 +71,10 @@ def drawn_back(model: Student, idr: IDR) -> IDR:
     excess = _excess(calibration, idr.idr_full) / FARTHEST
     if (excess <= 1).all():
         return idr
-    centre, head = calibration.centre, model.estimator.compress.weight
+    centre = calibration.centre
     full = centre + (idr.idr_full - centre) / excess.clamp(min=1)[:, None]
     with torch.inference_mode():
-        vectors = model.estimator.compress_idr(full.to(head)).float().cpu()
+        vectors = model.estimator.compress_stored(full).float().cpu()
     vectors = torch.where((excess > 1)[:, None], vectors, idr.idr)
     told = {**idr.provenance, "drawn back": "into the range that the model knows"}
     return replace(idr, idr=vectors, idr_full=full, provenance=told)

@@ -97,8 +97,7 @@ class Mender:
         if not off.any():
             return 0.0
         full = calibration.clean[None]
-        head = self.model.estimator.compress.weight
-        vector = self.model.estimator.compress_idr(full.to(head)).float().cpu()
+        vector = self.model.estimator.compress_stored(full).float().cpu()
         self.network.set_idr(self.model, IDR(vector, full, self.model.fingerprint))
         weights = _Faded(off, size)
         self._again(canvas, weights)

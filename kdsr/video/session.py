@@ -127,7 +127,7 @@ class VideoSession:
         self.survey = survey(self.film, self.container, self.encoding)
         suffix = self.job.target.suffix.lower()
         lines = remarks_on(self.film, self.facts, self.container, self.encoding, suffix)
-        return [*lines, *self.survey.remarks()]
+        return [*lines, *self.survey.remarks]
 
     @property
     def missing(self) -> int:

@@ -103,13 +103,8 @@ class Survey:
 
     missing: int = 0
     """Frames that its header promises and it has not."""
-    refused: tuple[str, ...] = ()
-    """Of sound and subtitles, in words: how many packets cannot be written."""
-
-    def remarks(self) -> Iterator[str]:
-        """One line for each."""
-        for words in self.refused:
-            yield f"damaged, left out: {words}"
+    remarks: tuple[str, ...] = ()
+    """One line for each track of sound or subtitles of which packets cannot be written."""
 
 
 def survey(
@@ -138,8 +133,4 @@ def survey(
             for packet in reading.packets({reading.video, *reading.sound}):
                 if packet.stream is not reading.video and packet.dts is not None:
                     writer.copy(reading.moved(packet))
-        words = (
-            f"{count} packet{'s' * (count != 1)} of {named(stream)}"
-            for stream, count in writer.refused.items()
-        )
-        return Survey(reading.missing(), tuple(words))
+        return Survey(reading.missing(), tuple(writer.lost()))

@@ -22,7 +22,7 @@ from ..upscaling.upscaler import Upscaler
 from .containers import LOCKED, MP4, PER_FRAME, VideoOptions
 from .encoding import VideoEncoder, choose
 from .film import Facts, Film, Frame, Reading
-from .writing import VideoWriter, named
+from .writing import VideoWriter
 
 _BLOCK = 60  # IDRs; each by itself pins the memory around it (measured on glibc: 35 KB a frame)
 
@@ -209,8 +209,7 @@ def _lost(reading: Reading, writer: VideoWriter, facts: Facts) -> Iterator[str]:
     """After all was read and written."""
     if missing := reading.missing() + reading.damaged:
         yield f"the file is cut or damaged: {missing} of its frames are missing"
-    for stream, count in writer.refused.items():
-        yield f"damaged, left out: {count} packet{'s' * (count != 1)} of {named(stream)}"
+    yield from writer.lost()
     if facts.left_out:
         yield f"left out: {', '.join(facts.left_out)}"
 

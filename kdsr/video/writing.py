@@ -3,7 +3,7 @@
 import io
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -297,6 +297,11 @@ class VideoWriter:
         except load_av().FFmpegError:
             with explained(WRITING):
                 raise
+
+    def lost(self) -> Iterator[str]:
+        """One line for each other stream of which packets were left out."""
+        for stream, count in self.refused.items():
+            yield f"damaged, left out: {count} packet{'s' * (count != 1)} of {named(stream)}"
 
     def finish(self) -> None:
         """Writes what is held back, and the index."""

@@ -37,11 +37,16 @@ def model() -> KDSR:
     return small_calibrated()
 
 
+def need_onnx() -> None:
+    """Skips a test where ONNX files can be neither written nor run."""
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package)
+
+
 @pytest.fixture(scope="module")
 def files(model: KDSR, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of tiny.onnx, the whole student, and of the files of the parts."""
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(package)
+    need_onnx()
     folder = tmp_path_factory.mktemp("onnx")
     export_blind(model, folder / "tiny.onnx")
     export_pair(model, folder / "tiny.onnx")
@@ -106,8 +111,7 @@ def test_the_whole_student_in_one_file_equals_pytorch(
 
 
 def test_a_student_that_leaves_the_size_equals_pytorch_too(tmp_path: Path) -> None:
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(package)
+    need_onnx()
     model = small_calibrated(scale=1)
     export_blind(model, tmp_path / "alone.onnx")
     session = Session(tmp_path / "alone.onnx")
@@ -119,8 +123,7 @@ def test_a_student_that_leaves_the_size_equals_pytorch_too(tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_the_network_alone_of_one_that_leaves_the_size_equals_pytorch(tmp_path: Path) -> None:
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(package)
+    need_onnx()
     model = small_calibrated(scale=1)
     export_pair(model, tmp_path / "alone.onnx")
     network = Session(tmp_path / "alone.network.onnx")
