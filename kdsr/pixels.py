@@ -82,24 +82,27 @@ _SLOPE = 1.055 / 2.4  # of the curve of sRGB at 1
 _KNEE = 0.0031308
 
 
-def coded(linear: Tensor) -> tuple[Tensor, float]:
+def coded(linear: Tensor, *, curved: bool = False) -> tuple[Tensor, float]:
     """Codes linear light.
 
     Args:
         linear: 0 or more, of any shape.
+        curved: It has a curve already, as pictures on screens do: it is but brought into range.
 
     Returns:
         Values in [0, 1], float32, and their span: what 1 stands for on the curve. It is 1 for
         images that have nothing beyond white, and more for others.
     """
-    curve = _curve(linear.float())
+    curve = linear.float().clone() if curved else _curve(linear.float())
     span = max(1.0, float(curve.max())) if curve.numel() else 1.0
     return curve.div_(span), span
 
 
-def linear_of(values: Tensor, span: float) -> Tensor:
+def linear_of(values: Tensor, span: float, *, curved: bool = False) -> Tensor:
     """The inverse of `coded`, float32."""
     curve = values.float() * span
+    if curved:
+        return curve
     dark = curve / 12.92
     middle = ((curve.clamp_min(0) + 0.055) / 1.055) ** 2.4
     bright = ((curve - 1) / _SLOPE).exp()

@@ -291,7 +291,8 @@ What a file says of its numbers is read, converted or refused, never guessed.
 |---|---|---|---|
 {kinds}
 
-Floats are linear light, of which white is 1. A reversible curve (sRGB up to white, a logarithm
+Floats are linear light, of which white is 1, unless a profile says that they have a curve; of 8 or
+16 bits a result has one, and so has its profile. A reversible curve (sRGB up to white, a logarithm
 above) brings them into the range that networks know; values below 0 become 0. Deep TIFFs other
 than grey and plain RGB need the extra `tiff`, OpenEXR the extra `exr`, AVIF of 10 and 12 bits
 imagecodecs (without it they are read as 8 bits, and a line says so).
@@ -304,16 +305,19 @@ alpha channel that is opaque everywhere is dropped for it.
 
 ## Colour spaces
 
-A profile (ICC) goes along as it is; one that does not fit the pixels is left out, with a line.
-CMYK and CIELab become sRGB, by their profile where there is one. PNG's cICP, gAMA, cHRM, sRGB,
-mDCV and cLLI go into PNG as they are, and the colours that AVIF names become cICP. For other
-formats a profile is made that says the same; PQ and HLG have none, so that such a result is
-refused with a line that names PNG.
+A profile (ICC) goes along as it is; one that is damaged or does not fit the pixels (RGB for a grey
+picture) is left out, with a line. CMYK and CIELab become sRGB, by their profile where there is
+one. PNG's cICP, gAMA, cHRM, sRGB, mDCV and cLLI go into PNG as they are, and the colours that AVIF
+names become cICP. For other formats a profile is made that says the same; PQ and HLG have none, so
+that such a result is refused with a line that names PNG.
 
 ## Metadata
 
 EXIF is set upright, its sizes and thumbnail are made new. XMP says the new size. Dots per inch
 are multiplied by the factor: prints keep their size, and the millimetres of a scan stay true.
+What no result can say is named in one line: content credentials (C2PA), gain maps, motion photos,
+clipping paths, layers, maps (GeoTIFF), ImageJ's and OME's scale, private tags and chunks. Pixels
+that are not square are named, too. OpenEXR keeps its attributes (owner, comments) in OpenEXR.
 `--strip` leaves all out but what colours mean.
 
 {metadata}

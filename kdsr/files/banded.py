@@ -65,8 +65,8 @@ def write_bands(
             writing(path, overwrite=overwrite) as temporary,
         ):
             if kind is PNG:
-                chunks = [*like.colours, *said.metadata.for_png()]
-                write_png(temporary, shape, arrays, said.icc, level, chunks)
+                told, left = said.metadata.for_png()
+                write_png(temporary, shape, arrays, said.icc, level, [*like.colours, *told])
             else:
                 tags, left = said.metadata.for_tiff()
                 number = np.dtype(np.uint16 if deep else np.uint8)
@@ -77,7 +77,7 @@ def write_bands(
         if is_out_of_memory(error):
             raise
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from None
-    leftovers(path, kind, left)
+    leftovers(path, kind, left, said.metadata.foreign)
 
 
 def _arrays(bands: Iterable[Tensor], like: DecodedImage, path: Path) -> Iterator[np.ndarray]:
@@ -112,8 +112,9 @@ def write_pages(
         strip: Leave the metadata out.
     """
     left: list[str] = []
+    foreign: list[str] = []
     big = largest * len(numbers) > _LIMIT
-    pages = _pages(numbers, made, left, strip=strip)
+    pages = _pages(numbers, made, left, foreign, strip=strip)
     try:
         with writing(path, overwrite=overwrite) as temporary:
             write_tiff(temporary, pages, big=big)
@@ -121,13 +122,14 @@ def write_pages(
         if is_out_of_memory(error):
             raise
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from None
-    leftovers(path, TIFF, list(dict.fromkeys(left)))
+    leftovers(path, TIFF, list(dict.fromkeys(left)), dict.fromkeys(foreign))
 
 
 def _pages(
     numbers: Iterable[int],
     made: Callable[[int], tuple[Tensor, DecodedImage]],
     left: list[str],
+    foreign: list[str],
     *,
     strip: bool,
 ) -> Iterator[Page]:
@@ -138,5 +140,6 @@ def _pages(
         metadata = Metadata() if strip else said.metadata
         tags, more = metadata.for_tiff()
         left += lost + more
+        foreign += metadata.foreign
         exif, dpi = metadata.exif, metadata.dpi
         yield Page(array.shape, array.dtype, [array], said.icc, exif, dpi, tags)

@@ -2,7 +2,7 @@
 
 import io
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,56 @@ def nclx_of(path: Path) -> Chunks:
     if 2 in (primaries, transfer) or max(primaries, transfer) > 255:  # 2 is: not said
         return ()
     return ((b"cICP", bytes((primaries, transfer, 0, 1))),)
+
+
+_NEAR = 1e-3
+
+
+def primaries_as_chunks(said: Sequence[float]) -> Chunks:
+    """Primaries (x and y of red, green, blue, white) as PNG says them; nothing if usual or none."""
+    usual = (value for pair in (*_PRIMARIES[1][1:], _PRIMARIES[1][0]) for value in pair)
+    if len(said) != 8 or all(abs(a - b) < _NEAR for a, b in zip(said, usual, strict=True)):
+        return ()
+    numbers = [round(value * 100_000) for value in (*said[6:], *said[:6])]
+    return (b"gAMA", struct.pack(">I", _SRGB_GAMMA)), (b"cHRM", struct.pack(">8I", *numbers))
+
+
+_CURVE_TAGS = (b"rTRC", b"gTRC", b"bTRC", b"kTRC")
+
+
+def _tags_of(icc: bytes) -> list[tuple[bytes, int, int]]:
+    """(name, place, size) of what is in a profile."""
+    count = min(int.from_bytes(icc[128:132], "big"), (len(icc) - 132) // 12)
+    return [struct.unpack_from(">4sII", icc, 132 + 12 * number) for number in range(count)]
+
+
+def is_linear(icc: bytes) -> bool | None:
+    """Whether the numbers of a profile are linear light; None if it has tables instead."""
+    curves = [icc[at : at + size] for name, at, size in _tags_of(icc) if name in _CURVE_TAGS]
+    return all(map(_is_straight, curves)) if curves else None
+
+
+def _is_straight(curve: bytes) -> bool:
+    if curve[:4] == b"para" and len(curve) >= 16:
+        return curve[12:16] == _fixed(1)
+    count = int.from_bytes(curve[8:12], "big")
+    if count < 2:
+        return count == 0 or curve[12:14] == b"\1\0"
+    points = np.frombuffer(curve, ">u2", offset=12)[:count] / 65535
+    return bool(np.abs(points - np.linspace(0, 1, len(points))).max() < _NEAR)
+
+
+def with_curve(icc: bytes) -> bytes:
+    """A profile of linear light, now for numbers that have the curve of sRGB."""
+    made, place = bytearray(icc), len(icc) + -len(icc) % 4
+    for number, (name, _, _) in enumerate(_tags_of(icc)):
+        if name in _CURVE_TAGS:
+            struct.pack_into(">II", made, 136 + 12 * number, place, 32)
+    made += bytes(place - len(made)) + b"para" + struct.pack(">IHH", 0, 3, 0)
+    made += b"".join(_fixed(value) for value in _SRGB)
+    made[84:100] = bytes(16)  # a checksum
+    struct.pack_into(">I", made, 0, len(made))
+    return bytes(made)
 
 
 def to_rgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, str]:
@@ -208,6 +258,7 @@ class DecodedImage:
         floats: "float16" or "float32" if the file held linear light as floats, else None. Then
             `rgb` is coded by `kdsr.pixels`; where the format can, it is written back as floats.
         span: Of that coding; above 1 where something is brighter than white.
+        curved: The floats are no linear light: the profile says which curve they have.
         pages: Numbers of the pages of a TIFF, without its thumbnails and smaller copies; (0,) for
             all other files.
         metadata: What else the file says: EXIF, XMP, IPTC, dots per inch, texts, comments.
@@ -222,6 +273,7 @@ class DecodedImage:
     lossless: bool = False
     floats: str | None = None
     span: float = 1.0
+    curved: bool = False
     pages: tuple[int, ...] = (0,)
     metadata: Metadata = field(default_factory=Metadata)
 

@@ -12,18 +12,29 @@ from PIL import Image
 from ..errors import ImageError
 from ..pixels import BYTE, WORD, coded
 from ..upscaling.resizing import bleed
-from .decoded_image import Chunks, DecodedImage, named_colours, space_of, to_rgb
-from .metadata import Metadata, read_metadata
+from .decoded_image import (
+    Chunks,
+    DecodedImage,
+    is_linear,
+    named_colours,
+    primaries_as_chunks,
+    space_of,
+    to_rgb,
+)
+from .metadata import Metadata
+from .metadata_reading import read_metadata, read_tiff_metadata
 from .opening import (
     UnknownImageError,
     check_pixels,
     is_deep,
     is_exr,
     is_lossless_webp,
+    is_motorola_bigtiff,
     is_tiff,
     needs_tifffile,
     open_image,
     orientation,
+    profile_of_bmp,
 )
 from .png import read_chunks
 
@@ -52,10 +63,17 @@ def decoded(
         page: Of several in a TIFF; the first one, with a remark on the others, if not given.
         small: See `kdsr.files.images.read_image`.
     """
-    if is_exr(path):
-        from .deep_color import colours_of, read_exr
+    found = _decoded(path, said, page, small=small)
+    return replace(found, icc=_fitting(found.icc, said, grey=found.grey))
 
-        return replace(_from_floats(read_exr(path, said), said), colours=colours_of(path))
+
+def _decoded(path: Path, said: list[str], page: int | None, *, small: bool) -> DecodedImage:
+    if is_exr(path):
+        from .deep_color import attributes_of, colours_of, read_exr
+
+        found = _from_floats(read_exr(path, said), said)
+        told = Metadata(attributes=attributes_of(path, said))
+        return replace(found, colours=colours_of(path), metadata=told)
     pages: tuple[int, ...] = (0,)
     if not page and is_tiff(path):
         from .tiff_reading import pages_of
@@ -64,32 +82,63 @@ def decoded(
     if len(pages) > 1 and page is None:
         said.append(f"of its {len(pages)} pages the first is read")
     page = page or min(pages)  # smaller copies may come first
-    try:
-        with open_image(path, page) as image:
-            if min(image.size) < 1:
-                raise ImageError(f"the image has no pixels ({image.width} x {image.height})")
-            if not needs_tifffile(image):
-                return replace(_by_pillow(path, image, said, page, small=small), pages=pages)
-            metadata = _metadata(path, image, 1, said)
-    except UnknownImageError:  # what Pillow does not know, tifffile may
-        if not is_tiff(path):
-            raise
-        metadata = Metadata()
+    if not is_motorola_bigtiff(path):
+        try:
+            with open_image(path, page) as image:
+                if min(image.size) < 1:
+                    raise ImageError(f"the image has no pixels ({image.width} x {image.height})")
+                if not needs_tifffile(image):
+                    return replace(_by_pillow(path, image, said, page, small=small), pages=pages)
+        except UnknownImageError:  # what Pillow does not know, tifffile may
+            if not is_tiff(path):
+                raise
+    return replace(_by_tifffile(path, said, page), pages=pages)
+
+
+def _by_tifffile(path: Path, said: list[str], page: int) -> DecodedImage:
     from .tiff_reading import read_tiff
 
     found = read_tiff(path, page)
     said += [found.remark] if found.remark else []
-    if found.values.dtype.kind == "f":
-        picture = _from_floats(_upright(found.values, found.orientation), said)
-        return replace(picture, icc=found.icc, metadata=metadata, pages=pages)
-    picture = _from_array(_upright(found.values, found.orientation))
-    return replace(picture, icc=found.icc, metadata=metadata, pages=pages)
+    metadata, colours = _of_tiff(path, page, found.orientation, said, found.icc)
+    values = _upright(found.values, found.orientation)
+    curved = found.icc is not None and is_linear(found.icc) is False
+    floats = values.dtype.kind == "f"
+    picture = _from_floats(values, said, curved=curved) if floats else _from_array(values)
+    return replace(picture, icc=found.icc, colours=colours, metadata=metadata)
+
+
+def _of_tiff(
+    path: Path, page: int, turn: int, said: list[str], icc: bytes | None
+) -> tuple[Metadata, Chunks]:
+    """What a page says, and what its colours mean where no profile says it."""
+    try:
+        metadata, primaries = read_tiff_metadata(path, page, turn, said)
+    except Exception:  # noqa: BLE001 - ruined metadata is no reason to refuse the pixels
+        said.append("its metadata is ruined: left out")
+        return Metadata(), ()
+    return metadata, () if icc else primaries_as_chunks(primaries)
+
+
+def _fitting(icc: bytes | None, said: list[str], *, grey: bool) -> bytes | None:
+    """A profile that is one, and of the kind of these pixels; else None, and a remark."""
+    if icc is None:
+        return None
+    wanted, has = "GRAY" if grey else "RGB", space_of(icc)
+    if len(icc) < 128 or icc[36:40] != b"acsp" or int.from_bytes(icc[:4], "big") > len(icc):
+        said.append("its colour profile is damaged: left out")
+    elif has != wanted:
+        said.append(f"its profile is one of {has}, not of {wanted}: left out")
+    else:
+        return icc
+    return None
 
 
 def _by_pillow(
     path: Path, image: Image.Image, said: list[str], page: int, *, small: bool
 ) -> DecodedImage:
     icc, kind = image.info.get("icc_profile"), image.format
+    icc = profile_of_bmp(path) if kind == "BMP" else icc
     colours, turn = _colours(path, kind), 1
     if kind != "TIFF" and getattr(image, "n_frames", 1) > 1:
         said.append(f"of its {getattr(image, 'n_frames', 1)} pictures the first is read")
@@ -114,13 +163,12 @@ def _by_pillow(
             # Not by `exif_transpose`: it writes the tags anew, and fails at ruined ones.
             turned = plain if turn not in _TURNS else plain.transpose(_TURNS[turn])
             found = _from_image(turned, small=small)
-    return replace(
-        found,
-        icc=icc,
-        colours=colours,
-        lossless=kind == "WEBP" and is_lossless_webp(path),
-        metadata=_metadata(path, image, turn, said),
-    )
+    if kind == "TIFF":
+        metadata, colours = _of_tiff(path, page, turn, said, image.info.get("icc_profile"))
+    else:
+        metadata = _metadata(path, image, turn, said)
+    lossless = kind == "WEBP" and is_lossless_webp(path)
+    return replace(found, icc=icc, colours=colours, lossless=lossless, metadata=metadata)
 
 
 def _remark_on_channels(image: Image.Image, said: list[str]) -> None:
@@ -135,7 +183,7 @@ def _remark_on_channels(image: Image.Image, said: list[str]) -> None:
 
 def _metadata(path: Path, image: Image.Image, turn: int, said: list[str]) -> Metadata:
     try:
-        return read_metadata(path, image, turn)
+        return read_metadata(path, image, turn, said)
     except Exception:  # noqa: BLE001 - ruined metadata is no reason to refuse the pixels
         said.append("its metadata is ruined: left out")
         return Metadata()
@@ -161,11 +209,8 @@ def _plain(
         icc = None
     elif image.mode not in ("L", "LA", "RGB", "RGBA"):
         image = image.convert("L" if image.mode == "1" else "RGB")
-    if icc and image.mode.startswith("RGB") and space_of(icc) in ("GRAY", "CMYK", "Lab"):
-        if space_of(icc) == "GRAY" and _is_grey(image):
-            return image.convert(image.mode.replace("RGB", "L")), icc
-        said.append(f"its profile is one of {space_of(icc)}, not of RGB: left out")
-        icc = None
+    if icc and image.mode.startswith("RGB") and space_of(icc) == "GRAY" and _is_grey(image):
+        image = image.convert(image.mode.replace("RGB", "L"))
     return image, icc
 
 
@@ -195,8 +240,8 @@ def _upright(pixels: np.ndarray, turn: int) -> np.ndarray:
     return pixels
 
 
-def _from_floats(values: np.ndarray, said: list[str]) -> DecodedImage:
-    """Linear light, (H, W, 1 to 4)."""
+def _from_floats(values: np.ndarray, said: list[str], *, curved: bool = False) -> DecodedImage:
+    """Linear light, or what a profile makes light of, (H, W, 1 to 4)."""
     if not np.isfinite(values).all():
         raise ImageError("it has NaN or infinite values; mend them in the program that made it")
     check_pixels(values.shape[1], values.shape[0])
@@ -205,12 +250,16 @@ def _from_floats(values: np.ndarray, said: list[str]) -> DecodedImage:
     light = channels[:, :-1] if has_alpha else channels
     if (light < 0).any():
         said.append("its values below 0 become 0")
-    rgb, span = coded(light.clamp_min(0))
+    if values.dtype.itemsize > 4:
+        said.append("its 64-bit values become 32-bit")
+    rgb, span = coded(light.clamp_min(0), curved=curved)
     rgb = rgb.expand(-1, 3, -1, -1) if grey else rgb
     alpha = channels[:, -1:].clamp(0, 1) if has_alpha else None
     rgb = rgb if alpha is None else bleed(rgb, alpha)
     kind = "float16" if values.dtype == np.float16 else "float32"
-    return DecodedImage(rgb.contiguous(), alpha, grey, deep=True, floats=kind, span=span)
+    return DecodedImage(
+        rgb.contiguous(), alpha, grey, deep=True, floats=kind, span=span, curved=curved
+    )
 
 
 def _from_image(image: Image.Image, *, small: bool) -> DecodedImage:

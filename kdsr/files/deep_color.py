@@ -4,7 +4,7 @@ import io
 import struct
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +14,8 @@ from PIL import Image, ImageFile
 
 from ..errors import ImageError
 from ..pixels import WORD
-from .decoded_image import Chunks
+from .decoded_image import Chunks, primaries_as_chunks
+from .metadata_reading import NOT_SQUARE
 from .opening import is_tiff, open_image, orientation, raw_mode
 from .png import read_chunks
 from .tiff_reading import straightened, to_sixteen
@@ -129,8 +130,13 @@ def _with_named_colour(path: Path, values: np.ndarray) -> np.ndarray:
     return values
 
 
-_BT709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
 _TOLERANCE = 1e-3
+_OF_PIXELS = (
+    "channels", "chromaticities", "chunkCount", "compression", "dataWindow", "displayWindow",
+    "dwaCompressionLevel", "lineOrder", "multiView", "name", "pixelAspectRatio", "preview",
+    "screenWindowCenter", "screenWindowWidth", "tiles", "type", "version", "view",
+)  # fmt: skip
+"""Attributes that are made anew, or named elsewhere."""
 
 
 def read_exr(path: Path, said: list[str]) -> np.ndarray:
@@ -178,17 +184,30 @@ def _remarks(file: Any) -> Iterator[str]:
     if (windows[0] != windows[1]).any():
         yield "its display window is left out: what it holds of the picture is upscaled"
     if abs(header.get("pixelAspectRatio", 1) - 1) > _TOLERANCE:
-        yield "its pixels are not square, which no result says"
+        yield NOT_SQUARE
 
 
 def colours_of(path: Path) -> Chunks:
     """The primaries that a file names, as PNG says the same of what is shown; nothing if usual."""
-    said = _package().File(str(path), header_only=True).header().get("chromaticities")
-    if said is None or max(abs(a - b) for a, b in zip(said, _BT709, strict=True)) < _TOLERANCE:
-        return ()
-    red_green_blue, white = said[:6], said[6:]
-    numbers = [round(value * 100_000) for value in (*white, *red_green_blue)]
-    return (b"gAMA", struct.pack(">I", 45455)), (b"cHRM", struct.pack(">8I", *numbers))
+    return primaries_as_chunks(_header(path).get("chromaticities") or ())
+
+
+def _header(path: Path) -> dict[str, Any]:
+    return _package().File(str(path), header_only=True).header()
+
+
+def attributes_of(path: Path, said: list[str]) -> tuple[tuple[str, Any], ...]:
+    """What a file says besides its pixels: (name, value).
+
+    Args:
+        path: The file.
+        said: Takes what is to be said of values that the package cannot write again.
+    """
+    found = {name: value for name, value in _header(path).items() if name not in _OF_PIXELS}
+    kept = {name: value for name, value in found.items() if isinstance(value, str | int | float)}
+    if others := ", ".join(name for name in found if name not in kept):
+        said.append(f"its attributes {others} are left out")
+    return tuple(kept.items())
 
 
 def chromaticities(colours: Chunks) -> tuple[float, ...]:
@@ -200,7 +219,12 @@ def chromaticities(colours: Chunks) -> tuple[float, ...]:
     return (*values[2:], *values[:2])
 
 
-def write_exr(path: Path, values: np.ndarray, colours: Chunks = ()) -> None:
+def write_exr(
+    path: Path,
+    values: np.ndarray,
+    colours: Chunks = (),
+    attributes: Iterable[tuple[str, Any]] = (),
+) -> None:
     """Writes (H, W, 1 to 4), float16 or float32, straight colours of the primaries named.
 
     Raises:
@@ -216,7 +240,8 @@ def write_exr(path: Path, values: np.ndarray, colours: Chunks = ()) -> None:
     else:
         names = ("Y", "A")[: values.shape[2]]
         channels = {n: np.ascontiguousarray(values[..., i]) for i, n in enumerate(names)}
-    header = {"compression": package.ZIP_COMPRESSION, "type": package.scanlineimage}
+    header = dict(attributes)
+    header |= {"compression": package.ZIP_COMPRESSION, "type": package.scanlineimage}
     if named := chromaticities(colours):
         header["chromaticities"] = named
     try:

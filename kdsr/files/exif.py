@@ -1,21 +1,24 @@
-"""EXIF is a small TIFF: patched in place, so that what a camera's maker wrote stays readable."""
+"""EXIF, a small TIFF, patched in place: what a camera's maker wrote stays readable. And XMP."""
 
+import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 ORIENTATION, _DESCRIPTION = 0x0112, 0x010E
 _WIDTHS, _HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)  # tags that repeat the image's size
 _RESOLUTIONS = (0x011A, 0x011B)
-_BELOW = (0x8769, 0x8825, 0xA005)  # tags that point to further directories
+BELOW = (0x8769, 0x8825, 0xA005)
+"""Tags that point to further directories."""
 _THUMBNAIL, _THUMBNAIL_SIZE = 0x0201, 0x0202
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+"""Bytes of a value of each kind."""
 _WIDTHS_OF = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}  # of a number's bytes
 _SHORT, _LONG, _RATIONAL = 3, 4, 5
-_DESCRIBING = (
-    0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x4746, 0x8298,
-    0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F, *_BELOW,
+DESCRIBING = (
+    0x010D, 0x010E, 0x010F, 0x0110, 0x011D, 0x0129, 0x0131, 0x0132, 0x013B, 0x013C, 0x4746, 0x4749,
+    0x8298, 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F, *BELOW,
 )  # fmt: skip
 """Of the first directory, those that speak of the picture and not of how it is stored."""
 
@@ -29,7 +32,7 @@ class _Entry:
 
     @property
     def size(self) -> int:
-        return _SIZES.get(self.kind, 1) * self.count
+        return SIZES.get(self.kind, 1) * self.count
 
 
 class Told(NamedTuple):
@@ -41,6 +44,37 @@ class Told(NamedTuple):
     kind: int = _LONG
     values: int = 1
     """How many."""
+
+
+def turned(value: bytes, kind: int, order: str) -> bytes:
+    """Numbers of a byte order with the last byte first."""
+    if order == "<":
+        return value
+    width = _WIDTHS_OF.get(kind, 1)
+    return b"".join(value[at : at + width][::-1] for at in range(0, len(value), width))
+
+
+def packed(told: Iterable[Told]) -> bytes:
+    """EXIF that says this."""
+    data = bytearray(b"II*\0\x08\0\0\0")
+    _put(data, sorted(told, key=lambda one: one.tag))
+    return bytes(data)
+
+
+def _put(data: bytearray, told: list[Told]) -> None:
+    """Appends a directory."""
+    at = len(data)
+    data += struct.pack("<H", len(told)) + bytes(12 * len(told) + 4)
+    for place, (tag, value, kind, count) in enumerate(told):
+        field = value
+        if isinstance(value, list) or len(value) > 4:
+            data += b"\0" * (len(data) % 2)
+            field = struct.pack("<I", len(data))
+            if isinstance(value, list):
+                _put(data, value)
+            else:
+                data += value
+        struct.pack_into("<HHI4s", data, at + 2 + 12 * place, tag, kind, count, field)
 
 
 class Exif:
@@ -97,9 +131,9 @@ class Exif:
         entries = list(self._entries(self._long(4), below=True))
         top = {entry.at for entry in self._entries(self._long(4), below=False)}
         for entry in entries:
-            if entry.size > 4 or entry.tag in _BELOW:
+            if entry.size > 4 or entry.tag in BELOW:
                 self._set_long(entry.at + 8, self._long(entry.at + 8) + base)
-        kept = [e for e in entries if e.at in top and e.tag in _DESCRIBING]
+        kept = [e for e in entries if e.at in top and e.tag in DESCRIBING]
         return bytes(self.data), [bytes(self.data[e.at : e.at + 12]) for e in kept]
 
     def tree(self) -> "list[Told]":
@@ -107,16 +141,14 @@ class Exif:
 
         Values of unnamed kind, as what a camera's maker wrote, stay as they are.
         """
-        return [told for told in self._tree(self._long(4), 0) if told.tag in _DESCRIBING]
+        return [told for told in self._tree(self._long(4), 0) if told.tag in DESCRIBING]
 
     def _tree(self, at: int, depth: int) -> "Iterator[Told]":
         for entry in self._entries(at, below=False):
             place = entry.at + 8 if entry.size <= 4 else self._long(entry.at + 8)
             value = bytes(self.data[place : place + entry.size])
-            if self.order == ">":
-                width = _WIDTHS_OF.get(entry.kind, 1)
-                value = b"".join(value[at : at + width][::-1] for at in range(0, len(value), width))
-            if entry.tag in _BELOW and depth < 2:
+            value = turned(value, entry.kind, self.order)
+            if entry.tag in BELOW and depth < 2:
                 yield Told(entry.tag, list(self._tree(self._long(entry.at + 8), depth + 1)))
             elif len(value) == entry.size:
                 yield Told(entry.tag, value, entry.kind, entry.count)
@@ -147,7 +179,7 @@ class Exif:
         for number in range(self._short(at)):
             place = at + 2 + 12 * number
             entry = _Entry(place, *struct.unpack_from(self.order + "HHI", self.data, place))
-            if below and entry.tag in _BELOW and depth < 2:
+            if below and entry.tag in BELOW and depth < 2:
                 yield from self._entries(self._long(place + 8), below=True, depth=depth + 1)
             yield entry
 
@@ -165,3 +197,29 @@ class Exif:
 
     def _set_long(self, at: int, value: int) -> None:
         struct.pack_into(self.order + "I", self.data, at, value)
+
+
+_CLAIMS = (  # of XMP, about what only the source has: elements, then attributes
+    rb"<Container:Directory>.*?</Container:Directory>",
+    rb"<xmp:Thumbnails>.*?</xmp:Thumbnails>",
+    rb"<(GCamera:(?:MotionPhoto|MicroVideo)\w*|hdrgm:\w+|xmpNote:HasExtendedXMP)>.*?</\1>",
+    (
+        rb"\s(?:GCamera:(?:MotionPhoto|MicroVideo)\w*|hdrgm:\w+|xmpNote:HasExtendedXMP)\s*=\s*"
+        rb"(?:\"[^\"]*\"|'[^']*')"
+    ),
+)
+
+
+def true_xmp(xmp: bytes, size: tuple[int, int]) -> bytes:
+    """XMP that says the size of the result, and that it is upright, and nothing of what is gone."""
+    numbers = {
+        b"tiff:Orientation": 1, b"tiff:ImageWidth": size[1], b"tiff:ImageLength": size[0],
+        b"exif:PixelXDimension": size[1], b"exif:PixelYDimension": size[0],
+    }  # fmt: skip
+    for name, number in numbers.items():
+        said = str(number).encode()
+        xmp = re.sub(rb"(" + name + rb"\s*=\s*[\"'])\d+", rb"\g<1>" + said, xmp)
+        xmp = re.sub(rb"(<" + name + rb">\s*)\d+", rb"\g<1>" + said, xmp)
+    for claim in _CLAIMS:
+        xmp = re.sub(claim, b"", xmp, flags=re.S)
+    return xmp

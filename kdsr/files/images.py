@@ -16,7 +16,7 @@ from torch import Tensor
 from ..atomic import writing
 from ..errors import ImageError, explaining_shortage, is_out_of_memory, printable, reading
 from ..pixels import linear_of, shown, to_bytes, to_words
-from .decoded_image import Chunks, DecodedImage, profile_for
+from .decoded_image import Chunks, DecodedImage, is_linear, profile_for, with_curve
 from .decoding import decoded
 from .image_formats import EXR, JPEG, PNG, TIFF, WEBP, WRITE_SUFFIXES, ImageFormat, format_of
 from .metadata import Metadata
@@ -142,14 +142,16 @@ def _write(
         if is_out_of_memory(error):
             raise
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from None
-    leftovers(path, kind, left + lost)
+    leftovers(path, kind, left + lost, said.metadata.foreign)
 
 
-def leftovers(path: Path, kind: ImageFormat, left: list[str]) -> None:
-    """Says in one line what a format has no place for."""
-    if left:
-        names = ", ".join(left)
-        _log.warning("%s", printable(f"{path}: {kind.name} has no place for {names}: left out"))
+def leftovers(path: Path, kind: ImageFormat, left: list[str], foreign: Iterable[str]) -> None:
+    """Says in one line what a format has no place for, and what no result can say."""
+    lines = [f"{kind.name} has no place for {', '.join(left)}: left out"] if left else []
+    if names := ", ".join(foreign):
+        lines.append(f"left out, as no result that is written here can say it: {names}")
+    if lines:
+        _log.warning("%s", printable(f"{path}: {'; '.join(lines)}"))
 
 
 def what_is_said(
@@ -167,6 +169,8 @@ def what_is_said(
     if metadata:
         metadata = metadata.renewed(size, size[1] / like.rgb.shape[-1], pixels)
     icc = like.icc
+    if icc is not None and like.floats and not kind.floats and is_linear(icc):
+        icc = with_curve(icc)
     if icc is None and not kind.named_colours:
         linear = kind.floats and like.floats is not None
         icc = profile_for(like.colours, grey=like.grey, linear=linear)
@@ -187,19 +191,21 @@ def _save(
     """Writes the file; returns what it has no place for."""
     metadata, icc = said.metadata, said.icc
     if kind is PNG:
-        chunks = [*said.like.colours, *metadata.for_png()]
+        told, left = metadata.for_png()
+        chunks = [*said.like.colours, *told]
         if array.dtype == np.uint16:
             write_png(path, array.shape, [array], icc, level, chunks)
         else:
             chunks += [profile_chunk(icc)] if icc else []
             _by_pillow(path, array, kind, {"compress_level": level}, chunks)
-        return []
+        return left
     if kind is EXR:
         from .deep_color import chromaticities, write_exr
 
-        write_exr(path, array, said.like.colours)
+        write_exr(path, array, said.like.colours, metadata.attributes)
         unsaid = icc and not chromaticities(said.like.colours)
-        return metadata.all_names() + (["a colour profile"] if unsaid else [])
+        names = replace(metadata, attributes=()).all_names()
+        return names + (["a colour profile"] if unsaid else [])
     if kind is TIFF:
         from .tiff_writing import Page, is_big, write_tiff
 
@@ -277,7 +283,8 @@ def to_array(pixels: Tensor, like: DecodedImage, kind: ImageFormat) -> tuple[np.
     lost: list[str] = []
     colours = 1 if pixels.shape[2] <= 2 else 3
     if kind.floats and (like.floats or kind is EXR):
-        light = linear_of(pixels[..., :colours], like.span)
+        kept = like.curved and kind is not EXR
+        light = linear_of(pixels[..., :colours], like.span, curved=kept)
         made = torch.cat((light, pixels[..., colours:].float()), 2)
         return made.numpy().astype(like.floats or np.float32), lost
     if like.floats:

@@ -212,6 +212,22 @@ def is_tiff(path: Path) -> bool:
         return file.read(4) in _TIFFS
 
 
+def is_motorola_bigtiff(path: Path) -> bool:
+    """Whether a file is a BigTIFF whose numbers have their first byte first: Pillow reads none."""
+    with path.open("rb") as file:
+        return file.read(4) == b"MM\0+"
+
+
+def profile_of_bmp(path: Path) -> bytes | None:
+    """The colour profile in a BMP, which Pillow does not tell of."""
+    with path.open("rb") as file:
+        head = file.read(138)
+        if len(head) < 138 or head[14:18] != b"\x7c\0\0\0" or head[70:74] != b"DEBM":
+            return None
+        file.seek(14 + int.from_bytes(head[126:130], "little"))
+        return file.read(int.from_bytes(head[130:134], "little")) or None
+
+
 def is_deep(image: Image.Image) -> bool:
     """Whether an opened, not yet loaded image has 16-bit channels that `read_deep` can read."""
     return image.mode in ("I", "I;16", "I;16B", "I;16L") or raw_mode(image)[:-1] in (

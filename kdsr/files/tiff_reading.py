@@ -1,21 +1,26 @@
-"""TIFFs: their pages, and more than 8 bits a channel, by tifffile."""
+"""TIFFs: their pages and tags; and more than 8 bits a channel, by tifffile."""
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from ..errors import ImageError
 from ..pixels import WORD
+from .exif import BELOW, SIZES, Told, turned
 
 _SUBFILE, _REDUCED, _MASK = 254, 1, 4  # a tag, its bits for smaller copies and for masks
 _DIRECTORIES, _DEPTH, _DNG = 330, 32997, 50706  # further tags
 _KEPT = (_SUBFILE, _DIRECTORIES, _DEPTH, _DNG)
+_PLACES = (273, 279, 288, 289, 324, 325)  # of pixels
 _MOST = 100_000  # of a file that goes in circles
+_LARGEST = 64 << 20  # bytes of a tag that is kept
 
 
 def pages_of(path: Path, said: list[str]) -> tuple[int, ...]:
@@ -29,7 +34,8 @@ def pages_of(path: Path, said: list[str]) -> tuple[int, ...]:
         ImageError: If what the file holds is no picture: layers of a volume, or a camera's data.
     """
     found, masks, hidden, raw = [], 0, False, False
-    for number, tags in enumerate(_directories(path)):
+    for number, entries in enumerate(_directories(path)):
+        tags = {tag: entries[tag].first for tag in _KEPT if tag in entries}
         if (layers := tags.get(_DEPTH, 1)) > 1:
             raise ImageError(f"it holds a volume of {layers} layers, not a picture; save one plane")
         kind = tags.get(_SUBFILE, 0)
@@ -47,8 +53,52 @@ def pages_of(path: Path, said: list[str]) -> tuple[int, ...]:
     return tuple(found) or (0,)
 
 
-def _directories(path: Path) -> Iterator[dict[int, int]]:
-    """Of each directory some tags: the first value, or where it is; as far as they are there."""
+def tags_of(path: Path, page: int) -> list[Told]:
+    """What a page says, but for its pixels; as far as it is not damaged."""
+    entries = next(islice(_directories(path), page, None), {})
+    if not entries:
+        return []
+    with path.open("rb") as file:
+        return list(_told(file, entries, 0))
+
+
+class _Entry(NamedTuple):
+    """An entry of a directory."""
+
+    kind: int
+    values: int
+    """How many."""
+    field: bytes
+    """The value, or where it is."""
+    order: str
+
+    @property
+    def first(self) -> int:
+        """The first value, or where it is."""
+        form = {1: "B", 3: "H"}.get(self.kind, "Q" if len(self.field) == 8 else "I")
+        return struct.unpack_from(self.order + form, self.field)[0]
+
+
+def _told(file: BinaryIO, entries: dict[int, _Entry], depth: int) -> Iterator[Told]:
+    for tag, entry in entries.items():
+        size = SIZES.get(entry.kind, 0) * entry.values
+        if tag in BELOW and depth < 2:
+            with suppress(struct.error, OverflowError, OSError):
+                big = len(entry.field) == 8
+                below, _ = _directory(file, entry.first, entry.order, big=big)
+                yield Told(tag, list(_told(file, below, depth + 1)))
+        elif 0 < size <= _LARGEST and tag not in _PLACES:
+            value = entry.field[:size]
+            if size > len(entry.field):
+                form = "Q" if len(entry.field) == 8 else "I"
+                file.seek(struct.unpack(entry.order + form, entry.field)[0])
+                value = file.read(size)
+            if len(value) == size:
+                yield Told(tag, turned(value, entry.kind, entry.order), entry.kind, entry.values)
+
+
+def _directories(path: Path) -> Iterator[dict[int, _Entry]]:
+    """The entries of each directory, as far as they are there."""
     with path.open("rb") as file:
         head = file.read(16)
         order = {b"II": "<", b"MM": ">"}.get(head[:2])
@@ -65,30 +115,26 @@ def _directories(path: Path) -> Iterator[dict[int, int]]:
             seen: set[int] = set()
             while at and at not in seen and len(seen) < _MOST:
                 seen.add(at)
-                tags, at = _directory(file, at, order, big=big)
-                yield tags
+                entries, at = _directory(file, at, order, big=big)
+                yield entries
         except (struct.error, OverflowError, OSError):
             return
 
 
-def _directory(file: BinaryIO, at: int, order: str, *, big: bool) -> tuple[dict[int, int], int]:
-    """The tags of a directory, and where the next one is."""
+def _directory(file: BinaryIO, at: int, order: str, *, big: bool) -> tuple[dict[int, _Entry], int]:
+    """The entries of a directory, and where the next one is."""
     file.seek(at)
-    counts, size, offset = ("Q", 20, "Q") if big else ("H", 12, "I")
-    (count,) = struct.unpack(order + counts, file.read(struct.calcsize(counts)))
+    counts, form, offset = ("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")
+    (count,) = struct.unpack(order + counts, file.read(struct.calcsize(order + counts)))
     if count > 4096:  # no directory
         raise struct.error
-    entries = file.read(count * size)
-    tags: dict[int, int] = {}
-    for start in range(0, len(entries) - size + 1, size):
-        tag, kind = struct.unpack_from(order + "HH", entries, start)
-        if tag in _KEPT:
-            form = "H" if kind == 3 else "B" if kind == 1 else offset
-            tags[tag] = struct.unpack_from(order + form, entries, start + size - (8 if big else 4))[
-                0
-            ]
-    (after,) = struct.unpack(order + offset, file.read(struct.calcsize(offset)))
-    return tags, after
+    size = struct.calcsize(order + form)
+    content = file.read(count * size)
+    rows = list(struct.iter_unpack(order + form, content[: len(content) // size * size]))
+    # Of several of a tag the first holds, as other programs read it.
+    entries = {tag: _Entry(kind, n, field, order) for tag, kind, n, field in reversed(rows)}
+    (after,) = struct.unpack(order + offset, file.read(struct.calcsize(order + offset)))
+    return entries, after
 
 
 _INSTALL = "pip install tifffile imagecodecs"

@@ -9,13 +9,13 @@ from dataclasses import replace
 from functools import cache
 
 import torch
+import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
 from ..errors import IDRError
 from ..idr import IDR
-from .architecture import RGB_MEAN, IDRBlock, KDSRConfig, halo
-from .fusing import fused_block, plain_block
+from .architecture import LEAK, RGB_MEAN, IDRBlock, KDSRConfig, halo
 from .models import Calibration, Student
 from .tail import ComposedTail, Tail, run_composed
 
@@ -85,6 +85,41 @@ def _excess(calibration: Calibration, idr_full: Tensor) -> Tensor:
     return calibration.distance(idr_full) / calibration.cell_distance.to(idr_full)
 
 
+_ONES = [1, 1]
+
+
+def can_fuse(weight: Tensor) -> bool:
+    """Whether blocks with such weights may run by `fused_block`: bf16 on a CPU that knows it.
+
+    There the activation and the sum of a block take as long as its convolutions: they wait for
+    memory. oneDNN does them while it convolves, from float32 sums, which also rounds less often.
+    PyTorch's own compiler uses these operations; they have no public name.
+    """
+    ops = torch.ops.mkldnn
+    return (
+        weight.device.type == "cpu"
+        and weight.dtype == torch.bfloat16
+        and torch.backends.mkldnn.is_available()
+        and hasattr(ops, "_convolution_pointwise")
+        and hasattr(ops, "_is_mkldnn_bf16_supported")
+        and bool(ops._is_mkldnn_bf16_supported())
+    )
+
+
+def fused_block(depthwise: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
+    """A block, x + conv(LReLU(depthwise(x))), (B, C, H, W); see `can_fuse`. No gradients."""
+    kernels, weight = depthwise.get_parameter("weight"), conv.get_parameter("weight")
+    ops = torch.ops.mkldnn._convolution_pointwise
+    y = ops(x, kernels, None, _ONES, _ONES, _ONES, len(kernels), "leaky_relu", [LEAK], "")
+    bias = conv.get_parameter("bias")
+    return ops.binary(y, x, weight, bias, _ONES, _ONES, _ONES, 1, "add", 1.0, None, [], None)
+
+
+def plain_block(depthwise: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
+    """The same anywhere."""
+    return conv(F.leaky_relu_(depthwise(x), LEAK)).add_(x)
+
+
 class BakedKDSR(nn.Module):
     """A KDSR network for one IDR: (B, 3, H, W) -> (B, 3, sH, sW), RGB, not clamped.
 
@@ -116,7 +151,7 @@ class BakedKDSR(nn.Module):
         self.register_buffer("mean", torch.tensor(RGB_MEAN).reshape(1, 3, 1, 1))
 
         self.fused = False
-        """Whether blocks run by operations that exports do not know; see `kdsr.network.fusing`."""
+        """Whether blocks run by operations that exports do not know; see `can_fuse`."""
         self.halo = halo(config.n_blocks, self.tail)
         """LQ pixels of context that one output pixel sees on each side."""
 

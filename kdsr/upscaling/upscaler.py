@@ -11,8 +11,7 @@ from ..errors import IDRError, ImageError, explaining_shortage
 from ..estimation.regions import Regions
 from ..estimation.whole import estimate
 from ..idr import IDR
-from ..network.baked import BakedKDSR, bytes_per_pixel, range_of
-from ..network.fusing import can_fuse
+from ..network.baked import BakedKDSR, bytes_per_pixel, can_fuse, range_of
 from ..network.models import Student
 from ..options import DEFAULT_TILING, UNWATCHED, Job, Size, Tiling
 from ..pixels import WORD, on_grid, store

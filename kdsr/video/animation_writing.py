@@ -70,7 +70,7 @@ def write_animation(path: Path, form: str, animation: Animation, quality: int) -
         framed = _clear if animation.transparent else _plain
         _encode(path, "apng", options, animation, Fraction(1, 1000), framed)
         chunks = io.BytesIO()
-        for name, content in animation.about.for_png():
+        for name, content in animation.about.for_png()[0]:
             write_chunk(chunks, name, content)
         _insert(path, lambda _: _PNG_HEADER, chunks.getvalue())
     else:

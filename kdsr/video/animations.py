@@ -18,7 +18,8 @@ from torch import Tensor
 from ..errors import ImageError, VideoError, reading
 from ..files.decoded_image import named_colours, profile_for
 from ..files.deep_color import bits_of
-from ..files.metadata import Metadata, read_metadata
+from ..files.metadata import Metadata
+from ..files.metadata_reading import read_metadata
 from ..files.opening import is_lossless_webp
 from ..files.png import read_chunks
 from .colour import Colour
@@ -190,9 +191,11 @@ def _about(file: Path, image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
         profile_for(named_colours(file), grey=False)
     except ImageError:
         unsaid.append("its HDR colours (it will look pale)")
+    said: list[str] = []
     try:
         image.seek(0)
-        return read_metadata(file, image, 1), tuple(unsaid)
+        found = read_metadata(file, image, 1, said)
+        return found, (*unsaid, *(one.removesuffix(", which no result says") for one in said))
     except Exception:  # noqa: BLE001 - ruined metadata is no reason to refuse the pictures
         return Metadata(), (*unsaid, "its metadata, which is ruined")
 

@@ -51,6 +51,7 @@ def _has_halves(film: VideoFile | AnimationFile) -> bool:
 def _without_place(facts: Facts, container: Container, encoding: Encoding | None) -> Iterator[str]:
     """What a source says of itself that the kind of file has no place for."""
     about = facts.about
+    yield from about.foreign
     if encoding is not None:
         yield from about.all_names()
         if facts.colour.deep and "10" not in encoding.pixel_format:

@@ -182,10 +182,8 @@ def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
     assert max(green, blue) < 0.1
 
 
-@pytest.mark.parametrize(("mode", "kept"), [("CMYK", False), ("RGB", True), ("L", True)])
-def test_the_profile_of_cmyk_is_dropped_with_its_colours(
-    tmp_path: Path, mode: str, kept: bool
-) -> None:
+@pytest.mark.parametrize(("mode", "kept"), [("CMYK", False), ("RGB", True), ("L", False)])
+def test_a_profile_is_kept_where_it_fits_the_pixels(tmp_path: Path, mode: str, kept: bool) -> None:
     Image.new(mode, (4, 4)).save(tmp_path / "c.jpg", icc_profile=profile())
     assert read_image(tmp_path / "c.jpg").icc == (profile() if kept else None)
 

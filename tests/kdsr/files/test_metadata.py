@@ -63,7 +63,7 @@ def make(path: Path, *, thumbnail: bool = False) -> Path:
     options: dict[str, Any]
     if path.name == "deep.png":
         metadata = Metadata(exif, XMP, IPTC, (300.0, 300.0))
-        parts = [chunk(name, content) for name, content in metadata.for_png()]
+        parts = [chunk(name, content) for name, content in metadata.for_png()[0]]
         texts = chunk(b"tEXt", b"parameters\0a cat, steps 20")
         path.write_bytes(png((pixels.astype(np.uint16) << 8), *parts, texts))
         return path
@@ -89,7 +89,7 @@ def make(path: Path, *, thumbnail: bool = False) -> Path:
         info = PngInfo()
         info.add_text("parameters", "a cat, steps 20")
         info.add_text("prompt", '{"3": "ü"}', zip=True)
-        for name, content in Metadata(None, XMP, IPTC, None).for_png():
+        for name, content in Metadata(None, XMP, IPTC, None).for_png()[0]:
             info.add(name, content)
         options = {"pnginfo": info, "exif": exif, "dpi": (300, 300)}
     elif path.suffix == ".jpg":

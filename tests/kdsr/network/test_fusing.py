@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from kdsr import KDSR, KDSRConfig
-from kdsr.network.baked import BakedKDSR
-from kdsr.network.fusing import can_fuse
+from kdsr.network.baked import BakedKDSR, can_fuse
 from kdsr.tiles.limits import pick_dtype
 from kdsr.upscaling.upscaler import Upscaler
 
