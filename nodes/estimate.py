@@ -8,11 +8,10 @@ from torch import Tensor
 from ..kdsr.estimation.maps import CUT_ANGLE, smooth
 from ..kdsr.idr import IDR
 from ..kdsr.meaning.readings import explained
-from ..kdsr.options import WRAPS
-from . import inputs, runtime
+from ..kdsr.options import ESTIMATES, SAMPLED, WRAPS
+from . import inputs, running, runtime
 from .images import Picture
 from .models import Models
-from .running import estimate, estimating_cost
 from .types import IDRS, IDRType, advanced, schema
 
 PER_IMAGE, ONE, SMOOTHED = "per image", "one for the batch", "smoothed over frames"
@@ -55,6 +54,16 @@ class EstimateIDR(io.ComfyNode):
                     optional=True,
                     tooltip="Only this region counts. One mask for all images or one each.",
                 ),
+                advanced(
+                    io.Combo.Input(
+                        "estimate",
+                        options=list(ESTIMATES),
+                        default=SAMPLED,
+                        optional=True,
+                        tooltip="sampled: parts of a large image, without dither and hatching. "
+                        "whole: every pixel counts; slower on large images.",
+                    )
+                ),
             ],
             outputs=[
                 IDRType.Output(
@@ -71,7 +80,7 @@ class EstimateIDR(io.ComfyNode):
     def execute(cls, **lists: Any) -> io.NodeOutput:
         items = _items(lists)
         model: Models = items[0]["model"]
-        progress = runtime.Progress(estimating_cost(model.main) * len(items))
+        progress = runtime.Progress(running.estimating_cost(model.main) * len(items))
         idrs = [_estimated(progress, **item) for item in items]
         if items[0]["mode"] == ONE_FOR_ALL:
             idrs = [IDR.cat(idrs).mean()]
@@ -95,9 +104,11 @@ def _estimated(
     scene_cut: float,
     wrap: str,
     mask: Tensor | None = None,
+    estimate: str = SAMPLED,
 ) -> IDR:
     """The IDRs of one image or batch."""
-    idr = estimate(model.main, Picture.of(image), progress, WRAPS[wrap], mask)
+    picture = Picture.of(image)
+    idr = running.estimate(model.main, picture, progress, WRAPS[wrap], mask, estimated=estimate)
     if mode == ONE:
         return idr.mean()
     return smooth(idr, smoothing, scene_cut) if mode == SMOOTHED else idr

@@ -118,8 +118,8 @@ def light_input() -> Any:
         options=list(LIGHTS),
         default=DISPLAY,
         optional=True,
-        tooltip="What the numbers are. display: 0 to 1, as almost everywhere. linear light: of "
-        "HDR and EXR, where white is 1; what is brighter is kept.",
+        tooltip="display: for ordinary images. linear light: for HDR and EXR; what is brighter "
+        "than white is kept.",
     )
 
 
@@ -197,7 +197,7 @@ def smoothing_inputs(
                 step=0.5,
                 optional=optional,
                 tooltip=f"With {applies}: an IDR that turns by more degrees starts a new scene. "
-                "180: never.",
+                "180: all is one scene.",
             )
         ),
     ]

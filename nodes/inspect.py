@@ -52,7 +52,8 @@ class InspectIDR(io.ComfyNode):
                 io.String.Output(display_name="report", tooltip="The same in words."),
                 io.Float.Output(
                     display_name="similarity",
-                    tooltip="Cosine similarity of idr and other: 1 is the same. 1 without other.",
+                    tooltip="How alike idr and other are (cosine). 1: the same. Always 1 "
+                    "without other.",
                 ),
             ],
             hidden=[io.Hidden.unique_id],

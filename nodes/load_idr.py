@@ -23,7 +23,7 @@ class LoadIDR(io.ComfyNode):
                 io.Combo.Input(
                     "file",
                     options=runtime.idr_files(),
-                    tooltip="Files of the input and the output folder, those marked [output]. "
+                    tooltip="Files of the input folder, and of the output folder, marked [output]. "
                     "The button uploads one.",
                 )
             ],

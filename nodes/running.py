@@ -10,7 +10,7 @@ from ..kdsr.estimation.maps import LocalIDRs, estimate_local, idr_map
 from ..kdsr.estimation.regions import Regions
 from ..kdsr.idr import IDR
 from ..kdsr.meaning.references import with_strength
-from ..kdsr.options import Job, ProgressFn, Size, Tiling
+from ..kdsr.options import SAMPLED, Job, ProgressFn, Size, Tiling
 from ..kdsr.upscaling.sizes import OutputSize, plan_passes
 from ..kdsr.upscaling.upscaler import Upscaler
 from . import runtime
@@ -137,6 +137,7 @@ def estimate(
     wrap: tuple[bool, bool] = (False, False),
     mask: Tensor | None = None,
     share: float = 1,
+    estimated: str = SAMPLED,
 ) -> IDR:
     """An IDR for each image of a batch.
 
@@ -147,11 +148,12 @@ def estimate(
         wrap: Continue them circularly along (width, height).
         mask: MASK; only this region counts.
         share: See `progress`.
+        estimated: One of `kdsr.options.ESTIMATES`.
     """
     weights = picture.weights(mask)
     part = progress.part(share * estimating_cost(model))
     kdsr, job = call(model, runtime.estimating_memory(model), part)
-    upscaler = Upscaler(kdsr, Tiling(wrap=wrap, dtype=model.precision))
+    upscaler = Upscaler(kdsr, Tiling(wrap=wrap, dtype=model.precision, estimate=estimated))
     return upscaler.estimate(picture.lq, weights, job=job, provenance={"model": model.name})
 
 

@@ -66,8 +66,8 @@ class UpscaleVideo(io.ComfyNode):
                         min=0,
                         max=CODECS[_CODEC].largest_crf,
                         optional=True,
-                        tooltip="Size against quality of the file. 0: lossless. 18: hard to tell "
-                        "from it. 23: smaller. 51: worst.",
+                        tooltip="Quality of the file. 0: lossless, very large. 18: hardly a loss "
+                        "to be seen. 23: smaller. 51: worst.",
                     )
                 ),
                 IDRType.Input(

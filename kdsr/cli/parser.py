@@ -132,7 +132,7 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         "--strength",
         type=float,
         default=1.0,
-        help="0 takes the image for clean, 1 is as estimated, up to "
+        help="0 only enlarges, 1 removes what is estimated, up to "
         f"{STRENGTHS[1]} restores more than that",
     )
     parser.add_argument(

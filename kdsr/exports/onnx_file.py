@@ -31,7 +31,7 @@ _TILES = (
 )
 _LQ = "low-quality image, (batch, 3, height, width), float32, RGB in [0, 1]"
 _SR = "upscaled image, (batch, 3, scale * height, scale * width), float32, not clamped"
-_BLEND = "clean_idr + strength * (idr - clean_idr): 0 takes the image for clean, 1 is as estimated"
+_BLEND = "clean_idr + strength * (idr - clean_idr): 0 only enlarges, 1 is as estimated"
 
 READINGS = (
     *QUANTITIES, *(f"{name}_error" for name in QUANTITIES), "compressed", "excess", "structure"

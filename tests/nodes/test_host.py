@@ -863,6 +863,22 @@ def test_strength_blends_with_the_clean_reference(
         host.run(node_id, model=model, **options, strength=0.5)
 
 
+def test_estimate_idr_counts_every_pixel_where_it_is_asked_to(host: Host) -> None:
+    made = make_tiny()
+    nothing_is_near = torch.tensor([1e-6])
+    made.calibration = calibration_for(made, cell_distance=nothing_is_near)
+    save_checkpoint(made, host.models / "ranged.safetensors")
+    model = host.run("KDSR_Load", model="ranged.safetensors", precision="fp32")
+    images = image(1, 100, 100)
+    for ways in ({}, {"estimate": "sampled"}):
+        idr = host.run("KDSR_EstimateIDR", model=model, image=images, **ways)
+        assert idr.left_out.tolist() == [1.0]
+    idr = host.run("KDSR_EstimateIDR", model=model, image=images, estimate="whole")
+    assert idr.left_out.tolist() == [0.0]
+    expected = made.estimate(bchw(images), estimate="whole", dtype="fp32")
+    close(idr.idr_full, expected.idr_full)
+
+
 def test_inspecting_one_several_and_two(host: Host, model) -> None:
     one = host.run("KDSR_EstimateIDR", model=model, image=image())
     three = host.run("KDSR_EstimateIDR", model=model, image=image(3))

@@ -12,7 +12,8 @@ from tests.support.places import ROOT
 # Ids and their inputs never change once released: workflows hold them.
 INPUTS = {
     "KDSR_Load": ["model", "precision", "hub_id", "crispness"],
-    "KDSR_EstimateIDR": ["model", "image", "mode", "smoothing", "scene_cut", "wrap", "mask"],
+    "KDSR_EstimateIDR": ["model", "image", "mode", "smoothing", "scene_cut", "wrap", "mask",
+                         "estimate"],
     "KDSR_Upscale": [
         "image", "size_by", "size", "model", "fit_height", "idr", "strength", "wrap", "purpose",
         "tile", "overlap", "custom_overlap", "tiles_per_batch", "light",
