@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parents[1] / "samples"
 SAMPLES = {
     "kingfisher: blurred, noisy": "example.png",
     "osprey: almost clean": "osprey.png",
-    "lake: the largest": "lake.png",
+    "lake: noisy": "lake.png",
     "otter: sharp detail": "otter.png",
     "dandelion: out of focus": "dandelion.png",
     "collage: two sources, masked": "collage.png",
@@ -27,6 +27,7 @@ SAMPLES = {
     "net: seamless texture": "net.png",
     "city: 8 frames with sound": "pan.mp4",
     "generated: clean, 1024 x 1024": "generated.png",
+    "wren: large, noisy JPEG": "wren.jpg",
 }
 """What the node offers: names that say what is to be seen, and files in `samples/`."""
 
@@ -71,19 +72,25 @@ class Sample(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, sample: str | None = None) -> bool | str:
-        if sample is None or sample in SAMPLES:  # None: linked, known when it runs
-            return True
-        return _unknown(sample)
+        # None: linked, known when it runs.
+        return True if sample is None or _file(sample) else _unknown(sample)
 
     @classmethod
     def execute(cls, sample: str) -> io.NodeOutput:
-        if sample not in SAMPLES:
+        name = _file(sample)
+        if name is None:
             raise ImageError(_unknown(sample))
-        path = FOLDER / SAMPLES[sample]
+        path = FOLDER / name
         image, mask, video = _clip(path) if path.suffix == ".mp4" else _still(path)
         idr = IDR.load(FOLDER / "idr" / f"{path.stem}.safetensors")
         shown = runtime.preview_images(image[:1], cls)
         return io.NodeOutput(runtime.result(image), mask, idr, video, ui=shown)
+
+
+def _file(sample: str) -> str | None:
+    """The file of a choice, which its first word names: workflows may hold former descriptions."""
+    subject = sample.partition(":")[0]
+    return next((file for name, file in SAMPLES.items() if name.startswith(f"{subject}:")), None)
 
 
 def _unknown(sample: str) -> str:

@@ -20,7 +20,7 @@ SAMPLES = Path(__file__).parents[1] / "samples"
 
 def frames(path: Path) -> Iterator[Tensor]:
     """The pictures of a sample, each (1, 3, H, W) in [0, 1]."""
-    if path.suffix == ".png":
+    if path.suffix != ".mp4":
         yield read_image(path).rgb
         return
     import av
@@ -34,7 +34,7 @@ def frames(path: Path) -> Iterator[Tensor]:
 def main() -> None:
     """Writes samples/idr."""
     model = kdsr.load("kdsr-s-x4")
-    for path in sorted([*SAMPLES.glob("*.png"), *SAMPLES.glob("*.mp4")]):
+    for path in sorted(p for p in SAMPLES.iterdir() if p.suffix in (".png", ".jpg", ".mp4")):
         idr = kdsr.IDR.cat([model.estimate(picture) for picture in frames(path)])
         target = SAMPLES / "idr" / f"{path.stem}.safetensors"
         idr.save(target)

@@ -42,38 +42,42 @@ function addNote(node) {
 function show(node, text) {
   if (!node?.comfyClass?.startsWith("KDSR_") || (!text && !find(node, NOTE))) return
   dropPreview(node) // or its height would stay
-  const before = node.size[1] - node.computeSize()[1]
+  const before = (node.kdsr_height ?? node.size[1]) - node.computeSize()[1]
   const widget = find(node, NOTE) ?? addNote(node)
   widget.element_.textContent = text
   widget.element_.title = text
   redraw(node)
   node.setSize([node.size[0], node.computeSize()[1] + Math.max(0, before)])
-  node.kdsr_height = node.size[1]
+  if (node.kdsr_height) node.kdsr_height = node.size[1]
 }
 
 /** Where Vue nodes have their previews from; pages give extensions no other way to it. */
 const previews = () =>
   document.querySelector("#vue-app")?.__vue_app__?.config.globalProperties.$pinia?._s.get("nodeOutput")
 
-/** Every page keeps the last preview, on either canvas. */
+/** Every page keeps the last preview, on either canvas, and the room that it took. */
 function dropPreview(node) {
   if (!/^KDSR_(Tile)?Upscale/.test(node?.comfyClass)) return
   for (const id of [node.id, `${node.graph?.id}:${node.id}`]) {
     previews()?.revokePreviewsByLocatorId?.(String(id))
     delete app.nodePreviewImages?.[id]
   }
-  if (!node.imgs) return
-  node.imgs = undefined
-  node.images = undefined
-  node.imageIndex = null
-  node.widgets = node.widgets.filter(({ name }) => name !== PREVIEW)
-  node.setSize([node.size[0], node.kdsr_height ?? node.computeSize()[1]])
+  const drawn = !!node.imgs
+  if (drawn) {
+    node.imgs = undefined
+    node.images = undefined
+    node.imageIndex = null
+    node.widgets = node.widgets.filter(({ name }) => name !== PREVIEW)
+  }
+  const height = node.kdsr_height ?? (drawn ? node.computeSize()[1] : Infinity)
+  if (node.size[1] > height) node.setSize([node.size[0], height])
   app.graph.setDirtyCanvas(true, true)
 }
 
-/** Now, and once what is still being loaded is there. */
+/** Now, and once what is still being loaded is there; after that a person may give it any height. */
 function dropPreviewSoon(node) {
   for (const wait of [0, 300, 1500]) setTimeout(() => running !== node && dropPreview(node), wait)
+  setTimeout(() => running !== node && delete node.kdsr_height, 1600)
 }
 
 let running
@@ -85,8 +89,8 @@ api.addEventListener("executing", ({ detail }) => {
   if (done) dropPreviewSoon(done)
   if (!running) return
   dropPreview(running)
+  running.kdsr_height = running.size[1] // without a preview
   show(running, "")
-  running.kdsr_height = running.size[1]
 })
 
 app.registerExtension({

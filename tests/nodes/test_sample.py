@@ -40,11 +40,16 @@ def test_the_collage_comes_with_the_mask_of_its_right_half(sample) -> None:
 
 
 def test_an_unknown_sample_is_found_before_running(host: Host) -> None:
-    assert host.check("KDSR_Sample", sample="lake: the largest") is True
+    assert host.check("KDSR_Sample", sample="lake: noisy") is True
     assert host.check("KDSR_Sample", sample=None) is True
     problem = host.check("KDSR_Sample", sample="cat")
     assert "no sample 'cat'" in problem
-    assert "lake: the largest" in problem
+    assert "lake: noisy" in problem
+
+
+def test_workflows_may_describe_a_sample_as_it_once_was(host: Host, sample) -> None:
+    assert host.check("KDSR_Sample", sample="lake: the largest") is True
+    assert torch.equal(sample("lake: the largest")[0], sample("lake: noisy")[0])
 
 
 def test_nothing_is_written_beside_the_samples(sample) -> None:

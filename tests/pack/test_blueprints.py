@@ -70,6 +70,11 @@ def test_the_widgets_shown_outside_are_inside(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_links_inside_are_the_same_seen_from_both_ends(name: str) -> None:
     (inner,) = read(name)["definitions"]["subgraphs"]
+    assert_links_agree(inner)
+
+
+def assert_links_agree(inner: dict[str, Any]) -> None:
+    """Links of a subgraph are the same seen from both ends, and from its own inputs and outputs."""
     nodes = {node["id"]: node for node in inner["nodes"]}
     links = {link["id"]: link for link in inner["links"]}
     for link in links.values():

@@ -179,6 +179,41 @@ def test_save_idr_fills_in_dates_and_fields_of_other_nodes(page: Frontend) -> No
     assert widget(page, "filename_prefix").startswith("a/%date")
 
 
+_SEEDVR2 = """
+const host = app.graph.nodes.find(n => n.isSubgraphNode?.())
+const save = app.graph.nodes.find(n => n.type === 'SaveImage')
+const from = app.graph.getNodeById(app.graph.getLink(save.inputs[0].link).origin_id)
+return [host?.mode ?? null, from.type]
+"""
+(SEEDVR2,) = (name for name in NAMES if "SeedVR2" in name)
+
+
+def test_a_template_leaves_out_nodes_that_are_not_there_and_uses_files_that_are(
+    page: Frontend,
+) -> None:
+    (subgraph,) = read(SEEDVR2)["definitions"]["subgraphs"]
+    page.stay()
+    page.open_template(SEEDVR2)
+    if "SeedVR2Preprocess" not in page.server.object_info():
+        assert page.driver.execute_script(_SEEDVR2) == [None, "ImageScaleToTotalPixels"]
+        return
+    assert page.driver.execute_script(_SEEDVR2) == [4, subgraph["id"]], "bypassed"
+    models = [m for node in subgraph["nodes"] for m in node["properties"].get("models", [])]
+    files = [page.server.base / "models" / m["directory"] / m["name"] for m in models]
+    assert len(files) == 2
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    try:
+        page.load()
+        page.open_template(SEEDVR2)
+        assert page.driver.execute_script(_SEEDVR2) == [0, subgraph["id"]], "on"
+    finally:
+        for file in files:
+            file.unlink()
+        page.leave()  # whoever is next loads the lists anew
+
+
 LANGUAGES = sorted(path.name for path in (PACK / "locales").iterdir() if path.name != "en")
 
 

@@ -128,6 +128,55 @@ def test_seams_show_where_tiles_do_not_overlap(ran) -> None:
     assert step_at_seam(seams) > step_at_seam(whole)
 
 
+SEEDVR2 = "16"
+CORES_OWN = "/templates/utility_seedvr2_3b_int8_upscale_image.json"
+
+
+def with_seedvr2(comfy: ComfyServer) -> dict[str, Any]:
+    """The workflow with the bypassed subgraph on, for a ComfyUI that has its nodes."""
+    if "SeedVR2Preprocess" not in comfy.object_info():
+        pytest.skip(f"ComfyUI {comfy.version} has no nodes of SeedVR2")
+    workflow = read(next(name for name in NAMES if name.startswith(SEEDVR2)))
+    (outer,) = (node for node in workflow["nodes"] if "kdsr_optional" in node["properties"])
+    outer["mode"] = 0
+    return workflow
+
+
+def test_the_picture_for_seedvr2_is_saved_without_it(ran) -> None:
+    saved = pixels(ran(SEEDVR2)["SaveImage"]["images"][0])
+    assert saved.shape[0] * saved.shape[1] == pytest.approx(0.35 * 1024**2, rel=0.01)
+
+
+def test_seedvr2_lacks_nothing_but_its_two_files(comfy: ComfyServer) -> None:
+    prompt = to_api(with_seedvr2(comfy), comfy.object_info())
+    answer = json.loads(comfy.refusal(prompt))
+    lacking = {e["class_type"]: e["errors"] for e in answer["node_errors"].values() if e["errors"]}
+    assert set(lacking) == {"UNETLoader", "VAELoader"}
+    assert {e["type"] for errors in lacking.values() for e in errors} == {"value_not_in_list"}
+
+
+def test_seedvr2_is_wired_as_in_comfyuis_own_template(comfy: ComfyServer) -> None:
+    info = comfy.object_info()
+    ours = wires(to_api(with_seedvr2(comfy), info))
+    cores = wires(to_api(comfy.get_json(CORES_OWN), info))
+    assert len(ours) == 9
+    assert ours == cores
+
+
+def wires(prompt: dict[str, Any]) -> set[tuple[str, str, str, int]]:
+    """What goes into the nodes of SeedVR2 and its sampler, whatever node enlarges the picture."""
+    return {
+        (node["class_type"], name, resizing(prompt[value[0]]["class_type"]), value[1])
+        for node in prompt.values()
+        for name, value in node["inputs"].items()
+        if isinstance(value, list) and node["class_type"].startswith(("SeedVR2", "KSampler"))
+    }
+
+
+def resizing(class_type: str) -> str:
+    return "resize" if class_type in ("ImageScaleBy", "ResizeImageMaskNode") else class_type
+
+
 OLD = sorted((ROOT / "tests/pack/old").glob("*.json"))
 """Workflows as the pack shipped them before KDSR Upscale had a choice of model."""
 

@@ -18,7 +18,7 @@ def files(host: Host) -> list[str]:
 
 def test_every_sample_is_there_described_and_offered(files: list[str]) -> None:
     described = (SAMPLES / "README.md").read_text(encoding="utf-8")
-    there = [path.name for path in SAMPLES.iterdir() if path.suffix in (".png", ".mp4")]
+    there = [path.name for path in SAMPLES.iterdir() if path.suffix in (".png", ".jpg", ".mp4")]
     assert sorted(there) == sorted(files)
     assert [name for name in files if f"`{name}`" not in described] == []
 

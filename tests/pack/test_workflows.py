@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.pack.test_blueprints import assert_links_agree
 from tests.support.comfy_host import Host, declared_inputs
 from tests.support.places import ROOT
 from tools.comfy_workflows import FOLDER, NAMES, read
@@ -28,8 +29,27 @@ CORE = {
     "SaveImage": ["images", "filename_prefix*"],
     "SaveVideo": ["video", "filename_prefix*", "format*", "codec*"],
 }  # fmt: skip
+# Nodes that only newer ones have, in subgraphs that start bypassed, and what goes with them.
+NEWER = {
+    "ImageScaleBy": ["image", "upscale_method*", "scale_by*"],
+    "KSampler": [
+        "model", "positive", "negative", "latent_image", "seed*", "steps*", "cfg*",
+        "sampler_name*", "scheduler*", "denoise*",
+    ],
+    "SeedVR2Conditioning": ["model", "vae_conditioning"],
+    "SeedVR2PostProcessing": ["images", "original_resized_images", "color_correction_method*"],
+    "SeedVR2Preprocess": ["resized_images"],
+    "UNETLoader": ["unet_name*", "weight_dtype*"],
+    "VAEDecodeTiled": [
+        "samples", "vae", "tile_size*", "overlap*", "temporal_size*", "temporal_overlap*",
+    ],
+    "VAEEncodeTiled": [
+        "pixels", "vae", "tile_size*", "overlap*", "temporal_size*", "temporal_overlap*",
+    ],
+    "VAELoader": ["vae_name*"],
+}  # fmt: skip
 NOTES = {"MarkdownNote"}
-ACTIVE = 0  # LiteGraph's mode of a node that is neither muted nor bypassed
+ACTIVE, BYPASSED = 0, 4  # LiteGraph's modes
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 
 
@@ -51,7 +71,13 @@ def kept_inputs(host: Host, node_type: str) -> dict[str, list[Any]]:
 
 
 def nodes_of(name: str) -> list[dict[str, Any]]:
-    return [node for node in read(name)["nodes"] if node["type"] not in NOTES]
+    """Nodes but notes and subgraphs."""
+    others = NOTES | {subgraph["id"] for subgraph in subgraphs_of(name)}
+    return [node for node in read(name)["nodes"] if node["type"] not in others]
+
+
+def subgraphs_of(name: str) -> list[dict[str, Any]]:
+    return read(name).get("definitions", {}).get("subgraphs", [])
 
 
 def test_names_are_titles_in_the_order_of_the_template_browser() -> None:
@@ -115,6 +141,23 @@ def test_links_are_the_same_seen_from_both_ends(name: str) -> None:
     for _, source, source_slot, target, target_slot, kind in workflow["links"]:
         assert nodes[source]["outputs"][source_slot]["type"] == kind
         assert nodes[target]["inputs"][target_slot]["type"] in (kind, "*")
+
+
+def test_nodes_of_newer_comfyuis_lie_in_subgraphs_that_start_bypassed() -> None:
+    (name,) = (name for name in NAMES if subgraphs_of(name))
+    (subgraph,) = subgraphs_of(name)
+    (outer,) = (n for n in read(name)["nodes"] if n["type"] == subgraph["id"])
+    assert outer["mode"] == BYPASSED
+    assert outer["properties"]["kdsr_optional"] is True, "web/templates.js looks for it"
+    # Bypassed, it must hand on what it gets.
+    assert [end["type"] for end in outer["inputs"]] == [end["type"] for end in outer["outputs"]]
+    assert {node["type"] for node in subgraph["nodes"]} == set(NEWER)
+    for node in subgraph["nodes"]:
+        inputs = [i["name"] + "*" * ("widget" in i) for i in node["inputs"]]
+        assert inputs == NEWER[node["type"]]
+        widgets = sum("*" in i for i in inputs) + ("seed*" in inputs)  # what becomes of the seed
+        assert len(node["widgets_values"]) == widgets, node["type"]
+    assert_links_agree(subgraph)
 
 
 @pytest.mark.parametrize("name", NAMES)
