@@ -19,6 +19,7 @@ import torch
 
 import kdsr
 from kdsr.cli.image_session import pipelined
+from kdsr.cli.streams import Failure
 from kdsr.files import images
 from kdsr.files.images import DecodedImage, read_image, write_image
 from kdsr.options import DEFAULT_MODEL
@@ -110,8 +111,8 @@ def _time(model: kdsr.KDSR, sources: Sequence[Path], loop: Way, suffix: str) -> 
 
     begun = time.perf_counter()
     for _, outcome in loop(sources, read_image, work, write):
-        if isinstance(outcome, Exception):
-            raise outcome
+        if isinstance(outcome, Failure):
+            raise SystemExit(outcome.line)
     seconds = time.perf_counter() - begun
     return seconds, busy / seconds
 

@@ -7,8 +7,10 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
+from functools import cached_property
+from itertools import chain
 from types import FrameType, ModuleType
 from typing import Any, Generic, NoReturn, TextIO, TypeVar, cast
 
@@ -65,30 +67,28 @@ class WorkerPool(Generic[State]):
     def run(
         self,
         step: Callable[[State, Sequence[Task]], Iterator[tuple[Task, Outcome]]],
-        tasks: Sequence[Task],
-        report: Callable[[Task, Outcome | ClusterError], None],
-    ) -> None:
-        """Does a step with every task.
+        tasks: Iterable[Task],
+    ) -> Iterator[tuple[Task, Outcome | ClusterError]]:
+        """Does a step with every task; yields each, as it is done, with what came of it.
 
         Args:
             step: Gets what `opener` gave and a chunk of the tasks; yields each with its outcome.
                 It is pickled, as are tasks and outcomes. When its worker dies it is called again
                 with the same chunk, in another process.
-            tasks: Each once; hashable.
-            report: Called with each task and what came of it, in the order of completion; a
-                `ClusterError` is for a task whose workers died again and again.
+            tasks: Each once; hashable. One whose workers died again and again comes with a
+                `ClusterError`.
         """
-        left, size = dict.fromkeys(tasks), len(tasks) // (_CHUNKS * len(self._actors))
+        left = dict.fromkeys(tasks)
+        size = min(_CHUNK, len(left) // (_CHUNKS * len(self._actors)))
         # The second round: of a chunk that kills its workers, most tasks do not.
-        for most in (max(1, min(_CHUNK, size)), 1):
+        for most in (max(1, size), 1):
             waiting = list(left)
             chunks = [waiting[first : first + most] for first in range(0, len(waiting), most)]
-            for outcomes in self._outcomes(step, chunks):
-                for task, outcome in outcomes:
-                    del left[task]
-                    report(task, outcome)
+            for task, outcome in chain.from_iterable(self._outcomes(step, chunks)):
+                del left[task]
+                yield task, outcome
         for task in left:
-            report(task, ClusterError(f"its worker died, {_RETRIES + 1} times out of as many"))
+            yield task, ClusterError(f"its worker died, {_RETRIES + 1} times out of as many")
 
     def close(self) -> None:
         """Ends all workers, with nothing half-written left where they still answer."""
@@ -109,43 +109,47 @@ class WorkerPool(Generic[State]):
             except self._ray.exceptions.RayError as error:  # noqa: PERF203
                 _log.warning("a worker died; its work is done again (%s)", _first_line(error))
 
-    def _opened(self, actors: list[Any]) -> list[Any]:
+    def _opened(self, actors: Sequence[Any]) -> list[Any]:
         """Those that could open, and that the cluster has room for."""
         calls = {actor.ready.remote(): actor for actor in actors}
         ready, late = self._ray.wait([*calls], num_returns=len(calls), timeout=_PATIENCE)
         if not ready:  # the cluster is at other work
             ready, late = self._ray.wait([*calls], num_returns=1)
-        opened, reason = [], ""
-        for call in ready:
-            try:
-                reason = self._ray.get(call)
-            except self._ray.exceptions.RayError as error:
-                reason = _first_line(error)
-            if reason:
-                _log.warning("a worker is given up, %s", reason)
-                late.append(call)
-            else:
-                opened.append(calls[call])
-        for call in late:
-            self._ray.kill(calls[call])
-        if not opened:
-            raise ClusterError(f"no worker of the cluster can do the work: {reason}")
-        return opened
+        reasons = {call: self._reason(call) for call in ready}
+        for call in late + [call for call in ready if reasons[call]]:
+            self._ray.kill(calls.pop(call))
+        if not calls:
+            raise ClusterError(f"no worker of the cluster can do the work: {reasons[ready[-1]]}")
+        return [*calls.values()]
+
+    def _reason(self, call: Any) -> str:
+        """Why a worker cannot work; empty if it can."""
+        try:
+            reason = self._ray.get(call)
+        except self._ray.exceptions.RayError as error:
+            reason = _first_line(error)
+        if reason:
+            _log.warning("a worker is given up, %s", reason)
+        return reason
 
 
 class Worker:
     """A process of the cluster, as an actor of Ray: everything comes and goes pickled."""
 
     def __init__(self, opener: Callable[[str], Any], device: str, threads: int) -> None:
-        self._threads, self._state, self._reason = threads, None, ""
-        try:
-            self._state = opener(device)
-        except Exception as error:  # noqa: BLE001 - what is not there, or a mistake: the driver says it
-            self._reason = _first_line(error)
+        self._opener, self._device, self._threads = opener, device, threads
+
+    @cached_property
+    def _state(self) -> Any:
+        return self._opener(self._device)
 
     def ready(self) -> str:
         """Why nothing could be opened; empty if it could."""
-        return self._reason
+        try:
+            _ = self._state
+        except Exception as error:  # noqa: BLE001 - what is not there, or a mistake: the driver says it
+            return _first_line(error)
+        return ""
 
     def work(self, step: Callable, chunk: Sequence[Any]) -> list[tuple[Any, Any]]:
         """What came of each task of a chunk."""
@@ -196,22 +200,6 @@ _STORE = 100_000_000  # bytes: names and lines are all that workers and driver e
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
-def load_ray() -> ModuleType:
-    """The `ray` module.
-
-    Raises:
-        ClusterError: If Ray is not installed.
-    """
-    try:
-        import ray
-    except ImportError as error:
-        raise ClusterError(
-            f"--cluster needs Ray, which this Python does not have ({error}); install it with: "
-            'python -m pip install "kdsr[cluster]"'
-        ) from None
-    return ray
-
-
 @contextmanager
 def worker_pool(
     address: str, device: str, opener: Callable[[str], State], most: int
@@ -231,40 +219,29 @@ def worker_pool(
         ConfigError: If address or device are none.
         ClusterError: If Ray is not installed, no cluster answers, or it lacks such a device.
     """
-    ray = load_ray()
-    if address not in ("auto", LOCAL):
-        _check_answers(address)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+    try:
+        import ray
+    except ImportError as error:
+        raise ClusterError(
+            f"--cluster needs Ray, which this Python does not have ({error}); install it with: "
+            'python -m pip install "kdsr[cluster]"'
+        ) from None
     options: dict[str, Any] = {"address": address}
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
     if address == LOCAL:
         os.environ.setdefault("RAY_worker_niceness", "0")  # no lower priority than this process
         options |= {"include_dashboard": False, "object_store_memory": _STORE}
-    with _handlers_kept(), _quiet():
+    elif address != "auto":
+        _check_answers(address)
+    with _stopping() as listen, redirect_stdout(cast("TextIO", _WithoutRay(sys.stdout))):
         try:
-            ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
-        except Exception as error:  # noqa: BLE001 - Ray raises that, too, when a start takes long
-            _leave(ray)
-            reason = str(error).strip().split("\n")[0]
-            raise ClusterError(
-                f"cannot work on the cluster {address}: {reason}; is it running (`ray status`) "
-                "with the same Python and Ray as here, and is its token here if it wants one "
-                "(RAY_AUTH_MODE=token)? `--cluster local` starts one of this machine alone"
-            ) from None
-        stopped: list[int] = []
-        try:
-            with _stopping(stopped), closing(WorkerPool(ray, device, opener, most)) as pool:
+            _connect(ray, options)
+            listen()
+            with closing(WorkerPool(ray, device, opener, most)) as pool:
                 yield pool
-        finally:
-            _leave(ray)
-    if stopped:
-        signal.raise_signal(stopped[0])
-        raise Cancelled  # of a host that goes on
-
-
-def _leave(ray: ModuleType) -> None:
-    """Leaves in silence: Ray says then what it held back of dead workers."""
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-        ray.shutdown()
+        finally:  # in silence: Ray says now what it held back of dead workers
+            with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+                ray.shutdown()
 
 
 def _check_answers(address: str) -> None:
@@ -284,19 +261,19 @@ def _check_answers(address: str) -> None:
         ) from None
 
 
-@contextmanager
-def _handlers_kept() -> Iterator[None]:
-    """Ray takes SIGTERM for itself, and leaves it to the system in the end."""
-    before = signal.getsignal(signal.SIGTERM)
+def _connect(ray: ModuleType, options: Mapping[str, Any]) -> None:
     try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before)
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    except Exception as error:  # noqa: BLE001 - Ray raises that, too, when a start takes long
+        raise ClusterError(
+            f"cannot work on the cluster {options['address']}: {_first_line(error)}; is it running "
+            "(`ray status`) with the same Python and Ray as here, and is its token here if it "
+            "wants one (RAY_AUTH_MODE=token)? `--cluster local` starts one of this machine alone"
+        ) from None
 
 
 class _WithoutRay:
-    """A stream that loses what Ray's own threads say of dead workers, in many words."""
+    """Standard output, but for what Ray's own threads say of dead workers, in many words."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -312,38 +289,39 @@ class _WithoutRay:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Standard output and errors belong to the command."""
-    with ExitStack() as streams:
-        for stream, redirected in ((sys.stdout, redirect_stdout), (sys.stderr, redirect_stderr)):
-            if stream is not None:
-                streams.enter_context(redirected(cast("TextIO", _WithoutRay(stream))))
-        yield
+def _stopping() -> Iterator[Callable[[], None]]:
+    """Once its `listen` is called the first signal raises; a second one has its usual effect.
 
-
-@contextmanager
-def _stopping(stopped: list[int]) -> Iterator[None]:
-    """In the block the first signal raises, and is noted; a second one has its usual effect."""
-    before: dict[int, Any] = {}
+    In the end the first has that, too. Ray takes SIGTERM for itself as it starts.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
+    usual = {number: signal.getsignal(number) for number in numbers}
+    stopped: list[int] = []
 
     def restore() -> None:
-        while before:
-            signal.signal(*before.popitem())
+        for number, handler in usual.items():
+            signal.signal(number, handler)
 
     def stop(number: int, _frame: FrameType | None) -> None:
         stopped.append(number)
         restore()
         raise KeyboardInterrupt  # the one exception that Ray lets through while it waits
 
-    if threading.current_thread() is threading.main_thread():
-        for name in _SIGNALS:
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, stop)
+    def listen() -> None:
+        for number, handler in usual.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, stop)
+
     try:
-        yield
+        yield listen
     except KeyboardInterrupt:
         if not stopped:
             raise
     finally:
         restore()
+    if stopped:
+        signal.raise_signal(stopped[0])
+        raise Cancelled  # of a host that goes on

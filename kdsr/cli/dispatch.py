@@ -7,14 +7,9 @@ from . import commands
 
 def upscale(arguments: argparse.Namespace) -> int:
     """Upscales files, here or on a cluster."""
-    command = commands.Upscale.of(arguments)
-    if command.cluster:
-        from .cluster import upscale_on_cluster
-
-        return upscale_on_cluster(command)
     from .upscale import upscale
 
-    return upscale(command)
+    return upscale(commands.Upscale.of(arguments))
 
 
 def estimate(arguments: argparse.Namespace) -> int:

@@ -1,8 +1,9 @@
 """`kdsr upscale` for videos and animations."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -17,46 +18,46 @@ from .model_set import ModelSet
 from .paths import check_new
 from .streams import complain, note, remarking, report, say
 
+if TYPE_CHECKING:
+    from .cluster import ClusterSession
+    from .image_session import ImageSession
+
 GOES_ON = "the same command goes on where it was"
 
 
 def upscale_videos(
-    models: ModelSet,
-    idr: IDR | None,
-    targets: dict[Path, Path],
-    arguments: Upscale,
+    work: "ImageSession | ClusterSession", idr: IDR | None, targets: Mapping[Path, Path]
 ) -> list[int]:
     """Upscales one video after the other; one that fails does not stop the others.
 
     Returns:
         The exit code of each that failed.
     """
-    codes = (_attempt(models, idr, source, target, arguments) for source, target in targets.items())
+    codes = (_attempt(work, idr, source, target) for source, target in targets.items())
     return [code for code in codes if code]
 
 
 def _attempt(
-    models: ModelSet, idr: IDR | None, source: Path, target: Path, arguments: Upscale
+    work: "ImageSession | ClusterSession", idr: IDR | None, source: Path, target: Path
 ) -> int:
     """Upscales a video and says so, or why not; returns the exit code."""
     try:
-        return _upscaled(models, idr, source, target, arguments)
+        with naming(source):
+            session = video_session(work.models, idr, source, target, work.command, work.device)
+            remark(session, work.command)
+            with remarking(GOES_ON):
+                frames = work.run_film(session)
+        if session.judged:
+            note(f"{source}: {session.judged}")
+        return told(session, frames)
     except Exception as error:  # noqa: BLE001 - one video never ends the batch
         return report(error)
 
 
-def _upscaled(
-    models: ModelSet, idr: IDR | None, source: Path, target: Path, arguments: Upscale
-) -> int:
-    """Upscales a video; returns the exit code."""
-    with naming(source):
-        session = video_session(models, idr, source, target, arguments)
-        remark(session, arguments)
-        with remarking(GOES_ON), _Bars(source.name) as bars:
-            frames = session.run(bars.tell, overwrite=arguments.overwrite)
-    if session.judged:
-        note(f"{source}: {session.judged}")
-    return told(session, frames)
+def run_film(session: VideoSession, *, overwrite: bool) -> int:
+    """Upscales a film here; returns how many frames the result has."""
+    with _Bars(session.job.source.name) as bars:
+        return session.run(bars.tell, overwrite=overwrite)
 
 
 def video_session(
@@ -95,25 +96,15 @@ def remark(session: VideoSession, arguments: Upscale) -> None:
 
 def told(session: VideoSession, frames: int) -> int:
     """Says what there is of a result; returns the exit code: 2 where frames are missing."""
-    say(line_about(session, frames))
+    job, (height, width) = session.job, session.size
+    say(f"{job.source} -> {job.target} ({width} x {height} px, {frames} frames)")
     if not session.missing:
         return 0
-    complain(f"{session.job.source}: {lost(session, frames)}")
-    return 2
-
-
-def line_about(session: VideoSession, frames: int) -> str:
-    """What is said of a result."""
-    job, (height, width) = session.job, session.size
-    return f"{job.source} -> {job.target} ({width} x {height} px, {frames} frames)"
-
-
-def lost(session: VideoSession, frames: int) -> str:
-    """What is said of a film that is not all there."""
-    return (
-        f"the file is cut or damaged: {session.missing} of its frames are missing; the {frames} "
-        "that are there were upscaled"
+    complain(
+        f"{job.source}: the file is cut or damaged: {session.missing} of its frames are missing; "
+        f"the {frames} that are there were upscaled"
     )
+    return 2
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 import torch
 from einops import rearrange
@@ -23,16 +23,20 @@ from ..estimation.whole import visible
 from ..files.image_formats import TIFF, format_of
 from ..files.images import DecodedImage, check_format, read_image, write_image
 from ..idr import IDR
-from ..meaning.readings import explained
+from ..meaning import readings
 from ..model import KDSR
 from ..options import Job, Size
 from ..pixels import as_floats
 from ..upscaling.resizing import resizing_bytes
 from ..upscaling.upscaler import Upscaler
+from . import streams
 from .commands import Upscale
 from .model_set import ModelPass, ModelSet
 from .paths import check_new
-from .streams import note
+from .streams import Failure, note
+
+if TYPE_CHECKING:
+    from ..video.session import VideoSession
 
 Item = TypeVar("Item")
 Read = TypeVar("Read")
@@ -45,7 +49,7 @@ def pipelined(
     read: Callable[[Item], Read],
     work: Callable[[Item, Read], Made],
     write: Callable[[Item, Made], Done],
-) -> Iterator[tuple[Item, Done | Exception]]:
+) -> Iterator[tuple[Item, Done | Failure]]:
     """Reads, works and writes item by item; the next is read and the last written meanwhile.
 
     `work` runs in the calling thread, one item at a time and in order; `read` and `write` in one
@@ -53,7 +57,7 @@ def pipelined(
     the one that is being written. If memory runs out for two, one is made after the other.
 
     Yields:
-        (item, what `write` returned, or what was raised on the way), in order.
+        (item, what `write` returned, or what is to be said of an error on the way), in order.
     """
     reader, writer = ThreadPoolExecutor(1, "read"), ThreadPoolExecutor(1, "write")
     behind: tuple[Item, Future[Done]] | None = None
@@ -74,7 +78,7 @@ def pipelined(
                 if error is not None and is_out_of_memory(error):
                     made, error = _again(work, item, current)  # now there is room for one more
             if error is not None:
-                yield item, error
+                yield item, streams.explained(error)
             else:
                 behind = item, writer.submit(write, item, cast("Made", made))
             del made, error, current
@@ -94,11 +98,11 @@ def _again(
         return None, error
 
 
-def _outcome(future: "Future[Done]") -> Done | Exception:
+def _outcome(future: "Future[Done]") -> Done | Failure:
     try:
         return future.result()
     except Exception as error:  # noqa: BLE001 - as above
-        return error
+        return streams.explained(error)
 
 
 _LARGE = 2**28  # bytes of a result that is written as it is made
@@ -124,9 +128,11 @@ class ImageSession:
     command: Upscale
     models: ModelSet
     idr: IDR | None = None
-    """For all images, in place of each one's own."""
+    """For all images, in place of each one's own; `upscaled` sets it."""
+    device = None
+    """The kind of device that films are made on: the model's."""
 
-    def estimated(self, sources: Sequence[Path]) -> Iterator[tuple[Path, IDR | Exception]]:
+    def estimated(self, sources: Sequence[Path]) -> Iterator[tuple[Path, IDR | Failure]]:
         """The IDR of each file by the model for all of them, or why it has none."""
         upscaler = Upscaler(self.models.only, self.command.tiling)
 
@@ -138,15 +144,16 @@ class ImageSession:
 
     def upscaled(
         self, tasks: Sequence[Task], idr: IDR | None = None
-    ) -> Iterator[tuple[Task, str | Exception]]:
-        """Upscales files; yields a line about each, or why there is no result.
-
-        Args:
-            tasks: The files and where their results go.
-            idr: For all of them, in place of each one's own.
-        """
-        steered = replace(self, idr=idr or self.idr)
+    ) -> Iterator[tuple[Task, str | Failure]]:
+        """Upscales files, all by one IDR if given; yields a line about each, or why it failed."""
+        steered = replace(self, idr=idr)
         return pipelined(tasks, _read, steered._upscale, steered._write)
+
+    def run_film(self, film: "VideoSession") -> int:
+        """Upscales a film; returns how many frames the result has."""
+        from .films import run_film
+
+        return run_film(film, overwrite=self.command.overwrite)
 
     def _upscale(self, task: Task, picture: DecodedImage) -> _Result:
         """Makes a result; a second pass estimates anew, of what the first has made."""
@@ -165,9 +172,8 @@ class ImageSession:
             return _Result(picture, size, None, self._upscale_pages(task, picture, size))
         if len(picture.pages) > 1:
             note(f"{source}: of its {len(picture.pages)} pages the first alone; .tif holds all")
-        if _is_large(picture, passes) and self._can_be_banded(target, picture):
+        if _is_large(picture, passes) and (sink := self._sink(target, size, picture)):
             picture = picture if len(passes) == 1 else _in_floats(picture)
-            sink = partial(self._write_bands, target, size, picture)
             return _Result(picture, size, None, self._go_over(task, picture, passes, sink))
         picture = _in_floats(picture)
         buffer = _buffer(picture, passes)
@@ -198,22 +204,20 @@ class ImageSession:
         )
         return found[-1]
 
-    def _can_be_banded(self, target: Path, picture: DecodedImage) -> bool:
-        from ..files.banded import can_be_banded
+    def _sink(
+        self, target: Path, size: Size, picture: DecodedImage
+    ) -> Callable[[Iterator[Tensor]], None] | None:
+        """What writes a result while it is made; None if that is no way to write this one."""
+        from ..files.banded import can_be_banded, write_bands
 
-        return can_be_banded(target, picture) and not self.command.map
-
-    def _write_bands(
-        self, target: Path, size: Size, picture: DecodedImage, bands: Iterator[Tensor]
-    ) -> None:
-        from ..files.banded import write_bands
-
+        if self.command.map or not can_be_banded(target, picture):
+            return None
         command = self.command
-        write_bands(
+        return partial(
+            write_bands,
             target,
             size.shape,
-            bands,
-            picture,
+            like=picture,
             compress=command.compress,
             overwrite=command.overwrite,
             strip=command.strip,
@@ -298,7 +302,7 @@ def _in_floats(picture: DecodedImage) -> DecodedImage:
 def _remark(source: Path, model: KDSR, steering: IDR | Regions) -> None:
     """Says what of the picture did not count."""
     vectors = steering if isinstance(steering, IDR) else steering.idr
-    if line := explained(model, vectors):
+    if line := readings.explained(model, vectors):
         note(f"{source}: {line}")
 
 

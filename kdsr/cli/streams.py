@@ -189,29 +189,18 @@ class Failure(NamedTuple):
 
 
 def explained(error: Exception) -> Failure:
-    """What `report` would say."""
+    """What is to be said of it: code 2 for what the user can mend, 1 for a mistake in kdsr."""
     return Failure(*_said(error), "".join(traceback.format_exception(error)))
 
 
-def report(error: Exception) -> int:
-    """Says in one line what went wrong.
-
-    Returns:
-        The exit code: 2 for what the user can mend, 1 for a mistake in this program.
-    """
-    _log.debug("%s", type(error).__name__, exc_info=error)
-    code, line = _said(error)
-    complain(line)
-    return code
-
-
-def report_failure(failure: Failure, about: str) -> int:
-    """Says what went wrong elsewhere; see `report`.
+def report(error: Exception | Failure, about: str = "") -> int:
+    """Says in one line what went wrong; returns the exit code.
 
     Args:
-        failure: From `explained`.
+        error: Here, or elsewhere.
         about: What it is about, if the line itself does not say so.
     """
+    failure = error if isinstance(error, Failure) else explained(error)
     _log.debug("%s", failure.details)
     complain(failure.line if about in failure.line else f"{about}: {failure.line}")
     return failure.code

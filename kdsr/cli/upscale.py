@@ -1,7 +1,9 @@
 """`kdsr upscale`, with one IDR for each image or one for all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -24,74 +26,71 @@ from .paths import (
     output_path,
     without_results,
 )
-from .streams import Failure, explained, note, report, say
+from .streams import note, report, say
 
-
-class OneIDR:
-    """`--one-idr`: the average of what all images say, gathered in any order.
-
-    Args:
-        total: How many images there are.
-    """
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._average = Average()
-        self._first: Failure | None = None
-
-    def take(self, outcome: IDR | Failure) -> None:
-        """Takes the IDR of an image, or why it has none; upscaling it will say so again."""
-        if isinstance(outcome, IDR):
-            self._average.add(outcome)
-        elif self._first is None:
-            self._first = outcome
-
-    def result(self, command: Upscale) -> IDR:
-        """The IDR for all, saved if that was asked for.
-
-        Raises:
-            ImageError: If there was no image to estimate one from.
-        """
-        if not len(self._average):
-            assert self._first is not None
-            raise ImageError(f"no image has an IDR; of the first: {self._first.line}")
-        idr = self._average.result()
-        note(f"one IDR for all, from {len(self._average)} of {self._total} images")
-        if command.save_idr:
-            idr.save(command.save_idr, overwrite=command.overwrite)
-            say(f"saved {command.save_idr}")
-        return idr
+if TYPE_CHECKING:
+    from .cluster import ClusterSession
 
 
 def upscale(command: Upscale) -> int:
     """Upscales every input, the images first; one that fails does not stop the others."""
     inputs = find_inputs(command.input, READ_SUFFIXES)
+    if command.cluster:
+        from .cluster import with_full_names
+
+        command, inputs = with_full_names(command, inputs)
     targets = checked(command, inputs)
-    several = len(inputs) > 1
+    several = len(inputs) > 1 or command.cluster is not None
     left = left_to_do(targets, overwrite=command.overwrite) if several else targets
     if not left:
         return 0
     videos = {source: target for source, target in left.items() if is_video(source)}
     images = {source: target for source, target in left.items() if source not in videos}
-    idr = IDR.load(command.idr) if command.idr else None
-    session = ImageSession(command, ModelSet(command, idr), idr)
-    codes = []
-    one = _one_idr(session, list(targets)) if command.one_idr else None
-    with tqdm(total=len(images), unit="image", disable=len(images) < 2 or None) as files:
-        for _, outcome in session.upscaled(list(images.items()), one):
-            if isinstance(outcome, str):
-                say(outcome)
-            else:
-                codes.append(report(outcome))
-            files.update()
-    if videos:
-        from .films import upscale_videos
+    idr = _known_idr(command)
+    seen = targets if command.one_idr else left
+    with _session(command, idr, seen) as session:
+        if command.one_idr and idr is None:
+            idr = _one_idr(session, list(targets))
+        codes = []
+        with tqdm(total=len(images), unit="image", disable=len(images) < 2 or None) as files:
+            for (source, _), outcome in session.upscaled(list(images.items()), idr):
+                if isinstance(outcome, str):
+                    say(outcome)
+                else:
+                    codes.append(report(outcome, str(source)))
+                files.update()
+        if videos:
+            from .films import upscale_videos
 
-        codes += upscale_videos(session.models, idr, videos, command)
+            codes += upscale_videos(session, idr, videos)
     if several:
         kinds = [what for what, some in (("images", images), ("videos", videos)) if some]
         note(f"{len(left) - len(codes)} of {len(left)} {' and '.join(kinds)} upscaled")
     return max(codes, default=0)
+
+
+@contextmanager
+def _session(
+    command: Upscale, idr: IDR | None, targets: Mapping[Path, Path]
+) -> "Iterator[ImageSession | ClusterSession]":
+    """What does the work, here or on a cluster."""
+    if command.cluster is None:
+        yield ImageSession(command, ModelSet(command, idr))
+        return
+    from .cluster import cluster_session
+
+    with cluster_session(command, idr, targets) as session:
+        yield session
+
+
+def _known_idr(command: Upscale) -> IDR | None:
+    """The IDR for all images that is known before any work."""
+    if command.idr:
+        return IDR.load(command.idr)
+    if command.one_idr and command.save_idr and not command.overwrite:
+        # By a run on a cluster that was stopped; others are not to replace it, see `checked`.
+        return IDR.load(command.save_idr) if command.save_idr.is_file() else None
+    return None
 
 
 def checked(command: Upscale, inputs: Sequence[Path]) -> dict[Path, Path]:
@@ -125,10 +124,25 @@ def checked(command: Upscale, inputs: Sequence[Path]) -> dict[Path, Path]:
     return targets
 
 
-def _one_idr(session: ImageSession, inputs: Sequence[Path]) -> IDR:
-    gathered = OneIDR(len(inputs))
-    with tqdm(total=len(inputs), desc="estimating", unit="image", disable=None) as files:
-        for _, outcome in session.estimated(inputs):
-            gathered.take(outcome if isinstance(outcome, IDR) else explained(outcome))
+def _one_idr(session: "ImageSession | ClusterSession", sources: Sequence[Path]) -> IDR:
+    """The average of what all images say, saved if that was asked for.
+
+    Raises:
+        ImageError: If none of them has an IDR. Upscaling says of each that has none why.
+    """
+    command, average, first = session.command, Average(), ""
+    with tqdm(total=len(sources), desc="estimating", unit="image", disable=None) as files:
+        for _, outcome in session.estimated(sources):
+            if isinstance(outcome, IDR):
+                average.add(outcome)
+            else:
+                first = first or outcome.line
             files.update()
-    return gathered.result(session.command)
+    if not len(average):
+        raise ImageError(f"no image has an IDR; of the first: {first}")
+    idr = average.result()
+    note(f"one IDR for all, from {len(average)} of {len(sources)} images")
+    if command.save_idr:
+        idr.save(command.save_idr, overwrite=command.overwrite)
+        say(f"saved {command.save_idr}")
+    return idr

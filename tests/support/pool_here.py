@@ -19,11 +19,11 @@ class PoolHere:
     def __len__(self) -> int:
         return len(self.states)
 
-    def run(self, step: Callable, tasks: Sequence[Any], report: Callable[[Any, Any], None]) -> None:
+    def run(self, step: Callable, tasks: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
         for index, task in enumerate(tasks):
             given, chunk = pickle.loads(pickle.dumps((step, [task])))
             for done, outcome in given(self.states[index % len(self)], chunk):
-                report(*pickle.loads(pickle.dumps((done, outcome))))
+                yield pickle.loads(pickle.dumps((done, outcome)))
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """`--cluster` as far as it needs no cluster; tests/kdsr/cluster/test_ray.py has the rest."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import kdsr.cli.cluster
+import kdsr.cli.upscale
 from kdsr import IDR
 from kdsr.cli import main
 from kdsr.cli.streams import Failure
@@ -104,7 +105,7 @@ def test_a_stopped_run_with_one_idr_goes_on_with_the_one_it_saved(
     main(run)
     first = contents(folder / "out")
     (folder / "out" / "a-kdsr.png").unlink()
-    monkeypatch.setattr(kdsr.cli.cluster, "_one_idr", lambda *_: pytest.fail("estimated again"))
+    monkeypatch.setattr(kdsr.cli.upscale, "_one_idr", lambda *_: pytest.fail("estimated again"))
     assert main(run) == 2
     assert contents(folder / "out") == first
     assert IDR.load("one.safetensors").provenance["images"] == "3"
@@ -115,14 +116,12 @@ def test_a_result_that_a_dead_worker_left_counts(
 ) -> None:
     (folder / "in" / "bad.png").unlink()
 
-    def lost(
-        here: PoolHere, step: Callable, items: list[Any], report: Callable[[Any, Any], None]
-    ) -> None:
+    def lost(here: PoolHere, step: Callable, items: list[Any]) -> Iterator[tuple[Any, Any]]:
         (a, _), (b, outcome), (c, _) = step(here.states[0], items)
-        report(a, Failure(2, "a-kdsr.png exists", ""))  # as told by the second worker
-        report(b, outcome)
+        yield a, Failure(2, "a-kdsr.png exists", "")  # as told by the second worker
+        yield b, outcome
         c[1].unlink()
-        report(c, ClusterError("its worker died, 3 times in a row"))
+        yield c, ClusterError("its worker died, 3 times in a row")
 
     monkeypatch.setattr(PoolHere, "run", lost)
     assert main(["upscale", "in", *MODEL, "-o", "out", "--cluster", "local"]) == 2

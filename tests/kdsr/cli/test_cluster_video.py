@@ -106,15 +106,13 @@ def test_stopped_at_several_pieces_it_goes_on_from_what_is_done(
     command = ["upscale", "in", *MODEL, "-o", "shared", "--cluster", "local"]
     left, run = 0, PoolHere.run
 
-    def stopping(here: PoolHere, step: Any, items: Any, report: Any) -> None:
-        def reported(item: Any, outcome: Any) -> None:
-            nonlocal left
-            report(item, outcome)
+    def stopping(here: PoolHere, step: Any, items: Any) -> Any:
+        nonlocal left
+        for found in run(here, step, items):
+            yield found
             left -= 1
             if not left:
                 raise Stopped
-
-        run(here, step, items, reported)
 
     monkeypatch.setattr(PoolHere, "run", stopping)
     for pieces in (2, 4 + 2, 3):  # 4 are looked at, 4 upscaled

@@ -7,6 +7,7 @@ import weakref
 import pytest
 
 from kdsr.cli.image_session import pipelined
+from kdsr.cli.streams import Failure
 
 _LONG = 20.0  # seconds; only reached where a test fails
 
@@ -53,7 +54,11 @@ def test_what_fails_is_told_in_its_turn_and_ends_nothing(stage: str) -> None:
     outcomes = list(pipelined(range(5), step("read"), step("work"), step("write")))
     assert [item for item, _ in outcomes] == [0, 1, 2, 3, 4]
     for item, outcome in outcomes:
-        assert isinstance(outcome, ValueError) if item % 2 else outcome == item
+        if item % 2:
+            assert isinstance(outcome, Failure)
+            assert f"ValueError: {item}" in outcome.line
+        else:
+            assert outcome == item
 
 
 def test_two_results_exist_at_most() -> None:

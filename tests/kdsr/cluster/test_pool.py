@@ -90,15 +90,11 @@ def squares(state: str, chunk: Sequence[int]) -> Iterator[tuple[int, Any]]:
 
 
 def test_a_task_that_kills_its_workers_is_given_up_alone() -> None:
-    heard: dict[int, Any] = {}
-
-    def report(task: int, outcome: Any) -> None:
-        assert task not in heard
-        heard[task] = outcome
-
-    pool_of([""]).run(squares, range(100), report)
-    assert isinstance(heard.pop(13), ClusterError)
-    assert heard == {task: ("CPU", task * task) for task in range(100) if task != 13}
+    heard = list(pool_of([""]).run(squares, range(100)))
+    outcomes = dict(heard)
+    assert len(heard) == len(outcomes) == 100
+    assert isinstance(outcomes.pop(13), ClusterError)
+    assert outcomes == {task: ("CPU", task * task) for task in range(100) if task != 13}
 
 
 def test_workers_that_cannot_open_are_given_up() -> None:
