@@ -1,5 +1,6 @@
 """The IDR: one vector for how an image was degraded, tied to the model that made it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,10 @@ def degrees_between(a: Tensor, b: Tensor) -> Tensor:
     degrees = torch.rad2deg(torch.arccos(cosine.clamp(-1, 1)))
     both_zero = ~a.any(1)[:, None] & ~b.any(1)
     return degrees.masked_fill(both_zero, 0.0)
+
+
+_TENSORS = ("idr", "idr_full", "structure", "left_out")
+"""What a file holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,13 +118,17 @@ class IDR:
         )
 
     def mean(self) -> "IDR":
-        """The average over the batch, as a batch of one."""
-        return self._with(
-            self.idr.mean(0, keepdim=True),
-            self.idr_full.mean(0, keepdim=True),
+        """The average over the batch, as a batch of one: to the last bit the same in any order."""
+        numbers = torch.cat([self.idr, self.idr_full, self.left_out[:, None]], 1)
+        means = torch.tensor([[math.fsum(column) / len(self) for column in numbers.T.tolist()]])
+        told = {key: value for key, value in self.provenance.items() if key != "image"}
+        return IDR(
+            means[:, : self.n_feats],
+            means[:, self.n_feats : -1],
+            self.fingerprint,
+            {**told, "operation": "mean", "images": str(len(self))},
             self.structure.amin(0, keepdim=True),
-            self.left_out.mean(0, keepdim=True),
-            operation="mean",
+            means[:, -1],
         )
 
     def blend(self, other: "IDR", weight: float) -> "IDR":
@@ -167,8 +176,7 @@ class IDR:
         """Writes the IDR as safetensors, whole or not at all; see `kdsr.atomic.writing`."""
         metadata = {f"provenance.{key}": value for key, value in self.provenance.items()}
         metadata |= {"format": FORMAT, "fingerprint": self.fingerprint}
-        names = ("idr", "idr_full", "structure", "left_out")
-        tensors = {name: getattr(self, name).contiguous() for name in names}
+        tensors = {name: getattr(self, name).contiguous() for name in _TENSORS}
         with (
             explaining_shortage(f"to write {path}"),
             writing(Path(path), overwrite=overwrite) as temporary,
@@ -190,7 +198,7 @@ class IDR:
                     f"not an IDR file (expected format {FORMAT!r} in its metadata, found "
                     f"{metadata.get('format')!r}); write one with `kdsr estimate`"
                 )
-            absent = {"idr", "idr_full"} - tensors.keys() | {"fingerprint"} - metadata.keys()
+            absent = set(_TENSORS) - tensors.keys() | {"fingerprint"} - metadata.keys()
             if absent:
                 raise IDRError(f"the IDR file has no {' and no '.join(sorted(absent))}")
             return cls(
@@ -198,8 +206,8 @@ class IDR:
                 tensors["idr_full"],
                 metadata["fingerprint"],
                 {k[len(prefix) :]: v for k, v in metadata.items() if k.startswith(prefix)},
-                tensors.get("structure", torch.tensor(torch.inf)),  # files of version 0.1 have none
-                tensors.get("left_out", torch.tensor(0.0)),  # nor those of 0.2
+                tensors["structure"],
+                tensors["left_out"],
             )
 
     def check_model(self, fingerprint: str, n_feats: int) -> None:

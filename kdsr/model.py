@@ -1,16 +1,20 @@
 """The face of the library: `KDSR` estimates, upscales and bakes; models between two."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from .errors import ConfigError
-from .estimation.regions import Regions
 from .idr import IDR
 from .network.baked import BakedKDSR
 from .network.models import Student
 from .options import CRISPNESSES, SAMPLED, CancelledFn, Job, ProgressFn, Tiling
 from .tiles.limits import check_images
 from .upscaling.upscaler import Upscaler
+
+if TYPE_CHECKING:
+    from .estimation.regions import Regions
 
 
 class KDSR(Student):
@@ -63,7 +67,7 @@ class KDSR(Student):
     def upscale(
         self,
         lq: Tensor,
-        idr: IDR | Regions | None = None,
+        idr: "IDR | Regions | None" = None,
         *,
         tile: int | str | None = "auto",
         overlap: int | str = "exact",

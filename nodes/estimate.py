@@ -6,8 +6,8 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..kdsr.estimation.maps import CUT_ANGLE, smooth
+from ..kdsr.estimation.whole import explained
 from ..kdsr.idr import IDR
-from ..kdsr.meaning.readings import explained
 from ..kdsr.options import ESTIMATES, SAMPLED, WRAPS
 from . import inputs, running, runtime
 from .images import Picture

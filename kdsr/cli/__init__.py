@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = make_parser().parse_args(argv)
     with listening(verbose=arguments.verbose):
         try:
-            code = arguments.func(arguments)
+            code = arguments.command.of(arguments).run()
         except (KeyboardInterrupt, Cancelled):
             note(stopped())
             code = 130

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from ..atomic import writing
 from ..estimation.maps import estimate_local
+from ..estimation.whole import explained
 from ..files.catalog import load
 from ..files.images import read_image
 from ..idr import IDR
 from ..meaning import report as reports
-from ..meaning.readings import explained, read
+from ..meaning.readings import read
 from ..model import KDSR
 from ..tiles.limits import pick_device
 from ..upscaling.upscaler import Upscaler

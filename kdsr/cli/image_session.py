@@ -18,12 +18,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import check_room, explaining_shortage, is_out_of_memory, printable
-from ..estimation.regions import Regions
-from ..estimation.whole import visible
+from ..estimation import whole
 from ..files.image_formats import TIFF, format_of
 from ..files.images import DecodedImage, check_format, read_image, write_image
 from ..idr import IDR
-from ..meaning import readings
 from ..model import KDSR
 from ..options import Job, Size
 from ..pixels import as_floats
@@ -36,6 +34,7 @@ from .paths import check_new
 from .streams import Failure, note
 
 if TYPE_CHECKING:
+    from ..estimation.regions import Regions
     from ..video.session import VideoSession
 
 Item = TypeVar("Item")
@@ -259,9 +258,9 @@ class ImageSession:
 
     def _estimate(
         self, model: KDSR, picture: tuple[Tensor, Tensor | None], source: Path, *, by_map: bool
-    ) -> IDR | Regions:
+    ) -> "IDR | Regions":
         (rgb, alpha), command = picture, self.command
-        mask = visible(alpha)
+        mask = whole.visible(alpha)
         if command.map and by_map:
             from ..estimation.maps import idr_map
 
@@ -299,10 +298,10 @@ def _in_floats(picture: DecodedImage) -> DecodedImage:
     return replace(picture, rgb=as_floats(picture.rgb))
 
 
-def _remark(source: Path, model: KDSR, steering: IDR | Regions) -> None:
+def _remark(source: Path, model: KDSR, steering: "IDR | Regions") -> None:
     """Says what of the picture did not count."""
     vectors = steering if isinstance(steering, IDR) else steering.idr
-    if line := readings.explained(model, vectors):
+    if line := whole.explained(model, vectors):
         note(f"{source}: {line}")
 
 

@@ -20,7 +20,7 @@ from ..options import (
 )
 from ..video import containers
 from ..video.containers import CODECS, MODES, VideoOptions
-from . import dispatch
+from . import commands
 from .commands import number_or, output_factor, output_size, some_name, some_path
 
 _MODELS_HELP = (
@@ -42,24 +42,24 @@ def make_parser() -> argparse.ArgumentParser:
     """Builds the parser of all commands."""
     parser = _Parser(prog="kdsr", description="Blind super-resolution that looks at your image.")
     parser.add_argument("--version", action="version", version=f"kdsr {__version__}")
-    choices = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    choices = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_upscale(choices.add_parser("upscale", help="upscale images and videos"))
     _add_estimate(choices.add_parser("estimate", help="estimate how images were degraded"))
     _add_inspect(choices.add_parser("inspect", help="say and draw what an IDR means"))
     info = choices.add_parser("info", help="say what a model is")
-    info.set_defaults(func=dispatch.info)
+    info.set_defaults(command=commands.Info)
     info.add_argument("model", help=_MODEL_HELP)
     models = choices.add_parser("models", help="list the models that can be had by name")
-    models.set_defaults(func=dispatch.models)
+    models.set_defaults(command=commands.Models)
     convert = choices.add_parser("convert", help="convert official weights to safetensors, or back")
-    convert.set_defaults(func=dispatch.convert)
+    convert.set_defaults(command=commands.Convert)
     convert.add_argument("source", type=some_path)
     convert.add_argument("target", type=some_path, help="ends in .safetensors, .pt or .pth")
     convert.add_argument("--overwrite", action="store_true")
     blend = choices.add_parser(
         "blend-models", help="make a model between a faithful one and a crisp one"
     )
-    blend.set_defaults(func=dispatch.blend_models)
+    blend.set_defaults(command=commands.BlendModels)
     blend.add_argument("faithful", help=_MODEL_HELP)
     blend.add_argument("crisp", help="one that was trained on from it")
     blend.add_argument("weight", type=float, help=f"0 is faithful, 1 crisp, up to {CRISPNESSES[1]}")
@@ -82,7 +82,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_upscale(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(func=dispatch.upscale)
+    parser.set_defaults(command=commands.Upscale)
     parser.add_argument("input", nargs="+", type=some_name, help="files, folders or globs")
     parser.add_argument("-o", "--output", type=some_path, help="file (for one input) or folder")
     parser.add_argument(
@@ -207,7 +207,7 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_estimate(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(func=dispatch.estimate)
+    parser.set_defaults(command=commands.Estimate)
     parser.add_argument("input", nargs="+", type=some_name, help="files, folders or globs")
     parser.add_argument("-o", "--output", type=some_path, help="IDR file: one row for each image")
     _add_model(parser)
@@ -217,7 +217,7 @@ def _add_estimate(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(func=dispatch.inspect)
+    parser.set_defaults(command=commands.Inspect)
     parser.add_argument("input", type=some_path, help="an image, or an IDR file")
     parser.add_argument("-o", "--output", type=some_path, help="PNG file for the figure")
     parser.add_argument("--other", type=some_path, help="an image or IDR file to compare with")
@@ -227,7 +227,7 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_bake(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(func=dispatch.bake)
+    parser.set_defaults(command=commands.Bake)
     parser.add_argument(
         "output",
         type=some_path,
@@ -249,7 +249,7 @@ def _add_bake(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(func=dispatch.demo)
+    parser.set_defaults(command=commands.Demo)
     parser.add_argument("folder", type=some_path, help="for the page and its networks (ONNX)")
     _add_model(parser)
     _add_export_dtype(parser)

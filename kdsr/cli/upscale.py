@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from ..errors import ConfigError, ImageError
-from ..estimation.whole import Average
 from ..idr import IDR
 from ..video.containers import is_video
 from .commands import Upscale
@@ -130,18 +129,18 @@ def _one_idr(session: "ImageSession | ClusterSession", sources: Sequence[Path]) 
     Raises:
         ImageError: If none of them has an IDR. Upscaling says of each that has none why.
     """
-    command, average, first = session.command, Average(), ""
+    command, found, first = session.command, [], ""
     with tqdm(total=len(sources), desc="estimating", unit="image", disable=None) as files:
         for _, outcome in session.estimated(sources):
             if isinstance(outcome, IDR):
-                average.add(outcome)
+                found.append(outcome)
             else:
                 first = first or outcome.line
             files.update()
-    if not len(average):
+    if not found:
         raise ImageError(f"no image has an IDR; of the first: {first}")
-    idr = average.result()
-    note(f"one IDR for all, from {len(average)} of {len(sources)} images")
+    idr = IDR.cat(found).mean()
+    note(f"one IDR for all, from {len(found)} of {len(sources)} images")
     if command.save_idr:
         idr.save(command.save_idr, overwrite=command.overwrite)
         say(f"saved {command.save_idr}")

@@ -1,11 +1,13 @@
-"""One IDR of a whole image, of its visible parts; and the average of many."""
+"""One IDR of a whole image, or of its visible parts; what of it does not count."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from ..errors import IDRError, ImageError, explaining_shortage
 from ..idr import IDR
-from ..network.baked import range_of, votes
+from ..network.baked import lies_outside, range_of, votes
 from ..network.models import Calibration, Student
 from ..options import DEFAULT_TILING, SAMPLED, UNWATCHED, Job, Tiling
 from ..tiles.limits import check_images, check_weights
@@ -37,69 +39,31 @@ def visible(alpha: Tensor | None) -> Tensor | None:
     return torch.where(hidden.reshape(-1, 1, 1, 1), 1.0, alpha)
 
 
-_UNIT = 149  # 2**-149 divides every number of float32
+_WORTH_A_LINE = 0.005
+"""Share of a picture."""
 
 
-class Average:
-    """The average of IDRs of one model: to the last bit the same for every order of them.
+def explained(model: Student, idr: IDR, say: Callable[..., str] = str.format) -> str:
+    """A line about what was left out or will be drawn back; empty where nothing was.
 
-    Sums of integers have no rounding, so that nothing depends on which machine was first.
+    Args:
+        model: The IDR's.
+        idr: Of one picture or several.
+        say: Gets an English text and the values of its braces, gives it in another language.
     """
-
-    def __init__(self) -> None:
-        self._first: IDR | None = None
-        self._sums: list[int] = []
-        self._structure = torch.inf
-        self._left_out = 0
-        self._count = 0
-
-    def __len__(self) -> int:
-        return self._count
-
-    def add(self, idr: IDR) -> None:
-        """Takes one more.
-
-        Raises:
-            IDRError: If it is of another model, or several.
-        """
-        if len(idr) != 1:
-            raise IDRError(f"expected one IDR at a time, got {len(idr)}")
-        if self._first is None:
-            self._first = idr
-            self._sums = [0] * (5 * idr.n_feats)
-        idr.check_model(self._first.fingerprint, self._first.n_feats)
-        numbers = _integers(torch.cat([idr.idr[0], idr.idr_full[0]]))
-        self._sums = [total + number for total, number in zip(self._sums, numbers, strict=True)]
-        self._structure = min(self._structure, idr.structure.item())
-        self._left_out += _integers(idr.left_out)[0]
-        self._count += 1
-
-    def result(self) -> IDR:
-        """The average, as a batch of one; what `IDR.mean` gives, to float32 rounding.
-
-        Raises:
-            IDRError: If there is nothing to average.
-        """
-        if self._first is None:
-            raise IDRError("expected at least one IDR to average, got none")
-        # One rounding: Python divides integers exactly, and a power of two changes no digit.
-        means = [total / self._count * 2.0**-_UNIT for total in (*self._sums, self._left_out)]
-        vectors = torch.tensor([means], dtype=torch.float64).float()
-        split = self._first.n_feats
-        said = {key: value for key, value in self._first.provenance.items() if key != "image"}
-        return IDR(
-            vectors[:, :split],
-            vectors[:, split:-1],
-            self._first.fingerprint,
-            {**said, "operation": "mean", "images": str(self._count)},
-            torch.tensor([self._structure]),
-            vectors[:, -1],
+    share = float(idr.left_out.mean())
+    if share > 1 - _WORTH_A_LINE:
+        return say("the picture looks like dither or hatching all over and is taken for clean")
+    if lies_outside(model, idr):
+        return say(
+            "the IDR lies outside of the range that the model knows and is drawn back into it"
         )
-
-
-def _integers(values: Tensor) -> list[int]:
-    """Numbers of float32 in units of the smallest there is."""
-    return [int(value) for value in (values.double() * 2.0**_UNIT).tolist()]
+    if share < _WORTH_A_LINE:
+        return ""
+    return say(
+        "{share} of the picture looks like dither or hatching and was left out",
+        share=f"{share:.0%}",
+    )
 
 
 @explaining_shortage("to estimate an IDR")

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from ..idr import IDR
 from ..network.architecture import LEAK
-from ..network.baked import lies_outside
 from ..network.models import QUANTITIES, Calibration, Student, calibration_of
 
 FOLDER = Path(__file__).parent / "languages"
@@ -54,27 +53,6 @@ def wording(language: str) -> Wording:
         return ENGLISH
     texts = json.loads((FOLDER / f"{known[0]}.json").read_text(encoding="utf-8"))
     return Wording(texts, FOLDER / f"{known[0]}.otf")
-
-
-_WORTH_A_LINE = 0.005
-"""Share of a picture."""
-
-
-def explained(model: Student, idr: IDR, say: Wording = ENGLISH) -> str:
-    """A line about what was left out or will be drawn back; empty where nothing was."""
-    share = float(idr.left_out.mean())
-    if share > 1 - _WORTH_A_LINE:
-        return say("the picture looks like dither or hatching all over and is taken for clean")
-    if lies_outside(model, idr):
-        return say(
-            "the IDR lies outside of the range that the model knows and is drawn back into it"
-        )
-    if share < _WORTH_A_LINE:
-        return ""
-    return say(
-        "{share} of the picture looks like dither or hatching and was left out",
-        share=f"{share:.0%}",
-    )
 
 
 INSIDE = 0.8

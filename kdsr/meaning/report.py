@@ -8,11 +8,12 @@ from PIL import Image
 from torch import Tensor
 
 from ..estimation.maps import LocalIDRs
+from ..estimation.whole import explained
 from ..idr import IDR
 from ..network.models import Student
 from .figure import LISTED, draw_readings, draw_vectors, draw_words
 from .panel import CARD, GAP, INNER, MARGIN, WIDTH, Panel, draw_heat, draw_places, draw_similarity
-from .readings import Reading, Wording, explained, read, wording
+from .readings import Reading, Wording, read, wording
 from .references import references
 
 _SHOWN = 8  # rows and columns of similarities

@@ -1,13 +1,16 @@
 """Pixels of a result: resized with their transparency, and blended where IDRs change."""
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..estimation.regions import Region
 from ..options import Size
+
+if TYPE_CHECKING:
+    from ..estimation.regions import Region
 
 _BUFFER_VALUES = 64 << 20  # of the full-size frames that exist at a time when downscaling
 _REACH = 16  # output pixels; more than bicubic filters see past an edge
@@ -100,7 +103,7 @@ class Part:
     """
 
     def __init__(
-        self, region: Region, reach: int, size: Size, wrap: tuple[bool, bool], scale: int
+        self, region: "Region", reach: int, size: Size, wrap: tuple[bool, bool], scale: int
     ) -> None:
         self.region, self.wrap, self.scale = region, wrap, scale
         self.rows = slice(max(0, region.top - reach), min(size.height, region.bottom + reach))

@@ -14,8 +14,8 @@ import torch
 from .. import __version__
 from ..atomic import writing
 from ..errors import VideoError
+from ..estimation.whole import explained
 from ..idr import IDR
-from ..meaning.readings import explained
 from ..network.models import Student
 from ..options import DEFAULT_TILING, Size, Tiling
 from ..upscaling.sizes import OutputSize

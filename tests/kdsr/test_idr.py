@@ -5,7 +5,6 @@ import torch
 from safetensors.torch import save_file
 
 from kdsr import IDR, KDSR, IDRError
-from kdsr.atomic import read_safetensors
 from tests.conftest import make_tiny
 
 
@@ -24,15 +23,6 @@ def test_saving_and_loading_keeps_everything(pair: IDR, tmp_path: Path) -> None:
     assert loaded.provenance == pair.provenance
     assert loaded.provenance["image"] == "noise.png"
     assert torch.equal(loaded.structure, pair.structure)
-
-
-def test_files_that_counted_no_pixels_still_load(pair: IDR, tmp_path: Path) -> None:
-    pair.save(tmp_path / "a.safetensors")
-    tensors, metadata = read_safetensors(tmp_path / "a.safetensors")
-    save_file(
-        {k: t for k, t in tensors.items() if k != "structure"}, tmp_path / "b.safetensors", metadata
-    )
-    assert IDR.load(tmp_path / "b.safetensors").structure.tolist() == [torch.inf, torch.inf]
 
 
 def test_the_short_vector_follows_from_the_full_one(pair: IDR, tiny: KDSR) -> None:
@@ -67,9 +57,32 @@ def test_joining_indexing_and_averaging(pair: IDR) -> None:
     assert len(IDR.cat([pair, pair[1]])) == 3
     assert torch.equal(pair[-1].idr, pair[1].idr)
     assert torch.equal(pair[0:2].idr, pair.idr)
-    torch.testing.assert_close(pair.mean().idr[0], pair.idr.mean(0))
+    mean = pair.mean()
+    torch.testing.assert_close(mean.idr[0], pair.idr.mean(0))
+    assert mean.structure == pair.structure.amin()
+    told = {key: value for key, value in pair.provenance.items() if key != "image"}
+    assert mean.provenance == {**told, "operation": "mean", "images": "2"}
     with pytest.raises(IndexError):
         pair[2]
+
+
+def test_the_average_is_the_same_to_the_last_bit_in_any_order_and_of_any_size() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scales = 10.0 ** torch.randint(-38, 30, (50, 40), generator=generator)
+    values = (torch.randn(50, 40, generator=generator) * scales).float()
+    members = IDR(values[:, :8], values[:, 8:], "f")
+    expected, naive = members.mean(), set()
+    for seed in range(8):
+        order = torch.randperm(50, generator=generator.manual_seed(seed)).tolist()
+        shuffled = IDR.cat([members[i] for i in order])
+        assert torch.equal(shuffled.mean().idr, expected.idr)
+        assert torch.equal(shuffled.mean().idr_full, expected.idr_full)
+        naive.add(tuple(shuffled.idr.mean(0).tolist()))
+    assert len(naive) > 1  # what it would be otherwise
+    tiny = IDR(torch.full((1, 1), 2.0**-149), torch.full((1, 4), -(2.0**-149)), "f")
+    for one in (tiny, *(members[i] for i in range(20))):
+        assert torch.equal(one.mean().idr, one.idr)
+        assert torch.equal(one.mean().idr_full, one.idr_full)
 
 
 def test_cosine_compares_every_pair(pair: IDR) -> None:

@@ -178,7 +178,7 @@ def test_a_mistake_of_ours_takes_one_line_and_never_ends_a_batch(
     monkeypatch.setattr(kdsr.cli.image_session, "write_image", wrong)
     assert main(["upscale", "a.png", "b.png", "-o", "out", *MODEL]) == 1
     errors = capsys.readouterr().err.splitlines()
-    assert "kdsr: error: a mistake in kdsr (TypeError: three); please report it" in errors[0]
+    assert "kdsr: error: a.png: a mistake in kdsr (TypeError: three); please report it" in errors[0]
     assert "1 of 2 images upscaled" in errors[1]
     assert len(errors) == 2
     assert [path.name for path in (folder / "out").iterdir()] == ["b-kdsr.png"]
