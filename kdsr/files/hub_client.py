@@ -1,13 +1,14 @@
 """The Hugging Face Hub: addresses, and downloads that are verified and can be stopped."""
 
 import hashlib
+import inspect
 import logging
 import os
 import re
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -17,32 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from ..errors import Cancelled, HubError
 
-_PACKAGE = __name__.rpartition(".")[0]  # inside ComfyUI it has another name
-
-
-@contextmanager
-def hushed(*names: str) -> Iterator[None]:
-    """In the block these loggers say nothing below an error, unless this package logs its details.
-
-    For libraries that write to the terminal by themselves, several lines for what is one of ours.
-
-    Args:
-        names: Of the loggers.
-    """
-    if logging.getLogger(_PACKAGE).isEnabledFor(logging.DEBUG):
-        yield
-        return
-    loggers = [logging.getLogger(name) for name in names]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
-
-
+_log = logging.getLogger(__name__)
 _NAME = re.compile(r"\w(?:[\w.-]{0,94}\w)?", re.ASCII)
 """What the Hub allows as an owner or a repository, `--` and `..` apart."""
 _REVISION = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*", re.ASCII)
@@ -98,11 +74,7 @@ ProgressFn = Callable[[int, int], None]
 """Called with (bytes done, bytes in all)."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_TRIES = 4
-_BROKEN = {"ChunkedEncodingError", "ReadError"}
-# Names of errors after which a download goes on when it is called again: clients before 1.0 do not
-# do so by themselves; later ones share their connections, and close them under a download when
-# another one, given up but not over, meets an error.
+_NETWORKING = ("huggingface_hub", "httpx", "httpcore", "requests", "urllib3")  # and httpx2
 _ASK = 0.2  # seconds between two questions whether to go on
 _PATIENCE = 5  # seconds that a connection may take
 
@@ -127,18 +99,34 @@ def download(
         HubError: If it cannot be had or verified.
         Cancelled: If `cancelled` says so. What was downloaded is kept for the next try.
     """
-    _check_client(by_hand)
-    # Where nobody answers only the cache is asked: the client would try again for half a minute.
-    offline = _forbidden() or _unreachable(wanted.url)
-    with _explaining(wanted, by_hand, offline=offline), hushed("huggingface_hub"):
-        if cancelled is None:
-            path = _fetch(wanted, progress, offline=offline)
-        else:
-            path = _stoppable(
-                lambda report: _fetch(wanted, report, offline=offline), progress, cancelled
-            )
     try:
-        verify(path, sha256 or _stated_hash(path, wanted, offline=offline), by_hand)
+        import huggingface_hub  # noqa: F401 - sets up its logging, which is hushed next
+    except ImportError as error:
+        raise HubError(
+            f"downloads need the package huggingface_hub ({error}): pip install huggingface_hub. "
+            f"{by_hand}"
+        ) from None
+    forbidden = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+    # Where nobody answers only the cache is asked: the client would try again for half a minute.
+    offline = forbidden or _unreachable(wanted.url)
+    try:
+        with _hushed():
+            if cancelled is None:
+                path = _fetch(wanted, progress, offline=offline)
+            else:
+                path = _stoppable(
+                    lambda report: _fetch(wanted, report, offline=offline), progress, cancelled
+                )
+            sha256 = sha256 or _stated_hash(path, wanted, offline=offline)
+    except Exception as error:
+        # Each version of the client has its own; what is none of these comes from our callbacks.
+        own = type(error).__module__.startswith(_NETWORKING)
+        if not own and not isinstance(error, OSError | ValueError):
+            raise
+        reason = _reason(error, offline=offline, forbidden=forbidden)
+        raise HubError(f"{wanted.url}: {reason}. {by_hand}") from None
+    try:
+        verify(path, sha256, by_hand)
     except HubError:
         # What links to the wrong bytes goes first, or they would be served from the cache.
         blob = path.parent / path.readlink() if path.is_symlink() else path
@@ -146,20 +134,6 @@ def download(
             file.unlink(missing_ok=True)
         raise
     return path
-
-
-def _check_client(by_hand: str) -> None:
-    try:
-        from huggingface_hub import hf_hub_download  # noqa: F401 - sets up its logging: hushed next
-    except ImportError as error:
-        raise HubError(
-            f"downloads need the package huggingface_hub ({error}): pip install huggingface_hub. "
-            f"{by_hand}"
-        ) from None
-
-
-def _forbidden() -> bool:
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
 
 
 def _unreachable(url: str) -> bool:
@@ -175,12 +149,50 @@ def _unreachable(url: str) -> bool:
     return False
 
 
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """In the block the client logs errors alone: it has several lines for what is one of ours."""
+    logger = logging.getLogger("huggingface_hub")
+    before = logger.level
+    if not _log.isEnabledFor(logging.DEBUG):
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _fetch(wanted: HubFile, progress: ProgressFn | None, *, offline: bool) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    options: dict[str, Any] = {
+        "revision": wanted.revision,
+        "endpoint": os.environ.get("HF_ENDPOINT") or None,
+        "local_files_only": offline,
+    }
+    if progress and "tqdm_class" in inspect.signature(hf_hub_download).parameters:
+        options["tqdm_class"] = _reporting_to(progress)
+    return Path(hf_hub_download(wanted.repo, wanted.file, **options))
+
+
+def _reporting_to(progress: ProgressFn) -> type:
+    from tqdm import tqdm
+
+    class Reporting(tqdm):
+        def update(self, n: float | None = 1) -> bool | None:
+            shown = super().update(n)
+            progress(int(self.n), int(self.total or 0))
+            return shown
+
+    return Reporting
+
+
 def _stoppable(
     work: Callable[[ProgressFn], Path],
     progress: ProgressFn | None,
     cancelled: Callable[[], bool],
 ) -> Path:
-    """Runs `work` in a thread, because the client waits half a minute where there is no network.
+    """Runs `work` in a thread, because the client waits half a minute where nobody answers.
 
     `progress` and `cancelled` are called in this thread; a thread that is left behind ends at its
     next report.
@@ -202,51 +214,16 @@ def _stoppable(
 
     Thread(target=run, daemon=True).start()
     try:
-        while not wait((outcome,), _ASK).done:
-            if cancelled():
+        done = False
+        while not done:
+            done = bool(wait((outcome,), _ASK).done)
+            if not done and cancelled():
                 raise Cancelled("stopped on request")
             if progress is not None and reports:
                 progress(*reports[0])
     finally:
         stopped.set()
-    if progress is not None and reports:
-        progress(*reports[0])
     return outcome.result()
-
-
-@contextmanager
-def _explaining(wanted: HubFile, by_hand: str, *, offline: bool) -> Iterator[None]:
-    """Turns what the client raises into a HubError; each major version has other exceptions."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    try:
-        yield
-    # FileNotFoundError and ValueError: offline without a cached copy, in different versions.
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        raise HubError(f"{wanted.url}: {_reason(error, offline=offline)}. {by_hand}") from None
-    except Exception as error:
-        if not type(error).__module__.startswith(("httpx", "httpcore", "requests", "urllib3")):
-            raise
-        raise HubError(f"{wanted.url}: {_reason(error, offline=offline)}. {by_hand}") from None
-
-
-def _fetch(wanted: HubFile, progress: ProgressFn | None, *, offline: bool) -> Path:
-    from huggingface_hub import hf_hub_download
-
-    options: dict[str, Any] = {
-        "revision": wanted.revision,
-        "endpoint": os.environ.get("HF_ENDPOINT") or None,
-        "local_files_only": offline,
-    }
-    if progress is not None:
-        options |= _progress_option(hf_hub_download, progress)
-    for attempt in range(1, _TRIES + 1):
-        try:
-            return Path(hf_hub_download(wanted.repo, wanted.file, **options))
-        except Exception as error:  # noqa: PERF203
-            if type(error).__name__ not in _BROKEN or attempt == _TRIES:
-                raise
-    raise AssertionError("unreachable")
 
 
 def _stated_hash(path: Path, wanted: HubFile, *, offline: bool) -> str | None:
@@ -259,46 +236,30 @@ def _stated_hash(path: Path, wanted: HubFile, *, offline: bool) -> str | None:
     elif not offline:  # a file system without links, as on many Windows machines
         from huggingface_hub import get_hf_file_metadata
 
-        with suppress(HubError), _explaining(wanted, "", offline=False):
-            etag = get_hf_file_metadata(wanted.url).etag
+        etag = get_hf_file_metadata(wanted.url).etag
     return etag if etag and _SHA256.fullmatch(etag) else None
 
 
-def _progress_option(download: Any, progress: ProgressFn) -> dict[str, Any]:
-    import inspect
-
-    if "tqdm_class" not in inspect.signature(download).parameters:
-        return {}
-    from tqdm import tqdm
-
-    class Reporting(tqdm):
-        def update(self, n: float | None = 1) -> bool | None:
-            shown = super().update(n)
-            progress(int(self.n), int(self.total or 0))
-            return shown
-
-    return {"tqdm_class": Reporting}
+_REASONS = {
+    "EntryNotFoundError": "the repository has no such file",
+    "RemoteEntryNotFoundError": "the repository has no such file",
+    "RevisionNotFoundError": "the repository has no such revision",
+    "RepositoryNotFoundError": "there is no such repository, or it is private: set HF_TOKEN",
+    "GatedRepoError": "the repository asks for consent: accept its terms and set HF_TOKEN",
+}
 
 
-def _reason(error: Exception, *, offline: bool) -> str:
+def _reason(error: Exception, *, offline: bool, forbidden: bool) -> str:
     kind = type(error).__name__
-    if offline and _forbidden():
+    if forbidden:
         return "not in the cache, and HF_HUB_OFFLINE forbids the network; unset it once"
     if offline:
         return "not in the cache, and the server cannot be reached: check the network"
-    known = {
-        "EntryNotFoundError": "the repository has no such file",
-        "RemoteEntryNotFoundError": "the repository has no such file",
-        "RevisionNotFoundError": "the repository has no such revision",
-        "RepositoryNotFoundError": "there is no such repository, or it is private: set HF_TOKEN",
-        "GatedRepoError": "the repository asks for consent: accept its terms and set HF_TOKEN",
-    }
-    if kind in known:
-        return known[kind]
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         return f"cannot be downloaded: {error.strerror}"
     detail = str(error).strip().splitlines()
-    return f"cannot be downloaded ({kind}{': ' + detail[0] if detail else ''})"
+    cause = f"cannot be downloaded ({kind}{': ' + detail[0] if detail else ''})"
+    return _REASONS.get(kind, cause)
 
 
 def verify(path: Path, sha256: str | None, remedy: str) -> None:
