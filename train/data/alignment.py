@@ -1,5 +1,4 @@
-"""Do a low-quality image and its ground truth lie on each other? Phase correlation says by how much
-they do not."""  # noqa: D205, D209
+"""How far a low-quality image lies off its ground truth, and whether both show the same."""
 
 import math
 from dataclasses import dataclass
@@ -7,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from skimage.registration import phase_cross_correlation
 from torch import Tensor
 
 from train.degradation.resize import resize_bicubic
 
 _LARGEST = 512  # LQ pixels a side that are looked at
-_LOW_PASS = 0.12  # cycles a pixel: degradations leave low frequencies where they were
+_STEPS = 20  # a pixel
 _COARSE = 4  # LQ pixels that are averaged to ask whether two images show the same
 
 
@@ -58,26 +58,15 @@ def shift(a: Tensor, b: Tensor) -> tuple[float, float]:
     """How far `b` shows what `a` shows lower and further to the right, pixels; (H, W) each."""
     height, width = a.shape
     window = torch.hann_window(height, False)[:, None] * torch.hann_window(width, False)
-    one, other = (torch.fft.fft2((image - image.mean()) * window) for image in (a, b))
-    cross = other * one.conj()
-    rows, columns = torch.fft.fftfreq(height)[:, None], torch.fft.fftfreq(width)
-    low_pass = torch.exp(-(rows.square() + columns.square()) / (2 * _LOW_PASS**2))
-    peaks = torch.fft.ifft2(low_pass * cross / cross.abs().clamp(min=1e-6)).real
-    row, column = divmod(int(peaks.argmax()), width)
-    down = row + _vertex([float(peaks[(row + i) % height, column]) for i in (-1, 0, 1)])
-    right = column + _vertex([float(peaks[row, (column + i) % width]) for i in (-1, 0, 1)])
-    # The transform is periodic: what lies beyond the middle is a shift the other way.
-    return (
-        down - height if down > height / 2 else down,
-        right - width if right > width / 2 else right,
+    one, other = ((image - image.mean()) * window for image in (a, b))
+    # Not normalised: degradations leave low frequencies where they were, the others hold noise.
+    (down, right), *_ = phase_cross_correlation(
+        other.numpy(),
+        one.numpy(),
+        upsample_factor=_STEPS,
+        normalization=None,  # pyright: ignore[reportArgumentType] - "phase" or None, it says
     )
-
-
-def _vertex(around: list[float]) -> float:
-    """Where a parabola through three values at -1, 0, 1 is highest."""
-    before, here, after = around
-    bend = before - 2 * here + after
-    return 0.0 if bend >= 0 else (before - after) / (2 * bend)
+    return float(down), float(right)
 
 
 def _likeness(a: Tensor, b: Tensor) -> float:
