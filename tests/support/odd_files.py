@@ -39,7 +39,7 @@ def fill(folder: Path) -> None:
     two.save(folder / "two.safetensors")
     make_tiny(seed=1).estimate(torch.rand(1, 3, 12, 16)).save(folder / "other.safetensors")
     metadata = {"format": "kdsr-idr-1", "fingerprint": one.fingerprint}
-    none = {"idr": one.idr[:0], "idr_full": one.idr_full[:0]}
+    none = {name: getattr(one, name)[:0] for name in ("idr", "idr_full", "structure", "left_out")}
     save_file(none, folder / "zero.safetensors", metadata)
     model.calibration = calibration_for(model)
     save_checkpoint(model, folder / "read.safetensors")

@@ -181,7 +181,7 @@ def test_an_idr_file_without_rows_is_refused_and_not_taken_for_none(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     idr = IDR.load(folder / "i.safetensors")
-    rows = {"idr": idr.idr[:0], "idr_full": idr.idr_full[:0]}
+    rows = {name: getattr(idr, name)[:0] for name in ("idr", "idr_full", "structure", "left_out")}
     save_file(rows, folder / "z.safetensors", {"format": FORMAT, "fingerprint": idr.fingerprint})
     before = contents(folder)
     assert main(["upscale", "a.png", *MODEL, "--idr", "z.safetensors"]) == 2

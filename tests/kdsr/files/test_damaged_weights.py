@@ -371,7 +371,8 @@ def test_a_calibration_that_makes_no_sense_is_refused(tmp_path: Path, name: str)
 
 def idr_bytes(idr: Tensor, full: Tensor, **metadata: str) -> bytes:
     described = {"format": "kdsr-idr-1", "fingerprint": "f", **metadata}
-    return serialized({"idr": idr, "idr_full": full}, described)
+    numbers = {"structure": torch.tensor(9.0), "left_out": torch.tensor(0.0)}
+    return serialized({"idr": idr, "idr_full": full, **numbers}, described)
 
 
 @FEW_AND_MANY
