@@ -56,7 +56,7 @@ def upscale(command: Upscale) -> int:
                 if isinstance(outcome, str):
                     say(outcome)
                 else:
-                    codes.append(report(outcome, str(source)))
+                    codes.append(report(outcome, str(source) if several else ""))
                 files.update()
         if videos:
             from .films import upscale_videos

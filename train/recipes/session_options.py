@@ -1,13 +1,13 @@
 """Options that may differ between the sessions of a run: they do not decide the result."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from train.data.pairing import Pairing, find_pairs
 from train.data.teaching import is_import_path
 from train.errors import DataError
+from train.recipes.stages import outside
 
 StageName = Literal["teacher", "student", "control", "gan"]
 OWN, PAIRS = "own", "pairs"
@@ -154,13 +154,3 @@ class SessionOptions:
     def weights_of(self, stage: str) -> Path:
         """Where a stage's weights lie for the stages that build on it: OUT/STAGE.safetensors."""
         return self.out / f"{stage}.safetensors"
-
-
-def outside(options: Any, names: tuple[str, ...], low: float, high: float = math.inf) -> list[str]:
-    """Complaints about the named options that do not lie from `low` to `high`; None always may."""
-    allowed = f"at least {low}" if high == math.inf else f"{low} to {high}"
-    return [
-        f"{name} must be {allowed}, got {value}"
-        for name in names
-        if (value := getattr(options, name)) is not None and not low <= value <= high
-    ]

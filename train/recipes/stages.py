@@ -1,7 +1,8 @@
 """Options of one stage of the distillation, and the numbers that a validation gives."""
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 _HIGHER_IS_BETTER = ("psnr_y", "haarpsi")
 _LOWER_IS_BETTER = ("l1", "mdsi", "squeezenet", "vgg19", "vgg16", "lpips", "dists", "grid")
@@ -120,38 +121,29 @@ class StageOptions:
 
     def problems(self, stage: str) -> list[str]:
         """What is wrong with these options, in words."""
+        weights = tuple(f"{name}_weight" for name in _WEIGHTS)
+        shares = ("estimator_lr", "teacher_start", "teacher_end", "teacher_until")
         found = [
-            f"{stage}.{name} must be 0 or more, got {getattr(self, name)}"
-            for name in (*(f"{w}_weight" for w in _WEIGHTS), "kd_only")
-            if getattr(self, name) < 0
+            *outside(self, (*weights, "kd_only", "warmup", "adaptive_d"), 0),
+            *outside(self, (*shares, "perceptual_share"), 0, 1),
+            *outside(self, ("sharpen",), 0, 4),
+            *outside(self, ("sharpen_radius",), 0.3, 20),
+            *outside(self, ("steps", "shrink"), 1),
         ]
-        if not 0 <= self.estimator_lr <= 1:
-            found.append(f"{stage}.estimator_lr must be 0 to 1, got {self.estimator_lr}")
-        found += [
-            f"{stage}.{name} must be 0 to 1, got {getattr(self, name)}"
-            for name in ("teacher_start", "teacher_end", "teacher_until", "perceptual_share")
-            if not 0 <= getattr(self, name) <= 1
-        ]
-        if not 0 <= self.sharpen <= 4:
-            found.append(f"{stage}.sharpen must be 0 to 4, got {self.sharpen}")
-        if not 0.3 <= self.sharpen_radius <= 20:
-            found.append(f"{stage}.sharpen_radius must be 0.3 to 20, got {self.sharpen_radius}")
         if self.shift < 0 or self.shift & (self.shift - 1):
-            found.append(f"{stage}.shift must be 0 or a power of two, got {self.shift}")
-        if self.shrink < 1:
-            found.append(f"{stage}.shrink must be at least 1, got {self.shrink}")
-        if self.adaptive_d < 0:
-            found.append(f"{stage}.adaptive_d must be 0 or more, got {self.adaptive_d}")
+            found.append(f"shift must be 0 or a power of two, got {self.shift}")
         if self.discriminator_lr <= 0:
-            found.append(
-                f"{stage}.discriminator_lr must be more than 0, got {self.discriminator_lr}"
-            )
-        if self.steps < 1:
-            found.append(f"{stage}.steps must be at least 1, got {self.steps}")
-        if self.warmup < 0:
-            found.append(f"{stage}.warmup must be 0 or more, got {self.warmup}")
+            found.append(f"discriminator_lr must be more than 0, got {self.discriminator_lr}")
         if not 0 <= self.final_lr <= self.lr:
-            found.append(
-                f"{stage}: expected 0 <= final_lr <= lr, got {self.final_lr} and {self.lr}"
-            )
-        return found
+            found.append(f"final_lr must be 0 to lr, got {self.final_lr} and {self.lr}")
+        return [f"{stage}.{problem}" for problem in found]
+
+
+def outside(options: Any, names: tuple[str, ...], low: float, high: float = math.inf) -> list[str]:
+    """Complaints about the named options that do not lie from `low` to `high`; None always may."""
+    allowed = f"at least {low}" if high == math.inf else f"{low} to {high}"
+    return [
+        f"{name} must be {allowed}, got {value}"
+        for name in names
+        if (value := getattr(options, name)) is not None and not low <= value <= high
+    ]
