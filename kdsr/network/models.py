@@ -50,7 +50,7 @@ _SHAPES: dict[str, tuple[str | int, ...]] = {
     "cell_distance": (1,),
 }
 """Shapes of all tensors; a word stands for the same number wherever it occurs."""
-_OPTIONAL = {"cell_distance"}  # files of version 0.2 and before have none
+_OPTIONAL = {"cell_distance"}  # measured after all others, see `train.measuring.usual`
 
 
 @dataclass(frozen=True)
