@@ -13,7 +13,6 @@ from PIL import Image
 from .exif import DESCRIBING, Exif, packed
 from .metadata import Metadata
 from .png import COLOUR, read_chunks
-from .tiff_reading import tags_of
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
@@ -214,6 +213,8 @@ def read_tiff_metadata(
         turn: How its pixels still have to be turned by whoever has read them, as EXIF says it.
         said: See `read_metadata`.
     """
+    from .tiff_reading import tags_of  # only here: few images are TIFFs
+
     told = tags_of(path, page)
     values = {one.tag: one.value for one in told if isinstance(one.value, bytes)}
     kept = [one for one in told if one.tag in DESCRIBING]
