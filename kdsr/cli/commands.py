@@ -1,6 +1,6 @@
 """What each command was asked: its arguments, read as what they mean, in a frozen value.
 
-What runs a command is imported when it runs: PyTorch takes a moment, and `--help` is quick.
+Nothing here imports PyTorch: `--help` is quick.
 """
 
 import argparse
@@ -90,10 +90,6 @@ class Command:
     def of(cls, arguments: argparse.Namespace) -> "Self":
         """Takes what the parser found; of the same names."""
         return cls(**{field.name: getattr(arguments, field.name) for field in fields(cls)})
-
-    def run(self) -> int:
-        """Does what was asked; returns the exit code."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,12 +185,6 @@ class Upscale(_Computing):
 
         load_av()
 
-    def run(self) -> int:
-        """Upscales files, here or on a cluster."""
-        from .upscale import upscale
-
-        return upscale(self)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate(_Computing):
@@ -205,12 +195,6 @@ class Estimate(_Computing):
     model: str = DEFAULT_MODEL
     mean: bool = False
 
-    def run(self) -> int:
-        """Says, and saves, how images were degraded."""
-        from .estimating import estimate
-
-        return estimate(self)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Inspect(_Computing):
@@ -220,12 +204,6 @@ class Inspect(_Computing):
     output: Path | None = None
     model: str = DEFAULT_MODEL
     other: Path | None = None
-
-    def run(self) -> int:
-        """Says, and draws, what an IDR means."""
-        from .estimating import inspect
-
-        return inspect(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,12 +220,6 @@ class Bake(Command):
     split: bool = False
     dtype: str = EXPORT_DTYPE_NAMES[0]
 
-    def run(self) -> int:
-        """Writes networks for other programs."""
-        from .exporting import bake
-
-        return bake(self)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Demo(Command):
@@ -261,24 +233,12 @@ class Demo(Command):
     serve: int | None = None
     """A port."""
 
-    def run(self) -> int:
-        """Writes a web page, and serves it."""
-        from .exporting import demo
-
-        return demo(self)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Info(Command):
     """`kdsr info`."""
 
     model: str
-
-    def run(self) -> int:
-        """Says what a model is."""
-        from .model_set import info
-
-        return info(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,12 +248,6 @@ class Convert(Command):
     source: Path
     target: Path
     overwrite: bool
-
-    def run(self) -> int:
-        """Converts weights between formats."""
-        from .model_set import convert
-
-        return convert(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -307,19 +261,7 @@ class BlendModels(Command):
     output: Path
     overwrite: bool
 
-    def run(self) -> int:
-        """Writes a model between two."""
-        from .model_set import blend_models
-
-        return blend_models(self)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Models(Command):
     """`kdsr models`."""
-
-    def run(self) -> int:
-        """Lists the models that can be had by name."""
-        from .model_set import models
-
-        return models()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from tqdm import tqdm
 
@@ -18,16 +18,33 @@ from .model_set import ModelSet
 from .paths import check_new
 from .streams import complain, note, remarking, report, say
 
-if TYPE_CHECKING:
-    from .cluster import ClusterSession
-    from .image_session import ImageSession
-
 GOES_ON = "the same command goes on where it was"
 
 
-def upscale_videos(
-    work: "ImageSession | ClusterSession", idr: IDR | None, targets: Mapping[Path, Path]
-) -> list[int]:
+class Workplace(Protocol):
+    """Where films are upscaled: here, or on a cluster."""
+
+    @property
+    def command(self) -> Upscale:
+        """What was asked."""
+        ...
+
+    @property
+    def models(self) -> ModelSet:
+        """What it takes."""
+        ...
+
+    @property
+    def device(self) -> str | None:
+        """The kind that all segments are made on; the model's if None."""
+        ...
+
+    def run_film(self, film: VideoSession) -> int:
+        """Upscales a film; returns how many frames the result has."""
+        ...
+
+
+def upscale_videos(work: Workplace, idr: IDR | None, targets: Mapping[Path, Path]) -> list[int]:
     """Upscales one video after the other; one that fails does not stop the others.
 
     Returns:
@@ -37,9 +54,7 @@ def upscale_videos(
     return [code for code in codes if code]
 
 
-def _attempt(
-    work: "ImageSession | ClusterSession", idr: IDR | None, source: Path, target: Path
-) -> int:
+def _attempt(work: Workplace, idr: IDR | None, source: Path, target: Path) -> int:
     """Upscales a video and says so, or why not; returns the exit code."""
     try:
         with naming(source):
