@@ -120,7 +120,8 @@ class IDR:
     def mean(self) -> "IDR":
         """The average over the batch, as a batch of one: to the last bit the same in any order."""
         numbers = torch.cat([self.idr, self.idr_full, self.left_out[:, None]], 1)
-        means = torch.tensor([[math.fsum(column) / len(self) for column in numbers.T.tolist()]])
+        sums = [math.fsum(column.tolist()) for column in numbers.T]  # one by one: films are long
+        means = torch.tensor([[total / len(self) for total in sums]])
         told = {key: value for key, value in self.provenance.items() if key != "image"}
         return IDR(
             means[:, : self.n_feats],
@@ -198,7 +199,7 @@ class IDR:
                     f"not an IDR file (expected format {FORMAT!r} in its metadata, found "
                     f"{metadata.get('format')!r}); write one with `kdsr estimate`"
                 )
-            absent = set(_TENSORS) - tensors.keys() | {"fingerprint"} - metadata.keys()
+            absent = {"idr", "idr_full"} - tensors.keys() | {"fingerprint"} - metadata.keys()
             if absent:
                 raise IDRError(f"the IDR file has no {' and no '.join(sorted(absent))}")
             return cls(
@@ -206,8 +207,8 @@ class IDR:
                 tensors["idr_full"],
                 metadata["fingerprint"],
                 {k[len(prefix) :]: v for k, v in metadata.items() if k.startswith(prefix)},
-                tensors["structure"],
-                tensors["left_out"],
+                tensors.get("structure", torch.tensor(torch.inf)),  # older files have none,
+                tensors.get("left_out", torch.tensor(0.0)),  # such as samples/idr
             )
 
     def check_model(self, fingerprint: str, n_feats: int) -> None:

@@ -5,7 +5,8 @@ import torch
 from safetensors.torch import save_file
 
 from kdsr import IDR, KDSR, IDRError
-from tests.conftest import make_tiny
+from kdsr.atomic import read_safetensors
+from tests.conftest import ROOT, make_tiny
 
 
 @pytest.fixture
@@ -23,6 +24,22 @@ def test_saving_and_loading_keeps_everything(pair: IDR, tmp_path: Path) -> None:
     assert loaded.provenance == pair.provenance
     assert loaded.provenance["image"] == "noise.png"
     assert torch.equal(loaded.structure, pair.structure)
+
+
+@pytest.mark.parametrize(("missing", "taken"), [("structure", torch.inf), ("left_out", 0.0)])
+def test_files_that_lack_a_number_still_load(
+    pair: IDR, tmp_path: Path, missing: str, taken: float
+) -> None:
+    pair.save(tmp_path / "a.safetensors")
+    tensors, metadata = read_safetensors(tmp_path / "a.safetensors")
+    del tensors[missing]
+    save_file(tensors, tmp_path / "b.safetensors", metadata)
+    assert getattr(IDR.load(tmp_path / "b.safetensors"), missing).tolist() == [taken, taken]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "samples/idr").iterdir()), ids=lambda p: p.stem)
+def test_the_samples_have_idrs_that_load(path: Path) -> None:
+    assert len(IDR.load(path)) >= 1
 
 
 def test_the_short_vector_follows_from_the_full_one(pair: IDR, tiny: KDSR) -> None:

@@ -259,7 +259,10 @@ def test_info_and_models_say_what_there_is(capsys: pytest.CaptureFixture[str]) -
     assert "student" in shown
     assert "638,115" in shown
     assert main(["models"]) == 0
-    assert "kdsr-s-x4  x4  photographs  (bundled, Apache-2.0)\n" in capsys.readouterr().out
+    assert (
+        "kdsr-s-x4  x4  faithful: invents nothing  (bundled, Apache-2.0)\n"
+        in capsys.readouterr().out
+    )
 
 
 def test_info_escapes_what_could_steer_the_terminal(
