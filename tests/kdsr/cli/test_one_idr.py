@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+import kdsr.cli.upscale
 from kdsr import IDR
 from kdsr.cli import main
 from kdsr.files.weights import save_checkpoint
@@ -43,6 +44,18 @@ def test_the_roll_has_the_idr_that_estimate_averages_and_every_picture_uses_it(
     for path in (folder / "out").iterdir():
         assert path.read_bytes() == (folder / "given" / path.name).read_bytes()
         assert path.read_bytes() != (folder / "own" / path.name).read_bytes()
+
+
+def test_joining_idrs_on_the_way_changes_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for most, name in ((1000, "apart"), (2, "joined")):
+        monkeypatch.setattr(kdsr.cli.upscale, "_APART", most)
+        run = ["upscale", "roll", *MODEL, "--one-idr", "--save-idr", f"{name}.safetensors"]
+        assert main([*run, "-o", name]) == 0
+        assert "from 3 of 3 images" in capsys.readouterr().err
+    one, same = (folder / f"{name}.safetensors" for name in ("apart", "joined"))
+    assert one.read_bytes() == same.read_bytes()
 
 
 def test_an_image_that_cannot_be_read_is_left_out_and_told_once(
