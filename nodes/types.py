@@ -1,5 +1,6 @@
 """What travels between the nodes, and how their schemas are made."""
 
+import copy
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,13 @@ def advanced(given: Any) -> Any:
 
 
 def schema(node_id: str, category: str = MORE, **fields: Any) -> io.Schema:
-    """A schema of this pack, without the fields that this ComfyUI does not know."""
+    """A schema of this pack, without the fields that this ComfyUI does not know.
+
+    Search words, where it knows none (before 0.11), go with the first input: see web/search.js.
+    """
+    if "search_aliases" not in _SCHEMA_FIELDS:
+        first, *others = fields["inputs"]
+        first = told(copy.copy(first), kdsr_aliases=fields["search_aliases"])  # nodes share inputs
+        fields["inputs"] = [first, *others]
     fields = {name: value for name, value in fields.items() if name in _SCHEMA_FIELDS}
     return io.Schema(node_id=node_id, category=category, **fields)

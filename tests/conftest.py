@@ -8,7 +8,7 @@ from PIL import Image
 
 import kdsr
 from kdsr import KDSR, KDSRConfig
-from tests.support.comfy import comfy, comfy_page, comfy_servers  # noqa: F401 - fixtures
+from tests.support.comfy import canvas, comfy, comfy_page, comfy_servers, page  # noqa: F401
 from tests.support.comfy_host import host  # noqa: F401 - a fixture
 from tests.support.places import ROOT
 
@@ -27,6 +27,13 @@ def _short_collections() -> None:
 
 def pytest_sessionfinish() -> None:
     gc.unfreeze()  # Hypothesis, which may be imported for its report, asks who refers to what
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test in ComfyUI may be the one that starts it, on a machine that does other things, too."""
+    for item in items:
+        if item.get_closest_marker("comfy"):
+            item.add_marker(pytest.mark.timeout(1800))
 
 
 def pytest_collectstart() -> None:

@@ -50,7 +50,7 @@ def chromium(width: int, height: int, *flags: str) -> Iterator[Any]:
             options.add_argument(flag)
         driver = webdriver.Chrome(options=options, service=Service(found[1]))
         try:
-            driver.set_script_timeout(60)
+            driver.set_script_timeout(300)
             yield driver
         finally:
             driver.quit()

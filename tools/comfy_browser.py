@@ -3,7 +3,7 @@
 import base64
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ class Frontend:
         self.driver.get("about:blank")
         self.wait_for("return location.href === 'about:blank'")
 
-    def open_template(self, name: str, timeout: float = 60) -> None:
+    def open_template(self, name: str, timeout: float = 120) -> None:
         """Opens one of the pack's templates as the template browser does it."""
         self.stay()
         failed = self.driver.execute_async_script(
@@ -67,7 +67,7 @@ class Frontend:
             timeout,
         )
 
-    def wait_for(self, script: str, timeout: float = 60) -> None:
+    def wait_for(self, script: str, timeout: float = 120) -> None:
         """Waits until JavaScript returns something true; errors count as false."""
         end = time.monotonic() + timeout
         while not self.driver.execute_script(f"try {{ {script} }} catch {{ return false }}"):
@@ -89,7 +89,7 @@ class Frontend:
             ".map(d => d.innerText)"
         )
 
-    def click_in_dialog(self, text: str, timeout: float = 60) -> None:
+    def click_in_dialog(self, text: str, timeout: float = 120) -> None:
         """Clicks what has this text, and nothing else, in a dialog."""
         from selenium.webdriver.common.by import By
 
@@ -100,13 +100,36 @@ class Frontend:
             time.sleep(0.5)
         found[-1].click()
 
+    def add_by_search(self, name: str) -> None:
+        """Adds a subgraph by the search box, as a double click on the canvas opens it."""
+        from selenium.webdriver.common.action_chains import ActionChains
+        from selenium.webdriver.common.by import By
+        from selenium.webdriver.common.keys import Keys
+
+        canvas = self.driver.find_element(By.ID, "graph-canvas")
+        place = ActionChains(self.driver).move_to_element_with_offset(canvas, 0, 250)
+        focused = lambda: self.driver.switch_to.active_element  # noqa: E731 - what takes the keys
+        for _ in range(5):  # a page that is still loading takes no clicks, or none of the letters
+            place.double_click().perform()
+            place = ActionChains(self.driver).move_to_element_with_offset(canvas, 0, 250)
+            if not within(10, lambda: focused().tag_name == "input"):
+                continue
+            focused().send_keys(name)
+            if within(30, lambda: name in self.driver.execute_script(_TEXT)):
+                focused().send_keys(Keys.ENTER)
+                if within(20, lambda: self.driver.execute_script(_HAS_SUBGRAPH)):
+                    break
+            focused().send_keys(Keys.ESCAPE)
+        self.wait_for(_HAS_SUBGRAPH)
+        place.click().perform()  # newer pages let it hang on the pointer until the next click
+
     def prompt(self) -> dict[str, Any]:
         """What the frontend would send to the server."""
         return self.driver.execute_async_script(
             "app.graphToPrompt().then(p => arguments[0](p.output))"
         )
 
-    def run(self, timeout: float = 120) -> dict[str, Any]:
+    def run(self, timeout: float = 600) -> dict[str, Any]:
         """Presses the Run button and waits until the results are shown; returns the history entry.
 
         What the server refuses, and what fails while it runs, fails the test.
@@ -189,7 +212,30 @@ class Frontend:
     def fit(self) -> None:
         """Zooms so that the whole graph is seen."""
         self.driver.execute_script("app.extensionManager.command.execute('Comfy.Canvas.FitView')")
-        time.sleep(1.5)  # an animation
+        self.settle()
+
+    def settle(self) -> None:
+        """Waits until neither the view nor a node moves or grows for a third of a second."""
+        self.driver.execute_async_script(
+            """
+            const done = arguments[0]
+            let last, same = 0
+            const look = () => {
+                const {scale, offset} = app.canvas.ds
+                const drawn = [...document.querySelectorAll('[data-node-id]')].map(element => {
+                    const {left, top, width, height} = element.getBoundingClientRect()
+                    return [left, top, width, height]
+                })
+                const sizes = app.graph.nodes.map(node => [...node.pos, ...node.size])
+                const now = JSON.stringify([scale, ...offset, drawn, sizes])
+                same = now === last ? same + 1 : 0
+                last = now
+                if (same < 20) requestAnimationFrame(look)
+                else done()
+            }
+            look()
+            """
+        )
 
     def focus(self, titles: list[str], scale: float = 1.25, margin: int = 16) -> dict[str, float]:
         """Moves nodes to the middle of the page; returns where they are, for `screenshot`.
@@ -219,7 +265,7 @@ class Frontend:
         for _ in range(10):  # a page that is still moving to what was opened moves on
             found = self.driver.execute_script(script, titles, scale, margin)
             assert found, f"no nodes called {titles}"
-            time.sleep(1)  # until it is drawn
+            self.settle()
             if self.driver.execute_script("return app.canvas.ds.scale") == found[0]:
                 return found[1]
         raise AssertionError("the page does not stay where it is put")
@@ -231,6 +277,18 @@ class Frontend:
         path.write_bytes(base64.b64decode(shot["data"]))
 
 
+_TEXT = "return document.body.innerText"
+_HAS_SUBGRAPH = "return app.graph.nodes.some(n => n.isSubgraphNode?.())"
+
+
+def within(seconds: float, happens: Callable[[], bool]) -> bool:
+    """Whether something happens in that time."""
+    end = time.monotonic() + seconds
+    while not (happened := happens()) and time.monotonic() < end:
+        time.sleep(0.2)
+    return happened
+
+
 @contextmanager
 def frontend(
     server: ComfyServer, width: int = 1700, height: int = 1000, **settings: Any
@@ -238,8 +296,11 @@ def frontend(
     """Starts Chromium for a server; `settings` are ComfyUI's, with _ for the dots in names."""
     named = {f"Comfy.{name.replace('_', '.')}": value for name, value in settings.items()}
     server.post("/settings", {**_QUIET, **named})
-    with chromium(width, height) as driver:
-        yield Frontend(driver, server)
+    try:
+        with chromium(width, height) as driver:
+            yield Frontend(driver, server)
+    finally:
+        server.post("/settings", _QUIET)
 
 
 def as_json(prompt: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 PACK = Path(__file__).parents[1]
 CACHE = Path.home() / ".cache" / "kdsr"
-START_SECONDS = 180
+START_SECONDS = 600
 NOT_FOUND = (
     "no ComfyUI found: set COMFYUI_DIR (folders, separated like PATH) and COMFYUI_PYTHON, "
     f"or put ComfyUI-* and comfy-venv into {CACHE}"
@@ -144,7 +144,7 @@ class ComfyServer:
         assert answer.get("node_errors"), f"accepted: {answer}"
         return json.dumps(answer, ensure_ascii=False)
 
-    def wait(self, prompt_id: str, timeout: float = 120) -> dict[str, Any]:
+    def wait(self, prompt_id: str, timeout: float = 600) -> dict[str, Any]:
         """Waits for the end of a prompt, good or bad; returns its history entry."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
@@ -155,7 +155,7 @@ class ComfyServer:
             time.sleep(0.1)
         raise AssertionError(f"the prompt took more than {timeout} s:\n{self.log[-3000:]}")
 
-    def run(self, prompt: dict[str, Any], timeout: float = 120) -> dict[str, Any]:
+    def run(self, prompt: dict[str, Any], timeout: float = 600) -> dict[str, Any]:
         """Runs a prompt to its successful end; returns its history entry."""
         entry = self.wait(self.queue(prompt), timeout)
         assert entry["status"]["status_str"] == "success", entry["status"]["messages"][-1]

@@ -4,7 +4,7 @@
 
 import { api } from "../../scripts/api.js"
 import { app } from "../../scripts/app.js"
-import { after, find, locate, redraw } from "./shared.js"
+import { after, find, locate, redraw, store } from "./shared.js"
 
 const NOTE = "kdsr_note"
 const PREVIEW = "$$canvas-image-preview" // the page's name of the widget that draws it
@@ -51,9 +51,8 @@ function show(node, text) {
   if (node.kdsr_height) node.kdsr_height = node.size[1]
 }
 
-/** Where Vue nodes have their previews from; pages give extensions no other way to it. */
-const previews = () =>
-  document.querySelector("#vue-app")?.__vue_app__?.config.globalProperties.$pinia?._s.get("nodeOutput")
+/** Where Vue nodes have their previews from. */
+const previews = () => store("nodeOutput")
 
 /** Every page keeps the last preview, on either canvas, and the room that it took. */
 function dropPreview(node) {

@@ -23,6 +23,10 @@ export function declared(node, name) {
   return (inputs.required?.[name] ?? inputs.optional?.[name])?.[1] ?? {}
 }
 
+/** What the page itself keeps under a name; it gives extensions no other way to it. */
+export const store = (name) =>
+  document.querySelector("#vue-app")?.__vue_app__?.config.globalProperties.$pinia?._s.get(name)
+
 /** The node of an execution id: "5", or "5:2" for a node inside a subgraph. */
 export function locate(id) {
   let graph = app.rootGraph ?? app.graph

@@ -102,9 +102,13 @@ def test_fields_that_an_older_comfyui_does_not_know_are_left_out(host: Host, mon
     types = host.module("nodes.types")
     known = types._SCHEMA_FIELDS - {"search_aliases"}
     monkeypatch.setattr(types, "_SCHEMA_FIELDS", known)
-    schema = types.schema("X", display_name="x", search_aliases=["y"])
-    assert schema.display_name == "x"
-    assert not schema.search_aliases
+    shared = host.module("nodes.inputs").IMAGE_INPUT
+    for word in ("y", "z"):
+        schema = types.schema("X", display_name="x", search_aliases=[word], inputs=[shared])
+        assert schema.display_name == "x"
+        assert not schema.search_aliases
+        assert schema.inputs[0].as_dict()["kdsr_aliases"] == [word], "web/search.js looks there"
+    assert "kdsr_aliases" not in shared.as_dict()
 
 
 def test_the_pack_names_its_web_folder_and_no_old_style_mappings() -> None:

@@ -1,17 +1,13 @@
 """Blueprints: subgraphs that newer ComfyUIs offer among their nodes, each one node to its user."""
 
 import json
-import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.comfy_host import Host, declared_inputs
 from tests.support.places import ROOT
-from tools.chromium import NOT_FOUND, found_chromium
-from tools.comfy_browser import Frontend, frontend
+from tools.comfy_browser import Frontend, within
 from tools.comfy_server import ComfyServer
 
 FOLDER = ROOT / "subgraphs"
@@ -160,28 +156,22 @@ return node.widgets.filter(w => !w.hidden && !w.options.hidden).map(w => w.label
     ids=["image", "video"],
 )
 def test_a_blueprint_is_found_by_its_name_and_runs(
-    comfy_page: ComfyServer, tmp_path: Path, name: str, sample: str, keeper: str
+    page: Frontend, name: str, sample: str, keeper: str
 ) -> None:
-    since(comfy_page)
-    if found_chromium() is None:
-        pytest.skip(NOT_FOUND)
-    with frontend(comfy_page) as page:
-        page.load()
-        page.driver.execute_script(_AROUND, sample, keeper)
-        choose(page, name)
-        page.driver.execute_script(_CONNECT)
-        applies = {"purpose", "size_by", "strength"}
-        if keeper == "SaveVideo":
-            assert shown(page, size_by="factor", mode="locked")["size"] == 2
-            applies.add("mode")
-        else:
-            box = shown(page, size_by="fit into")
-            assert (box["size"], box["fit_height"]) == (1920, 1080)
-        assert set(shown(page, size_by="model factor")) == applies
-        entry = page.run()
-        assert [node for node in page.nodes() if node["red"]] == []
-        page.fit()
-        page.screenshot(tmp_path / "blueprint.png")
+    ready(page)
+    page.driver.execute_script(_AROUND, sample, keeper)
+    page.add_by_search(name)
+    page.driver.execute_script(_CONNECT)
+    applies = {"purpose", "size_by", "strength"}
+    if keeper == "SaveVideo":
+        assert shown(page, size_by="factor", mode="locked")["size"] == 2
+        applies.add("mode")
+    else:
+        box = shown(page, size_by="fit into")
+        assert (box["size"], box["fit_height"]) == (1920, 1080)
+    assert set(shown(page, size_by="model factor")) == applies
+    entry = page.run()
+    assert [node for node in page.nodes() if node["red"]] == []
     files = [i["filename"] for out in entry["outputs"].values() for i in out.get("images", [])]
     assert any(file.endswith({"SaveImage": ".png", "SaveVideo": ".mp4"}[keeper]) for file in files)
 
@@ -205,25 +195,28 @@ app.loadGraphData(JSON.parse(JSON.stringify(app.graph.serialize()))).then(() => 
 
 @pytest.mark.comfy
 @pytest.mark.parametrize("name", NAMES)
-def test_a_blueprint_keeps_its_widgets_among_any_nodes(comfy_page: ComfyServer, name: str) -> None:
+def test_a_blueprint_keeps_its_widgets_among_any_nodes(page: Frontend, name: str) -> None:
     # Pages since 1.55 drop every widget whose inner node has the id of the node outside.
-    since(comfy_page)
-    if found_chromium() is None:
-        pytest.skip(NOT_FOUND)
+    ready(page)
     promoted = {widget for _, widget in read(name)["nodes"][0]["properties"]["proxyWidgets"]}
-    with frontend(comfy_page) as page:
-        page.load()
-        for others in (0, 40):
-            page.driver.execute_script(_CROWD, others)
-            choose(page, name)
-            chosen = {"size_by": "fit into", "strength": 0.5}
-            # What applies is shown a moment after a choice.
-            assert within(10, lambda: set(shown(page, **chosen)) == promoted), others  # noqa: B023
-            assert {"purpose", "size by", "width", "height"} <= labels(page)
-            page.driver.execute_async_script(_LOAD_ANEW)
-            assert within(10, lambda: set(shown(page)) == promoted), others
-            kept = shown(page)
-            assert (kept["size_by"], kept["strength"]) == ("fit into", 0.5)
+    for others in (0, 40):
+        page.driver.execute_script(_CROWD, others)
+        page.add_by_search(name)
+        chosen = {"size_by": "fit into", "strength": 0.5}
+        # What applies is shown a moment after a choice.
+        assert within(60, lambda: set(shown(page, **chosen)) == promoted), others  # noqa: B023
+        assert {"purpose", "size by", "width", "height"} <= labels(page)
+        page.driver.execute_async_script(_LOAD_ANEW)
+        assert within(60, lambda: set(shown(page)) == promoted), others
+        kept = shown(page)
+        assert (kept["size_by"], kept["strength"]) == ("fit into", 0.5)
+
+
+def ready(page: Frontend) -> None:
+    """The page on the classic canvas, if it is one that knows blueprints of packs."""
+    since(page.server)
+    page.stay()
+    page.use_vue_nodes(False)
 
 
 def shown(page: Frontend, **choices: Any) -> dict[str, Any]:
@@ -234,43 +227,3 @@ def shown(page: Frontend, **choices: Any) -> dict[str, Any]:
 def labels(page: Frontend) -> set[str]:
     """What people read beside those widgets."""
     return set(page.driver.execute_script(_LABELS))
-
-
-def choose(page: Frontend, name: str) -> None:
-    """Adds a node by the search box, as a double click on the canvas opens it."""
-    from selenium.webdriver.common.action_chains import ActionChains
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.common.keys import Keys
-
-    canvas = page.driver.find_element(By.ID, "graph-canvas")
-    clicks = ActionChains(page.driver).move_to_element_with_offset(canvas, 0, 250).double_click()
-    for _ in range(5):  # a page that is still loading takes no clicks, or none of the letters
-        clicks.perform()
-        if not within(10, lambda: focused(page).tag_name == "input"):
-            continue
-        focused(page).send_keys(name)
-        if within(30, lambda: name in page.driver.execute_script(_TEXT)):
-            focused(page).send_keys(Keys.ENTER)
-            if within(20, lambda: page.driver.execute_script(_ADDED)):
-                break
-        focused(page).send_keys(Keys.ESCAPE)
-    page.wait_for(_ADDED)
-    # Newer pages let it hang on the pointer until the next click.
-    ActionChains(page.driver).move_to_element_with_offset(canvas, 0, 250).click().perform()
-
-
-_TEXT = "return document.body.innerText"
-_ADDED = "return app.graph.nodes.some(n => n.isSubgraphNode?.())"
-
-
-def focused(page: Frontend) -> Any:
-    """What takes the keys."""
-    return page.driver.switch_to.active_element
-
-
-def within(seconds: float, happens: Callable[[], bool]) -> bool:
-    """Whether something happens in that time."""
-    end = time.monotonic() + seconds
-    while not (happened := happens()) and time.monotonic() < end:
-        time.sleep(0.5)
-    return happened

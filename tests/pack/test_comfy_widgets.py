@@ -1,7 +1,5 @@
 """What the pack adds to ComfyUI's page: buttons, file names, colours, words."""
 
-# ruff: noqa: F811 - fixtures
-
 import json
 import time
 from collections.abc import Iterator
@@ -13,8 +11,8 @@ import torch
 
 from kdsr.meaning.readings import wording
 from tests.conftest import make_tiny
-from tests.pack.test_comfy_browser import VUE_SINCE, canvas, page  # noqa: F401
-from tools.comfy_browser import Frontend
+from tests.support.comfy import VUE_SINCE
+from tools.comfy_browser import Frontend, within
 from tools.comfy_server import PACK
 from tools.comfy_workflows import NAMES, read
 
@@ -36,7 +34,7 @@ def only(page: Frontend, *node_types: str) -> None:
         """,
         node_types,
     )
-    time.sleep(1)  # widgets and words are added a moment later
+    page.settle()  # widgets and words are added a moment later
 
 
 def widget(page: Frontend, name: str) -> Any:
@@ -147,10 +145,19 @@ return !node.imgs?.length && !document.querySelector(`[data-node-id="${node.id}"
 
 def test_what_a_node_says_stays_after_the_run(canvas: Frontend) -> None:
     canvas.open_template(NAMES[0])
+    canvas.settle()
+    before = canvas.boxes()
     canvas.run()
     canvas.wait_for(NO_PREVIEW)
     said = dict(canvas.driver.execute_script(NOTES))
     assert said["KDSR_Upscale"] == NOTE
+    (node,) = (str(n["id"]) for n in read(NAMES[0])["nodes"] if n["type"] == "KDSR_Upscale")
+
+    def grown() -> float:
+        return canvas.boxes()[node][3] - before[node][3]
+
+    # A line of text; a preview takes more than a hundred pixels.
+    assert within(60, lambda: grown() < 50), f"{grown()} px taller than before the run"
 
 
 def test_what_a_node_says_is_back_when_the_page_was_loaded_anew(page: Frontend) -> None:
@@ -212,6 +219,22 @@ def test_a_template_leaves_out_nodes_that_are_not_there_and_uses_files_that_are(
         for file in files:
             file.unlink()
         page.leave()  # whoever is next loads the lists anew
+
+
+_SEARCH = """
+const stores = document.querySelector('#vue-app').__vue_app__.config.globalProperties.$pinia._s
+const search = stores.get('nodeDef').nodeSearchService
+return search.searchNode(arguments[0], [], {limit: 64}).map(node => node.name)
+"""
+WANTED = ("denoise", "deblur", "jpeg artifacts", "sharpen", "enhance", "restore", "4x", "upscale")
+
+
+def test_the_search_box_finds_the_upscalers_by_what_people_want(page: Frontend) -> None:
+    page.stay()
+    for word in WANTED:
+        found = page.driver.execute_script(_SEARCH, word)
+        assert "KDSR_Upscale" in found, word
+        assert len(found) == len(set(found)), word
 
 
 LANGUAGES = sorted(path.name for path in (PACK / "locales").iterdir() if path.name != "en")

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tools.chromium import NOT_FOUND as NO_CHROMIUM
+from tools.chromium import found_chromium
+from tools.comfy_browser import Frontend, frontend
 from tools.comfy_server import (
     NOT_FOUND,
     ComfyServer,
@@ -14,6 +17,10 @@ from tools.comfy_server import (
     start,
     stop,
 )
+
+CLASSIC, VUE = "classic canvas", "Vue nodes"
+VUE_SINCE = (0, 9)
+"""ComfyUI whose page draws nodes by Vue, if asked."""
 
 Starter = Callable[[Path | None, Path | None], ComfyServer]
 _FOUND: list[Path | None] = [*found_comfyuis()] or [None]
@@ -59,3 +66,25 @@ def comfy(request: pytest.FixtureRequest, comfy_servers: Starter) -> ComfyServer
 def comfy_page(request: pytest.FixtureRequest, comfy_servers: Starter) -> ComfyServer:
     """As `comfy`, and the newest ComfyUI with the newest page: for tests in the browser."""
     return comfy_servers(*request.param)
+
+
+@pytest.fixture(scope="session")
+def page(comfy_page: ComfyServer) -> Iterator[Frontend]:
+    """ComfyUI's frontend in Chromium, for all tests: to load it takes longer than most of them."""
+    if found_chromium() is None:
+        pytest.skip(NO_CHROMIUM)
+    with frontend(comfy_page) as page:
+        yield page
+
+
+@pytest.fixture(params=[CLASSIC, VUE])
+def canvas(request: pytest.FixtureRequest, page: Frontend) -> Frontend:
+    """The page with nodes drawn one way or the other."""
+    vue = request.param == VUE
+    if vue and page.server.version < VUE_SINCE:
+        pytest.skip(f"ComfyUI {page.server.version} draws nodes on the canvas")
+    page.stay()
+    page.use_vue_nodes(vue)
+    # Nothing from the cache: what comes from it shows no progress and no live preview.
+    page.server.post("/free", {"unload_models": True, "free_memory": True})
+    return page
