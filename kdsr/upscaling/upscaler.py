@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ..errors import IDRError, ImageError, explaining_shortage
+from ..estimation.regions import Regions
 from ..estimation.whole import estimate
 from ..idr import IDR
 from ..network.baked import BakedKDSR, bytes_per_pixel, can_fuse, range_of
@@ -27,9 +27,6 @@ from ..tiles.plan import plan_tiles
 from ..tiles.work import SMALLEST_TILE, Tile, TileWork
 from .mending import DOUBTED, Mender
 from .resizing import Part, bleed, blocks, group_of, resize, resizing_bytes
-
-if TYPE_CHECKING:
-    from ..estimation.regions import Regions
 
 _LARGEST_AUTO_TILE = 1024
 _LARGEST_CPU_TILE = 384  # 1024, beyond the caches, took 8 % longer on a CPU, 192 21 %
@@ -74,7 +71,7 @@ class Upscaler:
     def upscale(
         self,
         lq: Tensor,
-        idr: "IDR | Regions | None" = None,
+        idr: IDR | Regions | None = None,
         size: Size | None = None,
         *,
         alpha: Tensor | None = None,
@@ -129,7 +126,7 @@ class Upscaler:
         plain = size == full and alpha is None
         at_once = group_of(len(lq), full)
         besides = 0 if plain else at_once * resizing_bytes(full, size)
-        if idr is not None and not isinstance(idr, IDR):
+        if isinstance(idr, Regions):
             apart = plain and out is not None and out.dtype != torch.float32
             besides += self._blending_bytes(idr, full, apart=apart)
         out = check_out(out, (len(lq), 3 if alpha is None else 4, *size.shape), besides)
@@ -219,12 +216,12 @@ class Upscaler:
                     yield buffer
                     band = next(spans, band)
 
-    def _fitting(self, idr: "IDR | Regions | None", lq: Tensor) -> "IDR | Regions | None":
+    def _fitting(self, idr: IDR | Regions | None, lq: Tensor) -> IDR | Regions | None:
         """The IDR, checked; regions that are one become it."""
         if idr is None:
             return None
         config, fingerprint = self.model.config, self.model.fingerprint
-        if idr is not None and not isinstance(idr, IDR):
+        if isinstance(idr, Regions):
             idr.check_size(lq)
             idr.idr.check_model(fingerprint, config.n_feats)
             return idr if len(idr.parts) > 1 else idr.idr
@@ -253,12 +250,12 @@ class Upscaler:
         return bleed(colour.float().cpu(), opacity)
 
     def _fill(
-        self, network: BakedKDSR, lq: Tensor, idr: "IDR | Regions | None", out: Tensor, job: Job
+        self, network: BakedKDSR, lq: Tensor, idr: IDR | Regions | None, out: Tensor, job: Job
     ) -> None:
         """Writes what the network makes, tile by tile; its IDR is set here."""
         if idr is None:
             idr = self.estimate(lq, job=job.silent())
-        if idr is not None and not isinstance(idr, IDR):
+        if isinstance(idr, Regions):
             self._blend(network, lq, idr, out, job)
             return
         work = self._work(network, lq, job)
@@ -279,7 +276,7 @@ class Upscaler:
         return Mender(self.model, network, self.tiling.wrap, bool(idr.left_out > DOUBTED))
 
     def _blend(
-        self, network: BakedKDSR, lq: Tensor, regions: "Regions", out: Tensor, job: Job
+        self, network: BakedKDSR, lq: Tensor, regions: Regions, out: Tensor, job: Job
     ) -> None:
         """Fills `out` with each region by its own IDR."""
         s, parts = network.scale, self._parts(regions)
@@ -299,12 +296,12 @@ class Upscaler:
                 job.report(done, total)
             store(target, blended)  # clamped: the weights sum to 1 only up to rounding
 
-    def _parts(self, regions: "Regions") -> list[Part]:
+    def _parts(self, regions: Regions) -> list[Part]:
         size, wrap = regions.size, self.tiling.wrap
         reach, scale = self.model.network.halo, self.model.config.scale
         return [Part(region, reach, size, wrap, scale) for region in regions.parts]
 
-    def _blending_bytes(self, regions: "Regions", full: Size, *, apart: bool) -> int:
+    def _blending_bytes(self, regions: Regions, full: Size, *, apart: bool) -> int:
         """What blending takes beside the result: the largest region, and a copy if it is apart."""
         s = self.model.config.scale
         largest = max(part.size.scaled(s).pixels for part in self._parts(regions))

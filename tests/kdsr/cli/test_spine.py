@@ -2,7 +2,7 @@ from tests.support.spine import watched
 
 
 def test_few_steps_lead_from_the_command_to_the_network() -> None:
-    """Measured: 10 frames (9 of the script `kdsr`) and 49 files, 6 of them packages without code.
+    """Measured: 10 frames (9 of the script `kdsr`) and 50 files, 6 of them packages without code.
 
     More is a detour that someone has to read; what a picture does not need is imported late.
     """

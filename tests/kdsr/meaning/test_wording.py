@@ -1,14 +1,12 @@
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from string import Formatter
 
 import pytest
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-import kdsr.meaning
 from kdsr import IDR
 from kdsr.estimation.maps import estimate_local
 from kdsr.meaning import report as module
@@ -16,6 +14,7 @@ from kdsr.meaning.readings import ENGLISH, LANGUAGES, Wording, wording
 from kdsr.meaning.report import draw_report, report
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for
+from tests.support.places import ROOT
 
 OTHERS = LANGUAGES[1:]
 
@@ -43,17 +42,19 @@ def everything(model, language: str) -> None:
             draw_report(batch, other, cells, lq, model, language)
 
 
+SPEAKING = [*(ROOT / "kdsr/meaning").rglob("*.py"), ROOT / "kdsr/estimation/whole.py"]
+
+
 def literals() -> set[str]:
-    """Every text in the code of `kdsr/meaning/`."""
-    files = Path(kdsr.meaning.__file__).parent.rglob("*.py")
-    nodes = (node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8"))))
+    """Every text in the code that speaks."""
+    nodes = (node for file in SPEAKING for node in ast.walk(ast.parse(file.read_text("utf-8"))))
     return {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
 
 
 def said_at_once() -> set[str]:
     """Texts that stand in a call of `say`; others are passed on to one."""
     texts = set()
-    for file in Path(kdsr.meaning.__file__).parent.rglob("*.py"):
+    for file in SPEAKING:
         for call in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "say":
                 found = [call.args[0]]
