@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from skimage.registration import phase_cross_correlation
 from torch import Tensor
 
 from train.degradation.resize import resize_bicubic
@@ -56,6 +55,8 @@ def align(lq: np.ndarray, gt: np.ndarray) -> Alignment:
 
 def shift(a: Tensor, b: Tensor) -> tuple[float, float]:
     """How far `b` shows what `a` shows lower and further to the right, pixels; (H, W) each."""
+    from skimage.registration import phase_cross_correlation  # takes a moment: only for new pairs
+
     height, width = a.shape
     window = torch.hann_window(height, False)[:, None] * torch.hann_window(width, False)
     one, other = ((image - image.mean()) * window for image in (a, b))
