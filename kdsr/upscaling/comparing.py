@@ -1,10 +1,11 @@
 """A result beside what it was made from: shrunk back to its size, block by block.
 
-Three things tell that a network took a pattern for a degradation: a line is gone, a shade is off,
-or what was taken away repeats itself every few pixels, as dither, scanlines and meshes do. Noise
-never repeats itself.
+Four things tell that a network took a drawing for a degradation: a line is gone, a shade is off,
+detail is another one than before, or something was taken away that is no noise. Noise never repeats
+itself every few pixels, as dither, scanlines and meshes do, and it never has few colours.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -22,12 +23,20 @@ MOST_FINE, MOST_COARSE = 0.14, 8 / 255
 five of Set14, two general and two second-order draws) was off by at most 0.11 and 6.5 / 255."""
 TONED = 0.75 * MOST_COARSE
 """How far means are off whose shade is made right in the end."""
-MOST_PATTERN = 0.0316
-"""How much of a pattern may be gone: root of the mean square over a coarse block, of 1 (30 dB)."""
+MOST_TAKEN = 0.0316
+"""What may be gone of a coarse block that holds no noise: root of the mean square, of 1 (30 dB)."""
 _AGREEING = 0.5
 """Correlation of what was taken away with itself a period further, from which on it is a pattern.
 Dither, scanlines and meshes reach 0.7 to 1, noise 0.2."""
 _PERIODS = (2, 3, 4)
+_COLOURS, _DRAWN = 12, 0.8
+"""A block is drawn if so many colours make so much of it, the commonest left out. Noise of 8 / 255,
+which `MOST_TAKEN` is, has more of them: grey noise reaches 0.7, degraded photographs 0.55."""
+_SPEAKING = 128  # pixels of those looked at, half a block's: fewer have few colours anyway
+_SAME_DETAIL = (0.85, 1.15)
+"""Differences of neighbours, in multiples of the input's: without its blur there are larger ones,
+without its noise smaller ones."""
+_NOISES = 2  # that may be taken away where detail was changed
 _SIGMAS = 6  # of the mean over a fine block, where noise was taken away
 _STRIP = 16  # LQ rows that are shrunk at a time: a copy of more in floats would be large
 
@@ -43,7 +52,11 @@ class Comparison:
     taken: Tensor
     """(h, w), over coarse blocks: the root of the mean square."""
     repeats: Tensor
-    """(h, w) bool, of coarse blocks: whether what is taken away is a pattern."""
+    """(h, w) bool, of coarse blocks that are off: whether what is taken away is a pattern."""
+    drawn: Tensor
+    """(h, w) bool, of the same: whether the input has few colours there."""
+    changed: Tensor
+    """(h, w) bool, of the same: whether there is as much detail as before, but another one."""
 
     @classmethod
     def joined(cls, parts: "Iterable[Comparison]") -> "Comparison":
@@ -54,6 +67,11 @@ class Comparison:
     def shades(self) -> Tensor:
         """Means over coarse blocks, (3, h, w)."""
         return block_means(self.means, COARSE // FINE)
+
+    @property
+    def no_noise(self) -> Tensor:
+        """Coarse blocks where what was taken away cannot be noise, (h, w) bool."""
+        return self.repeats | self.drawn
 
     def off(self, patterns: Tensor, noise: float, shade: float = MOST_COARSE) -> Tensor:
         """Which coarse blocks are no picture of their input, (h, w) bool.
@@ -66,7 +84,8 @@ class Comparison:
         most = max(MOST_FINE, _SIGMAS * noise / FINE)
         lines = F.max_pool2d(self.means.abs(), COARSE // FINE, ceil_mode=True) > most
         off = (lines | (self.shades().abs() > shade)).any(0)
-        return off | ((patterns | self.repeats) & (self.taken > MOST_PATTERN))
+        changed = self.changed & (self.taken > math.hypot(MOST_TAKEN, _NOISES * noise))
+        return off | changed | ((patterns | self.no_noise) & (self.taken > MOST_TAKEN))
 
 
 def noise_of(variances: Iterable[Tensor]) -> float:
@@ -93,16 +112,17 @@ def compare(lq: Tensor, sr: Tensor, s: int) -> Comparison:
     means = block_means(added, FINE)
     variances = (block_means(squares, FINE) - means.square()).clamp_(min=0)
     taken = F.avg_pool2d(squares.mean(0, keepdim=True), COARSE, ceil_mode=True)[0].sqrt()
-    matters = taken > MOST_PATTERN
-    repeats = _repeats(added.mean(0)) & matters if matters.any() else matters
-    return Comparison(means, variances, taken, repeats)
+    matters = taken > MOST_TAKEN
+    found = [matters] * 3
+    if matters.any():
+        seen, grey = as_floats(lq).float().cpu(), added.mean(0)
+        found = [_repeats(grey), _is_drawn(seen), _is_changed(seen.mean(0), grey)]
+    return Comparison(means, variances, taken, *(one & matters for one in found))
 
 
 def _repeats(added: Tensor) -> Tensor:
     """Whether each coarse block of (H, W) agrees with itself a period further, (h, w)."""
-    height, width = added.shape
-    padded = F.pad(added, (0, -width % COARSE, 0, -height % COARSE))
-    blocks = padded.unflatten(1, (-1, COARSE)).unflatten(0, (-1, COARSE))
+    blocks = _blocks(added)
     found = torch.zeros(blocks.shape[0], blocks.shape[2], dtype=torch.bool)
     for dim in (1, 3):
         next_to = _agreement(blocks, dim, 1)  # what is merely smooth agrees there even more
@@ -118,6 +138,38 @@ def _agreement(blocks: Tensor, dim: int, step: int) -> Tensor:
     here, there = blocks.narrow(dim, 0, length), blocks.narrow(dim, step, length)
     power = (here.square() + there.square()).sum((1, 3))
     return 2 * (here * there).sum((1, 3)) / power.clamp(min=1e-9)
+
+
+def _is_drawn(seen: Tensor) -> Tensor:
+    """Whether each coarse block of (3, H, W) has few colours, (h, w): a quarter of it is seen."""
+    red, green, blue = (seen[:, ::2, ::2] * 255).round_().int().unbind(0)
+    blocks = _blocks((red << 16) + (green << 8) + blue + 1, COARSE // 2).transpose(1, 2)
+    colours = blocks.flatten(2).sort(dim=2).values
+    run = F.pad((colours.diff(dim=2) != 0).long(), (1, 0)).cumsum(2)
+    counts = torch.zeros(colours.shape).scatter_add_(2, run, (colours > 0).float())  # 0 is no pixel
+    most, pixels = counts.topk(_COLOURS, dim=2).values, counts.sum(2)
+    rest = pixels - most[..., 0]
+    return (most[..., 1:].sum(2) >= _DRAWN * rest) & (pixels >= _SPEAKING)
+
+
+def _is_changed(seen: Tensor, added: Tensor) -> Tensor:
+    """Whether each coarse block of (H, W) has as much detail as before, (h, w)."""
+    before, after = _detail(seen), _detail(seen + added)
+    low, high = (before * bound**2 for bound in _SAME_DETAIL)
+    return (after > low) & (after < high)
+
+
+def _detail(grey: Tensor) -> Tensor:
+    """Squared differences of neighbours over each coarse block of (H, W), (h, w)."""
+    down, right = grey.diff(dim=0).square_(), grey.diff(dim=1).square_()
+    return _blocks(F.pad(down, (0, 0, 0, 1)) + F.pad(right, (0, 1))).sum((1, 3))
+
+
+def _blocks(plane: Tensor, side: int = COARSE) -> Tensor:
+    """(H, W) -> (h, side, w, side), zeros beyond the edge."""
+    height, width = plane.shape
+    padded = F.pad(plane, (0, -width % side, 0, -height % side))
+    return padded.unflatten(1, (-1, side)).unflatten(0, (-1, side))
 
 
 def shrunk(sr: Tensor, s: int) -> Tensor:

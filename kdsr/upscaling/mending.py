@@ -119,7 +119,7 @@ class Mender:
             patterns: What is known of the latter, (h, w) bool, or one for all.
         """
         found = self._compared(canvas)
-        patterns = patterns | found.repeats
+        patterns = patterns | found.no_noise
         return found.off(patterns, noise_of((*canvas.variances, found.variances))), patterns
 
     def _compared(self, canvas: Canvas) -> Comparison:

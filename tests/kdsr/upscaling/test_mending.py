@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from kdsr import KDSR
 from kdsr.network.baked import BakedKDSR
-from kdsr.upscaling.comparing import COARSE, MOST_COARSE, MOST_FINE, MOST_PATTERN, compare
+from kdsr.pixels import to_bytes
+from kdsr.upscaling.comparing import COARSE, MOST_COARSE, MOST_FINE, MOST_TAKEN, compare
 from kdsr.upscaling.mending import Mender
 from tests.support.calibrated import calibration_for, small_calibrated
 
@@ -61,7 +62,63 @@ def test_a_pattern_that_is_gone_comes_back(
     out = out if dtype == torch.float32 else (out * 255).round().to(torch.uint8)
     assert compare(lq, out, 2).repeats.all()
     assert mender(model).mend(lq, out) == 1
-    assert compare(lq, out, 2).taken.max() <= MOST_PATTERN
+    assert compare(lq, out, 2).taken.max() <= MOST_TAKEN
+
+
+def blurred(lq: torch.Tensor, side: int = 3) -> torch.Tensor:
+    return F.avg_pool2d(F.pad(lq, (side // 2,) * 4, mode="replicate"), side, 1)
+
+
+@pytest.mark.parametrize("colours", [2, 5])
+def test_where_there_are_few_colours_nothing_is_noise(model: KDSR, colours: int) -> None:
+    generator = torch.Generator().manual_seed(colours)
+    palette = torch.linspace(0.35, 0.65, colours) + torch.tensor([[-0.1], [0.0], [0.1]])
+    lq = palette[:, torch.randint(0, colours, (96, 128), generator=generator)]
+    out = enlarged(blurred(lq))
+    found = compare(lq, out, 2)
+    assert found.drawn.all()
+    assert not found.repeats.any()
+    assert found.taken.min() > MOST_TAKEN
+    assert mender(model).mend(lq, out) == 1
+    assert compare(lq, out, 2).taken.max() <= MOST_TAKEN
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    level=st.floats(0.1, 0.9), sigma=st.floats(8 / 255, 0.3), grey=st.booleans(), seed=st.integers()
+)
+def test_noise_that_is_taken_away_never_has_few_colours(level, sigma, grey, seed) -> None:
+    generator = torch.Generator().manual_seed(seed % 2**31)
+    grain = torch.randn(1 if grey else 3, 96, 128, generator=generator)
+    lq = to_bytes((level + sigma * grain).clamp(0, 1)).expand(3, -1, -1)
+    found = compare(lq, enlarged(torch.full((3, 96, 128), level)), 2)
+    assert not found.drawn.any()
+    assert not found.changed.any()
+
+
+def test_blur_that_is_taken_away_stays_away(model: KDSR) -> None:
+    sharp = F.avg_pool2d(picture(290, 386), 3)
+    out = enlarged(sharp)
+    before = out.clone()
+    lq = blurred(sharp)
+    assert compare(lq, out, 2).taken.min() > MOST_TAKEN
+    assert mender(model).mend(lq, out) == 0
+    assert torch.equal(out, before)
+
+
+def test_letters_that_are_drawn_anew_beside_a_clean_photograph_come_back(model: KDSR) -> None:
+    lq = blurred(picture(), 9)
+    generator = torch.Generator().manual_seed(5)
+    letters = (torch.rand(1, 32, 32, generator=generator) < 0.3).float()
+    letters = letters * (0.25 + 0.05 * torch.rand(3, 32, 32, generator=generator))
+    made = lq.clone()
+    lq[:, 32:64, 32:64] += letters
+    made[:, 32:64, 32:64] += letters.roll(1, 2)
+    out = enlarged(made)
+    found = compare(lq, out, 2)
+    assert found.changed.nonzero().tolist() == [[1, 1]]
+    assert 0 < mender(model).mend(lq, out) < 0.5
+    assert compare(lq, out, 2).taken.max() <= 1.2 * MOST_TAKEN
 
 
 def test_noise_stays_away_unless_the_whole_picture_is_doubted(model: KDSR) -> None:
@@ -70,7 +127,7 @@ def test_noise_stays_away_unless_the_whole_picture_is_doubted(model: KDSR) -> No
     out = enlarged(torch.full_like(lq, 0.5))
     assert not compare(lq, out, 2).repeats.any()
     mender(model, doubted=True).mend(lq, out)
-    assert compare(lq, out, 2).taken.max() <= MOST_PATTERN
+    assert compare(lq, out, 2).taken.max() <= MOST_TAKEN
 
 
 @settings(max_examples=15, deadline=None)
