@@ -116,8 +116,8 @@ def told(session: VideoSession, frames: int) -> int:
     if not session.missing:
         return 0
     complain(
-        f"{job.source}: the file is cut or damaged: {session.missing} of its frames are missing; "
-        f"the {frames} that are there were upscaled"
+        f"{job.source}: the file is cut or damaged: {session.missing}; the {frames} that are there "
+        "were upscaled"
     )
     return 2
 

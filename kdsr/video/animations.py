@@ -24,7 +24,7 @@ from ..files.opening import is_lossless_webp
 from ..files.png import read_chunks
 from .colour import Colour
 from .containers import Blocks, blocks_of
-from .film import Facts, Frame
+from .film import Facts, Frame, Missing
 
 if TYPE_CHECKING:
     import av
@@ -99,11 +99,12 @@ class AnimationFile:
     def _blocks(self) -> Blocks | None:
         return blocks_of(self.file)
 
-    def missing(self) -> int:
-        """Frames that the file promises and has not; 1 stands for any number in a GIF or WebP."""
+    def missing(self) -> Missing:
+        """Frames that the file promises and has not; GIF and WebP do not say how many."""
         with self._image() as image:
-            found = sum(1 for _ in self._durations(image))
-        return max(0, self._blocks.promised - found) if self._blocks is not None else 0
+            found, form = sum(1 for _ in self._durations(image)), image.format
+        left = max(0, self._blocks.promised - found) if self._blocks is not None else 0
+        return Missing(end=left > 0) if form in ("GIF", "WEBP") else Missing(left)
 
     @contextmanager
     def _image(self) -> Iterator[Image.Image]:
@@ -172,7 +173,7 @@ class AnimationReading:
             yield Frame(partial(self._decode, index), time, duration)
             time += duration
 
-    def missing(self) -> int:
+    def missing(self) -> Missing:
         """See `AnimationFile.missing`."""
         return self.file.missing()
 

@@ -1,13 +1,15 @@
 """Time stamps: those of the source, mended, and those of the result."""
 
-from collections import deque
+from collections import Counter, deque
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from .film import Facts, Frame
+from .film import Facts, Frame, Missing
 
 if TYPE_CHECKING:
     import av
+    from av.stream import Stream
 
 
 _JOINABLE = ("mpegts", "mpeg")  # formats whose files make one file when one follows the other
@@ -61,6 +63,28 @@ class Stamps:
         self._last[packet.stream.index] = packet.dts
 
 
+class Holes:
+    """Packets of sound that transport and program streams lack, by the times of the others.
+
+    One with a wrong length swallows those behind it, and FFmpeg says nothing.
+    """
+
+    def __init__(self) -> None:
+        self.found: Counter[Stream] = Counter()
+        self._due: dict[Stream, int] = {}  # when the next packet is expected
+
+    def look(self, packet: "av.Packet") -> None:
+        """Takes a packet, its times put right."""
+        source, ticks = packet.stream, packet.duration or 0
+        if source.type != "audio" or source.container.format.name not in _JOINABLE or not ticks:
+            return
+        stamp = packet.dts or 0
+        hole = round((stamp - self._due.get(source, stamp)) / ticks)
+        self._due[source] = stamp + ticks
+        if hole > 0:
+            self.found[source] += hole
+
+
 class Slots:
     """When the frames of an AVI file are shown.
 
@@ -85,6 +109,45 @@ class Slots:
     def take(self) -> Fraction | None:
         """Seconds, of the next frame."""
         return self._waiting.popleft() if self._waiting else None
+
+
+_WAITING = 5  # frames that are stored before others that are shown before them
+
+
+@dataclass
+class Extent:
+    """How far the pictures of a file go, by its packets."""
+
+    ticks: bool
+    """There is a packet, or none, for each tick of a constant rate: AVI."""
+    count: int = 0
+    """Packets."""
+    first: Fraction | None = None
+    """Seconds, when the first picture is shown."""
+    end: Fraction = Fraction(0)
+    """Seconds, when the last one ends."""
+
+    def add(self, start: Fraction, duration: Fraction) -> None:
+        """Takes a packet that is shown so."""
+        self.count += 1
+        self.first = start if self.first is None else min(self.first, start)
+        self.end = max(self.end, start + duration)
+
+    def left_until(self, end: Fraction, rate: Fraction, *, about: bool) -> Missing:
+        """The frames that are not there.
+
+        Args:
+            end: Seconds, when all pictures end.
+            rate: Frames a second; where it varies, that of the frames that are there is taken.
+            about: The end is not exactly that of the pictures.
+        """
+        first = self.first or Fraction(0)
+        promised, dropped = (end - first) * rate, (self.end - first) * rate - self.count
+        if self.ticks:
+            promised -= dropped
+        elif dropped > _WAITING:
+            promised, about = (end - first) * self.count / (self.end - first), True
+        return Missing(max(0, round(promised) - self.count), about)
 
 
 _LARGEST_TICKS = 1_000_000  # a second; FFmpeg's time bases are pairs of 32-bit integers

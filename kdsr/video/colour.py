@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import VideoError
 from ..pixels import to_words
 from .pyav import load_av
 
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 # Numbers of ISO/IEC 23091-2, as FFmpeg uses them.
 _BT709, _UNSPECIFIED, _SMPTE170M = 1, 2, 6
-_SWSCALE_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+_SWSCALE_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
+_UNKNOWN = {
+    8: "YCgCo", 10: "BT.2020 of constant luminance", 11: "YDzDx", 12: "derived from primaries",
+    13: "derived from primaries", 14: "ICtCp", 15: "IPT", 16: "YCgCo", 17: "YCgCo",
+}  # fmt: skip
+"""Matrices that swscale does not know: it would take another one without a word."""
 _NAMES = {1: "bt709", 4: "fcc", 5: "bt470bg", 7: "smpte240m", 9: "bt2020"}
 _RGB = {
     (False, False): "rgb24",
@@ -65,6 +71,11 @@ class Colour:
         the result: at the result's height they might assume another.
         """
         matrix = frame.colorspace
+        if matrix in _UNKNOWN and not frame.format.is_rgb:
+            raise VideoError(
+                f"its colours ({_UNKNOWN[matrix]}) cannot be converted here; convert it to BT.709 "
+                "first, for instance with ffmpeg -i in.mkv -vf zscale=matrix=709 out.mkv"
+            )
         if matrix not in _SWSCALE_MATRIX:
             matrix = _BT709 if frame.format.is_rgb or frame.height >= _HD_HEIGHT else _SMPTE170M
         parts = frame.format.components

@@ -270,7 +270,8 @@ WRITE_SUFFIXES = tuple(CONTAINERS)
 WRITE_FORMATS = tuple(suffix[1:] for suffix in CONTAINERS)
 READ_SUFFIXES = (
     *WRITE_SUFFIXES,
-    ".m4v", ".avi", ".wmv", ".flv", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".3gp", ".ogv",
+    ".m4v", ".avi", ".divx", ".wmv", ".asf", ".flv", ".f4v", ".mpg", ".mpeg", ".vob", ".mod",
+    ".tod", ".ts", ".mts", ".m2ts", ".m2t", ".3gp", ".3g2", ".ogv", ".mxf", ".dv", ".qt",
 )  # fmt: skip
 
 

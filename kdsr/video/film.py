@@ -102,6 +102,32 @@ class Frame:
         return self._pixels[:, 3:] if self._pixels.shape[1] == 4 else None
 
 
+@dataclass(frozen=True)
+class Missing:
+    """What a file promises and has not."""
+
+    frames: int = 0
+    about: bool = False
+    """That many, as far as can be told."""
+    end: bool = False
+    """Its end is missing, and it does not say how much that is."""
+    sound: bool = False
+    """All frames are there, but not all of the sound."""
+
+    def __bool__(self) -> bool:
+        return self.frames > 0 or self.end or self.sound
+
+    def __str__(self) -> str:
+        frames = f"{'about ' * self.about}{self.frames} of its frames" if self.frames else ""
+        parts = (frames, "its end" * self.end, "some of its sound" * self.sound)
+        said = " and ".join(filter(None, parts))
+        return f"{said} {'are' if frames else 'is'} missing"
+
+    def more(self, damaged: int) -> "Missing":
+        """With those that cannot be decoded."""
+        return replace(self, frames=self.frames + damaged)
+
+
 class Reading(Protocol):
     """A video while it is read."""
 
@@ -119,7 +145,7 @@ class Reading(Protocol):
         """Frames, and the packets of `sound`, as they come; time stamps begin at 0."""
         ...
 
-    def missing(self) -> int:
+    def missing(self) -> Missing:
         """Frames that the file promises and has not; after all were taken."""
         ...
 
@@ -241,9 +267,9 @@ class ImagesReading:
         for _, item in merge(self._frames(), self._packets(), key=lambda timed: timed[0]):
             yield item
 
-    def missing(self) -> int:
+    def missing(self) -> Missing:
         """None: see `kdsr.video.film.Reading`."""
-        return 0
+        return Missing()
 
     def _frames(self) -> Iterator[tuple[Fraction, Frame]]:
         step = 1 / self.images.rate

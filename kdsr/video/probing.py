@@ -1,7 +1,7 @@
 """What a video file is, before anything of it is decoded for use: its headers and streams."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -142,25 +142,100 @@ def _number(content: bytes, place: int, *, marked: bool) -> tuple[int, int]:
     return value if marked else value & ((1 << 7 * count) - 1), place + count
 
 
-def is_cut_riff(path: Path) -> bool:
-    """Whether an AVI file ends before its header says so; OpenDML has several parts."""
-    try:
-        with path.open("rb") as file:
-            place, there = 0, file.seek(0, 2)
-            while place + 8 <= there:
-                file.seek(place)
-                name, length = struct.unpack("<4sI", file.read(8))
-                if name != b"RIFF":
-                    return False
-                place += 8 + length + length % 2
-            return place > there + 1
-    except OSError:
-        return False
+class Ending(NamedTuple):
+    """What the outermost blocks of a file say of its end."""
+
+    cut: bool = False
+    """It ends before they do."""
+    parts: bool = False
+    """An MP4 in fragments, whose header says nothing of their number."""
+
+    @classmethod
+    def of(cls, path: Path) -> "Ending":
+        """That of a file; of what says nothing, or is no file, that it is whole."""
+        try:
+            with path.open("rb") as file:
+                head = file.read(12)
+                for fits, read in _BLOCKS:
+                    if fits(head):
+                        return read(file, file.seek(0, 2))
+        except (OSError, struct.error, ValueError):
+            pass  # FFmpeg says why, if it matters
+        return cls()
+
+
+def _end_of_riff(file: BinaryIO, there: int) -> Ending:
+    """Of an AVI; OpenDML has several parts."""
+    place = 0
+    while place + 8 <= there:
+        file.seek(place)
+        name, length = struct.unpack("<4sI", file.read(8))
+        if name != b"RIFF":
+            return Ending()
+        place += 8 + length + length % 2
+    return Ending(place > there + 1)
+
+
+def _end_of_mov(file: BinaryIO, there: int) -> Ending:
+    place, parts = 0, False
+    while place < there:
+        file.seek(place)
+        head = file.read(16)
+        if len(head) < 8:
+            return Ending(cut=True, parts=parts)
+        length, name = struct.unpack(">I4s", head[:8])
+        if length == 1:
+            (length,) = struct.unpack(">Q", head[8:])
+        if length < 8:  # to the end of the file, or no box
+            return Ending(parts=parts)
+        parts, place = parts or name == b"moof", place + length
+    return Ending(place > there, parts)
+
+
+def _end_of_matroska(file: BinaryIO, there: int) -> Ending:
+    file.seek(0)
+    head = file.read(_HEAD)
+    _, place = _number(head, 0, marked=True)
+    size, place = _number(head, place, marked=False)
+    name, place = _number(head, place + size, marked=True)
+    known = head[place : place + 8]
+    size, start = _number(head, place, marked=False)
+    unknown = size == (1 << 7 * (start - place)) - 1  # of a stream that was sent as it was made
+    return Ending(name == _SEGMENT and bool(known) and not unknown and start + size > there)
+
+
+def _end_of_ogg(file: BinaryIO, there: int) -> Ending:
+    file.seek(max(0, there - _LARGEST_PAGE))
+    tail = file.read()
+    at = tail.rfind(b"OggS")
+    return Ending(at < 0 or at + 5 >= len(tail) or not tail[at + 5] & 4)  # the mark of the last
+
+
+def _end_of_asf(file: BinaryIO, there: int) -> Ending:
+    file.seek(0)
+    head = file.read(_HEAD)
+    at = head.find(_ASF_PROPERTIES)
+    if at < 0 or head[at + 88] & 1:  # sent as it was made
+        return Ending()
+    return Ending(int.from_bytes(head[at + 40 : at + 48], "little") > there)
+
+
+_HEAD = 1 << 16  # bytes
+_LARGEST_PAGE = 70_000  # bytes, of Ogg
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_BLOCKS: tuple[tuple[Callable[[bytes], bool], Callable[[BinaryIO, int], Ending]], ...] = (
+    (lambda head: head.startswith(b"RIFF"), _end_of_riff),
+    (lambda head: head[4:8] in _FIRST_BOXES, _end_of_mov),
+    (lambda head: head.startswith(_EBML), _end_of_matroska),
+    (lambda head: head.startswith(b"OggS"), _end_of_ogg),
+    (lambda head: head.startswith(b"\x30\x26\xb2\x75"), _end_of_asf),
+)
 
 
 READING = "the video cannot be read"
 MOV = "mov,mp4,m4a,3gp,3g2,mj2"
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own give no opacity
+_OF_COVERS = ("mjpeg", "png", "bmp", "webp")
 _LOST = {
     "DOVI_METADATA": "Dolby Vision",
     "DYNAMIC_HDR_PLUS": "HDR10+ (brightness of each scene)",
@@ -210,9 +285,9 @@ def pictures_of(container: "InputContainer") -> "av.VideoStream":
     """The first video stream that is none: covers of songs are coded as videos of one frame."""
     from av.stream import Disposition
 
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
+    films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if films:  # a cover may come first, as a film of one frame
+        return next((s for s in films if s.codec_context.name not in _OF_COVERS), films[0])
     kinds = sorted({stream.type for stream in container.streams if stream.type != "video"})
     found = ", ".join(kinds) or "nothing"
     raise VideoError(f"{READING}: it has no moving pictures, only {found}")

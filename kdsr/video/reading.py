@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, cast
 from torch import Tensor
 
 from ..errors import VideoError
-from .clock import Slots, Stamps
+from .clock import Extent, Slots, Stamps
 from .colour import Colour
-from .film import Facts, Frame
+from .film import Facts, Frame, Missing
 from .probing import (
     MOV,
     READING,
     Crop,
+    Ending,
     Header,
     decoder_of,
     end_of,
     first_frame,
-    is_cut_riff,
     pictures_of,
     unsaid,
 )
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _COARSE = Fraction(1, 1000)
 _EXACT = (MOV, "avi")  # what is said there is meant, coarse or not
-_SURE = (MOV, "matroska,webm", "flv")  # the header says how long the file is
+_SURE = (MOV, "matroska,webm", "flv", "asf")  # the header says how long the file is
 _TOLERANCE = 1.5  # frames that may be missing at the end: lengths are rounded
 _log = logging.getLogger(__name__)
 
@@ -158,8 +158,8 @@ class FileReading:
         self.slots = Slots() if self.form == "avi" else None
         self.damaged = 0
         """Packets that could not be decoded, so far."""
-        self._count = 0  # of packets of pictures
-        self._ends: dict[int, Fraction] = {}  # stream -> seconds when its last packet ends
+        self.extent = Extent(ticks=self.slots is not None)
+        self._sounded = Fraction(0)  # seconds, when the other streams end
         self._held: tuple[av.VideoFrame, Fraction] | None = None
 
     @property
@@ -219,38 +219,45 @@ class FileReading:
                 self._note(packet)
                 yield packet
 
-    def missing(self) -> int:
-        """Frames that the header promises and the file has not; after all packets were taken."""
-        sure = self.form in _SURE or (
-            self.slots is not None and is_cut_riff(Path(self.container.name))
-        )
-        if self.end is not None or not sure:
-            return 0
-        rate, shown = self.facts.rate, self._ends.get(self.video.index, Fraction(0))
-        end = end_of(self.video)
+    def missing(self) -> Missing:
+        """What the header promises and the file has not; after all packets were taken."""
+        if self.end is not None:
+            return Missing()
+        ending, end = Ending.of(Path(self.container.name)), end_of(self.video)
+        shown, about = self.extent.end, end is None
         if end is None:  # that of the longest stream
             length = self.container.duration or 0
             end = Fraction((self.container.start_time or 0) + length, load_av().time_base)
-            shown = max(self._ends.values(), default=shown)
-        left = (end - shown) * rate
-        if left < _TOLERANCE:
-            return 0
-        unseen = self.video.frames - self._count if self.form == MOV else 0
-        return unseen if unseen > 0 else round(left)
+            shown = max(shown, self._sounded)
+        late = self.form in _SURE and (end - shown) * self.facts.rate >= _TOLERANCE
+        if not (ending.cut or late):
+            return Missing()
+        if not (end and self.form in (*_SURE, "avi")) or ending.parts:
+            return Missing(end=True)
+        left = self.extent.left_until(end, self.facts.rate, about=about)
+        if self.form == MOV:
+            left = Missing(max(0, self.video.frames - self.extent.count))
+        return left if left.frames else Missing(sound=bool(self.sound))
 
     def _note(self, packet: "av.Packet") -> None:
-        if packet.size:
-            self._count += packet.stream is self.video
-            end = _seconds(packet) + (packet.duration or 0) * (packet.time_base or 0)
-            index = packet.stream.index
-            self._ends[index] = max(end, self._ends.get(index, end))
+        duration = Fraction((packet.duration or 0) * (packet.time_base or 0))
+        if packet.size and packet.stream is self.video:
+            stamp = packet.dts if self.slots is not None else None
+            start = _seconds(packet) if stamp is None else Fraction(stamp * (packet.time_base or 0))
+            self.extent.add(start, duration)
+        elif packet.size:
+            self._sounded = max(self._sounded, _seconds(packet) + duration)
 
     def _decoded(self, packet: "av.Packet") -> "Sequence[av.VideoFrame]":
+        if not packet.size and packet.dts is not None:  # Theora's way to show a frame for longer
+            return []
         if self.slots is not None:
             self.slots.add(packet)
         try:
             return self.decoder.decode(packet)
-        except load_av().error.InvalidDataError:
+        except MemoryError:
+            raise
+        except load_av().FFmpegError:
             self.damaged += 1
             if self.slots is not None:
                 self.slots.drop()

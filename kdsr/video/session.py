@@ -25,7 +25,7 @@ from .animations import AnimationFile
 from .clock import Clock
 from .containers import ANIMATION_SUFFIXES, VideoOptions, container_of
 from .encoding import Coded, Encoding, PictureEncoder, VideoEncoder, choose
-from .film import Facts, Frame
+from .film import Facts, Frame, Missing
 from .pyav import load_av
 from .reading import VideoFile
 from .segments import SegmentReader, Segments, Shot
@@ -130,9 +130,9 @@ class VideoSession:
         return [*lines, *self.survey.remarks]
 
     @property
-    def missing(self) -> int:
+    def missing(self) -> Missing:
         """Frames that the source lacks or that are damaged there; after `remarks` and `run`."""
-        return self.survey.missing + self._damaged
+        return self.survey.missing.more(self._damaged)
 
     _damaged = 0
 

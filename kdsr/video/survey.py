@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .animations import AnimationFile
 from .containers import Container
 from .encoding import Encoding
-from .film import Facts
+from .film import Facts, Missing
 from .reading import VideoFile
 from .writing import VideoWriter, named, remarks
 
@@ -102,7 +102,7 @@ def _on_pictures(
 class Survey:
     """What a film turns out to be."""
 
-    missing: int = 0
+    missing: Missing = field(default_factory=Missing)
     """Frames that its header promises and it has not."""
     remarks: tuple[str, ...] = ()
     """One line for each track of sound or subtitles of which packets cannot be written."""

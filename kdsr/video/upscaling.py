@@ -207,8 +207,8 @@ def upscale_video(
 
 def _lost(reading: Reading, writer: VideoWriter, facts: Facts) -> Iterator[str]:
     """After all was read and written."""
-    if missing := reading.missing() + reading.damaged:
-        yield f"the file is cut or damaged: {missing} of its frames are missing"
+    if missing := reading.missing().more(reading.damaged):
+        yield f"the file is cut or damaged: {missing}"
     yield from writer.lost()
     if facts.left_out:
         yield f"left out: {', '.join(facts.left_out)}"

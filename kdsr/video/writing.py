@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, cast
 
+from .clock import Holes
 from .containers import CONTAINERS, Container
 from .encoding import Coded, Encoding
 from .pyav import WRITING, add_opacity, explained, load_av
@@ -231,6 +232,10 @@ class _Encoded:
             yield from self.stream.encode(None)
 
 
+def _packets(count: int, stream: "Stream") -> str:
+    return f"{count} packet{'s' * (count != 1)} of {named(stream)}"
+
+
 class VideoWriter:
     """Writes a video with its other streams.
 
@@ -259,6 +264,7 @@ class VideoWriter:
             self.output.metadata.update(encoding.facts.metadata)
             self.refused: Counter[Stream] = Counter()
             """Packets of other streams that the container would not take."""
+            self.holes = Holes()
             # An encoder that codes nothing: its header is that of the packets, as its settings are.
             self.video = self.output.add_stream(encoding.codec.encoder, rate=encoding.facts.rate)
             encoding.configure(self.video.codec_context)
@@ -290,6 +296,7 @@ class VideoWriter:
     def copy(self, packet: "av.Packet") -> None:
         """Appends a packet of another stream; one that is damaged is left out, and counted."""
         source = packet.stream
+        self.holes.look(packet)
         try:
             self._mux_other(source, packet)
         except (load_av().error.InvalidDataError, load_av().error.ArgumentError):
@@ -301,7 +308,9 @@ class VideoWriter:
     def lost(self) -> Iterator[str]:
         """One line for each other stream of which packets were left out."""
         for stream, count in self.refused.items():
-            yield f"damaged, left out: {count} packet{'s' * (count != 1)} of {named(stream)}"
+            yield f"damaged, left out: {_packets(count, stream)}"
+        for stream, count in self.holes.found.items():
+            yield f"damaged, not there: {_packets(count, stream)}"
 
     def finish(self) -> None:
         """Writes what is held back, and the index."""
