@@ -21,6 +21,7 @@ from .png import read_chunks
 from .tiff_reading import straightened, to_sixteen
 
 _HEAD = 1 << 16  # bytes, in which the boxes lie
+_HIGH, _TWELVE = 0x40, 0x20  # flags of AV1
 
 
 def read_deep_avif(path: Path, said: list[str]) -> np.ndarray | None:
@@ -46,11 +47,12 @@ def read_deep_avif(path: Path, said: list[str]) -> np.ndarray | None:
 
 
 def bits_of(path: Path) -> int:
-    """Of the first picture's channels, as its box `pixi` says; 8 if there is none."""
+    """Of the first picture's channels, as its box `av1C` says; 8 if there is none."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    at = head.find(b"pixi")
-    return head[at + 9] if 0 <= at < len(head) - 9 and head[at + 8] else 8
+    at = head.find(b"av1C")
+    flags = head[at + 6] if 0 <= at < len(head) - 6 else 0
+    return (12 if flags & _TWELVE else 10) if flags & _HIGH else 8
 
 
 _BITS, _PHOTOMETRIC = 258, 262  # tags of TIFF

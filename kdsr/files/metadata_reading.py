@@ -29,10 +29,12 @@ _OF_TIFF = {
     **dict.fromkeys((50838, 50839), _SCALE),
     37724: "Photoshop's layers",
 }
+_HEAD = 1 << 16  # bytes, in which the boxes of an AVIF lie
+_GAIN_MAP = "its gain map (HDR)"
 _CREDENTIALS = "content credentials (C2PA)"
 _OF_JPEG = {
     _CREDENTIALS: [("APP11", b"jumb")],
-    "its gain map (HDR)": [("APP1", b"hdrgm:Version"), ("APP2", b"urn:iso:std:iso:ts:21496")],
+    _GAIN_MAP: [("APP1", b"hdrgm:Version"), ("APP2", b"urn:iso:std:iso:ts:21496")],
     "temperatures (FLIR)": [("APP1", b"FLIR\0")],
     "XMP of further segments": [("APP1", b"http://ns.adobe.com/xmp/extension/\0")],
     "which eye sees what (3D)": [("APP3", b"_JPSJPS_")],
@@ -68,6 +70,9 @@ def read_metadata(path: Path, image: Image.Image, turn: int, said: list[str]) ->
         found, aspect = _of_jpeg(path, image, found)
     elif kind == "GIF":
         aspect = _aspect_of_gif(path)
+    elif kind == "AVIF":
+        with path.open("rb") as file:
+            found, aspect = _of_avif(file.read(_HEAD), found, said)
     if kind == "BMP" and info.get("dpi"):
         found = replace(found, dpi=info["dpi"])
     if aspect != 1:
@@ -97,6 +102,17 @@ def _aspect_of_gif(path: Path) -> Fraction:
     with path.open("rb") as file:
         number = file.read(13)[12]
     return Fraction(number + 15, 64) if number else Fraction(1)
+
+
+def _of_avif(head: bytes, found: Metadata, said: list[str]) -> tuple[Metadata, Fraction]:
+    """What its boxes say."""
+    at, aspect = head.find(b"pasp"), Fraction(1)
+    if 0 <= at <= len(head) - 12:
+        x, y = struct.unpack_from(">II", head, at + 4)
+        aspect = Fraction(x, y) if x and y else aspect
+    if b"clap" in head:
+        said.append("what it crops is shown")
+    return replace(found, foreign=(_GAIN_MAP,) if b"tmap" in head else ()), aspect
 
 
 def _of_jpeg(path: Path, image: Image.Image, found: Metadata) -> tuple[Metadata, Fraction]:

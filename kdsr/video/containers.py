@@ -39,6 +39,8 @@ def is_moving(path: Path) -> bool:
 
 def blocks_of(path: Path) -> Blocks | None:
     """Reads the blocks of a GIF, WebP, PNG or AVIF file; None for what is no animation of these."""
+    if not path.is_file():  # a pipe would be waited for
+        return None
     try:
         with path.open("rb") as file:
             head = file.read(_RIFF_HEAD)

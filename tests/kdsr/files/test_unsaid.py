@@ -4,6 +4,7 @@ import io
 import logging
 import struct
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from PIL import Image, ImageCms
 
 from kdsr.files.decoded_image import is_linear, profile_for
 from kdsr.files.images import read_image, write_image
-from kdsr.files.metadata_reading import NOT_SQUARE
+from kdsr.files.metadata import Metadata
+from kdsr.files.metadata_reading import NOT_SQUARE, _of_avif
 from tests.support.pngs import chunk, png
 
 tifffile = pytest.importorskip("tifffile")
@@ -128,6 +130,25 @@ def test_pixels_that_are_not_square_are_said(tmp_path: Path, caplog, name: str) 
     OBLONG[name](tmp_path / name)
     read_image(tmp_path / name)
     assert NOT_SQUARE in caplog.text
+
+
+def test_boxes_of_an_avif_are_heeded() -> None:
+    said: list[str] = []
+    oblong = b"\0\0\0\x10pasp" + struct.pack(">II", 4, 3)
+    assert _of_avif(b"ftypavif" + oblong, Metadata(), said) == (Metadata(), Fraction(4, 3))
+    assert not said
+    clap, tmap = b"\0\0\0\x28clap" + bytes(32), b"\0\0\0\x15infe" + bytes(8) + b"tmap\0"
+    found = _of_avif(b"ftypavif" + clap + tmap, Metadata(), said)
+    assert found == (Metadata(foreign=("its gain map (HDR)",)), Fraction(1))
+    assert said == ["what it crops is shown"]
+
+
+def test_an_avif_that_says_its_depth_nowhere_but_in_its_codec_is_deep(tmp_path: Path) -> None:
+    imagecodecs = pytest.importorskip("imagecodecs")
+    values = RGB.astype(np.uint16) << 2
+    data = imagecodecs.avif_encode(values, level=100, bitspersample=10)
+    (tmp_path / "a.avif").write_bytes(data.replace(b"pixi", b"free"))
+    assert read_image(tmp_path / "a.avif").deep
 
 
 ICC_OF: dict[str, tuple[Make, str]] = {

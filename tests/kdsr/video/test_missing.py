@@ -1,5 +1,6 @@
 """What a cut or damaged film lacks is counted where the file says it, else told."""
 
+import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from kdsr.errors import VideoError
-from kdsr.video.containers import MP4
+from kdsr.video.containers import MP4, is_video
 from kdsr.video.encoding import choose
 from kdsr.video.film import Frame, Missing
 from kdsr.video.reading import VideoFile
@@ -224,3 +225,11 @@ def test_colours_that_cannot_be_converted_are_refused(tmp_path: Path, matrix, wo
         output.mux(video.encode(None))
     with pytest.raises(VideoError, match=words):
         VideoFile(str(path)).facts()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("suffix", ["png", "gif", "webp", "avif"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, suffix: str) -> None:
+    os.mkfifo(tmp_path / f"a.{suffix}")
+    assert not is_video(tmp_path / f"a.{suffix}")
