@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..atomic import writing
 from ..errors import ImageError, explaining_shortage, is_out_of_memory, printable, reading
-from ..pixels import linear_of, shown, to_bytes, to_words
+from ..pixels import as_floats, linear_of, shown, to_bytes, to_words
 from .decoded_image import Chunks, DecodedImage, is_linear, profile_for, with_curve
 from .decoding import decoded
 from .image_formats import EXR, JPEG, PNG, TIFF, WEBP, WRITE_SUFFIXES, ImageFormat, format_of
@@ -278,6 +278,8 @@ def to_array(pixels: Tensor, like: DecodedImage, kind: ImageFormat) -> tuple[np.
     """
     pixels = _greyed(pixels) if like.grey else pixels
     pixels = rearrange(pixels, "c h w -> h w c")
+    if kind is EXR:
+        pixels = as_floats(pixels)
     if pixels.dtype == torch.uint8:
         return np.ascontiguousarray(pixels.numpy()), []
     lost: list[str] = []

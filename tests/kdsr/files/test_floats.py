@@ -10,7 +10,7 @@ from PIL import Image
 
 import kdsr
 from kdsr import ImageError
-from kdsr.files.images import read_image, write_image
+from kdsr.files.images import DecodedImage, read_image, write_image
 
 tifffile = pytest.importorskip("tifffile")
 OpenEXR = pytest.importorskip("OpenEXR")
@@ -121,3 +121,14 @@ def test_a_cut_exr_is_damaged(tmp_path: Path) -> None:
         (tmp_path / "b.exr").write_bytes(data[: round(len(data) * part)])
         with pytest.raises(ImageError, match=r"b\.exr"):
             read_image(tmp_path / "b.exr")
+
+
+@pytest.mark.parametrize(("channels", "grey"), [(3, False), (4, False), (3, True)])
+def test_bytes_become_linear_light_in_openexr(tmp_path: Path, channels: int, grey: bool) -> None:
+    like = DecodedImage(torch.zeros(1, 3, 4, 5), grey=grey)
+    write_image(tmp_path / "a.exr", torch.full((channels, 4, 5), 188, dtype=torch.uint8), like)
+    found = read_image(tmp_path / "a.exr")
+    assert found.grey == grey
+    assert torch.equal((found.rgb * 255).round(), torch.full((1, 3, 4, 5), 188.0))
+    light = seen(tmp_path / "a.exr")[..., 0] / (188 / 255 if channels == 4 else 1)
+    assert np.abs(light - 0.5).max() < 0.005
