@@ -59,6 +59,8 @@ class Colour:
     """More than 8 bits a channel; kept as 10."""
     transparent: bool = False
     """There is opacity beside the colours."""
+    very_deep: bool = False
+    """More than 10 bits a channel."""
     left_sited: bool = True
     """Chroma lies at every second pixel, not between two; asked of older FFmpeg only, as newer ones
     know it of each frame."""
@@ -84,6 +86,7 @@ class Colour:
             context.color_primaries,
             context.color_trc,
             deep=max(part.bits for part in parts) > 8,
+            very_deep=max(part.bits for part in parts) > 10,
             transparent=any(part.is_alpha for part in parts),
             left_sited=context.name not in _CENTRED,
         )

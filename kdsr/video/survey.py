@@ -56,6 +56,8 @@ def _without_place(facts: Facts, container: Container, encoding: Encoding | None
         yield from about.all_names()
         if facts.colour.deep and "10" not in encoding.pixel_format:
             yield "more than 8 bits a channel"
+        elif facts.colour.very_deep:
+            yield "more than 10 bits a channel"
         return
     if container.format == "gif":
         yield from about.for_gif()[1]

@@ -14,7 +14,7 @@ from kdsr.video.containers import MP4, is_video
 from kdsr.video.encoding import choose
 from kdsr.video.film import Frame, Missing
 from kdsr.video.reading import VideoFile
-from kdsr.video.survey import survey
+from kdsr.video.survey import remarks_on, survey
 
 av = pytest.importorskip("av", reason="PyAV is not installed: python -m pip install av")
 
@@ -233,3 +233,19 @@ def test_colours_that_cannot_be_converted_are_refused(tmp_path: Path, matrix, wo
 def test_a_pipe_is_not_waited_for(tmp_path: Path, suffix: str) -> None:
     os.mkfifo(tmp_path / f"a.{suffix}")
     assert not is_video(tmp_path / f"a.{suffix}")
+
+
+@pytest.mark.parametrize(("pixels", "said"), [("yuv420p10le", False), ("yuv444p12le", True)])
+def test_more_than_ten_bits_become_ten_with_a_line(tmp_path: Path, pixels, said: bool) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as output:
+        video = output.add_stream("ffv1", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, pixels
+        frame = av.VideoFrame.from_ndarray(NOISE[0], "rgb24").reformat(format=pixels)
+        frame.pts = 0
+        output.mux(video.encode(frame))
+        output.mux(video.encode(None))
+    source = VideoFile(str(path))
+    _, encoding = choose(MP4, source.facts(), (48, 64), None, None)
+    lines = remarks_on(source, source.facts(), MP4, encoding, ".mp4")
+    assert any("more than 10 bits a channel" in line for line in lines) == said
