@@ -26,7 +26,7 @@ SAMPLES = {
     "bricks: seamless texture": "bricks.png",
     "net: seamless texture": "net.png",
     "city: 8 frames with sound": "pan.mp4",
-    "generated: clean, 1024 x 1024": "generated.png",
+    "generated: clean": "generated.png",
     "wren: large, noisy JPEG": "wren.jpg",
 }
 """What the node offers: names that say what is to be seen, and files in `samples/`."""

@@ -144,17 +144,12 @@ class Frontend:
             time.sleep(0.2)
         entry = self.server.get_json("/history")[new.pop()]
         assert entry["status"]["status_str"] == "success", entry["status"]["messages"][-1]
-        self.wait_for(
-            # Vue nodes with several pictures have them on the page alone.
-            "const drawn = n => document.querySelector(`[data-node-id='${n.id}'] img`);"
-            "return app.graph.nodes.filter(n => /^(Save|Preview)Image$/.test(n.type))"
-            ".every(n => (n.imgs?.[0] ?? drawn(n))?.complete)"
-        )
-        self.wait_for(
-            "const videos = [...document.querySelectorAll('video')];"
-            "return videos.length >= app.graph.nodes.filter(n => n.type === 'SaveVideo').length"
-            " && videos.every(v => v.readyState > 0)"
-        )
+        self.fit()  # what is not seen is not loaded
+        try:
+            self.wait_for(_PICTURES_SHOWN, timeout)
+            self.wait_for(_VIDEOS_SHOWN, timeout)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.driver.execute_script(_KNOWN)}") from error
         return entry
 
     def press_run(self) -> None:
@@ -277,6 +272,22 @@ class Frontend:
         path.write_bytes(base64.b64decode(shot["data"]))
 
 
+# Vue nodes with several pictures have them on the page alone.
+_PICTURES_SHOWN = """
+const drawn = n => document.querySelector(`[data-node-id='${n.id}'] img`)
+return app.graph.nodes.filter(n => /^(Save|Preview)Image$/.test(n.type))
+    .every(n => (n.imgs?.[0] ?? drawn(n))?.complete)
+"""
+_VIDEOS_SHOWN = """
+const videos = [...document.querySelectorAll('video')]
+return videos.length >= app.graph.nodes.filter(n => n.type === 'SaveVideo').length
+    && videos.every(v => v.readyState > 0)
+"""
+# What a page that shows too little has been told, and where it looks.
+_KNOWN = """
+return {outputs: Object.keys(app.nodeOutputs), socket: app.api?.socket?.readyState,
+    view: [app.canvas.ds.scale, ...app.canvas.ds.offset]}
+"""
 _TEXT = "return document.body.innerText"
 _HAS_SUBGRAPH = "return app.graph.nodes.some(n => n.isSubgraphNode?.())"
 

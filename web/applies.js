@@ -167,10 +167,13 @@ app.registerExtension({
       update(node)
     })
     after(node, "onConnectionsChange", () => updateAndFit(node))
-    node.subgraph?.events.addEventListener("widget-promoted", () => {
+    const lookAgain = () => {
       watch()
       updateAndFit(node)
-    })
+    }
+    node.subgraph?.events.addEventListener("widget-promoted", lookAgain)
+    // Some pages show the widgets of a new subgraph later, and say nothing.
+    if (node.subgraph) for (const wait of [100, 500, 2000]) setTimeout(lookAgain, wait)
     updateAndFit(node)
   },
 })

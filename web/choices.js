@@ -1,5 +1,6 @@
 // The choices of KDSR's combos in the page's language. What is chosen and saved stays English, so that
-// workflows can be shared. Pages older than ComfyUI 0.9 know no labels: they show the value.
+// workflows can be shared. Pages older than ComfyUI 0.9 know no labels: they show the value. New nodes
+// are as wide as their longest choice.
 
 import { app } from "../../scripts/app.js"
 import { words } from "./words.js"
@@ -11,6 +12,17 @@ function labelsOf(node, widget) {
   return words("nodeDefs", node.comfyClass, "inputs", widget.name, "options")
 }
 
+const pen = document.createElement("canvas").getContext("2d")
+pen.font = "14px Inter, sans-serif"
+
+/** The width in which a node shows every choice of a combo, on either canvas. */
+function widthOf(widget, labels) {
+  const text = Math.max(...Object.values(labels).map((label) => pen.measureText(label).width))
+  // Vue nodes give a choice three fifths of a row, less an arrow; the classic canvas what its name leaves.
+  if (window.LiteGraph?.vueNodesMode) return (text + 45) / 0.6 + 24
+  return text + pen.measureText(widget.label ?? widget.name).width + 90
+}
+
 app.registerExtension({
   name: "kdsr.choices",
 
@@ -18,7 +30,9 @@ app.registerExtension({
     if (!node.comfyClass?.startsWith("KDSR_")) return
     for (const widget of node.widgets ?? []) {
       const labels = labelsOf(node, widget)
-      if (labels) widget.options.getOptionLabel = (value) => labels[value] ?? String(value)
+      if (!labels) continue
+      widget.options.getOptionLabel = (value) => labels[value] ?? String(value)
+      if (!widget.hidden) node.setSize([Math.max(node.size[0], widthOf(widget, labels)), node.size[1]])
     }
   },
 })

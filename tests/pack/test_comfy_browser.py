@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.places import ROOT
 from tools.comfy_browser import Frontend, as_json
+from tools.comfy_server import ComfyServer
 from tools.comfy_workflows import NAMES, read, shown, title, to_api
 
 pytestmark = pytest.mark.comfy
@@ -19,7 +20,7 @@ OLD = sorted((ROOT / "tests/pack/old").glob("*.json"))
 @pytest.mark.parametrize("name", NAMES)
 def test_every_template_runs_on_the_first_click(canvas: Frontend, name: str) -> None:
     server = canvas.server
-    workflow = as_it_opens(read(name), server.object_info())
+    workflow = as_it_opens(server, read(name))
     own = files_in(server.input)
     canvas.open_template(name)
     assert [node["type"] for node in canvas.nodes()] == [n["type"] for n in workflow["nodes"]]
@@ -35,13 +36,11 @@ def test_every_template_runs_on_the_first_click(canvas: Frontend, name: str) -> 
     assert overlaps(canvas.boxes(), workflow) == [], "nodes grow over each other while running"
 
 
-def as_it_opens(workflow: dict[str, Any], info: dict[str, Any]) -> dict[str, Any]:
+def as_it_opens(server: ComfyServer, workflow: dict[str, Any]) -> dict[str, Any]:
     """Without the subgraphs that hold nodes that this ComfyUI has not."""
-    lacking = {
-        subgraph["id"]
-        for subgraph in workflow.get("definitions", {}).get("subgraphs", [])
-        if not {node["type"] for node in subgraph["nodes"]} <= set(info)
-    }
+    subgraphs = workflow.get("definitions", {}).get("subgraphs", [])
+    known = set(server.object_info()) if subgraphs else set()
+    lacking = {s["id"] for s in subgraphs if not {node["type"] for node in s["nodes"]} <= known}
     return {**workflow, "nodes": [n for n in workflow["nodes"] if n["type"] not in lacking]}
 
 

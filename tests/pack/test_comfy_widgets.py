@@ -221,6 +221,36 @@ def test_a_template_leaves_out_nodes_that_are_not_there_and_uses_files_that_are(
         page.leave()  # whoever is next loads the lists anew
 
 
+_LONGEST = """
+for (const node of app.graph.nodes) for (const {type, options} of node.widgets ?? []) {
+    const widget = node.widgets.find(w => w.options === options)
+    if (type !== 'combo' || !options.getOptionLabel) continue
+    const length = value => options.getOptionLabel(value).length
+    widget.value = [...options.values].sort((a, b) => length(b) - length(a))[0]
+}
+"""
+_CUT = """
+return [...document.querySelectorAll('[data-node-id] *')]
+    .filter(e => !e.children.length && e.textContent.trim() && e.scrollWidth > e.clientWidth + 1)
+    .filter(e => getComputedStyle(e).overflowX === 'hidden')
+    .map(e => e.textContent)
+"""
+
+
+def test_new_nodes_are_wide_enough_for_every_choice(page: Frontend) -> None:
+    if page.server.version < VUE_SINCE:
+        pytest.skip("the classic canvas gives no account of what it cuts")
+    page.stay()
+    page.use_vue_nodes(True)
+    only(page, "KDSR_Load", "KDSR_Upscale", "KDSR_EstimateIDR", "KDSR_Sample", "KDSR_BlendIDR")
+    page.driver.execute_script(_LONGEST)
+    page.settle()
+    shown = page.driver.execute_script("return document.body.innerText")
+    assert "smoothed over frames" in shown
+    assert page.driver.execute_script(_CUT) == []
+    page.use_vue_nodes(False)
+
+
 _SEARCH = """
 const stores = document.querySelector('#vue-app').__vue_app__.config.globalProperties.$pinia._s
 const search = stores.get('nodeDef').nodeSearchService
