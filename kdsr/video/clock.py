@@ -29,7 +29,7 @@ class Stamps:
     """
 
     def __init__(self, form: str) -> None:
-        self._joinable = form in _JOINABLE
+        self.joinable = form in _JOINABLE
         self._shifts: list[Fraction] = [Fraction(0)]  # seconds, for each part of the file
         self._part: dict[int, int] = {}  # stream -> the part that it is in
         self._next: dict[int, Fraction] = {}  # stream -> when its next packet is due, as stored
@@ -38,7 +38,7 @@ class Stamps:
     def mend(self, packet: "av.Packet") -> None:
         """Moves a packet to where it belongs."""
         tick, stamp = packet.time_base, packet.dts
-        if not self._joinable or stamp is None or not tick:
+        if not self.joinable or stamp is None or not tick:
             return
         stored, stream = stamp * tick, packet.stream.index
         due = self._next.get(stream, stored)
@@ -57,7 +57,9 @@ class Stamps:
         """Makes the stamps of a sound's packets go up, as every container wants them."""
         if packet.stream.type != "audio" or packet.dts is None:
             return
-        least = self._last.get(packet.stream.index, packet.dts - 1) + 1
+        # Where parts overlap; by so much that no container's coarser ticks make one of two.
+        step = max(1, (packet.duration or 0) // 100)
+        least = self._last.get(packet.stream.index, packet.dts - step) + step
         packet.dts = max(packet.dts, least)
         packet.pts = packet.dts if packet.pts is None else max(packet.pts, packet.dts)
         self._last[packet.stream.index] = packet.dts

@@ -177,9 +177,11 @@ class FileReading:
     def __iter__(self) -> Iterator["Frame | av.Packet"]:
         """Frames and packets as they come; what cannot be decoded is left out."""
         waiting: set[Stream] = {*self.sound}
-        if self.pictures:
+        if self.pictures or self.stamps.joinable:  # which part of a joined file is where
             waiting.add(self.video)
         for packet in self.packets(waiting):
+            if packet.stream is self.video and not self.pictures:
+                continue
             if packet.stream is self.video:
                 items = [(image, self._time(image)) for image in self._decoded(packet)]
             else:

@@ -30,9 +30,13 @@ def film(
     rate: Fraction = 1 / TICK,
     sound: str = "",
     every: Callable[[int], bool] = lambda _: True,
+    late: int = 0,
     movflags: str = "",
 ) -> None:
-    """Noise, with sound if its encoder is named; of the frames those that `every` wants."""
+    """Noise, with sound if its encoder is named; of the frames those that `every` wants.
+
+    The sound begins with the frame `late`.
+    """
     header = {"movflags": movflags} if movflags else {}
     with av.open(str(path), "w", options=header) as output:
         video = output.add_stream(encoder, rate=rate, options={"g": "12"})
@@ -44,7 +48,7 @@ def film(
             frame.pts, frame.time_base = number, 1 / rate
             output.mux(video.encode(frame))
             for heard in waves(number, FRAMES - 1):
-                output.mux(tone.encode(heard) if tone is not None else [])
+                output.mux(tone.encode(heard) if tone is not None and number >= late else [])
         output.mux(video.encode(None))
         if tone is not None:
             output.mux(tone.encode(None))
@@ -249,3 +253,18 @@ def test_more_than_ten_bits_become_ten_with_a_line(tmp_path: Path, pixels, said:
     _, encoding = choose(MP4, source.facts(), (48, 64), None, None)
     lines = remarks_on(source, source.facts(), MP4, encoding, ".mp4")
     assert any("more than 10 bits a channel" in line for line in lines) == said
+
+
+def test_sound_of_joined_files_stays_with_its_pictures_and_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.ts"
+    film(path, "mpeg2video", sound="aac", late=9)
+    path.write_bytes(path.read_bytes() * 4)
+    source = VideoFile(str(path))
+    times: dict[bool, list[Fraction]] = {}
+    for pictures in (True, False):
+        with source.open(pictures=pictures) as reading:
+            items = [item for item in reading if not isinstance(item, Frame)]
+            times[pictures] = [Fraction(item.dts or 0) * (item.time_base or 1) for item in items]
+    assert times[False] == times[True]
+    _, encoding = choose(MP4, source.facts(), (48, 64), None, None)
+    assert survey(source, MP4, encoding).remarks == ()
