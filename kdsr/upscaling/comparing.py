@@ -5,7 +5,6 @@ detail is another one than before, or something was taken away that is no noise.
 itself every few pixels, as dither, scanlines and meshes do, and it never has few colours.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..pixels import as_floats
+from ..pixels import as_floats, to_bytes
 
 FINE, COARSE = 4, 32
 """LQ pixels of the blocks whose means are compared: a line that is gone shows in the small ones, a
@@ -36,7 +35,9 @@ _SPEAKING = 128  # pixels of those looked at, half a block's: fewer have few col
 _SAME_DETAIL = (0.85, 1.15)
 """Differences of neighbours, in multiples of the input's: without its blur there are larger ones,
 without its noise smaller ones."""
-_NOISES = 2  # that may be taken away where detail was changed
+MOST_CHANGED, _NOISES = 10 / 255, 4
+"""What may be gone of a coarse block whose detail was changed, and how many times the noise of the
+picture: less is what a network does to a blurred, noisy and compressed photograph."""
 _SIGMAS = 6  # of the mean over a fine block, where noise was taken away
 _STRIP = 16  # LQ rows that are shrunk at a time: a copy of more in floats would be large
 
@@ -84,7 +85,7 @@ class Comparison:
         most = max(MOST_FINE, _SIGMAS * noise / FINE)
         lines = F.max_pool2d(self.means.abs(), COARSE // FINE, ceil_mode=True) > most
         off = (lines | (self.shades().abs() > shade)).any(0)
-        changed = self.changed & (self.taken > math.hypot(MOST_TAKEN, _NOISES * noise))
+        changed = self.changed & (self.taken > max(MOST_CHANGED, _NOISES * noise))
         return off | changed | ((patterns | self.no_noise) & (self.taken > MOST_TAKEN))
 
 
@@ -142,7 +143,7 @@ def _agreement(blocks: Tensor, dim: int, step: int) -> Tensor:
 
 def _is_drawn(seen: Tensor) -> Tensor:
     """Whether each coarse block of (3, H, W) has few colours, (h, w): a quarter of it is seen."""
-    red, green, blue = (seen[:, ::2, ::2] * 255).round_().int().unbind(0)
+    red, green, blue = to_bytes(seen[:, ::2, ::2]).int().unbind(0)
     blocks = _blocks((red << 16) + (green << 8) + blue + 1, COARSE // 2).transpose(1, 2)
     colours = blocks.flatten(2).sort(dim=2).values
     run = F.pad((colours.diff(dim=2) != 0).long(), (1, 0)).cumsum(2)
