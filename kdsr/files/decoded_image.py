@@ -37,6 +37,7 @@ _CURVES = {  # likewise: g, or g a b c d of ICC's parametric curves
 }  # fmt: skip
 _HDR = {16: "PQ", 18: "HLG"}
 _SRGB_GAMMA = 45455
+SRGB_GAMMA = struct.pack(">I", _SRGB_GAMMA)
 _HEAD_OF_AVIF = 1 << 16  # bytes, in which its boxes lie
 
 
@@ -72,7 +73,7 @@ def primaries_as_chunks(said: Sequence[float]) -> Chunks:
     if len(said) != 8 or all(abs(a - b) < _NEAR for a, b in zip(said, usual, strict=True)):
         return ()
     numbers = [round(value * 100_000) for value in (*said[6:], *said[:6])]
-    return (b"gAMA", struct.pack(">I", _SRGB_GAMMA)), (b"cHRM", struct.pack(">8I", *numbers))
+    return (b"gAMA", SRGB_GAMMA), (b"cHRM", struct.pack(">8I", *numbers))
 
 
 _CURVE_TAGS = (b"rTRC", b"gTRC", b"bTRC", b"kTRC")

@@ -14,7 +14,7 @@ from PIL import Image, ImageFile
 
 from ..errors import ImageError
 from ..pixels import WORD
-from .decoded_image import Chunks, primaries_as_chunks
+from .decoded_image import SRGB_GAMMA, Chunks, primaries_as_chunks
 from .metadata_reading import NOT_SQUARE
 from .opening import is_tiff, open_image, orientation, raw_mode
 from .png import read_chunks
@@ -213,9 +213,10 @@ def attributes_of(path: Path, said: list[str]) -> tuple[tuple[str, Any], ...]:
 
 
 def chromaticities(colours: Chunks) -> tuple[float, ...]:
-    """The inverse of `colours_of`; nothing where no primaries are named, or by a number."""
+    """The inverse of `colours_of`: none without primaries, by a number, or with another curve."""
     said = dict(colours)
-    if len(said.get(b"cHRM", b"")) != 32 or b"cICP" in said:
+    other = said.get(b"gAMA", SRGB_GAMMA) != SRGB_GAMMA and b"sRGB" not in said
+    if len(said.get(b"cHRM", b"")) != 32 or b"cICP" in said or other:
         return ()
     values = [number / 100_000 for number in struct.unpack(">8I", said[b"cHRM"])]
     return (*values[2:], *values[:2])

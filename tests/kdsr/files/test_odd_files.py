@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from kdsr import ImageError
 from kdsr.cli import main
@@ -209,6 +210,18 @@ def test_primaries_of_an_exr_go_along(tmp_path: Path, caplog, suffix: str) -> No
         icc = read_image(target).icc
         assert icc is not None
         assert icc[icc.index(b"para") + 8 :][:6] == bytes(2) + bytes(2) + b"\0\x01"
+
+
+def test_another_curve_than_that_of_srgb_is_named_where_an_exr_loses_it(tmp_path, caplog) -> None:
+    pytest.importorskip("OpenEXR")
+    linear = PngInfo()
+    linear.add(b"gAMA", struct.pack(">I", 100_000))
+    numbers = [round(value * 100_000) for value in (*BT2020[6:], *BT2020[:6])]
+    linear.add(b"cHRM", struct.pack(">8I", *numbers))
+    Image.fromarray(RGB).save(tmp_path / "a.png", pnginfo=linear)
+    found = read_image(tmp_path / "a.png")
+    write_image(tmp_path / "b.exr", found.rgb[0], found)
+    assert "a colour profile" in caplog.text
 
 
 def test_pages_of_all_kinds_and_sizes_come_out_as_such(tmp_path: Path, bundled_weights) -> None:
