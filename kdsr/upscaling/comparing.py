@@ -5,6 +5,7 @@ detail is another one than before, or something was taken away that is no noise.
 itself every few pixels, as dither, scanlines and meshes do, and it never has few colours.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -35,9 +36,10 @@ _SPEAKING = 128  # pixels of those looked at, half a block's: fewer have few col
 _SAME_DETAIL = (0.85, 1.15)
 """Differences of neighbours, in multiples of the input's: without its blur there are larger ones,
 without its noise smaller ones."""
-MOST_CHANGED, _NOISES = 10 / 255, 4
+MOST_CHANGED, _NOISES = 10 / 255, 2
 """What may be gone of a coarse block whose detail was changed, and how many times the noise of the
-picture: less is what a network does to a blurred, noisy and compressed photograph."""
+picture beside `MOST_TAKEN`: less is what a network does to a blurred, noisy and compressed
+photograph."""
 _SIGMAS = 6  # of the mean over a fine block, where noise was taken away
 _STRIP = 16  # LQ rows that are shrunk at a time: a copy of more in floats would be large
 
@@ -85,7 +87,8 @@ class Comparison:
         most = max(MOST_FINE, _SIGMAS * noise / FINE)
         lines = F.max_pool2d(self.means.abs(), COARSE // FINE, ceil_mode=True) > most
         off = (lines | (self.shades().abs() > shade)).any(0)
-        changed = self.changed & (self.taken > max(MOST_CHANGED, _NOISES * noise))
+        most_changed = max(MOST_CHANGED, math.hypot(MOST_TAKEN, _NOISES * noise))
+        changed = self.changed & (self.taken > most_changed)
         return off | changed | ((patterns | self.no_noise) & (self.taken > MOST_TAKEN))
 
 
