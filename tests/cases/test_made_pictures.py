@@ -20,7 +20,7 @@ CLOSE = 30.0
 WORSE = 1.0
 """dB that a result, shrunk back, may be further from its input than bicubic upscaling is."""
 FEW = 1 / 20
-"""Share of pictures that a model may leave further from their input: letters on noisy film frames."""
+"""Share of pictures that a model may leave further from their input."""
 REMOVED = "noise"
 """The kind that holds nothing but what the models are there to take away."""
 SAMPLE = 30
