@@ -232,6 +232,10 @@ def test_a_bigtiff_says_what_a_tiff_does(
     exif.endian = endian
     data = exif.tobytes()
     assert data[6:8] == {"<": b"II", ">": b"MM"}[endian]
+    written = Image.Exif()
+    written.load(data)
+    if 0x8827 not in written.get_ifd(0x8769):
+        pytest.skip("this Pillow writes no inner EXIF")
     options = Metadata(data[6:], XMP, IPTC, (300.0, 300.0)).for_jpeg()[0]
     Image.new("RGB", (12, 8)).save(tmp_path / "a.jpg", **options)
     with caplog.at_level(logging.WARNING, "kdsr"):
