@@ -293,11 +293,18 @@ def pictures_of(container: "InputContainer") -> "av.VideoStream":
     raise VideoError(f"{READING}: it has no moving pictures, only {found}")
 
 
+def shows_again(packet: "av.Packet") -> bool:
+    """Whether a packet is empty, which is Theora's way to show a frame for longer."""
+    return not packet.size and packet.dts is not None  # the last one, which flushes, has no stamp
+
+
 def first_frame(container: "InputContainer", stream: "av.VideoStream") -> "av.VideoFrame":
     """The first that can be decoded."""
     decoder = decoder_of(stream)
     with explained(READING):
         for packet in container.demux(stream):
+            if shows_again(packet):
+                continue
             with suppress(load_av().error.InvalidDataError):  # reading says how many are damaged
                 if frames := decoder.decode(packet):
                     return cast("av.VideoFrame", frames[0])

@@ -26,6 +26,7 @@ from .probing import (
     end_of,
     first_frame,
     pictures_of,
+    shows_again,
     unsaid,
 )
 from .pyav import HDR, Orientation, explained, load_av
@@ -251,7 +252,7 @@ class FileReading:
             self._sounded = max(self._sounded, _seconds(packet) + duration)
 
     def _decoded(self, packet: "av.Packet") -> "Sequence[av.VideoFrame]":
-        if not packet.size and packet.dts is not None:  # Theora's way to show a frame for longer
+        if shows_again(packet):
             return []
         if self.slots is not None:
             self.slots.add(packet)
