@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-ORIENTATION, _DESCRIPTION = 0x0112, 0x010E
+ORIENTATION, DESCRIPTION = 0x0112, 0x010E
 _WIDTHS, _HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)  # tags that repeat the image's size
 _RESOLUTIONS = (0x011A, 0x011B)
 BELOW = (0x8769, 0x8825, 0xA005)
@@ -119,7 +119,7 @@ class Exif:
 
     def describes(self) -> bool:
         """Whether it has a description of the picture."""
-        return any(e.tag == _DESCRIPTION for e in self._entries(self._long(4), below=False))
+        return any(e.tag == DESCRIPTION for e in self._entries(self._long(4), below=False))
 
     def moved(self, base: int) -> tuple[bytes, list[bytes]]:
         """For a TIFF of this byte order: what to put at `base`, and entries for its directory.

@@ -75,6 +75,11 @@ ProgressFn = Callable[[int, int], None]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NETWORKING = ("huggingface_hub", "httpx", "httpcore", "requests", "urllib3")  # and httpx2
+_TRIES = 4
+_BROKEN = {"ChunkedEncodingError", "ReadError"}
+# Names of errors after which a download goes on when it is called again: clients before 1.0 do not
+# do so by themselves; later ones share their connections, and close them under a download when
+# another one, given up but not over, meets an error.
 _ASK = 0.2  # seconds between two questions whether to go on
 _PATIENCE = 5  # seconds that a connection may take
 
@@ -172,7 +177,13 @@ def _fetch(wanted: HubFile, progress: ProgressFn | None, *, offline: bool) -> Pa
     }
     if progress and "tqdm_class" in inspect.signature(hf_hub_download).parameters:
         options["tqdm_class"] = _reporting_to(progress)
-    return Path(hf_hub_download(wanted.repo, wanted.file, **options))
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return Path(hf_hub_download(wanted.repo, wanted.file, **options))
+        except Exception as error:  # noqa: PERF203
+            if type(error).__name__ not in _BROKEN or attempt == _TRIES:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _reporting_to(progress: ProgressFn) -> type:

@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 
 from ..pixels import coded, to_bytes
-from .exif import Exif, true_xmp
+from .exif import DESCRIPTION, Exif, true_xmp
 
-_XMP_KEYWORD = b"XML:com.adobe.xmp"
-_XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
-_RAW_PROFILE = b"Raw profile type "  # ImageMagick's way to put other metadata into PNG
-_INCH = 0.0254  # metres
-_IPTC, _XMP_TAG, _DESCRIPTION = 33723, 700, 0x010E  # tags of TIFF
+XMP_KEYWORD = b"XML:com.adobe.xmp"
+XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
+RAW_PROFILE = b"Raw profile type "  # ImageMagick's way to put other metadata into PNG
+INCH = 0.0254  # metres
+IPTC, XMP_TAG = 33723, 700  # tags of TIFF
 _SEGMENT = 65_533  # bytes of a segment of JPEG
 _THUMBNAIL = 160  # pixels
 
@@ -79,8 +79,8 @@ class Metadata:
         elif exif:
             left.append("EXIF of more than 64 KiB")
         xmp = options.pop("xmp", b"")
-        if xmp and len(xmp) + len(_XMP_SEGMENT) <= _SEGMENT:
-            extra += _segment(0xE1, _XMP_SEGMENT + xmp)
+        if xmp and len(xmp) + len(XMP_SEGMENT) <= _SEGMENT:
+            extra += _segment(0xE1, XMP_SEGMENT + xmp)
         elif xmp:
             left.append("XMP of more than 64 KiB")
         if self.iptc and len(self.iptc) >= _SEGMENT - 40:
@@ -105,26 +105,26 @@ class Metadata:
         """Chunks, and what they leave out."""
         chunks = list(self.texts)
         if self.dpi:
-            x, y = (round(value / _INCH) for value in self.dpi)
+            x, y = (round(value / INCH) for value in self.dpi)
             chunks.append((b"pHYs", struct.pack(">IIB", x, y, 1)))
         if self.exif:
             chunks.append((b"eXIf", self.exif))
         if self.xmp:
-            chunks.append((b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + self.xmp))
+            chunks.append((b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + self.xmp))
         if self.iptc:
             lines = f"\niptc\n{len(self.iptc):8}\n{self.iptc.hex()}\n".encode()
-            chunks.append((b"zTXt", _RAW_PROFILE + b"iptc\0\0" + zlib.compress(lines)))
+            chunks.append((b"zTXt", RAW_PROFILE + b"iptc\0\0" + zlib.compress(lines)))
         if self.comment:
             chunks.append((b"tEXt", b"Comment\0" + self.comment.replace(b"\0", b"")))
         return chunks, self._left()
 
     def for_tiff(self) -> tuple[dict[int, bytes], list[str]]:
         """Tags of bytes for our TIFF writer, which takes `exif` and `dpi` itself."""
-        tags, left = {_XMP_TAG: self.xmp, _IPTC: self.iptc}, self._left("texts")
+        tags, left = {XMP_TAG: self.xmp, IPTC: self.iptc}, self._left("texts")
         if self.comment and self.exif and Exif(self.exif).describes():
             left.append("comment")
         elif self.comment:
-            tags[_DESCRIPTION] = self.comment.replace(b"\0", b"") + b"\0"
+            tags[DESCRIPTION] = self.comment.replace(b"\0", b"") + b"\0"
         return {tag: value for tag, value in tags.items() if value}, left
 
     def for_gif(self) -> tuple[bytes, list[str]]:

@@ -1,5 +1,6 @@
 """What image files say besides their pixels, as `Metadata`; what of it is lost is named there."""
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -10,16 +11,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from .exif import DESCRIBING, Exif, packed
-from .metadata import Metadata
+from .exif import DESCRIBING, DESCRIPTION, Exif, packed
+from .metadata import INCH, IPTC, RAW_PROFILE, XMP_KEYWORD, XMP_SEGMENT, XMP_TAG, Metadata
 from .png import COLOUR, read_chunks
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-_XMP_KEYWORD = b"XML:com.adobe.xmp"
-_XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
-_RAW_PROFILE = b"Raw profile type "  # ImageMagick's way to put other metadata into PNG
-_INCH = 0.0254  # metres
-_IPTC, _XMP_TAG, _DESCRIPTION, _PHOTOSHOP_TAG = 33723, 700, 0x010E, 34377  # tags of TIFF
+_PHOTOSHOP_TAG = 34377  # of TIFF
 _KEPT_TAGS = (700, 33723, 34377, 34675, 50341, 59932, 32932, 32995, 32996, 32997, 32998)
 """Further tags that are carried, speak of pixels, or say nothing."""
 _SCALE = "what ImageJ or OME say of its scale and stack"
@@ -47,7 +44,7 @@ _OF_PNG = (
 """Chunks that are carried, speak of pixels, or say nothing."""
 _PHOTOSHOP, _IPTC_BLOCK, _CLIPPING = b"Photoshop 3.0\0", 0x0404, (2000, 2998)
 _UNEVEN = 0.001
-_NEAR = 1024  # bytes behind the end of a JPEG, in which a film begins
+_FILM = rb"\xff\xd9.{4,1024}?ftyp"  # the end of a JPEG, and the beginning of a film near it
 
 
 def read_metadata(path: Path, image: Image.Image, turn: int, said: list[str]) -> Metadata:
@@ -118,7 +115,7 @@ def _of_avif(head: bytes, found: Metadata, said: list[str]) -> tuple[Metadata, F
 def _of_jpeg(path: Path, image: Image.Image, found: Metadata) -> tuple[Metadata, Fraction]:
     segments: list[tuple[str, bytes]] = list(getattr(image, "applist", ()))
     xmp = [content for name, content in segments
-           if name == "APP1" and content.startswith(_XMP_SEGMENT)]  # fmt: skip
+           if name == "APP1" and content.startswith(XMP_SEGMENT)]  # fmt: skip
     comments = b"\n".join(content for name, content in segments if name == "COM")
     blocks = dict(_blocks(b"".join(
         content.removeprefix(_PHOTOSHOP) for name, content in segments
@@ -130,7 +127,7 @@ def _of_jpeg(path: Path, image: Image.Image, found: Metadata) -> tuple[Metadata,
         dpi = tuple(value * (1 if unit == 1 else 2.54) for value in density)
     elif density and min(density) > 0:
         aspect = Fraction(*density)
-    first = xmp[0][len(_XMP_SEGMENT) :] if xmp else found.xmp
+    first = xmp[0][len(XMP_SEGMENT) :] if xmp else found.xmp
     foreign = [words for words, fits in _OF_JPEG.items() if any(
         name == app and mark in content for name, content in segments for app, mark in fits
     )]  # fmt: skip
@@ -161,7 +158,7 @@ def _has_film(path: Path) -> bool:
     """Whether an MP4 lies behind a JPEG's end."""
     with path.open("rb") as file:
         content = file.read()
-    return b"ftyp" in content[content.rfind(b"\xff\xd9") :][:_NEAR]
+    return re.search(_FILM, content, re.DOTALL) is not None
 
 
 def _of_png(path: Path) -> tuple[Metadata, Fraction]:
@@ -170,14 +167,14 @@ def _of_png(path: Path) -> tuple[Metadata, Fraction]:
         if name == b"pHYs" and len(content) == 9:
             x, y = struct.unpack(">II", content[:8])
             if x and y and content[8] == 1:
-                found = replace(found, dpi=(x * _INCH, y * _INCH))
+                found = replace(found, dpi=(x * INCH, y * INCH))
             elif x and y:
                 aspect = Fraction(x, y)
         elif name == b"eXIf":
             found = replace(found, exif=content)
-        elif name == b"iTXt" and content.startswith(_XMP_KEYWORD + b"\0"):
+        elif name == b"iTXt" and content.startswith(XMP_KEYWORD + b"\0"):
             found = replace(found, xmp=_international(content))
-        elif name in _TEXTS and content.startswith(_RAW_PROFILE):
+        elif name in _TEXTS and content.startswith(RAW_PROFILE):
             found = _with_raw_profile(found, name, content)
         elif name in _TEXTS:
             texts.append((name, content))
@@ -204,14 +201,14 @@ def _with_raw_profile(found: Metadata, name: bytes, content: bytes) -> Metadata:
     """Takes what ImageMagick writes: a name, a length and hexadecimal digits."""
     keyword, _, rest = content.partition(b"\0")
     kind = {b"exif": "exif", b"APP1": "exif", b"iptc": "iptc", b"xmp": "xmp"}.get(
-        keyword.removeprefix(_RAW_PROFILE)
+        keyword.removeprefix(RAW_PROFILE)
     )
     with suppress(zlib.error, ValueError, IndexError):
         lines = (zlib.decompress(rest[1:]) if name == b"zTXt" else rest).split(b"\n", 3)
         data = bytes.fromhex(lines[3].decode("ascii"))
         if kind == "exif" and not data.startswith((b"Exif\0\0", b"II", b"MM")):
             kind = "xmp"
-            data = data.removeprefix(_XMP_SEGMENT)
+            data = data.removeprefix(XMP_SEGMENT)
         if kind == "iptc" and data.startswith(b"8BIM\x04\x04\0\0"):
             data = data[12 : 12 + int.from_bytes(data[8:12], "big")]
         return replace(found, **{kind: data}) if kind else found
@@ -237,9 +234,9 @@ def read_tiff_metadata(
     foreign = {_OF_TIFF.get(one.tag, f"tag {one.tag}"): None for one in told
                if one.tag not in (*DESCRIBING, *_KEPT_TAGS, *range(254, 310), *range(315, 348),
                                   *range(512, 533))}  # fmt: skip
-    description = values.get(_DESCRIPTION, b"")
+    description = values.get(DESCRIPTION, b"")
     if description.startswith((b"ImageJ=", b'{"shape":')) or b"<OME" in description:
-        kept = [one for one in kept if one.tag != _DESCRIPTION]  # it speaks of the source's size
+        kept = [one for one in kept if one.tag != DESCRIPTION]  # it speaks of the source's size
         foreign |= {} if description[:1] == b"{" else {_SCALE: None}
     blocks = dict(_blocks(values.get(_PHOTOSHOP_TAG, b"")))
     if any(_CLIPPING[0] <= number < _CLIPPING[1] for number in blocks):
@@ -254,9 +251,9 @@ def read_tiff_metadata(
         for part in (values.get(319, b""), values.get(318, b"")) for at in range(0, len(part), 8)
     )  # fmt: skip
     exif = _sound(packed(kept), said) if kept else None
-    iptc = values.get(_IPTC) or blocks.get(_IPTC_BLOCK)
+    iptc = values.get(IPTC) or blocks.get(_IPTC_BLOCK)
     known = unit in (2, 3) and min(dpi) > 1
-    found = Metadata(exif, values.get(_XMP_TAG), iptc, dpi if known else None,
+    found = Metadata(exif, values.get(XMP_TAG), iptc, dpi if known else None,
                      foreign=tuple(foreign))  # fmt: skip
     if found.dpi and turn in (5, 6, 7, 8):
         found = replace(found, dpi=found.dpi[::-1])

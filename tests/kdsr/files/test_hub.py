@@ -121,7 +121,6 @@ def test_a_download_that_breaks_off_for_good_is_an_error_and_the_next_try_succee
     assert gets(hub)[before:] in ([None], ["bytes=10485760-"])
 
 
-@pytest.mark.skipif(not REPORTS, reason="an older client leaves it to the next call")
 def test_an_interrupted_download_resumes_within_one_call(hub: HubServer) -> None:
     hub.files[FILE] = BIG
     hub.cut_after = [CUT]

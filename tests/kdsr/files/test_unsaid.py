@@ -80,7 +80,8 @@ NAMED: dict[str, tuple[str, Make, str]] = {
     "chunks of others": ("a.png", pngs(chunk(b"npTc", bytes(8))), "chunks of PNG (npTc)"),
     "a gain map": ("a.jpg", jpeg(xmp('hdrgm:Version="1.0"')), "its gain map (HDR)"),
     "a motion photo": (
-        "a.jpg", jpeg(xmp('GCamera:MotionPhoto="1"'), behind=b"\0\0\0\x18ftypmp42" + bytes(99)),
+        "a.jpg",
+        jpeg(xmp('GCamera:MotionPhoto="1"'), behind=b"\0\0\0\x18ftypmp42" + b"\xff\xd9" * 50),
         "the film behind it",
     ),
     "more XMP": (
