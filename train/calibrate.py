@@ -1,9 +1,9 @@
-"""Measures what a finished model's IDRs mean, and keeps it in the model's file.
+"""Measures what a finished model's IDRs mean, and stores the result in the model's file.
 
     python train/calibrate.py runs/general/kdsr-s-x4.safetensors --data PHOTOS
 
-`train/run.py` does so by itself at the end of a student or gan stage. Photographs are degraded in
-known ways; see `kdsr.network.models` for what is kept.
+`train/run.py` does this by itself at the end of a student or gan stage. The command degrades
+photographs in known ways; `kdsr.network.models` lists what the file then holds.
 """
 
 import argparse
@@ -24,20 +24,29 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", type=Path, help="a student, .safetensors; it is rewritten")
+    parser.add_argument(
+        "model", type=Path, help="student weights (.safetensors); the file is rewritten"
+    )
     parser.add_argument("--data", type=Path, required=True, help="photographs")
     parser.add_argument(
-        "--hold_out", type=int, default=8, help="photographs that the model was not trained on"
+        "--hold_out",
+        type=int,
+        default=8,
+        help="number of photographs that the model was not trained on",
     )
-    parser.add_argument("--samples", type=int, default=4000, help="degraded crops to fit on")
+    parser.add_argument(
+        "--samples", type=int, default=4000, help="number of degraded crops to fit on"
+    )
     only = parser.add_mutually_exclusive_group()
     only.add_argument(
-        "--readings_only", action="store_true", help="keep the references and the range of the file"
+        "--readings_only",
+        action="store_true",
+        help="fit the readings anew, keep the references and the range of the file",
     )
     only.add_argument(
         "--range_only",
         action="store_true",
-        help="keep all that the file has, and measure which cells of pictures have a vote",
+        help="measure the calibrated range of image cells anew, keep everything else in the file",
     )
     parser.add_argument("--cache", type=Path, default=Path("~/.cache/kdsr/data"))
     arguments = parser.parse_args(argv)

@@ -1,4 +1,4 @@
-"""Brightness and colour apart: the one luma of each range, the one YCbCr, the one YIQ."""
+"""Luma and colour spaces for training and measuring: two lumas, YCbCr and YIQ."""
 
 import torch
 from torch import Tensor
@@ -11,12 +11,12 @@ _Y_16_235 = (65.481, 128.553, 24.966)
 
 
 def luma_full_range(images: Tensor) -> Tensor:
-    """Y of JFIF, (B, 1, H, W), of RGB images (B, 3, H, W) of any range, which it keeps."""
+    """JFIF luma (B, 1, H, W) of RGB images (B, 3, H, W), in the range of the images."""
     return (images * images.new_tensor(_Y).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def luma_16_235(images: Tensor) -> Tensor:
-    """ITU-R BT.601 luma of MATLAB's rgb2ycbcr: RGB (B, 3, H, W) in [0, 1] -> (B, 1, H, W), 16-235.
+    """BT.601 luma as in MATLAB's rgb2ycbcr: RGB (B, 3, H, W) in [0, 1] -> (B, 1, H, W) in 16-235.
 
     Computed in float64 from values rounded to 8 bit.
     """
@@ -25,17 +25,17 @@ def luma_16_235(images: Tensor) -> Tensor:
 
 
 def to_ycbcr(images: Tensor) -> Tensor:
-    """YCbCr of JFIF, chroma around 0, of RGB images (B, 3, H, W) of any range, which it keeps."""
+    """JFIF YCbCr with chroma around 0, of RGB images (B, 3, H, W), in the range of the images."""
     return torch.einsum("ij,bjhw->bihw", _ycbcr().to(images), images)
 
 
 def from_ycbcr(images: Tensor) -> Tensor:
-    """The inverse of `to_ycbcr`; values are not clamped."""
+    """Inverts `to_ycbcr`; values are not clamped."""
     return torch.einsum("ij,bjhw->bihw", _ycbcr().inverse().to(images), images)
 
 
 def to_yiq(images: Tensor) -> Tensor:
-    """YIQ of NTSC of RGB images (B, 3, H, W) of any range, which it keeps."""
+    """NTSC YIQ of RGB images (B, 3, H, W), in the range of the images."""
     return torch.nn.functional.conv2d(images, images.new_tensor(_YIQ).view(3, 3, 1, 1))
 
 

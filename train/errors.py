@@ -1,11 +1,11 @@
-"""What ends a training, in words."""
+"""Errors that end a training."""
 
 from kdsr.errors import KDSRError
 
 
 class DataError(KDSRError):
-    """Training images that cannot be used."""
+    """Training images cannot be used."""
 
 
 class TrainingError(KDSRError):
-    """A run that cannot go on."""
+    """A training run cannot continue."""

@@ -3,13 +3,14 @@
     python train/evaluate.py --model kdsr-s-x4 --set Set5 --protocol gaussian8 [--out DIR]
     python train/evaluate.py --model kdsr-s-x4 --set GT --lq LQ --protocol pairs
 
-PSNR and SSIM on luma, `scale` pixels shaved, LQ and SR rounded to 8 bit, bicubic upscaling (at x1
-the input) beside it; how far the mean colour moves, in steps of 1/255; the distance of SqueezeNet's
-or VGG's features, LPIPS and DISTS where their weights are given, and five more numbers that follow
-the eye where piq is installed (`pip install piq`, which needs torchvision). `--idr` replaces each
-image's IDR by the set's mean or by that of the opposite degradation: what the IDR is worth.
+The table holds PSNR and SSIM on luma (`scale` border pixels left out, LQ and SR rounded to 8 bit),
+the shift of the mean colour in steps of 1/255, and bicubic upscaling (at x1 the input) for
+comparison. Perceptual distances (SqueezeNet or VGG features, LPIPS, DISTS) need weights files.
+Five more perceptual numbers need piq (`pip install piq`, which needs torchvision). `--idr` replaces
+each image's IDR by the mean of the set, or by the IDR of the opposite degradation. The difference
+shows how much the IDR contributes.
 
-Other programs are measured by the same numbers:
+Results of other programs are measured in the same way:
 
     python train/evaluate.py --save_pairs DIR --set PHOTOS --protocol realworld
     OTHER PROGRAM: DIR/lq -> DIR/sr, same names, .png
@@ -59,23 +60,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--model", help="a name, path or hf:// address")
-    what.add_argument("--sr", type=Path, help="folder of what another program made of --lq")
-    what.add_argument("--save_pairs", type=Path, help="only write the pairs, into this folder")
-    parser.add_argument("--scale", type=int, default=4, help="where no model says it")
+    what.add_argument("--sr", type=Path, help="folder of another program's results for --lq")
+    what.add_argument(
+        "--save_pairs", type=Path, help="write the pairs into this folder and measure nothing"
+    )
+    parser.add_argument(
+        "--scale", type=int, default=4, help="upscaling factor, for --sr and --save_pairs"
+    )
     parser.add_argument("--set", required=True, type=Path, help="folder of GT images")
     parser.add_argument("--protocol", default="gaussian8", choices=PROTOCOLS)
-    parser.add_argument("--lq", type=Path, help="folder of LQ images, for pairs")
+    parser.add_argument("--lq", type=Path, help="folder of LQ images, for --protocol pairs")
     parser.add_argument(
         "--hold_out",
         type=int,
         default=0,
-        help="only the images of --set that a training with this --hold_out left aside",
+        help="measure only the images of --set that a training with this --hold_out kept aside",
     )
     parser.add_argument("--idr", choices=IDRS, default="own")
     parser.add_argument(
         "--exact",
         action="store_true",
-        help="estimate IDRs from every pixel, as the paper does; else as users do (kdsr upscale)",
+        help="estimate IDRs from every pixel, as in the paper; default: sampled, as kdsr upscale",
     )
     parser.add_argument(
         "--perceptual", type=Path, help="weights of SqueezeNet v1.1 (.npz), VGG16 or VGG19"
@@ -87,8 +92,8 @@ def _parser() -> argparse.ArgumentParser:
         action="extend",
         default=[],
         metavar=("NETWORK", "HEADS"),
-        help="weights for LPIPS: torchvision's alexnet or vgg16 .pth and the authors' alex.pth or "
-        "vgg.pth; may be given for each",
+        help="weights for LPIPS: torchvision's alexnet or vgg16 .pth, and the authors' alex.pth or "
+        "vgg.pth; repeat the option for both networks",
     )
     parser.add_argument(
         "--dists",
@@ -96,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=[],
         metavar=("VGG16", "WEIGHTS"),
-        help="weights for DISTS: torchvision's vgg16 .pth and the authors' alpha and beta",
+        help="weights for DISTS: torchvision's vgg16 .pth, and the authors' alpha and beta",
     )
     parser.add_argument("--dtype", default="fp32", choices=("auto", "fp32", "fp16", "bf16"))
     parser.add_argument("--device", default="cpu")
@@ -105,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _evaluate(arguments: argparse.Namespace) -> str:
-    """What is printed."""
+    """Runs the task that the arguments name; returns the text to print."""
     if arguments.save_pairs:
         count = save_pairs(_pairs(arguments, arguments.scale), arguments.save_pairs)
         return f"{count} pairs in {arguments.save_pairs}\n"
@@ -144,7 +149,7 @@ def _pairs(arguments: argparse.Namespace, scale: int) -> list[Pair]:
 
 
 def _measures(arguments: argparse.Namespace) -> dict[str, Measure]:
-    """What is measured beside PSNR and SSIM."""
+    """Measures beside PSNR and SSIM, by name."""
     cpu = torch.device("cpu")
     measures = perceptual_measures(arguments.perceptual, cpu, arguments.lpips[:4], arguments.dists)
     if PIQ[0] not in measures:
@@ -164,7 +169,7 @@ def _save(arguments: argparse.Namespace, name: str, rows: Sequence[Row], table: 
 def _on_device(model: KDSR, device: str) -> KDSR:
     try:
         return model.to(device)
-    except (AssertionError, RuntimeError) as error:  # how torch says that there is none
+    except (AssertionError, RuntimeError) as error:  # torch raises these for an absent device
         raise ConfigError(
             f"expected a device that PyTorch can use here (cpu, cuda, mps), got {device!r}: {error}"
         ) from None

@@ -1,9 +1,9 @@
-"""Packs crops of photographs, to carry to a machine that is rented for minutes.
+"""Packs crops of photographs into a small folder, for a training on a rented machine.
 
     python train/pack.py PHOTOS PACK [--mib 40] [--side 512]
 
-Crops with the most detail come first, one of each photograph before the second of any; they are
-written as AVIF in full colour (4:4:4) until the next one would not fit.
+The command first takes the most detailed crop of each photograph, then the second of each, and so
+on, until the next one would not fit. Files are AVIF in full colour (4:4:4).
 """
 
 import argparse
@@ -34,8 +34,10 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("source", type=Path, help="photographs: a folder or a list of paths")
     parser.add_argument("pack", type=Path, help="folder to write")
-    parser.add_argument("--mib", type=float, default=40.0, help="most that all crops may take")
-    parser.add_argument("--side", type=int, default=512, help="pixels of a crop")
+    parser.add_argument(
+        "--mib", type=float, default=40.0, help="total size limit of the pack, in MiB"
+    )
+    parser.add_argument("--side", type=int, default=512, help="side of a crop, in pixels")
     arguments = parser.parse_args(argv)
     try:
         count, size = pack(arguments.source, arguments.pack, arguments.mib, arguments.side)
@@ -47,16 +49,16 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def pack(source: Path, folder: Path, mib: float, side: int) -> tuple[int, int]:
-    """Writes crops into a folder, which is made.
+    """Writes crops into a folder.
 
     Args:
-        source: See `find_images`.
-        folder: Must be empty or new.
-        mib: Most that all of them may take.
-        side: Of a crop, pixels.
+        source: Photographs; see `find_images`.
+        folder: The pack's folder, empty or new.
+        mib: Total size limit in MiB.
+        side: Side of a crop in pixels.
 
     Returns:
-        How many they are, and their bytes.
+        The number of crops and their total size in bytes.
 
     Raises:
         DataError: If the folder has files, no photograph is as large as a crop, or not one fits.
@@ -81,7 +83,7 @@ def pack(source: Path, folder: Path, mib: float, side: int) -> tuple[int, int]:
 
 
 def _in_turn(source: Path, side: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Names and pixels of all crops: the best of each photograph, then all second best, ..."""
+    """Names and pixels of all crops: the best of each photograph, then the second best of each."""
     paths = find_images(source)
     places = [_places(read_rgb(path), side) for path in paths]
     for rank in range(max(map(len, places), default=0)):
@@ -93,7 +95,7 @@ def _in_turn(source: Path, side: int) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _places(pixels: np.ndarray, side: int) -> list[tuple[int, int]]:
-    """Corners of crops that lie beside each other, those with the most detail first."""
+    """Corners (top, left) of adjacent crops, the most detailed first."""
     grey = pixels.astype(np.float32).mean(2)
     found = []
     for top in range(0, grey.shape[0] - side + 1, side):

@@ -3,8 +3,8 @@
     python train/publish.py runs/general/kdsr-s-x4.safetensors OWNER/REPO --yes
     python train/publish.py kdsr/weights/kdsr-s-x4.safetensors OWNER/REPO --listing DIR --author ME
 
-Log in first (`hf auth login`, or set HF_TOKEN). Without --yes it only shows what it would send.
---listing also writes the model's entry for OpenModelDB, the open index of upscalers, into a folder.
+Log in first (`hf auth login`, or set HF_TOKEN). Without --yes the command only shows what it would
+send. --listing also writes the model's entry for OpenModelDB, an open index of upscalers.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from train.cards.facts import ModelFacts
 from train.cards.showing import SamplePair, listing
 
 SAMPLES = (Path(__file__).resolve().parents[1] / "samples/example.png",)
-"""Upscaled for the model's page unless other images are named."""
+"""Images that the model's page shows by default."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -38,9 +38,13 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("weights", type=Path, help="what train/run.py exported, .safetensors")
-    parser.add_argument("repo", help="OWNER/REPO; made if it does not exist")
-    parser.add_argument("--private", action="store_true", help="make a new repo private")
+    parser.add_argument(
+        "weights", type=Path, help="weights that train/run.py exported (.safetensors)"
+    )
+    parser.add_argument("repo", help="OWNER/REPO; created if absent")
+    parser.add_argument(
+        "--private", action="store_true", help="make a newly created repository private"
+    )
     parser.add_argument("--yes", action="store_true", help="send it")
     parser.add_argument(
         "--samples", nargs="+", type=Path, default=SAMPLES, help="low-quality images to show"
@@ -63,20 +67,20 @@ def main(argv: list[str] | None = None) -> int:
 
 @dataclass(frozen=True)
 class Upload:
-    """Everything that a model's repository on the Hub gets."""
+    """The content of a model's repository on the Hub."""
 
     repo: str
     """OWNER/REPO."""
     facts: ModelFacts
-    """What is known of the model."""
+    """The facts that the weights file states."""
     files: dict[str, bytes]
     """Files beside the weights, by path in the repository."""
     pairs: tuple[SamplePair, ...]
-    """The pictures among them."""
+    """Sample pictures, which `files` also holds."""
 
     @classmethod
     def prepare(cls, weights: Path, repo: str, samples: Sequence[Path]) -> "Upload":
-        """Reads the weights and their card and makes the pictures.
+        """Reads the weights and their card, and upscales the sample images.
 
         Raises:
             HubError: If `repo` has another form or there is no card.
@@ -97,7 +101,7 @@ class Upload:
         return cls(repo, facts, files, pairs)
 
     def described(self) -> str:
-        """What would be done, in words."""
+        """A sentence that says what would be sent."""
         return f"would send {self._listed()} to {self.repo}; add --yes to do it"
 
     def _listed(self) -> str:
@@ -106,7 +110,7 @@ class Upload:
         return ", ".join([weights, *self.files])
 
     def done(self, url: str, revision: str) -> str:
-        """What was done, in words, with what `kdsr/files/catalog.json` needs."""
+        """A sentence that says what was sent, with the revision for `kdsr/files/catalog.json`."""
         return f"sent {self._listed()}: {url}; revision {revision}"
 
 
@@ -114,11 +118,11 @@ def send(upload: Upload, private: bool = False) -> str:
     """Uploads everything in one commit.
 
     Args:
-        upload: What to send.
-        private: Whether a repo that is made now is private.
+        upload: The content of the repository.
+        private: Whether to make a newly created repository private.
 
     Returns:
-        What was done, in words.
+        A sentence that says what was sent.
 
     Raises:
         HubError: If the Hub refuses.
@@ -144,12 +148,12 @@ def write_listing(upload: Upload, author: str, folder: Path) -> Path:
     """Writes the model's entry for OpenModelDB; returns the file.
 
     Args:
-        upload: What the entry refers to, at its addresses on the Hub.
-        author: Your id in the index.
-        folder: Made if it does not exist.
+        upload: The published content that the entry links to.
+        author: Your OpenModelDB id.
+        folder: Folder of the entry; created if absent.
 
     Raises:
-        HubError: If the author or the model's name is no id as the index writes them.
+        HubError: If the author or the model's name is not a valid OpenModelDB id.
     """
     pairs = [
         (address(upload.repo, f"samples/{lq}"), address(upload.repo, f"samples/{sr}"))
@@ -165,7 +169,7 @@ def write_listing(upload: Upload, author: str, folder: Path) -> Path:
 
 
 def address(repo: str, file: str) -> str:
-    """Where a file of a repository can be downloaded."""
+    """The download address of a file in a repository."""
     return f"https://huggingface.co/{repo}/resolve/main/{file}"
 
 

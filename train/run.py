@@ -6,11 +6,11 @@ RECIPE is a name from `train/recipes/` or a YAML file. Everything in it can be o
     python train/run.py general --data photos --check-data
     python train/run.py general --data photos --show 40
 
---check-data says what is wrong with the images; --show draws the first pairs, and what was done to
-each, into OUT/pairs.png. Neither trains.
+--check-data reports problems of the images. --show draws the first pairs with their degradations
+into OUT/pairs.png. Neither trains.
 
-The same command goes on with a run that was stopped. `accelerate launch train/run.py ...` uses
-several GPUs or machines.
+The same command resumes a stopped run. `accelerate launch train/run.py ...` uses several GPUs or
+machines.
 """
 
 import functools
@@ -21,8 +21,8 @@ from datetime import timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-# Read when torch is imported: threads that wait for others sleep. Beside another busy process a
-# step takes several times as long if they spin.
+# OpenMP reads this when torch is imported. Waiting threads then sleep instead of spinning. With
+# spinning, a step takes several times as long beside another busy process.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
@@ -42,14 +42,14 @@ from train.recipes.options import TrainOptions
 from train.recipes.reading import make_parser, read_options, write_options
 
 _PATIENCE = timedelta(days=1)
-"""How long processes wait while the first one decodes images, measures or calibrates.
+"""Time limit for waiting while the first process decodes images, validates or calibrates.
 
-By default they give up after ten minutes. If one process dies, its launcher ends the others anyway.
+The default is ten minutes. If one process dies, the launcher ends the others anyway.
 """
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns the exit code: 0, 2 after an error that has been explained."""
+    """Runs the command; returns the exit code: 0, 2 after a reported error, 130 after Ctrl-C."""
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] in ("-h", "--help"):
         make_parser().print_help()
@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
 def _instead_of_training(
     argv: list[str],
 ) -> tuple[list[str], Callable[[TrainOptions], int] | None]:
-    """Takes --check-data and --show N out of a command line; returns what they ask for."""
+    """Splits --check-data and --show N off a command line; returns the rest and their function."""
     rest, instead = [], None
     words = iter(argv)
     for word in words:
@@ -91,7 +91,7 @@ def _instead_of_training(
 
 
 def check_data(options: TrainOptions) -> int:
-    """Prints what is wrong with the training images; returns 1 if anything must be mended."""
+    """Prints the problems of the training images; returns 1 if any of them prevents a training."""
     from train.data.check import check, report
     from train.data.pair_check import check_pairs
 
@@ -105,7 +105,7 @@ def check_data(options: TrainOptions) -> int:
 
 
 def show(options: TrainOptions, count: int) -> int:
-    """Draws the pairs that a training would begin with."""
+    """Draws the first training pairs into OUT/pairs.png."""
     from train.loop.pictures import show_pairs
 
     print(f"{show_pairs(options, count)}: the first {count} pairs, LQ and GT")  # noqa: T201
@@ -113,7 +113,7 @@ def show(options: TrainOptions, count: int) -> int:
 
 
 def train(options: TrainOptions) -> int:
-    """Runs the stages that the options ask for, one after the other."""
+    """Runs the chosen stages one after the other."""
     use_threads(options.threads)
     keep_freed_memory()
     options = options.resolved(device_of(options))
@@ -148,7 +148,7 @@ def _calibrated(path: Path, stage: str, session: Session) -> Calibration:
 
 
 def device_of(options: TrainOptions) -> torch.device:
-    """Where the run will be, as accelerate chooses."""
+    """The device of the run, as accelerate will choose it."""
     if options.device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("--device cuda was asked for, but PyTorch finds no CUDA device here")
     if options.device != "auto":
@@ -159,10 +159,10 @@ def device_of(options: TrainOptions) -> torch.device:
 
 
 def accelerator_of(options: TrainOptions) -> Accelerator:
-    """Device, precision and processes of a run.
+    """Makes the Accelerator, which holds a run's device, precision and processes.
 
     Raises:
-        TrainingError: If the batch cannot be shared by the processes.
+        TrainingError: If the batch cannot be divided equally among the processes.
     """
     accelerator = Accelerator(
         cpu=options.device == "cpu",

@@ -1,12 +1,12 @@
-"""A whole training in minutes that are known before: for a rented card.
+"""Trains a model within a given number of minutes, for a rented GPU.
 
     python train/pack.py PHOTOS pack                       # at home: crops, at most 40 MiB
     python train/short.py pack runs/short --minutes 9 --perceptual vgg16.pth
 
-Measures a step of each stage for some seconds, then gives each as many steps as its share of the
-time allows, so that learning rates end where they should; trains, with checkpoints in shards, and
-exports. What follows the minutes are options of `train/run.py`; the recipe is `short`. The same
-command goes on with a run that was stopped, by the plan that it began with (OUT/plan.json).
+The command measures a few steps of each stage and plans as many steps as fit into the time.
+Learning rates therefore end at their final value. It trains with checkpoints in shards, and
+exports. Further options are those of `train/run.py`; the recipe is `short`. The same command
+resumes a stopped run by its saved plan (OUT/plan.json).
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# Before PyTorch, whose import takes seconds of the minutes.
+# Set before PyTorch is imported, as the import takes several of the planned seconds.
 os.environ["KDSR_BEGUN"] = repr(time.monotonic())
 
 import torch
@@ -40,21 +40,21 @@ from train.recipes.reading import read_options
 from train.run import accelerator_of, device_of, train
 
 _WARMING, _MOST = 3, 60
-"""Steps before, and at most, that are measured of a stage."""
+"""Warm-up steps of a measurement, and the largest number of measured steps."""
 _SPARE = 0.06
-"""Share of the time for exports, checkpoints and the measuring at the end."""
+"""Share of the time kept for exports, checkpoints and the last validation."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command; returns the exit code: 0, 2 after an error that has been explained."""
+    """Runs the command; returns the exit code: 0, or 2 after a reported error."""
     parser = argparse.ArgumentParser(
         prog="train/short.py",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("pack", type=Path, help="crops, or any photographs")
+    parser.add_argument("pack", type=Path, help="folder of crops, or of any photographs")
     parser.add_argument("out", type=Path, help="folder of the run")
-    parser.add_argument("--minutes", type=float, required=True, help="from start to export")
+    parser.add_argument("--minutes", type=float, required=True, help="time from start to export")
     parser.add_argument("--recipe", default="short")
     arguments, rest = parser.parse_known_args(argv)
     begun = float(os.environ["KDSR_BEGUN"]) if argv is None else time.monotonic()
@@ -68,12 +68,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(options: TrainOptions, seconds: float, begun: float) -> int:
-    """Plans, trains and exports.
+    """Plans the steps, trains and exports.
 
     Args:
-        options: Of the run, whose steps and time limit are not heeded.
-        seconds: From `begun` to the end.
-        begun: By the monotonic clock.
+        options: Options of the run; its steps and time limit are replaced.
+        seconds: Time limit, counted from `begun`.
+        begun: Start time by `time.monotonic`.
 
     Raises:
         ConfigError: If the options ask for a teacher, or the time is too short for one step.
@@ -104,7 +104,7 @@ def run(options: TrainOptions, seconds: float, begun: float) -> int:
 
 
 def step_costs(options: TrainOptions, seconds: float) -> dict[str, float]:
-    """Seconds that a step of each stage takes here, from a few of them."""
+    """Measures the seconds per step of each stage on this machine."""
     costs = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -146,14 +146,14 @@ def _wait(device: torch.device) -> None:
 
 
 def shared_out(seconds: float, costs: Mapping[str, float]) -> dict[str, int]:
-    """Steps of each stage, which have equal shares of the time.
+    """Plans the steps of each stage, with an equal share of the time for each.
 
     Args:
-        seconds: For all of them.
-        costs: Seconds a step of each.
+        seconds: Time for all stages.
+        costs: Seconds per step, by stage.
 
     Raises:
-        ConfigError: If a stage would have none.
+        ConfigError: If the time is too short for one step of a stage.
     """
     steps = {name: int(seconds / len(costs) / cost) for name, cost in costs.items()}
     if none := [name for name, count in steps.items() if count < 1]:
@@ -165,7 +165,7 @@ def shared_out(seconds: float, costs: Mapping[str, float]) -> dict[str, int]:
 
 
 def with_steps(options: TrainOptions, steps: Mapping[str, int]) -> TrainOptions:
-    """Options with the steps of a plan; the warm-up is at most a tenth of them."""
+    """Copies the options with the planned steps, and a warm-up of at most a tenth of them."""
     changes = {}
     for name, count in steps.items():
         key = "student" if name == "control" else name

@@ -207,7 +207,7 @@ def test_a_corrupt_checkpoint_is_passed_over_and_the_run_ends_the_same(
     assert main([recipe, "--stage", "teacher"]) == 0
     shown = capsys.readouterr().out
     assert "teacher-00000006.json is damaged" in shown
-    assert "going on from the one before it, teacher-00000003" in shown
+    assert "resuming from the one before it, teacher-00000003" in shown
     actual = read_tensors(tmp_path / "run" / "teacher.safetensors")[0]
     assert same_tensors(expected, actual)
     for shard in folder.glob("*.pt"):
@@ -236,7 +236,7 @@ def test_a_checkpoint_of_another_network_or_run_is_one_clear_message(
     recipe = tiny_recipe(tmp_path)
     assert main([recipe, "--stage", "teacher"]) == 0
     error = refused(capsys, recipe, "--n_feats", "8", "--stage", "teacher")
-    assert "is of another network" in error
+    assert "has another network" in error
     error = refused(capsys, recipe, "--teacher.lr", "1e-5", "--seed", "4", "--stage", "teacher")
     assert "seed was 0, is 4; teacher.lr was 0.001, is 1e-05" in error
     assert "--allow_changes" in error

@@ -1,4 +1,4 @@
-"""What is told about a finished model: its card, the Hub's files, the open index of upscalers.
+"""Describes a finished model: model card, files for the Hugging Face Hub, entry for OpenModelDB.
 
-Everything follows from the weights file. Imports the library only.
+All facts come from the weights file. May import: `kdsr` alone.
 """

@@ -1,4 +1,4 @@
-"""A Hugging Face model card: text for people, and numbers that the Hub reads."""
+"""Writes a Hugging Face model card: text for people, and metadata that the Hub reads."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ PROTOCOL = "inputs degraded like the training data"
 
 
 def card(facts: ModelFacts) -> str:
-    """The card of a model as it comes from the trainer, Markdown with YAML before it."""
+    """The card of a newly trained model: Markdown after a YAML front matter."""
     config, metadata = facts.config, facts.metadata
     rows = "\n".join(f"| {s.images} | {s.psnr:.2f} | {s.plain:.2f} |" for s in facts.scores)
     measured = (
@@ -81,7 +81,7 @@ def _tags(scale: int) -> tuple[str, ...]:
 
 
 def with_thumbnail(text: str, url: str) -> str:
-    """A card with a picture: named for the Hub in its YAML, and shown below its title."""
+    """Adds a picture to a card, both in its YAML (for the Hub) and below its title."""
     _, front, body = text.split("---\n", 2)
     title, rest = body.split("\n", 1)
     shown = f"{title}\n\n![Left: the input. Right: the result.]({url})\n{rest}"
@@ -89,7 +89,7 @@ def with_thumbnail(text: str, url: str) -> str:
 
 
 def config(facts: ModelFacts) -> dict[str, Any]:
-    """What `config.json` holds: the network's shape. The Hub counts downloads by this file."""
+    """The content of `config.json`: the network's shape. The Hub counts downloads by this file."""
     shape = facts.config
     return {
         "architecture": "KDSR",

@@ -1,4 +1,4 @@
-"""What a weights file says about itself: the one source of cards, listings and uploads."""
+"""Facts that a weights file states about itself, the source of cards, listings and uploads."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ _NEEDED = {
 
 
 def plain_name(scale: int) -> str:
-    """What a result is measured beside: bicubic interpolation, which at x1 is the input itself."""
+    """Name of the baseline: bicubic interpolation, which at x1 equals the input."""
     return "input" if scale == 1 else "bicubic"
 
 
@@ -37,18 +37,18 @@ class Score:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """A student that was exported by `train.loop.export`."""
+    """Facts about a student that `train.loop.export` wrote."""
 
     path: Path
-    """The weights."""
+    """Path of the weights file."""
     model: KDSR
     """The student in the file."""
     size: int
-    """Bytes of the file."""
+    """Size of the file in bytes."""
     sha256: str
-    """Checksum of the file."""
+    """SHA-256 of the file, hexadecimal."""
     metadata: dict[str, str]
-    """What the file says of itself."""
+    """Metadata of the file."""
 
     @classmethod
     def read(cls, path: Path) -> "ModelFacts":
@@ -83,18 +83,18 @@ class ModelFacts:
 
     @property
     def parameters(self) -> int:
-        """How many numbers were trained."""
+        """Number of parameters."""
         return sum(p.numel() for p in self.model.parameters())
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """The options that decided it and were given a value, flat: {"student.lr": 0.001, ...}."""
+        """The training options that have a value, flat: {"student.lr": 0.001, ...}."""
         recipe = json.loads(self.metadata["recipe"])
         return {key: value for key, value in recipe.items() if value is not None}
 
     @property
     def trained_on(self) -> str:
-        """What its LQ images were, in words."""
+        """The degradations of its training images, in words."""
         made, pairs = f"{self.metadata['degradation']} degradations", self.metadata.get("pairs")
         if pairs is None:
             return made
@@ -104,19 +104,19 @@ class ModelFacts:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps of the stage it comes from."""
+        """Number of optimiser steps of the exported stage."""
         return int(self.metadata["steps"])
 
     @property
     def finished(self) -> bool:
-        """Whether these are all steps that were planned, or the best of them."""
+        """Whether the stage ran to its end, or the best of its weights were chosen."""
         if "chosen_by" in self.metadata:
             return True
         return self.steps == self.recipe.get(f"{self.metadata['stage']}.steps", self.steps)
 
     @property
     def scores(self) -> list[Score]:
-        """What was measured during training, by set."""
+        """The validation results of the training, one for each set."""
         metrics = json.loads(self.metadata.get("metrics", "{}"))
         sets = sorted(key.removeprefix("psnr_y_") for key in metrics if key.startswith("psnr_y_"))
         plain = f"{plain_name(self.config.scale)}_psnr_y"

@@ -1,4 +1,4 @@
-"""How a model is shown: pictures of what it does, and its entry in OpenModelDB (openmodeldb.info).
+"""Sample pictures of a model, and its entry for OpenModelDB (openmodeldb.info).
 
 The schema of the entry: https://github.com/OpenModelDB/open-model-database, src/lib/schema.ts.
 """
@@ -26,10 +26,10 @@ _GAP = 8  # px between the two pictures of a thumbnail
 
 @dataclass(frozen=True)
 class SamplePair:
-    """An image and what the model makes of it."""
+    """An image and its upscaled version."""
 
     name: str
-    """The name of the file that was upscaled, without its suffix."""
+    """Name of the image file, without its suffix."""
     lq: Image.Image
     """The input, RGB."""
     sr: Image.Image
@@ -50,7 +50,7 @@ class SamplePair:
         return {f"{self.name}-{end}.png": _png(getattr(self, end)) for end in ("lq", "sr")}
 
     def thumbnail(self) -> bytes:
-        """JPEG: the input enlarged plainly, and the result beside it."""
+        """A JPEG file: the input in nearest-neighbour enlargement, and the result beside it."""
         width, height = self.sr.size
         sheet = Image.new("RGB", (2 * width + _GAP, height), "white")
         sheet.paste(self.lq.resize((width, height), Image.Resampling.NEAREST), (0, 0))
@@ -77,31 +77,31 @@ _TAGS = {
     "general": ("deblur", "denoise", "jpeg", "restoration"),
     "realworld": ("deblur", "denoise", "jpeg", "restoration"),
 }
-"""Tags for what each kind of training removes, in the index's own words."""
+"""OpenModelDB tags of each degradation pipeline."""
 
 
 def listing(
     facts: ModelFacts, author: str, url: str, pairs: Sequence[tuple[str, str]], date: dt.date
 ) -> tuple[str, dict[str, Any]]:
-    """The index's file name and content for a model.
+    """File name and content of a model's OpenModelDB entry.
 
     Args:
-        facts: Of the model.
-        author: The author's id in the index.
-        url: Where the weights can be downloaded.
+        facts: Facts about the model.
+        author: The author's OpenModelDB id.
+        url: Download address of the weights.
         pairs: Addresses of (LQ, SR) pictures.
-        date: Of publication.
+        date: Date of publication.
 
     Raises:
-        HubError: If the author or the model's name is no id as the index writes them.
+        HubError: If the author or the model's name is not a valid OpenModelDB id.
     """
     scale = facts.config.scale
-    name = facts.name.replace(f"-x{scale}", "")  # the index states the scale by itself
+    name = facts.name.replace(f"-x{scale}", "")  # the index has a field of its own for the scale
     for what, value in (("author", author), ("name of the model", name)):
         if not _ID.fullmatch(value):
             raise HubError(
-                f"the {what} {value!r} is no id of the index: expected letters and digits, with "
-                "single hyphens between"
+                f"the {what} {value!r} is not a valid OpenModelDB id: expected letters and digits, "
+                "joined by single hyphens"
             )
     recipe, config = facts.recipe, facts.config
     removed = [tag for kind in facts.metadata["degradation"].split(" and ") for tag in _TAGS[kind]]

@@ -1,4 +1,4 @@
-"""Photographs -> crops and degraded pairs: files, cache, drawn patterns, what is wrong with them.
+"""Training data: image files, decoded caches, crops, degraded pairs, drawn patterns and checks.
 
 May import: `train.degradation`, `train.errors` and `kdsr`.
 """

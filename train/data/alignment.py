@@ -1,4 +1,4 @@
-"""How far a low-quality image lies off its ground truth, and whether both show the same."""
+"""Measures the shift between an LQ image and its GT, and whether both show the same content."""
 
 import math
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from torch import Tensor
 
 from train.degradation.resize import resize_bicubic
 
-_LARGEST = 512  # LQ pixels a side that are looked at
-_STEPS = 20  # a pixel
-_COARSE = 4  # LQ pixels that are averaged to ask whether two images show the same
+_LARGEST = 512  # side of the compared middle, LQ pixels
+_STEPS = 20  # resolution of the shift, steps per pixel
+_COARSE = 4  # side of the averaged squares when content is compared, LQ pixels
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """How an LQ image lies on its ground truth.
+    """Position of an LQ image relative to its ground truth.
 
     Attributes:
-        down: How far it is too low, LQ pixels.
-        right: How far it is too far to the right, LQ pixels.
-        likeness: Correlation of the two when both are seen coarsely, -1 to 1.
+        down: Shift downwards in LQ pixels.
+        right: Shift to the right in LQ pixels.
+        likeness: Correlation of the two at a coarse resolution, -1 to 1.
     """
 
     down: float
@@ -31,16 +31,16 @@ class Alignment:
 
     @property
     def distance(self) -> float:
-        """LQ pixels."""
+        """Length of the shift in LQ pixels."""
         return math.hypot(self.down, self.right)
 
 
 def align(lq: np.ndarray, gt: np.ndarray) -> Alignment:
-    """Measures the shift between the middles of two images, to a third of a pixel or better.
+    """Measures the shift between the middles of two images, within a third of a pixel.
 
     Args:
-        lq: (H, W, 3), uint8.
-        gt: (sH, sW, 3), uint8.
+        lq: LQ image, (H, W, 3), uint8.
+        gt: Ground truth, (sH, sW, 3), uint8.
     """
     scale = gt.shape[0] // lq.shape[0]
     top, left = (max(0, n - _LARGEST) // 2 for n in lq.shape[:2])
@@ -54,18 +54,18 @@ def align(lq: np.ndarray, gt: np.ndarray) -> Alignment:
 
 
 def shift(a: Tensor, b: Tensor) -> tuple[float, float]:
-    """How far `b` shows what `a` shows lower and further to the right, pixels; (H, W) each."""
-    from skimage.registration import phase_cross_correlation  # takes a moment: only for new pairs
+    """Shift (down, right) in pixels of the content of `b` against that of `a`, both (H, W)."""
+    from skimage.registration import phase_cross_correlation  # a slow import, for new pairs only
 
     height, width = a.shape
     window = torch.hann_window(height, False)[:, None] * torch.hann_window(width, False)
     one, other = ((image - image.mean()) * window for image in (a, b))
-    # Not normalised: degradations leave low frequencies where they were, the others hold noise.
+    # Not normalised: the low frequencies survive a degradation, the high ones hold noise.
     (down, right), *_ = phase_cross_correlation(
         other.numpy(),
         one.numpy(),
         upsample_factor=_STEPS,
-        normalization=None,  # pyright: ignore[reportArgumentType] - "phase" or None, it says
+        normalization=None,  # pyright: ignore[reportArgumentType] - "phase" or None in the documentation
     )
     return float(down), float(right)
 

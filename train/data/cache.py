@@ -1,4 +1,4 @@
-"""Training photographs, decoded once into a memory-mapped file."""
+"""Decodes training photographs once into a memory-mapped file."""
 
 import hashlib
 import json
@@ -18,13 +18,13 @@ from train.errors import DataError
 
 @dataclass(frozen=True)
 class CachedImage:
-    """Where one image lies in the cache file.
+    """Place of one image in the cache file.
 
     Attributes:
         name: Path relative to the source.
-        offset: First byte.
-        height: Pixels.
-        width: Pixels.
+        offset: Position of the first byte.
+        height: Height in pixels.
+        width: Width in pixels.
     """
 
     name: str
@@ -38,9 +38,9 @@ class ImageCache:
     """Decoded photographs in one flat array of bytes.
 
     Attributes:
-        index: Where each image lies.
-        data: uint8, flat; a memory-mapped file, or its copy on a GPU.
-        fingerprint: Hash of names and pixels of the whole source.
+        index: Places of the images.
+        data: Flat uint8 tensor: a memory-mapped file, or its copy on a GPU.
+        fingerprint: Hash of all names and pixels of the source.
     """
 
     index: tuple[CachedImage, ...]
@@ -51,17 +51,17 @@ class ImageCache:
         return len(self.index)
 
     def image(self, i: int) -> Tensor:
-        """One image as a view: (H, W, 3) uint8."""
+        """Image number `i` as a view, (H, W, 3), uint8."""
         entry = self.index[i]
         flat = self.data[entry.offset : entry.offset + entry.height * entry.width * 3]
         return flat.view(entry.height, entry.width, 3)
 
     def split(self, hold_out: int) -> tuple["ImageCache", "ImageCache"]:
-        """Parts it in two: the rest, and `hold_out` images chosen by the hash of their names."""
+        """Splits off `hold_out` images, chosen by the hash of their names: (rest, held out)."""
         return self.parted(held_out_names([entry.name for entry in self.index], hold_out))
 
     def parted(self, held: set[str]) -> tuple["ImageCache", "ImageCache"]:
-        """Parts it in two: the rest, and the images with these names."""
+        """Splits off the images with these names: (rest, held out)."""
         kept, out = (
             tuple(entry for entry in self.index if (entry.name in held) == wanted)
             for wanted in (False, True)
@@ -69,10 +69,10 @@ class ImageCache:
         return replace(self, index=kept), replace(self, index=out)
 
     def at_least(self, side: int) -> tuple["ImageCache", list[str]]:
-        """Leaves out images with a shorter side than `side`; returns also their names.
+        """Drops images with a side shorter than `side` pixels; returns also the dropped names.
 
         Raises:
-            DataError: If none is left.
+            DataError: If no image is left.
         """
         if not self.index:
             raise DataError("no image is left to train on: --hold_out takes all; lower it")
@@ -87,18 +87,18 @@ class ImageCache:
         return replace(self, index=usable), small
 
     def on(self, device: torch.device) -> "ImageCache":
-        """Copies the pixels to a GPU if they take at most a third of its free memory."""
+        """A copy with its pixels on the GPU, if they fill at most a third of its free memory."""
         if device.type != "cuda" or self.data.numel() > torch.cuda.mem_get_info(device)[0] / 3:
             return self
         return replace(self, data=self.data.to(device))
 
 
 def open_cache(source: Path, folder: Path) -> ImageCache:
-    """Opens the cache of a source, decoding it first if it is new or has changed.
+    """Opens the cache of a source; decodes it first if it is new or has changed.
 
     Args:
-        source: See `find_images`.
-        folder: Where caches are kept.
+        source: Photographs; see `find_images`.
+        folder: Folder of all caches.
 
     Raises:
         DataError: If there is no image, one cannot be decoded, or the disk is full.
@@ -107,12 +107,12 @@ def open_cache(source: Path, folder: Path) -> ImageCache:
 
 
 def cached(paths: Sequence[Path], root: Path, folder: Path) -> ImageCache:
-    """Opens the cache of some files, decoding them first if it is new or they have changed.
+    """Opens the cache of some files; decodes them first if they are new or have changed.
 
     Args:
         paths: Image files.
-        root: What their names in the cache are relative to.
-        folder: Where caches are kept.
+        root: Folder that the names in the cache are relative to.
+        folder: Folder of all caches.
 
     Raises:
         DataError: If one cannot be decoded, or the disk is full.
@@ -133,7 +133,7 @@ def cached(paths: Sequence[Path], root: Path, folder: Path) -> ImageCache:
 
 
 def cache_key(paths: Sequence[Path]) -> str:
-    """Names a cache by what is seen without opening files: paths, sizes, times."""
+    """Name of a cache: a hash of paths, file sizes and modification times."""
     digest = hashlib.sha256(b"2")  # the cache's format
     for path in paths:
         stat = path.stat()
@@ -142,7 +142,7 @@ def cache_key(paths: Sequence[Path]) -> str:
 
 
 def _decode(paths: Sequence[Path], root: Path, data_path: Path, index_path: Path) -> None:
-    """Writes pixels, then the index, which stands for both being whole."""
+    """Writes the pixels, then the index; the index therefore proves that both are complete."""
     digest, index, broken, offset = hashlib.sha256(), [], [], 0
     try:
         data_path.parent.mkdir(parents=True, exist_ok=True)

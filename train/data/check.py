@@ -1,4 +1,4 @@
-"""Looks over training images: what is broken, too small, double, degraded, or a benchmark's."""
+"""Checks training images: broken, too small, duplicate or degraded files, and benchmark images."""
 
 import itertools
 from collections import defaultdict
@@ -15,8 +15,8 @@ from train.data.image_files import find_images, read_picture, read_rgb, rgb_of
 from train.errors import DataError
 
 HASH_BITS = 10
-"""Perceptual hashes (63 bits) that differ by at most this are of the same picture."""
-# Limits of what a clean photograph shows, set on 25 photographs and degraded copies of them.
+"""Largest distance of the perceptual hashes (63 bits) of copies of one picture."""
+# Limits for clean photographs, set on 25 photographs and degraded copies of them.
 _MAX_BLOCKS = 1.12  # none of the clean ones, 85 in 100 of JPEG 75, all of JPEG 50
 _MAX_NOISE = 7.0  # none of the clean ones, all with noise of 8
 _MIN_DETAIL = 0.48  # none of the clean ones, all enlarged x2, a third enlarged x1.5
@@ -24,13 +24,13 @@ _MIN_DETAIL = 0.48  # none of the clean ones, all enlarged x2, a third enlarged 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something to mend or to know about a file.
+    """A problem of an image file.
 
     Attributes:
         kind: One word: broken, tiny, transparent, duplicate, benchmark, blocks, noise or blur.
         path: The file.
-        words: What is wrong.
-        serious: Whether training should not start: broken files and benchmark images.
+        words: Description for people.
+        serious: Whether it prevents a training, as broken files and benchmark images do.
     """
 
     kind: str
@@ -43,8 +43,8 @@ def check(source: Path, min_side: int, benchmarks: Sequence[Path] = ()) -> list[
     """Checks every image of a source.
 
     Args:
-        source: Folder or list file; see `train.data.find_images`.
-        min_side: Side of the crops, in pixels; smaller images cannot be trained on.
+        source: Folder or list file; see `find_images`.
+        min_side: Side of the crops in pixels; smaller images cannot be trained on.
         benchmarks: Folders of images that must not be trained on, such as Set5.
 
     Returns:
@@ -66,9 +66,7 @@ def check(source: Path, min_side: int, benchmarks: Sequence[Path] = ()) -> list[
         pixels = rgb_of(picture)
         if picture.alpha is not None and picture.transparent:
             share = float((picture.alpha < 1).float().mean())
-            words = (
-                f"{share:.0%} of it is transparent; what is hidden is filled with colours around"
-            )
+            words = f"{share:.0%} of it is transparent; hidden pixels get the colours around them"
             problems.append(Problem("transparent", path, words))
         problems += _look(path, pixels, min_side)
         first, second = _both(pixels)
@@ -86,7 +84,7 @@ def check(source: Path, min_side: int, benchmarks: Sequence[Path] = ()) -> list[
 
 
 def report(problems: Iterable[Problem]) -> str:
-    """The problems as text, grouped by kind."""
+    """Lists problems as text, grouped by kind."""
     groups = defaultdict(list)
     for problem in problems:
         groups[problem.kind].append(problem)
@@ -116,15 +114,15 @@ def _look(path: Path, pixels: np.ndarray, min_side: int) -> Iterator[Problem]:
 
 
 def blockiness(grey: Tensor) -> float:
-    """How much stronger steps across the 8-pixel grid are than beside it; 1 without JPEG.
+    """Strength of steps across the 8-pixel grid relative to other steps; 1 without JPEG.
 
     Args:
-        grey: (H, W), 0-255.
+        grey: Image (H, W), 0-255.
     """
     ratios = []
     for image in (grey, grey.T):
         steps = (image[:, 1:] - image[:, :-1]).abs()
-        # How a step stands out against its neighbours: block edges do, at one phase of eight.
+        # Block edges exceed their neighbours at one of eight phases.
         excess = steps[:, 1:-1] - (steps[:, :-2] + steps[:, 2:]) / 2
         level = steps.mean().clamp(min=0.1)
         columns = excess.mean(0) / level
@@ -135,14 +133,14 @@ def blockiness(grey: Tensor) -> float:
 
 
 def noise_sigma(plane: Tensor) -> float:
-    """Standard deviation of the noise, 0-255: median of the finest diagonal wavelet details."""
+    """Noise standard deviation of (H, W), 0-255, by the median of the finest diagonal wavelets."""
     h, w = (n // 2 * 2 for n in plane.shape)
     a, b, c, d = (plane[y:h:2, x:w:2] for y in (0, 1) for x in (0, 1))
     return ((a - b - c + d) / 2).abs().median().item() / 0.6745
 
 
 def finest_detail(grey: Tensor) -> float:
-    """How much of an image's contrast lies in the finest octave; near 0 if it was enlarged."""
+    """Contrast of (H, W) in the finest octave over that in the next; near 0 after enlarging."""
     h, w = (n // 4 * 4 for n in grey.shape)
     image = grey[None, None, :h, :w]
     halves = [image]
@@ -167,10 +165,10 @@ def _both(pixels: np.ndarray) -> tuple[int, int]:
 
 
 def perceptual_hash(pixels: np.ndarray) -> int:
-    """63 bits that survive scaling and mild degradation: signs of the lowest DCT coefficients.
+    """Hash of 63 bits, stable under scaling and mild degradation: signs of low DCT coefficients.
 
     Args:
-        pixels: (H, W, 3), uint8.
+        pixels: Image (H, W, 3), uint8.
     """
     grey = torch.from_numpy(pixels.copy()).float().mean(2)[None, None]
     small = F.interpolate(grey, size=(32, 32), mode="bilinear", antialias=True)[0, 0].double()
@@ -182,5 +180,5 @@ def perceptual_hash(pixels: np.ndarray) -> int:
 
 
 def hash_distance(a: int, b: int) -> int:
-    """How many bits of two perceptual hashes differ."""
+    """Number of bits in which two perceptual hashes differ."""
     return bin(a ^ b).count("1")

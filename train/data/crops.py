@@ -14,14 +14,14 @@ from train.degradation.draws import CROPS, generator
 
 @dataclass(frozen=True)
 class Place:
-    """Where a crop is taken, and how it is turned.
+    """Position and orientation of a crop.
 
     Attributes:
-        image: Its number in the cache.
+        image: Number of the image in the cache.
         top: First row.
         left: First column.
-        turns: Quarter turns.
-        mirrored: Whether it is flipped after them.
+        turns: Number of quarter turns.
+        mirrored: Whether the crop is flipped after the turns.
     """
 
     image: int
@@ -38,7 +38,14 @@ class Place:
         index: Sequence[CachedImage],
         size: int,
     ) -> "Place":
-        """Draws the place of a crop of `size` pixels from images with these shares of the area."""
+        """Draws a place.
+
+        Args:
+            rng: Random generator.
+            cumulative: Cumulative shares of the images; see `shares_of_area`.
+            index: Images, none smaller than a crop.
+            size: Side of the crop in pixels.
+        """
         u = rng.random(5)
         image = min(int(np.searchsorted(cumulative, u[0])), len(index) - 1)
         top = int(u[1] * (index[image].height - size + 1))
@@ -46,12 +53,12 @@ class Place:
         return cls(image, top, left, int(u[3] * 4), bool(u[4] < 0.5))
 
     def cut(self, pixels: Tensor, size: int, scale: int = 1) -> Tensor:
-        """The crop of an image that is `scale` times larger than the one it was drawn for.
+        """Cuts the crop out of an image, which may be `scale` times larger than the drawn one.
 
         Args:
-            pixels: (sH, sW, 3).
-            size: Of the crop in the smaller image.
-            scale: 1, or how much larger this one is.
+            pixels: Image (sH, sW, 3).
+            size: Side of the crop in the smaller image, pixels.
+            scale: Size of this image relative to the drawn one.
         """
         top, left, side = self.top * scale, self.left * scale, size * scale
         crop = torch.rot90(pixels[top : top + side, left : left + side], self.turns)
@@ -59,20 +66,20 @@ class Place:
 
 
 def shares_of_area(index: Sequence[CachedImage]) -> np.ndarray:
-    """Cumulative shares of the images in the area of all, by which they are drawn."""
+    """Cumulative shares of the images in their total area, (N,); the last is 1."""
     areas = np.array([entry.height * entry.width for entry in index], dtype=np.float64)
     return np.cumsum(areas) / areas.sum()
 
 
 class CropSampler:
-    """Random crops with flips and quarter turns, a function of (seed, step, sample).
+    """Draws random crops with flips and quarter turns, as a function of (seed, step, sample).
 
     Images are drawn in proportion to their area.
 
     Args:
         cache: Decoded photographs, none smaller than a crop.
-        seed: Of the run.
-        patterns: Share of crops that are drawn on, see `train.data.patterns`, 0 to 1.
+        seed: Seed of the run.
+        patterns: Share of crops with a drawn pattern, 0 to 1; see `train.data.patterns`.
     """
 
     def __init__(self, cache: ImageCache, seed: int, patterns: float = 0.0) -> None:
@@ -80,7 +87,7 @@ class CropSampler:
         self.cumulative = shares_of_area(cache.index)
 
     def batch(self, step: int, samples: Sequence[int], size: int, device: torch.device) -> Tensor:
-        """Crops for the given samples of a step: (B, 3, size, size) in [0, 1] on `device`."""
+        """Crops of the given samples of a step: (B, 3, size, size) in [0, 1] on `device`."""
         return as_batch([self._crop(step, sample, size) for sample in samples], device)
 
     def _crop(self, step: int, sample: int, size: int) -> Tensor:
@@ -89,18 +96,18 @@ class CropSampler:
         return draw_pattern(crop, rng) if drawn else crop
 
     def is_drawn(self, step: int, sample: int, size: int) -> bool:
-        """Whether a pattern is drawn into a crop."""
+        """Whether the crop of a sample has a drawn pattern."""
         return self._choices(step, sample, size)[1]
 
     def _choices(
         self, step: int, sample: int, size: int
     ) -> tuple[Place, bool, np.random.Generator]:
-        """Where a crop is taken, whether it is drawn on, and what decides the rest."""
+        """Place of a crop, whether it gets a pattern, and the generator for further draws."""
         rng = generator(self.seed, step, sample, CROPS)
         place = Place.draw(rng, self.cumulative, self.cache.index, size)
         return place, self.patterns > 0 and rng.random() < self.patterns, rng
 
 
 def as_batch(crops: Sequence[Tensor], device: torch.device) -> Tensor:
-    """Crops (size, size, 3), uint8, as one batch (B, 3, size, size) in [0, 1] on `device`."""
+    """Stacks crops (size, size, 3), uint8, into (B, 3, size, size) in [0, 1] on `device`."""
     return torch.stack(list(crops)).to(device).permute(0, 3, 1, 2).float().div_(255).contiguous()

@@ -1,4 +1,4 @@
-"""Finding and reading image files."""
+"""Finds and reads image files."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ from train.errors import DataError
 
 SUFFIXES = set(READ_SUFFIXES) - set(GIF.suffixes)
 _HELD_BACK = {"validation", "valid", "val", "test"}
-_NAMED = 5  # files that an error spells out
+_NAMED = 5  # most files that a message names
 
 
 def find_images(source: Path) -> list[Path]:
-    """All images of a source, sorted.
+    """Finds all images of a source, sorted.
 
     Args:
-        source: A folder, searched recursively (of a `datasets` image folder, one with `train/` in
-            it, `validation/` and `test/` are left out); an image; or a text file with one path a
-            line, relative to the file.
+        source: A folder, an image, or a text file with one path per line, relative to the file. A
+            folder is searched recursively; if it has a `train/` subfolder, as image folders of
+            `datasets` have, its `validation/` and `test/` are left out.
 
     Raises:
-        DataError: If there is none, or a listed file is not there.
+        DataError: If there is no image, or a listed file is missing.
     """
     if source.is_file() and source.suffix.lower() in SUFFIXES:
         paths = [source]
@@ -38,7 +38,7 @@ def find_images(source: Path) -> list[Path]:
         paths = [source.parent / line for line in lines if line and not line.startswith("#")]
         missing = [str(path) for path in paths if not path.is_file()]
         if missing:
-            raise DataError(f"{source} lists files that are not there: {some(missing)}")
+            raise DataError(f"{source} lists files that do not exist: {some(missing)}")
     else:
         skipped = _HELD_BACK if (source / "train").is_dir() else set()
         paths = [
@@ -47,7 +47,7 @@ def find_images(source: Path) -> list[Path]:
             if path.suffix.lower() in SUFFIXES and path.relative_to(source).parts[0] not in skipped
         ]
     if not paths:
-        found = "it holds none" if source.exists() else "there is no such file or folder"
+        found = "found none" if source.exists() else "there is no such file or folder"
         raise DataError(
             f"expected training images at {source} ({', '.join(sorted(SUFFIXES))}), but {found}"
         )
@@ -55,7 +55,7 @@ def find_images(source: Path) -> list[Path]:
 
 
 def read_rgb(path: Path) -> np.ndarray:
-    """Decodes an image to (H, W, 3) uint8, upright; 16 bits a channel keep their range.
+    """Decodes an image to (H, W, 3), uint8, upright; 16-bit channels are scaled to 8 bit.
 
     Raises:
         DataError: If the file cannot be decoded to its end.
@@ -64,7 +64,7 @@ def read_rgb(path: Path) -> np.ndarray:
 
 
 def read_picture(path: Path) -> DecodedImage:
-    """Decodes an image, with what is said of it.
+    """Decodes an image with its metadata.
 
     Raises:
         DataError: If the file cannot be decoded to its end.
@@ -76,27 +76,27 @@ def read_picture(path: Path) -> DecodedImage:
 
 
 def rgb_of(picture: DecodedImage) -> np.ndarray:
-    """What is trained on: (H, W, 3) uint8; hidden pixels have the colours of visible neighbours."""
+    """Training pixels, (H, W, 3), uint8; transparent pixels get the colours of their neighbours."""
     pixels = to_bytes(shown(picture.rgb[0], picture.span))
     return rearrange(pixels, "c h w -> h w c").numpy()
 
 
 def held_out_names(names: Sequence[str], count: int) -> set[str]:
-    """The images that a run with `--hold_out count` keeps out of training, by the hash of names.
+    """Chooses the images that `--hold_out count` keeps out of training, by the hash of names.
 
     Args:
         names: Paths relative to the source.
-        count: How many.
+        count: Number of images to choose.
     """
     return set(sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())[:count])
 
 
 def load_image(path: Path) -> Tensor:
-    """RGB in [0, 1], (1, 3, H, W)."""
+    """Reads an image as RGB in [0, 1], (1, 3, H, W)."""
     return rearrange(torch.from_numpy(read_rgb(path)), "h w c -> 1 c h w").float() / 255
 
 
 def some(names: Sequence[str]) -> str:
-    """The first few of them, for a message."""
+    """Joins the first few names, for a message."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more

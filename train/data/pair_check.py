@@ -1,4 +1,4 @@
-"""Looks over pairs: what is broken, of another size, shifted, alone, or another picture."""
+"""Checks pairs of images: broken, of a wrong size, shifted, without partner, different content."""
 
 from collections.abc import Iterator
 
@@ -11,27 +11,27 @@ from train.data.pairing import NamedPair, Pairing
 from train.errors import DataError
 
 MAX_SHIFT = 0.75
-"""LQ pixels. Decimation without a filter, which many programs do, shifts x4 images by 0.375."""
+"""Largest accepted shift in LQ pixels. Plain decimation, which is common, shifts x4 by 0.375."""
 MIN_LIKENESS = 0.5
-"""Correlation of coarse images below which two do not show the same."""
+"""Smallest correlation of two coarse images with the same content."""
 
 
 def check_pairs(pairing: Pairing, scale: int) -> list[Problem]:
     """Checks every pair.
 
     Args:
-        pairing: See `find_pairs`.
-        scale: How much larger a GT must be.
+        pairing: Pairs to check; see `find_pairs`.
+        scale: Required size of a GT relative to its LQ.
 
     Returns:
-        All problems; serious ones keep a training from starting.
+        All problems; serious ones prevent a training.
     """
     problems = [
-        Problem("stray", path, "has no ground truth of its name", serious=True)
+        Problem("stray", path, "has no ground truth with its name", serious=True)
         for path in pairing.strays
     ]
     problems += [
-        Problem("alone", path, "has no low-quality partner: synthetic pairs only")
+        Problem("alone", path, "has no LQ partner; it makes synthetic pairs only")
         for path in pairing.alone
     ]
     seen: list[tuple[NamedPair, int]] = []
@@ -52,19 +52,19 @@ def _check(pair: NamedPair, scale: int, seen: list[tuple[NamedPair, int]]) -> It
     gt, lq = images[pair.gt], images[pair.lq]
     if gt.shape[:2] != (lq.shape[0] * scale, lq.shape[1] * scale):
         words = (
-            f"{_size(lq)} px, its ground truth {pair.gt.name} {_size(gt)} px: expected it "
-            f"{scale} times larger, {_size(lq, scale)} px"
+            f"has {_size(lq)} px, its ground truth {pair.gt.name} {_size(gt)} px; expected "
+            f"{_size(lq, scale)} px, {scale} times as many per side"
         )
         yield Problem("size", pair.lq, words, serious=True)
         return
     found = align(lq, gt)
     if found.likeness < MIN_LIKENESS:
-        words = f"does not show what {pair.gt.name} shows (correlation {found.likeness:.2f})"
+        words = f"has other content than {pair.gt.name} (correlation {found.likeness:.2f})"
         yield Problem("different", pair.lq, words, serious=True)
     elif found.distance > MAX_SHIFT:
         words = (
-            f"lies {found.down:+.1f} px down and {found.right:+.1f} px right of {pair.gt.name} "
-            f"(LQ pixels; at most {MAX_SHIFT}): crop both to the same part"
+            f"is shifted {found.down:+.1f} px down and {found.right:+.1f} px right against "
+            f"{pair.gt.name} (LQ pixels; limit {MAX_SHIFT}): crop both to the same part"
         )
         yield Problem("shifted", pair.lq, words, serious=True)
     fingerprint = perceptual_hash(gt)
@@ -84,10 +84,10 @@ def _size(pixels: np.ndarray, scale: int = 1) -> str:
 
 
 def refuse_serious(problems: list[Problem]) -> None:
-    """Refuses pairs that cannot be trained on.
+    """Raises an error if any pair cannot be trained on.
 
     Raises:
-        DataError: Naming all of them.
+        DataError: If there are serious problems; names them all.
     """
     serious = [problem for problem in problems if problem.serious]
     if serious:

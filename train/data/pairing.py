@@ -1,4 +1,4 @@
-"""Which low-quality image belongs to which ground truth: same names, or a list of pairs."""
+"""Assigns LQ images to ground truths, by equal file names or by a list of pairs."""
 
 import os
 from dataclasses import dataclass, replace
@@ -10,13 +10,13 @@ from train.errors import DataError
 
 @dataclass(frozen=True, order=True)
 class NamedPair:
-    """Two files that show the same.
+    """An LQ image and its ground truth.
 
     Attributes:
-        name: Path of the GT, relative to its folder or list.
-        gt: The ground truth.
-        lq: The low-quality image.
-        teacher: What a larger model made of it, where there is one.
+        name: Path of the GT relative to its folder or list.
+        gt: Path of the ground truth.
+        lq: Path of the LQ image.
+        teacher: Path of a larger model's result for the LQ image, or None.
     """
 
     name: str
@@ -27,12 +27,12 @@ class NamedPair:
 
 @dataclass(frozen=True)
 class Pairing:
-    """What was found.
+    """All pairs of two sources, and the images without a partner.
 
     Attributes:
-        pairs: In the order of their names.
-        alone: Ground truths without a partner.
-        strays: Low-quality images without one.
+        pairs: Pairs, sorted by name.
+        alone: Ground truths without an LQ image.
+        strays: LQ images without a ground truth.
     """
 
     pairs: tuple[NamedPair, ...]
@@ -41,31 +41,30 @@ class Pairing:
 
 
 def find_pairs(gt: Path | None, lq: Path, teacher: Path | None = None) -> Pairing:
-    """Finds the partners of images.
+    """Finds the pairs of two sources.
 
     Args:
-        gt: Ground truths: a folder, or a list of paths; see `find_images`. None where `lq` names
-            them.
-        lq: A folder with the same names in it, whatever their suffixes; or a text file with a pair
-            a line: GT, tabulator, LQ, both relative to the file; and where a larger model's
-            picture belongs to each, another tabulator and that.
-        teacher: A folder of such pictures with the same names, where `lq` is one, too; or None.
+        gt: Ground truths: a folder or a list of paths; see `find_images`. None if `lq` is a list.
+        lq: A folder with the same file names (suffixes may differ), or a text file with a pair on
+            each line: GT, tab, LQ, and optionally a tab and a larger model's result. Paths are
+            relative to the text file.
+        teacher: A folder of a larger model's results with the same names, or None.
 
     Raises:
-        DataError: If there is no pair, a name stands for several images, a listed file is not
-            there, or a picture is missing.
+        DataError: If there is no pair, a name is ambiguous, or a listed file or a result is
+            missing.
     """
     if lq.is_file() and lq.suffix.lower() not in SUFFIXES:
         if teacher is not None:
             raise DataError(
-                f"{lq} is a list of pairs: name the pictures of {teacher} there, as a third one on "
-                "each line, GT, tabulator, LQ, tabulator, picture"
+                f"{lq} is a list of pairs: name the pictures of {teacher} in its third column: GT, "
+                "tab, LQ, tab, picture"
             )
         return Pairing(_listed(lq))
     if gt is None:
         raise DataError(
-            f"expected the ground truths of the images in {lq}: name their folder, or give a list "
-            "with GT, tabulator, LQ on each line"
+            f"expected the ground truths of the images in {lq}: name their folder with --data, or "
+            "give --lq a list with GT, tab, LQ on each line"
         )
     originals, partners = _by_name(gt), _by_name(lq)
     pairs = tuple(
@@ -75,8 +74,8 @@ def find_pairs(gt: Path | None, lq: Path, teacher: Path | None = None) -> Pairin
     )
     if not pairs:
         raise DataError(
-            f"no image in {lq} has the name of one in {gt} (suffixes do not count): expected "
-            f"{next(iter(originals))}, say, found {next(iter(partners))}"
+            f"no image in {lq} has the name of one in {gt} (ignoring suffixes): expected names "
+            f"such as {next(iter(originals))}, found {next(iter(partners))}"
         )
     found = Pairing(
         tuple(sorted(pairs)),
@@ -87,22 +86,22 @@ def find_pairs(gt: Path | None, lq: Path, teacher: Path | None = None) -> Pairin
 
 
 def _taught(found: Pairing, teacher: Path | None) -> Pairing:
-    """Adds the pictures of a folder as targets."""
+    """Adds a larger model's results, by file name."""
     if teacher is None:
         return found
     pictures = _by_name(teacher)
     names = {pair: str(Path(pair.name).with_suffix("")) for pair in found.pairs}
     if missing := [name for name in names.values() if name not in pictures]:
         raise DataError(
-            f"expected a picture for every pair in {teacher} (--teacher_images), found none of "
-            f"{some(missing)}; put the ground truth there where no larger model shall be followed"
+            f"expected a picture for every pair in {teacher} (--teacher_images), missing are "
+            f"{some(missing)}; copy the ground truth there for pairs without one"
         )
     pairs = tuple(replace(pair, teacher=pictures[name]) for pair, name in names.items())
     return replace(found, pairs=pairs)
 
 
 def _by_name(source: Path) -> dict[str, Path]:
-    """Images by their path below the source, without suffix."""
+    """Images by their path relative to the source, without suffix."""
     found: dict[str, Path] = {}
     doubles = []
     for path in find_images(source):
@@ -112,8 +111,8 @@ def _by_name(source: Path) -> dict[str, Path]:
         found[name] = path
     if doubles:
         raise DataError(
-            f"expected one image of each name in {source}, found {some(doubles)}; remove one of "
-            "them, or give a list of pairs"
+            f"expected one image per name in {source}, found {some(doubles)}; remove one of them, "
+            "or give a list of pairs"
         )
     return found
 
@@ -137,11 +136,11 @@ def _listed(listing: Path) -> tuple[NamedPair, ...]:
     problems = []
     if wrong:
         problems.append(
-            "expected GT, one tabulator, LQ on each line (or on each a third one, a larger model's "
-            f"picture), not so on {some(wrong)}"
+            "expected GT, tab, LQ on each line (and, optionally on all lines, a tab and a larger "
+            f"model's picture), not found on line {some(wrong)}"
         )
     if missing:
-        problems.append(f"files that are not there: {some(missing)}")
+        problems.append(f"missing files: {some(missing)}")
     if not pairs and not wrong:
         problems.append("it lists no pair")
     if problems:

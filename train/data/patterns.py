@@ -1,4 +1,4 @@
-"""Text, screens, line art, dither in training crops: photographs hold too little of these."""
+"""Draws text, screens, line art and dither into training crops, as photographs have few of them."""
 
 import numpy as np
 import torch
@@ -35,18 +35,18 @@ KINDS: dict[str, Drawing] = {
     "scanlines": dots.scanlines,
     "matrix_code": dots.matrix_code,
 }
-"""All kinds of drawings, each as frequent as the others but for text."""
+"""All kinds of drawings by name; `_CHANCES` makes some more frequent."""
 _CHANCES = [*KINDS, "text", "printed", "printed", "panel"]
-_BESIDE = 0.25  # share of drawings with a part of the photograph beside them
-_SMALLEST = 16  # pixels a side of such a part
+_BESIDE = 0.25  # share of drawings that keep a part of the photograph
+_SMALLEST = 16  # smallest side of such a part, pixels
 
 
 def draw_pattern(crop: Tensor, rng: np.random.Generator) -> Tensor:
-    """Draws something that is no photograph: one of `KINDS`, over the crop or instead of it.
+    """Draws one of `KINDS`, over the crop or instead of it.
 
     Args:
-        crop: (H, W, 3), uint8.
-        rng: Source of every choice.
+        crop: Training crop (H, W, 3), uint8.
+        rng: Random generator.
 
     Returns:
         A new (H, W, 3) uint8 tensor on the same device.
@@ -55,7 +55,7 @@ def draw_pattern(crop: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def draw_kind(crop: Tensor, kind: str, rng: np.random.Generator) -> Tensor:
-    """Draws one of `KINDS`; see `draw_pattern`. A quarter leaves a part of the crop as it was."""
+    """Draws a given kind; see `draw_pattern`. A quarter of the drawings keep a part of the crop."""
     image = Image.fromarray(crop.cpu().numpy())
     drawn = KINDS[kind](image, rng)
     if rng.random() < _BESIDE and min(image.size) >= 2 * _SMALLEST:
@@ -65,7 +65,7 @@ def draw_kind(crop: Tensor, kind: str, rng: np.random.Generator) -> Tensor:
 
 
 def _part(size: tuple[int, int], rng: Rng) -> tuple[int, int, int, int]:
-    """A half of a picture, or a rectangle somewhere in it."""
+    """Box (left, top, right, bottom) of one side of a picture, or of a rectangle at its top."""
     width, height = size
     if rng.random() < 0.5:
         edge = int(rng.integers(_SMALLEST, width - _SMALLEST + 1))

@@ -1,4 +1,4 @@
-"""Degraded pairs, each used in several steps where degrading is dear."""
+"""Reuses degraded pairs in several steps, to save costly degradations."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,24 +9,23 @@ from train.data.sources import PairSource
 from train.degradation.draws import POOL, generator
 
 Label = Callable[[Tensor, Tensor], Tensor]
-"""Computes something of LQ and GT images, (B, ...)."""
+"""Maps LQ and GT images to a tensor (B, ...)."""
 
 
 class PairPool:
-    """Hands out (LQ, GT) pairs, and mixes fresh ones with pairs of earlier steps.
+    """Provides the (LQ, GT) pairs of each step: fresh ones, mixed with pairs of earlier steps.
 
-    Real-ESRGAN's training-pair pool mixes what batches are made of, since a batch of its has one
-    set of resize factors. Here samples are independent, so a pool can only save work: with `uses`
-    above 1 every sample of a batch is fresh once in so many steps, and otherwise drawn from what
-    was fresh before. What is drawn is a function of (seed, step, sample): nothing to save, and a
-    resumed run makes again what it needs.
+    Real-ESRGAN's training-pair pool mixes batches, as all samples of its batch share their resize
+    factors. Here samples are independent, so a pool only saves work. Every sample of a batch is
+    fresh once in `uses` steps, and otherwise drawn from earlier fresh ones. Draws are a function
+    of (seed, step, sample), so checkpoints need no pool: a resumed run makes the pairs again.
 
     Args:
-        pairs: Makes fresh ones.
-        seed: Of the run.
-        uses: Steps that a pair is used in, on average.
-        depth: Fresh pairs of each sample that are kept to draw from.
-        label: What else is computed once for each pair: the teacher's IDR, say.
+        pairs: Source of fresh pairs.
+        seed: Seed of the run.
+        uses: Average number of steps that use a pair.
+        depth: Number of fresh pairs kept for each sample of a batch.
+        label: Function evaluated once for each pair, such as the teacher's IDR.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class PairPool:
         self._made: dict[tuple[int, int, tuple[int, ...]], tuple[Tensor, ...]] = {}
 
     def batch(self, step: int, samples: Sequence[int], size: int) -> tuple[Tensor, ...]:
-        """The pairs of a step, see `PairSource.make`, and last the label where there is one."""
+        """The pairs of a step as `PairSource.make` returns them, followed by their labels."""
         group = tuple(samples)
         pairs = []
         for sample in group:
@@ -54,11 +53,11 @@ class PairPool:
         return tuple(torch.stack(column) for column in zip(*pairs, strict=True))
 
     def source(self, step: int, sample: int) -> int:
-        """The step, this one or an earlier one, that a sample's pair was made in."""
+        """The step, this one or an earlier one, in which a sample's pair is made."""
         if self._is_fresh(step, sample):
             return step
         newest = step - (step + sample) % self.uses
-        if newest < self.uses:  # all steps before were fresh
+        if newest < self.uses:  # the first steps make all samples fresh
             return int(generator(self.seed, step, sample, POOL).integers(self.uses))
         kept = min(self.depth, newest // self.uses)
         return newest - self.uses * int(generator(self.seed, step, sample, POOL).integers(kept))
@@ -70,7 +69,7 @@ class PairPool:
         return [sample for sample in group if self._is_fresh(step, sample)]
 
     def _group(self, step: int, size: int, group: tuple[int, ...]) -> tuple[Tensor, ...]:
-        """What was fresh in a step, made together, so that it is always made in the same way."""
+        """All fresh pairs of a step, always made together, so that results do not vary."""
         key = (step, size, group)
         if key not in self._made:
             made = self.pairs.make(step, self._fresh(step, group), size)

@@ -1,4 +1,4 @@
-"""Pairs that somebody has, checked once and decoded like the photographs."""
+"""The user's own pairs, checked once and decoded into caches like the photographs."""
 
 import hashlib
 import itertools
@@ -21,11 +21,11 @@ class PairCache:
     """Decoded pairs: image i of one cache belongs to image i of the other.
 
     Attributes:
-        lq: Low-quality images; their entries have the names of the ground truths.
-        gt: Ground truths, `scale` times larger.
-        scale: The factor.
-        teacher: What a larger model made of the low-quality images, of the size of the ground
-            truths; None where there is none.
+        lq: LQ images; their entries have the names of the ground truths.
+        gt: Ground truths, `scale` times as large.
+        scale: Upscaling factor.
+        teacher: A larger model's results for the LQ images, of the size of the ground truths; or
+            None.
     """
 
     lq: ImageCache
@@ -49,15 +49,15 @@ class PairCache:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def parted(self, held: set[str]) -> tuple["PairCache", "PairCache"]:
-        """Parts it in two: the rest, and the pairs of ground truths with these names."""
+        """Splits off the pairs whose ground truths have these names: (rest, held out)."""
         is_held = [name in held for name in self.names]
         return self._where([not out for out in is_held]), self._where(is_held)
 
     def at_least(self, side: int) -> tuple["PairCache", list[str]]:
-        """Leaves out ground truths with a shorter side than `side`; returns also their names.
+        """Drops pairs whose GT has a side shorter than `side` pixels; returns also their names.
 
         Raises:
-            DataError: If none is left.
+            DataError: If no pair is left.
         """
         if not len(self):
             raise DataError("no pair is left to train on: --hold_out takes all; lower it")
@@ -77,7 +77,7 @@ class PairCache:
         return self._each(kept)
 
     def on(self, device: torch.device) -> "PairCache":
-        """Moves the pairs to a GPU, where they fit; see `ImageCache.on`."""
+        """A copy with its pixels on the GPU, if they fit; see `ImageCache.on`."""
         return self._each(lambda side: side.on(device))
 
     def _each(self, change: Callable[[ImageCache], ImageCache]) -> "PairCache":
@@ -86,16 +86,16 @@ class PairCache:
 
 
 def open_pairs(pairing: Pairing, scale: int, folder: Path) -> PairCache:
-    """Checks pairs, if they are new or have changed, and opens their caches.
+    """Checks pairs that are new or have changed, and opens their caches.
 
     Args:
-        pairing: See `find_pairs`.
-        scale: How much larger a GT must be.
-        folder: Where caches are kept.
+        pairing: Pairs; see `find_pairs`.
+        scale: Required size of a GT relative to its LQ.
+        folder: Folder of all caches.
 
     Raises:
-        DataError: Naming every file that is broken, of another size, shifted or without a partner;
-            or if the disk is full.
+        DataError: If files are broken, of a wrong size, shifted or without a partner (names them
+            all), or the disk is full.
     """
     lq_paths = [pair.lq for pair in pairing.pairs]
     gt_paths = [pair.gt for pair in pairing.pairs]
@@ -113,7 +113,7 @@ def open_pairs(pairing: Pairing, scale: int, folder: Path) -> PairCache:
 def _pictures(
     pairing: Pairing, gt: ImageCache, names: Sequence[str], folder: Path
 ) -> ImageCache | None:
-    """What a larger model made, where pairs have it."""
+    """The cache of a larger model's results, or None."""
     paths = [pair.teacher for pair in pairing.pairs if pair.teacher is not None]
     if not paths:
         return None
@@ -129,7 +129,7 @@ def _pictures(
 
 
 def _side(paths: Sequence[Path], names: Sequence[str], folder: Path) -> ImageCache:
-    """One image for each pair; a file that belongs to several pairs is decoded once."""
+    """The cache of one side of all pairs; a file of several pairs is decoded once."""
     files = sorted(set(paths))
     cache = cached(files, files[0].parent, folder)
     entries = dict(zip(files, cache.index, strict=True))

@@ -1,4 +1,4 @@
-"""Where (LQ, GT) pairs come from: made of photographs, taken from real pairs, or a mix of both."""
+"""Sources of (LQ, GT) pairs: degraded photographs, real pairs, or a mix of both."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -15,36 +15,36 @@ from train.degradation.pipelines import Degradation
 
 
 class PairSource(Protocol):
-    """Makes pairs; what it makes is a function of the step and the samples alone."""
+    """Makes pairs as a function of the step and the samples alone."""
 
     def make(self, step: int, samples: Sequence[int], size: int) -> tuple[Tensor, ...]:
-        """The pairs of some samples of a step.
+        """Makes the pairs of the given samples of a step.
 
         Args:
-            step: Counted from 0.
-            samples: Their numbers in the step's batch.
-            size: Side of the GT patches.
+            step: Number of the step, from 0.
+            samples: Numbers of the samples in the batch.
+            size: Side of the GT patches in pixels.
 
         Returns:
-            LQ (B, 3, size / scale, size / scale) and GT (B, 3, size, size), both in [0, 1]; with a
-            `Teaching` also its pictures, of the size of the GT.
+            LQ (B, 3, size / scale, size / scale) and GT (B, 3, size, size) in [0, 1]; with a
+            `Teaching` also its targets, like GT.
         """
         ...
 
     def describe(self, step: int, samples: Sequence[int], size: int) -> list[str]:
-        """What was drawn for each of them, in words."""
+        """Describes the draws of each sample, in words."""
         ...
 
 
 class SyntheticPairs:
-    """Crops of photographs, degraded.
+    """Makes pairs by degrading crops of photographs.
 
     Args:
         crops: Source of GT patches.
-        degradation: Makes LQ patches of them.
-        seed: Of the run.
-        device: Where pairs are made.
-        teaching: Makes pictures of the LQ patches; for drawn patterns they are the GT.
+        degradation: Pipeline that makes LQ patches.
+        seed: Seed of the run.
+        device: Device of the pairs.
+        teaching: Source of targets; crops with drawn patterns use the GT instead.
     """
 
     def __init__(
@@ -69,19 +69,19 @@ class SyntheticPairs:
         return lq, gt, gt.where(keep, self.teaching.pictures(lq, gt))
 
     def describe(self, step: int, samples: Sequence[int], size: int) -> list[str]:
-        """What the degradation drew."""
+        """Describes the degradation of each sample, in words."""
         del size
         return self.degradation.describe(self.degradation.sample(self.seed, step, samples))
 
 
 class RealPairs:
-    """Crops of real pairs, both sides turned and mirrored alike; pairs are drawn by their area.
+    """Cuts crops from real pairs, drawn in proportion to their area; both sides turn alike.
 
     Args:
-        pairs: None smaller than a crop.
-        seed: Of the run.
-        device: Where crops go.
-        teaching: What is done with the pictures of the pairs, or what makes some.
+        pairs: Decoded pairs, none smaller than a crop.
+        seed: Seed of the run.
+        device: Device of the crops.
+        teaching: Source of targets, or None.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class RealPairs:
         return lq, gt, self.teaching.pictures(lq, gt, given)
 
     def describe(self, step: int, samples: Sequence[int], size: int) -> list[str]:
-        """Which pair each is cut from."""
+        """Names the pair and the place of each crop."""
         side = size // self.pairs.scale
         places = [self._place(step, sample, side) for sample in samples]
         return [
@@ -120,13 +120,13 @@ class RealPairs:
 
 
 class MixedPairs:
-    """Some samples from real pairs, the others synthetic, as if the other kind were not there.
+    """Mixes real and synthetic pairs; each sample is what its own source alone would make.
 
     Args:
-        synthetic: Makes the ones.
-        real: Makes the others.
-        share: Of real pairs, 0 to 1.
-        seed: Of the run.
+        synthetic: Source of synthetic pairs.
+        real: Source of real pairs.
+        share: Share of real pairs, 0 to 1.
+        seed: Seed of the run.
     """
 
     def __init__(self, synthetic: PairSource, real: PairSource, share: float, seed: int) -> None:
@@ -143,14 +143,14 @@ class MixedPairs:
         return tuple(torch.stack(column) for column in columns)
 
     def describe(self, step: int, samples: Sequence[int], size: int) -> list[str]:
-        """What each kind says."""
+        """Describes each sample by its own source."""
         words: dict[int, str] = {}
         for source, chosen in self._parts(step, samples):
             words |= dict(zip(chosen, source.describe(step, chosen, size), strict=True))
         return [words[sample] for sample in samples]
 
     def _parts(self, step: int, samples: Sequence[int]) -> list[tuple[PairSource, list[int]]]:
-        """Each kind with its samples, where it has any."""
+        """The sources that have samples, each with its samples."""
         real = {s for s in samples if generator(self.seed, step, s, MIX).random() < self.share}
         parts = (
             (self.synthetic, [sample for sample in samples if sample not in real]),

@@ -1,7 +1,8 @@
-"""Pictures that a larger model made of LQ images: targets that a small network can learn.
+"""Targets made by a larger model from LQ images, which a small network can learn.
 
-Deviation: not in the paper. As in ECO (arXiv 2312.17526) what a stage compares with goes from such
-a picture to the ground truth; here it keeps the low frequencies of that, so that colours stay true.
+Deviation: not in the paper. As in ECO (arXiv 2312.17526), the target of a stage moves from such a
+picture to the ground truth. Here the picture keeps the ground truth's low frequencies, so that
+colours stay true.
 """
 
 import importlib
@@ -21,11 +22,12 @@ Upscaler = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Teaching:
-    """Where a model's pictures come from, and what they keep of the ground truth.
+    """Makes targets from a larger model's pictures and the ground truth.
 
     Attributes:
-        upscale: Makes them; None where they came with the pairs.
-        sigma: Of the Gaussian whose low-pass is the ground truth's, GT pixels; 0 for none.
+        upscale: The larger model; None if its pictures come with the pairs.
+        sigma: Standard deviation in GT pixels of the low-pass that is taken from the ground truth;
+            0 for none.
     """
 
     upscale: Upscaler | None = None
@@ -36,12 +38,12 @@ class Teaching:
         """The targets of a batch, (B, 3, sH, sW) in [0, 1].
 
         Args:
-            lq: (B, 3, H, W) in [0, 1].
-            gt: (B, 3, sH, sW) in [0, 1].
-            given: What came with the pairs; the ground truth itself where nothing did.
+            lq: LQ images, (B, 3, H, W) in [0, 1].
+            gt: Ground truths, (B, 3, sH, sW) in [0, 1].
+            given: Pictures that came with the pairs, like `gt`, or None.
 
         Raises:
-            DataError: If the model gives pictures of another size.
+            DataError: If the model makes pictures of another size.
         """
         if self.upscale is not None:
             given = self.upscale(lq).float()
@@ -58,7 +60,7 @@ class Teaching:
 
 
 def is_import_path(name: str) -> bool:
-    """Whether a name is that of a function, `package.module:function`, rather than a folder."""
+    """Whether a name is a function, `package.module:function`, and not a folder."""
     module, colon, function = name.partition(":")
     return (
         bool(colon) and function.isidentifier() and all(p.isidentifier() for p in module.split("."))
@@ -66,10 +68,10 @@ def is_import_path(name: str) -> bool:
 
 
 def load_upscaler(name: str) -> Upscaler:
-    """Imports a function, `package.module:function`.
+    """Imports a function by its name, `package.module:function`.
 
     Raises:
-        DataError: If there is none.
+        DataError: If it does not exist or is not callable.
     """
     module, _, function = name.partition(":")
     try:
@@ -77,8 +79,8 @@ def load_upscaler(name: str) -> Upscaler:
     except (ImportError, AttributeError) as error:
         raise DataError(
             f"--teacher_images {name} cannot be imported: {error}; expected "
-            "package.module:function, of a module that Python finds (PYTHONPATH)"
+            "package.module:function, with a module on Python's path (PYTHONPATH)"
         ) from None
     if not callable(found):
-        raise DataError(f"--teacher_images {name} is no function, but {type(found).__name__}")
+        raise DataError(f"--teacher_images {name} is not a function but {type(found).__name__}")
     return cast("Upscaler", found)

@@ -1,5 +1,5 @@
-"""From photographs to the LQ images that a network learns from: draws, kernels, noise, JPEG.
+"""Degradations that turn photographs into LQ training images: blur, resizing, noise, codecs.
 
-`pipelines` names them all: another one is a file here and a field there.
+`pipelines` names all pipelines; a new one is a file here and a field there.
 May import: `kdsr` alone.
 """

@@ -1,4 +1,4 @@
-"""Too few levels of grey: bands where a sky should be smooth."""
+"""Colour banding: too few levels per channel, visible as bands in smooth skies."""
 
 from dataclasses import dataclass
 
@@ -15,16 +15,16 @@ class Banding:
     share: float = 0.0
     """Share of samples."""
     min_levels: int = 8
-    """Fewest levels a colour."""
+    """Fewest levels per channel."""
     max_levels: int = 64
-    """Most levels a colour."""
+    """Most levels per channel."""
 
     def __post_init__(self) -> None:
         require_shares(self, "share")
         require_range(self, "levels", self.min_levels, self.max_levels, (2, 256))
 
     def sample(self, rng: np.random.Generator) -> "Banded":
-        """Draws one; few levels are as likely as many."""
+        """Draws a number of levels, uniformly on a logarithmic scale."""
         low, high = np.log2(self.min_levels), np.log2(self.max_levels)
         return Banded(round(2 ** rng.uniform(low, high)))
 
@@ -34,15 +34,15 @@ class Banded:
     """One quantisation.
 
     Attributes:
-        levels: Of each colour, evenly from 0 to 1.
+        levels: Number of levels per channel, evenly spaced from 0 to 1.
     """
 
     levels: int
 
     def apply(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> the same, rounded to the levels."""
+        """Rounds images (B, 3, H, W) in [0, 1] to the levels."""
         return (images * (self.levels - 1)).round() / (self.levels - 1)
 
     def describe(self) -> str:
-        """Says what was drawn, in words."""
+        """Describes the draw in words."""
         return f"{self.levels} levels"

@@ -1,4 +1,4 @@
-"""Blur and downscale, each sample with its own kernel."""
+"""Blurs and downscales images, each sample with its own kernel."""
 
 import math
 
@@ -12,29 +12,30 @@ from train.degradation.resize import resize_bicubic, resize_matrix
 
 
 def blur_beside_x4(scale: int) -> float:
-    """How wide blur is at a scale, in GT pixels, for every pixel of it at x4.
+    """Factor that converts a blur width in GT pixels from x4 to another scale.
 
-    In proportion: LQ images are blurred alike. At x1, where no downscaling blurs beside it and
-    photographs are out of focus by more than a pixel, it is as wide as at x2.
+    The factor is proportional to the scale, so that LQ images are equally blurred. x1 uses the
+    factor of x2: no downscaling adds blur there, and photographs are often out of focus by more
+    than a pixel.
     """
     return max(scale, 2) / 4
 
 
 def blur(images: Tensor, kernels: Tensor, sizes: tuple[Tensor, Tensor] | None = None) -> Tensor:
-    """Correlates each image with its kernel, borders mirrored without the edge pixel.
+    """Correlates each image with its own kernel; borders are mirrored without the edge pixel.
 
     Args:
-        images: (B, C, H, W).
-        kernels: (B, k, k), k odd.
-        sizes: True heights and widths, (B,) each, of a ragged batch (see `ragged`); sides may then
-            be smaller than the kernel.
+        images: Images (B, C, H, W).
+        kernels: Kernels (B, k, k), k odd.
+        sizes: True heights and widths, (B,) each, of a ragged batch (see `ragged`), whose sides may
+            be smaller than the kernel; None for a batch of equal sizes.
     """
     pad, (h, w) = kernels.shape[-1] // 2, images.shape[2:]
     if sizes is None:
         padded = F.pad(images, (pad, pad, pad, pad), mode="reflect")
     else:
         padded = extend(images, sizes, pad, (h + 2 * pad, w + 2 * pad), mirror=True)
-    # Colours as the batch, samples as the groups: faster than one group per sample and colour.
+    # Channels become the batch and samples the groups, which is faster than a group for each pair.
     made = F.conv2d(padded.transpose(0, 1), kernels[:, None], groups=len(kernels))
     return made.transpose(0, 1)
 
@@ -42,16 +43,15 @@ def blur(images: Tensor, kernels: Tensor, sizes: tuple[Tensor, Tensor] | None = 
 def blur_and_downscale(
     images: Tensor, sigma_long: Tensor, sigma_short: Tensor, angle: Tensor, scale: int
 ) -> Tensor:
-    """Gaussian blur and bicubic downscaling, as `blur` and `resize_bicubic` one after the other.
+    """Applies Gaussian blur and bicubic downscaling, as `blur` and then `resize_bicubic` would.
 
-    Isotropic samples take a shorter way to the same result: blur and downscale are one matrix per
-    sample and axis.
+    For isotropic samples, blur and downscaling are one matrix per sample and axis, which is faster.
 
     Args:
-        images: (B, C, sH, sW).
-        sigma_long: In GT pixels, (B,); 0 for no blur.
-        sigma_short: In GT pixels, (B,).
-        angle: In radians, (B,).
+        images: Images (B, C, sH, sW).
+        sigma_long: Standard deviation along the first axis in GT pixels, (B,); 0 for no blur.
+        sigma_short: Standard deviation along the second axis in GT pixels, (B,).
+        angle: Angle of the first axis in radians, (B,).
         scale: Downscaling factor.
 
     Returns:
@@ -75,7 +75,7 @@ def blur_and_downscale(
 
 
 def _blurred_matrix(taps: Tensor, n_in: int, scale: int) -> Tensor:
-    """(B, n_in / scale, n_in): mirror, blur with taps (B, k), then downscale, along one axis."""
+    """Matrices (B, n_in / scale, n_in) that mirror, blur by taps (B, k) and downscale an axis."""
     k = taps.shape[1]
     down = resize_matrix(n_in, n_in // scale).to(taps)
     # The transpose of a correlation is a correlation with the flipped kernel; Gaussians are even.
@@ -91,11 +91,11 @@ def _blurred_matrix(taps: Tensor, n_in: int, scale: int) -> Tensor:
 
 
 def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
-    """Images (B, C, H, W), cut off at three standard deviations or the image; borders are mirrored.
+    """Blurs images by a Gaussian cut off at three standard deviations; borders are mirrored.
 
     Args:
-        images: Any range.
-        sigma: Standard deviation, pixels.
+        images: Images (B, C, H, W) of any range.
+        sigma: Standard deviation in pixels.
     """
     reach = min(math.ceil(3 * sigma), min(images.shape[2:]) - 1)
     taps = gaussian_taps(torch.tensor([sigma]), 2 * reach + 1).to(images)[0]

@@ -1,13 +1,13 @@
-"""What the options of a degradation promise."""
+"""Checks of degradation options."""
 
 from kdsr.errors import ConfigError
 
 
 def require_shares(what: object, *names: str) -> None:
-    """Refuses fields that are no shares.
+    """Raises an error if a field is no share.
 
     Raises:
-        ConfigError: Naming all that are not from 0 to 1.
+        ConfigError: If fields are outside of 0 to 1; names them all.
     """
     problems = [
         f"{type(what).__name__.lower()}.{name} is a share, 0 to 1, got {share}"
@@ -21,10 +21,10 @@ def require_shares(what: object, *names: str) -> None:
 def require_range(
     what: object, name: str, low: float, high: float, limits: tuple[float, float]
 ) -> None:
-    """Refuses a range that is none, or reaches beyond its limits.
+    """Raises an error if a range is reversed or exceeds its limits.
 
     Raises:
-        ConfigError: Naming both ends.
+        ConfigError: If not limits[0] <= low <= high <= limits[1].
     """
     if not limits[0] <= low <= high <= limits[1]:
         raise ConfigError(

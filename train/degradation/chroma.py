@@ -1,4 +1,4 @@
-"""Colour at half the resolution (4:2:0), as video and most photographs are stored."""
+"""Chroma subsampling (4:2:0), which video and most photographs have."""
 
 from dataclasses import dataclass
 
@@ -13,24 +13,24 @@ from train.degradation.checks import require_shares
 
 @dataclass(frozen=True)
 class ChromaSubsampling:
-    """Chroma that is stored for every second row and column only."""
+    """Chroma at half the resolution along both axes."""
 
     share: float = 0.0
     """Share of samples."""
     replicated: float = 0.5
-    """Share of decoders among them that repeat chroma instead of interpolating it."""
+    """Share of these samples whose chroma is replicated instead of interpolated."""
 
     def __post_init__(self) -> None:
         require_shares(self, "share", "replicated")
 
     def sample(self, rng: np.random.Generator) -> "Subsampled":
-        """Draws one."""
+        """Draws the way of upsampling."""
         return Subsampled(bool(rng.random() < self.replicated))
 
 
 @dataclass(frozen=True)
 class Subsampled:
-    """4:2:0, once.
+    """One chroma subsampling.
 
     Attributes:
         replicated: Whether each chroma value becomes four equal ones.
@@ -39,7 +39,7 @@ class Subsampled:
     replicated: bool
 
     def apply(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> the same, luma unchanged but where colours leave [0, 1]."""
+        """Subsamples the chroma of images (B, 3, H, W) in [0, 1]; keeps luma, up to clamping."""
         height, width = images.shape[2:]
         ycc = to_ycbcr(images)
         padded = F.pad(ycc[:, 1:], (0, width % 2, 0, height % 2), mode="replicate")
@@ -51,5 +51,5 @@ class Subsampled:
         return from_ycbcr(ycc).clamp(0, 1)
 
     def describe(self) -> str:
-        """Says what was drawn, in words."""
+        """Describes the draw in words."""
         return "chroma 4:2:0" + (" in blocks" if self.replicated else "")

@@ -15,8 +15,8 @@ from train.degradation.noise import add_gaussian_noise
 from train.degradation.words import blur_words, noise_words
 
 MAX_SIGMA = {1: 2.0, 2: 2.0, 3: 3.0, 4: 4.0}
-"""Widest blur in training, by scale, in GT pixels. The paper has no x1: as wide as at x2
-there, see `blur_beside_x4`."""
+"""Widest blur in training, by scale, in GT pixels. The paper has no x1, which uses the value of
+x2; see `blur_beside_x4`."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ClassicOptions:
     """Ranges of the classic degradations."""
 
     anisotropic: bool = False
-    """Draw two axes and an angle instead of one sigma."""
+    """Draw two widths and an angle instead of one width."""
     min_sigma: float = 0.2
     """Narrowest blur, GT pixels."""
     max_sigma: float | None = None
@@ -54,14 +54,14 @@ class ClassicOptions:
 
 @dataclass(frozen=True)
 class ClassicParameters:
-    """What was drawn for a batch.
+    """Parameters of a batch.
 
     Attributes:
-        sigma_long: (B,), GT pixels.
-        sigma_short: (B,), GT pixels.
-        angle: (B,), radians.
-        noise: (B,), 0-255.
-        seeds: One per sample, for its noise.
+        sigma_long: Blur along the first axis, (B,), standard deviation in GT pixels.
+        sigma_short: Blur along the second axis, (B,), standard deviation in GT pixels.
+        angle: Angle of the first axis, (B,), radians.
+        noise: Standard deviation of the noise, (B,), 0-255.
+        seeds: Noise seeds, one per sample.
     """
 
     sigma_long: Tensor
@@ -72,7 +72,7 @@ class ClassicParameters:
 
 
 class ClassicDegradation:
-    """Blur, downscale, add noise, round to 8 bit.
+    """Blurs, downscales, adds noise and rounds to 8 bit.
 
     Args:
         options: Ranges.
@@ -105,7 +105,7 @@ class ClassicDegradation:
         return on_grid(lq)
 
     def describe(self, parameters: ClassicParameters) -> list[str]:
-        """What was drawn for each sample, in words."""
+        """Describes the degradation of each sample in words."""
         p = parameters
         columns = (p.sigma_long, p.sigma_short, p.angle, p.noise)
         return [

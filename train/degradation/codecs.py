@@ -1,4 +1,4 @@
-"""WebP, AVIF and JPEG with full chroma, by the real codecs in Pillow."""
+"""Compression by the WebP, AVIF and JPEG 4:4:4 codecs of Pillow."""
 
 import io
 from dataclasses import dataclass
@@ -25,18 +25,18 @@ _SPOKEN = {"webp": "WebP", "avif": "AVIF", "jpeg444": "JPEG 4:4:4"}
 
 @dataclass(frozen=True)
 class Codecs:
-    """What pictures on the web are stored as, beside JPEG 4:2:0.
+    """Image codecs of the web, other than JPEG 4:2:0.
 
-    Encoding and decoding a patch of 32 px takes 1.5 ms on a CPU core, a six-hundredth of a step of
-    size s: workers would gain nothing.
+    Encoding and decoding a patch of 32 px takes 1.5 ms on a CPU core, 1/600 of a training step of
+    size s. Worker processes would therefore gain nothing.
     """
 
     share: float = 0.0
     """Share of samples."""
     formats: tuple[Format, ...] = ("webp", "avif", "jpeg444")
-    """To draw from."""
+    """Codecs to draw from."""
     min_quality: int = 20
-    """Lowest quality, in the codec's own numbers."""
+    """Lowest quality, 1 to 100, as the codec defines it."""
     max_quality: int = 90
     """Highest quality."""
 
@@ -54,25 +54,25 @@ class Codecs:
                 )
 
     def sample(self, rng: np.random.Generator) -> "Encoded":
-        """Draws one."""
+        """Draws a codec and a quality."""
         kind = self.formats[int(rng.integers(len(self.formats)))]
         return Encoded(kind, int(rng.integers(self.min_quality, self.max_quality + 1)))
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """One way through a codec.
+    """One compression.
 
     Attributes:
-        format: Of the file.
-        quality: In the codec's own numbers, 1 to 100.
+        format: Codec.
+        quality: Quality, 1 to 100, as the codec defines it.
     """
 
     format: Format
     quality: int
 
     def apply(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> the same, on the 8-bit grid."""
+        """Encodes and decodes images (B, 3, H, W) in [0, 1]; the result is on the 8-bit grid."""
         pixels = rearrange(to_bytes(images).cpu(), "b c h w -> b h w c").numpy()
         decoded = np.stack([self._through(image) for image in pixels])
         made = rearrange(torch.from_numpy(decoded), "b h w c -> b c h w")
@@ -85,5 +85,5 @@ class Encoded:
             return np.array(image.convert("RGB"))
 
     def describe(self) -> str:
-        """Says what was drawn, in words."""
+        """Describes the draw in words."""
         return f"{_SPOKEN[self.format]} {self.quality}"

@@ -1,6 +1,7 @@
-"""A first-order pipeline for real photographs: blur, downscale, noise, JPEG, each of any strength.
+"""A first-order pipeline for real photographs: blur, downscaling, noise and JPEG of any strength.
 
-Simpler and faster than Real-ESRGAN's second order, and milder: it is the default's training.
+It is simpler, faster and milder than Real-ESRGAN's second-order pipeline. The default model was
+trained with it.
 """
 
 import math
@@ -26,19 +27,19 @@ class GeneralOptions:
     """Ranges of the general degradations."""
 
     max_sigma: float = 3.8
-    """Widest blur, GT pixels at x4; in proportion at x2 and x3, and at x1 as wide as at x2."""
+    """Widest blur, GT pixels at x4; proportionally less at x2 and x3, at x1 the same as at x2."""
     min_sigma: float = 0.2
     """Narrowest blur, GT pixels."""
     sharp: float = 0.12
     """Share of samples without blur."""
     isotropic: float = 0.5
-    """Share of isotropic kernels among the others."""
+    """Share of isotropic kernels among the blurred samples."""
     max_noise: float = 20.0
     """Strongest Gaussian noise, 0-255."""
     noisy: float = 0.6
     """Share of samples with noise."""
     grey: float = 0.4
-    """Share of noise that is the same in all colours."""
+    """Share of noise that is equal in all channels."""
     min_quality: float = 35.0
     """Lowest JPEG quality."""
     max_quality: float = 95.0
@@ -46,9 +47,9 @@ class GeneralOptions:
     compressed: float = 0.55
     """Share of samples with JPEG."""
     resampling: Resampling = field(default_factory=Resampling)
-    """Other ways to the LQ size than antialiased bicubic, where that is smaller."""
+    """Downscaling methods other than antialiased bicubic; not used at x1."""
     more: MoreOptions = field(default_factory=MoreOptions)
-    """What else is done, between noise and JPEG."""
+    """Further degradations, between noise and JPEG."""
 
     def __post_init__(self) -> None:
         problems = [
@@ -78,18 +79,18 @@ class GeneralOptions:
 
 @dataclass(frozen=True)
 class GeneralParameters:
-    """What was drawn, or fixed by hand, for a batch.
+    """Parameters of a batch.
 
     Attributes:
-        sigma_long: (B,), GT pixels; 0 for no blur.
-        sigma_short: (B,), GT pixels.
-        angle: (B,), radians.
-        noise: (B,), 0-255.
-        grey: (B,), bool: the same noise in all colours.
-        quality: (B,), JPEG quality; 0 for none.
-        seeds: One per sample, for its noise.
-        resampled: How each is downscaled, None for antialiased bicubic; () for all so.
-        more: What else is done to each; () for nothing.
+        sigma_long: Blur along the first axis, (B,), standard deviation in GT pixels; 0 for none.
+        sigma_short: Blur along the second axis, (B,), standard deviation in GT pixels.
+        angle: Angle of the first axis, (B,), radians.
+        noise: Standard deviation of the noise, (B,), 0-255.
+        grey: Whether all channels get the same noise, (B,), bool.
+        quality: JPEG quality, (B,), 1 to 100; 0 for none.
+        seeds: Noise seeds, one per sample.
+        resampled: Downscaling of each sample, None for antialiased bicubic; () if all are None.
+        more: Further degradations of each sample; () for none.
     """
 
     sigma_long: Tensor
@@ -104,11 +105,11 @@ class GeneralParameters:
 
 
 class GeneralDegradation:
-    """Blur, bicubic downscaling, Gaussian noise and JPEG, in this order.
+    """Applies blur, downscaling, Gaussian noise and JPEG, in this order.
 
     Args:
         options: Ranges.
-        scale: Downscaling factor; at 1 nothing is downscaled.
+        scale: Downscaling factor; 1 for none.
     """
 
     def __init__(self, options: GeneralOptions, scale: int) -> None:
@@ -148,7 +149,7 @@ class GeneralDegradation:
         return jpeg(apply_more(lq, p.more), p.quality)
 
     def _blurred(self, gt: Tensor, p: GeneralParameters, row: int) -> Tensor:
-        """One sample at GT size, (1, 3, sH, sW)."""
+        """One blurred sample at GT size, (1, 3, sH, sW)."""
         one = slice(row, row + 1)
         if p.sigma_long[row] == 0:
             return gt[one]
@@ -156,7 +157,7 @@ class GeneralDegradation:
         return blur(gt[one], kernel.to(gt))
 
     def describe(self, parameters: GeneralParameters) -> list[str]:
-        """What was drawn for each sample, in words."""
+        """Describes the degradation of each sample in words."""
         p, count = parameters, len(parameters.seeds)
         columns = (p.sigma_long, p.sigma_short, p.angle, p.noise, p.grey, p.quality)
         resampled = [f", {way.describe()}" if way else "" for way in p.resampled] or [""] * count

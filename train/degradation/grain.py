@@ -1,4 +1,4 @@
-"""Film grain: clumps, the strongest in middle tones, hardly any in black and white."""
+"""Film grain: correlated noise, strongest in middle tones and absent in black and white."""
 
 from dataclasses import dataclass
 
@@ -15,20 +15,20 @@ from train.degradation.kernels import gaussian_taps
 
 @dataclass(frozen=True)
 class Grain:
-    """Grain of photographic film."""
+    """Grain of photographic film, with these ranges."""
 
     share: float = 0.0
     """Share of samples."""
     min_strength: float = 3.0
-    """Weakest: standard deviation in middle grey, 0-255."""
+    """Weakest grain: standard deviation in middle grey, 0-255."""
     max_strength: float = 25.0
-    """Strongest."""
+    """Strongest grain."""
     min_size: float = 0.3
-    """Finest: standard deviation of a clump, LQ pixels."""
+    """Finest grain: standard deviation of a clump, LQ pixels."""
     max_size: float = 1.2
-    """Coarsest."""
+    """Coarsest grain."""
     coloured: float = 0.3
-    """Share of films whose layers have grain of their own; the others' is grey."""
+    """Share of samples with independent grain per channel; the others have grey grain."""
 
     def __post_init__(self) -> None:
         require_shares(self, "share", "coloured")
@@ -36,7 +36,7 @@ class Grain:
         require_range(self, "size", self.min_size, self.max_size, (0.1, 3))
 
     def sample(self, rng: np.random.Generator) -> "Grained":
-        """Draws one."""
+        """Draws the grain of a sample."""
         return Grained(
             rng.uniform(self.min_strength, self.max_strength),
             rng.uniform(self.min_size, self.max_size),
@@ -47,13 +47,13 @@ class Grain:
 
 @dataclass(frozen=True)
 class Grained:
-    """The grain of one picture.
+    """The grain of one sample.
 
     Attributes:
         strength: Standard deviation in middle grey, 0-255.
         size: Standard deviation of the Gaussian that correlates neighbours, pixels.
-        coloured: Whether each colour has a field of its own.
-        seed: Of the field.
+        coloured: Whether each channel has its own field.
+        seed: Seed of the field.
     """
 
     strength: float
@@ -62,14 +62,14 @@ class Grained:
     seed: int
 
     def apply(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> the same, clamped; all images get the same field."""
+        """Adds the same grain to all images (B, 3, H, W) in [0, 1]; clamps the result."""
         bright = luma_full_range(images)
         response = 2 * (bright * (1 - bright)).clamp(min=0).sqrt()
         field = self.field(images.shape[2], images.shape[3]).to(images)
         return (images + self.strength / 255 * response * field).clamp(0, 1)
 
     def field(self, height: int, width: int) -> Tensor:
-        """Correlated normal numbers with a standard deviation of 1, (1, 3, height, width)."""
+        """Spatially correlated normal numbers, standard deviation 1: (1, 3, height, width)."""
         taps = gaussian_taps(torch.tensor([self.size]))[0]
         pad = len(taps) // 2
         shape = (3 if self.coloured else 1, height + 2 * pad, width + 2 * pad)
@@ -79,6 +79,6 @@ class Grained:
         return smooth.transpose(0, 1).expand(1, 3, height, width)
 
     def describe(self) -> str:
-        """Says what was drawn, in words."""
+        """Describes the draw in words."""
         colour = "coloured grain" if self.coloured else "grain"
         return f"{colour} {self.strength:.0f}, {self.size:.1f} px"

@@ -1,4 +1,4 @@
-"""Interlaced video on a screen of today: doubled lines, or the combs of two fields that moved."""
+"""Artefacts of interlaced video: doubled lines, or combs of two fields with motion between them."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from train.degradation.checks import require_range, require_shares
 
 @dataclass(frozen=True)
 class Interlacing:
-    """One field shown twice, or both in one picture."""
+    """A field shown twice (doubled lines), or two fields woven into one picture (combs)."""
 
     share: float = 0.0
     """Share of samples."""
     combed: float = 0.5
-    """Share of combs among them; the others have doubled lines."""
+    """Share of combs among these samples; the others have doubled lines."""
     min_motion: int = 1
     """Least motion between the fields of a comb, LQ pixels."""
     max_motion: int = 4
@@ -27,7 +27,7 @@ class Interlacing:
         require_range(self, "motion", self.min_motion, self.max_motion, (1, 64))
 
     def sample(self, rng: np.random.Generator) -> "Interlaced":
-        """Draws one."""
+        """Draws the artefact of a sample."""
         combed, first = rng.random() < self.combed, int(rng.integers(2))
         motion = int(rng.integers(self.min_motion, self.max_motion + 1))
         direction = 1 if rng.random() < 0.5 else -1
@@ -36,29 +36,28 @@ class Interlacing:
 
 @dataclass(frozen=True)
 class Interlaced:
-    """What became of one picture.
+    """The artefact of one sample.
 
     Attributes:
-        motion: Pixels by which the second field is shifted to the right; 0 where it is not shown
-            at all and the lines of the first are doubled.
-        first: The row that the first field starts in, 0 or 1.
+        motion: Shift of the second field to the right, pixels; 0 for doubled lines of the first.
+        first: First row of the first field, 0 or 1.
     """
 
     motion: int
     first: int
 
     def apply(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> the same; rows of the first field are unchanged."""
+        """Interlaces images (B, 3, H, W) in [0, 1]; rows of the first field keep their values."""
         height, width = images.shape[2:]
         rows = torch.arange(height, device=images.device)
         if self.motion == 0:
             source = rows - (rows + self.first) % 2
-            # Nothing lies above the first row: it shows the one below it.
+            # The first row has none above it and copies the row below.
             return images[:, :, torch.where(source < 0, rows + 1, source).clamp(max=height - 1)]
         columns = (torch.arange(width, device=images.device) - self.motion).clamp(0, width - 1)
         second = (rows + self.first) % 2 == 1
         return torch.where(second[:, None], images[..., columns], images)
 
     def describe(self) -> str:
-        """Says what was drawn, in words."""
+        """Describes the draw in words."""
         return f"comb of {self.motion:+d} px" if self.motion else "doubled lines"

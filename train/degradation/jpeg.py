@@ -1,4 +1,4 @@
-"""JPEG, batched: a quality per sample, on any device."""
+"""JPEG compression of batches on any device, with a quality per sample."""
 
 import functools
 import io
@@ -13,7 +13,7 @@ from torch import Tensor
 from kdsr.pixels import levels, to_bytes
 from train.colour import from_ycbcr, to_ycbcr
 
-# Annex K of the standard, as libjpeg scales them by quality.
+# Quantisation tables of the standard's Annex K, which libjpeg scales by quality.
 _LUMA = (
     "16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 "
     "62 18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101 72 92 95 "
@@ -23,11 +23,11 @@ _CHROMA_CORNER = ((17, 18, 24, 47), (18, 21, 26, 66), (24, 26, 56, 99), (47, 66,
 
 
 def jpeg(images: Tensor, quality: Tensor, *, transposed_luma: bool = False) -> Tensor:
-    """Compresses and decompresses, with 4:2:0 chroma as Pillow does by default.
+    """Compresses and decompresses images with 4:2:0 chroma, Pillow's default.
 
     Args:
-        images: (B, 3, H, W) in [0, 1], any size.
-        quality: 1 to 100, (B,); 0 leaves a sample as it is.
+        images: Images (B, 3, H, W) in [0, 1], any size.
+        quality: JPEG quality, (B,), 1 to 100; 0 keeps a sample unchanged.
         transposed_luma: Use BasicSR's transposed luminance table, for comparison with models
             trained on it. Deviation: the default is the standard's table.
 
@@ -59,7 +59,7 @@ def _compress(images: Tensor, quality: Tensor, transposed_luma: bool) -> Tensor:
 
 
 def _through_blocks(planes: Tensor, table: Tensor) -> Tensor:
-    """Quantises 8x8 DCT blocks of (B, C, H, W) planes with one table (B, 8, 8) a sample."""
+    """Quantises the 8x8 DCT blocks of planes (B, C, H, W) by a table per sample, (B, 8, 8)."""
     b, c, h, w = planes.shape
     dct = dct_matrix().to(planes)
     blocks = planes.reshape(b, c, h // 8, 8, w // 8, 8).transpose(3, 4)
@@ -69,7 +69,7 @@ def _through_blocks(planes: Tensor, table: Tensor) -> Tensor:
 
 
 def _scaled(table: Tensor, quality: Tensor) -> Tensor:
-    """Tables (B, 8, 8) by libjpeg's quality scaling."""
+    """Scales a table to qualities (B,), as libjpeg does: (B, 8, 8)."""
     quality = quality.double().round().clamp(1, 100)
     factor = torch.where(quality < 50, (5000 / quality).floor(), 200 - 2 * quality)
     return ((table * factor.cpu()[:, None, None] + 50) / 100).floor().clamp(1, 255)
@@ -84,13 +84,13 @@ def _tables(transposed_luma: bool) -> tuple[Tensor, Tensor]:
 
 
 def luma_table(quality: float) -> Tensor:
-    """The standard luminance table at a quality, (8, 8)."""
+    """The standard luminance table scaled to a quality, (8, 8)."""
     return _scaled(_tables(transposed_luma=False)[0], torch.tensor([quality]))[0]
 
 
 @functools.lru_cache(maxsize=1)
 def dct_matrix() -> Tensor:
-    """The orthonormal DCT of 8 values, (8, 8)."""
+    """The orthonormal DCT matrix for 8 values, (8, 8)."""
     n = torch.arange(8, dtype=torch.float64)
     matrix = torch.cos(math.pi / 8 * (n + 0.5) * n[:, None]) / 2
     matrix[0] /= math.sqrt(2)
@@ -98,9 +98,12 @@ def dct_matrix() -> Tensor:
 
 
 def jpeg_by_pillow(images: Tensor, quality: Tensor, chroma: str = "4:2:0") -> Tensor:
-    """The same through libjpeg, sample by sample on the CPU: the reference.
+    """Compresses images by Pillow's libjpeg, sample by sample on the CPU; the reference for `jpeg`.
 
-    `chroma` is its resolution in Pillow's words.
+    Args:
+        images: Images (B, 3, H, W) in [0, 1].
+        quality: JPEG quality, (B,), 1 to 100; 0 keeps a sample unchanged.
+        chroma: Chroma subsampling as Pillow names it.
     """
     result = images.clone()
     for i, q in enumerate(quality.round().int().tolist()):

@@ -1,4 +1,4 @@
-"""Gaussian blur kernels, one per sample."""
+"""Makes Gaussian blur kernels, one per sample."""
 
 import torch
 from torch import Tensor
@@ -9,19 +9,19 @@ KERNEL_SIZE = 21
 def gaussian_kernels(
     sigma_long: Tensor, sigma_short: Tensor, angle: Tensor, size: int = KERNEL_SIZE
 ) -> Tensor:
-    """Anisotropic Gaussian kernels, each summing to 1.
+    """Makes anisotropic Gaussian kernels that sum to 1.
 
-    Deviation: the official code documents its two numbers as eigenvalues, but squares them, so
-    that they are standard deviations; so they are here.
+    The official code documents its two numbers as eigenvalues, but squares them: they are standard
+    deviations, as here.
 
     Args:
-        sigma_long: Standard deviations along the first axis, in pixels, (B,).
-        sigma_short: Along the second axis, (B,).
-        angle: Of the first axis against the x axis, in radians, (B,).
-        size: Odd side length.
+        sigma_long: Standard deviations along the first axis in pixels, (B,).
+        sigma_short: Standard deviations along the second axis in pixels, (B,).
+        angle: Angles between the first axis and the x axis in radians, (B,).
+        size: Side of the kernels in pixels, odd.
 
     Returns:
-        (B, size, size).
+        Kernels (B, size, size).
     """
     axis = torch.arange(size, dtype=torch.float64, device=angle.device) - size // 2
     x, y = axis[None, None, :], axis[None, :, None]
@@ -33,14 +33,14 @@ def gaussian_kernels(
 
 
 def gaussian_taps(sigma: Tensor, size: int = KERNEL_SIZE) -> Tensor:
-    """One-dimensional Gaussian kernels, each summing to 1: the isotropic kernel is their product.
+    """Makes one-dimensional Gaussian kernels that sum to 1, the factors of isotropic kernels.
 
     Args:
         sigma: Standard deviations in pixels, (B,).
-        size: Odd length.
+        size: Length of the kernels, odd.
 
     Returns:
-        (B, size).
+        Kernels (B, size).
     """
     axis = torch.arange(size, dtype=torch.float64, device=sigma.device) - size // 2
     taps = torch.exp(-0.5 * (axis / sigma.double()[:, None]) ** 2)

@@ -1,4 +1,4 @@
-"""Blur kernels of Real-ESRGAN (Wang et al. 2021, Sec. 3): Gaussians, plateaus and sinc."""
+"""Makes the blur kernels of Real-ESRGAN (Wang et al. 2021, Sec. 3): Gaussian, plateau and sinc."""
 
 import math
 
@@ -11,18 +11,18 @@ MAX_SIZE = 21
 def radial_kernels(
     kind: Tensor, size: Tensor, sigma_x: Tensor, sigma_y: Tensor, angle: Tensor, beta: Tensor
 ) -> Tensor:
-    """Gaussian (0), generalised Gaussian (1) and plateau (2) kernels, each summing to 1.
+    """Makes Gaussian (0), generalised Gaussian (1) and plateau (2) kernels that sum to 1.
 
     Args:
-        kind: (B,), integers 0 to 2.
-        size: Odd side lengths up to 21, (B,); outside of it a kernel is 0.
-        sigma_x: (B,), pixels.
-        sigma_y: (B,), pixels; equal to `sigma_x` for isotropic kernels.
-        angle: (B,), radians.
-        beta: Shape of the generalised and plateau kernels, (B,).
+        kind: Kinds of the kernels, (B,), 0 to 2.
+        size: Sides of the kernels, (B,), odd, at most 21; kernels are 0 outside.
+        sigma_x: Widths along the first axis, (B,), pixels.
+        sigma_y: Widths along the second axis, (B,), pixels; `sigma_x` for isotropic kernels.
+        angle: Angles of the first axis, (B,), radians.
+        beta: Shape exponents of generalised Gaussian and plateau kernels, (B,).
 
     Returns:
-        (B, 21, 21).
+        Kernels (B, 21, 21).
     """
     axis = torch.arange(MAX_SIZE, dtype=torch.float64) - MAX_SIZE // 2
     x, y = axis[None, None, :], axis[None, :, None]
@@ -36,14 +36,14 @@ def radial_kernels(
 
 
 def sinc_kernels(cutoff: Tensor, size: Tensor) -> Tensor:
-    """Circular low-pass filters, which ring.
+    """Makes circular low-pass filters, which cause ringing.
 
     Args:
-        cutoff: Radians, (B,), up to pi.
-        size: Odd side lengths up to 21, (B,).
+        cutoff: Cutoff frequencies, (B,), radians per pixel, at most pi.
+        size: Sides of the kernels, (B,), odd, at most 21.
 
     Returns:
-        (B, 21, 21).
+        Kernels (B, 21, 21).
     """
     axis = torch.arange(MAX_SIZE, dtype=torch.float64) - MAX_SIZE // 2
     radius = torch.sqrt(axis[None, :, None] ** 2 + axis[None, None, :] ** 2)
@@ -55,7 +55,7 @@ def sinc_kernels(cutoff: Tensor, size: Tensor) -> Tensor:
 
 
 def identity_kernels(count: int) -> Tensor:
-    """Kernels that leave an image as it is, (count, 21, 21)."""
+    """Makes kernels that keep an image unchanged, (count, 21, 21)."""
     kernels = torch.zeros(count, MAX_SIZE, MAX_SIZE)
     kernels[:, MAX_SIZE // 2, MAX_SIZE // 2] = 1
     return kernels

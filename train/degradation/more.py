@@ -1,6 +1,6 @@
-"""Degradations that people meet beside blur, noise and JPEG: a step each, by chance and in order.
+"""Optional degradation steps beside blur, noise and JPEG, each applied with a given probability.
 
-By default none has a share, and nothing is drawn: a pipeline does what it did without them.
+By default all shares are 0, and a pipeline works as if the steps did not exist.
 """
 
 from collections.abc import Sequence
@@ -26,19 +26,19 @@ StepName = Literal["interlacing", "sharpening", "grain", "chroma", "banding", "c
 
 
 class Drawn(Protocol):
-    """A step with its parameters."""
+    """A step with drawn parameters."""
 
     def apply(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> the same."""
+        """Degrades images (B, 3, H, W) in [0, 1]; keeps their size."""
         ...
 
     def describe(self) -> str:
-        """Says what was drawn, in words."""
+        """Describes the draw in words."""
         ...
 
 
 class Step(Protocol):
-    """Ranges of a step."""
+    """Options of a step."""
 
     @property
     def share(self) -> float:
@@ -52,33 +52,33 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class MoreOptions:
-    """What else is done to an LQ image; each step has a `share`, 0 by default."""
+    """Further degradation steps of LQ images; each has a `share`, 0 by default."""
 
     interlacing: Interlacing = field(default_factory=Interlacing)
     """Doubled lines and combs of old video."""
     sharpening: Sharpening = field(default_factory=Sharpening)
-    """Halos along edges."""
+    """Sharpening halos along edges."""
     grain: Grain = field(default_factory=Grain)
-    """Grain of film."""
+    """Film grain."""
     chroma: ChromaSubsampling = field(default_factory=ChromaSubsampling)
-    """Colour at half the resolution."""
+    """Chroma at half the resolution."""
     banding: Banding = field(default_factory=Banding)
-    """Too few levels."""
+    """Colour banding."""
     codecs: Codecs = field(default_factory=Codecs)
-    """WebP, AVIF, JPEG with full chroma."""
+    """WebP, AVIF and JPEG 4:4:4."""
     video: Video = field(default_factory=Video)
-    """Frames of H.264 and HEVC."""
+    """Frames of H.264 and HEVC video."""
     order: tuple[StepName, ...] = get_args(StepName)
-    """Order of the steps; one that is left out never comes."""
+    """Order of the steps; omitted steps never run."""
 
     def __post_init__(self) -> None:
         if len(set(self.order)) < len(self.order):
             raise ConfigError(f"more.order names a step twice: {', '.join(self.order)}")
 
     def sample(self, seed: int, step: int, samples: Sequence[int]) -> "Drawings":
-        """Draws what happens to the given samples of a step, in order; () where none has a share.
+        """Draws the steps of each given sample, in order; () if all shares are 0.
 
-        Each kind has random numbers of its own: a share changes nothing of the other kinds.
+        Each step has its own stream of random numbers, so its share does not affect other steps.
         """
         if not any(getattr(self, name).share for name in self.order):
             return ()
@@ -93,25 +93,25 @@ class MoreOptions:
 
 
 Drawings = tuple[tuple[Drawn, ...], ...]
-"""What happens to each sample of a batch."""
+"""Drawn steps of each sample of a batch."""
 _STREAMS = {name: MORE + i for i, name in enumerate(get_args(StepName))}
 
 
 def draw(ranges: Step, seed: int, step: int, sample: int, stream: int) -> Drawn | None:
-    """A step's parameters for a sample, or None where chance leaves it out."""
+    """Draws a step's parameters for a sample, or None if the draw omits the step."""
     rng = generator(seed, step, sample, stream)
     return ranges.sample(rng) if rng.random() < ranges.share else None
 
 
 def apply_more(lq: Tensor, drawings: Drawings) -> Tensor:
-    """Does what was drawn.
+    """Applies drawn steps.
 
     Args:
-        lq: (B, 3, H, W) in [0, 1].
-        drawings: See `MoreOptions.sample`; empty for nothing at all.
+        lq: LQ images (B, 3, H, W) in [0, 1].
+        drawings: Steps of each sample; see `MoreOptions.sample`.
 
     Returns:
-        (B, 3, H, W) in [0, 1], on the 8-bit grid where something was done.
+        Images (B, 3, H, W) in [0, 1]; changed samples are on the 8-bit grid.
     """
     if not drawings:
         return lq
@@ -125,7 +125,7 @@ def apply_more(lq: Tensor, drawings: Drawings) -> Tensor:
 
 
 def describe_more(drawings: Drawings, count: int) -> list[str]:
-    """What follows in the words for each of `count` samples: "" or ", grain 7, 0.5 px"."""
+    """Describes the steps of each of `count` samples: "" or, for example, ", grain 7, 0.5 px"."""
     if not drawings:
         return [""] * count
     return ["".join(f", {step.describe()}" for step in steps) for steps in drawings]

@@ -1,4 +1,4 @@
-"""Noise with one strength per sample."""
+"""Adds Gaussian and Poisson noise, with a strength per sample."""
 
 import functools
 from collections.abc import Sequence
@@ -10,24 +10,24 @@ from kdsr.pixels import levels
 from train.colour import luma_full_range
 from train.degradation.draws import hashed_normals, hashed_uniforms, normals
 
-_LARGEST_COUNT = 384  # 8 standard deviations above the largest mean, 256
+_LARGEST_COUNT = 384  # photons: 8 standard deviations above the largest mean, 256
 
 
 def add_gaussian_noise(
     images: Tensor, sigma: Tensor, grey: Tensor, seeds: Sequence[int], *, hashed: bool = False
 ) -> Tensor:
-    """Adds Gaussian noise.
+    """Adds Gaussian noise to images.
 
     Args:
-        images: (B, 3, H, W) in [0, 1].
-        sigma: Standard deviations on the 0-255 scale, (B,); 0 for none.
-        grey: Whether all three colours get the same noise, (B,), bool.
-        seeds: One per sample; see `draws.noise_seeds`.
-        hashed: Make the noise on the device of the images, by `draws.hashed_normals`: faster for
-            large images on a GPU, slower on a CPU.
+        images: Images (B, 3, H, W) in [0, 1].
+        sigma: Standard deviations, (B,), 0-255; 0 for none.
+        grey: Whether all channels get the same noise, (B,), bool.
+        seeds: Noise seeds, one per sample; see `draws.noise_seeds`.
+        hashed: Make the noise by `draws.hashed_normals` on the device of the images, which is
+            faster for large images on a GPU and slower on a CPU.
 
     Returns:
-        (B, 3, H, W), not clamped.
+        Images (B, 3, H, W), not clamped.
     """
     chosen = (sigma > 0).nonzero()[:, 0]
     if not len(chosen):
@@ -48,20 +48,20 @@ def add_poisson_noise(
     seeds: Sequence[int],
     inside: Tensor | None = None,
 ) -> Tensor:
-    """Adds photon noise, as Real-ESRGAN does.
+    """Adds Poisson noise to images, as Real-ESRGAN does.
 
-    An image with n different grey levels (n rounded up to a power of two) is made of at most n
-    photons a pixel.
+    White has n photons per pixel, where n is the number of different grey levels in the image,
+    rounded up to a power of two.
 
     Args:
-        images: (B, 3, H, W) in [0, 1].
-        strength: Scales the noise, (B,); 0 for none.
-        grey: Whether the noise of the luma is added to all colours, (B,), bool.
-        seeds: One per sample, for `draws.hashed_uniforms`.
-        inside: Where there is an image, (B, 1, H, W), bool; everywhere if left out.
+        images: Images (B, 3, H, W) in [0, 1].
+        strength: Factors of the noise, (B,); 0 for none.
+        grey: Whether the noise of the luma is added to all channels, (B,), bool.
+        seeds: Noise seeds, one per sample, for `draws.hashed_uniforms`.
+        inside: Mask of the pixels that belong to an image, (B, 1, H, W), bool; None for all.
 
     Returns:
-        (B, 3, H, W), not clamped.
+        Images (B, 3, H, W), not clamped.
     """
     chosen = (strength > 0).nonzero()[:, 0]
     if not len(chosen):
@@ -75,7 +75,7 @@ def add_poisson_noise(
     shape = (3, images.shape[2], images.shape[3])
     uniforms = hashed_uniforms([seeds[i] for i in chosen.tolist()], shape, device)
     uniforms = torch.where(is_grey, uniforms[:, :1], uniforms)
-    # A search in the distribution of each grey level: all are laid end to end, one apart.
+    # One search serves all levels: their cumulative distributions are concatenated, each 1 higher.
     row = powers * 256 + pixels.long()
     found = torch.searchsorted(_poisson_table(device), row + uniforms.double(), right=True)
     counts = (found - row * _LARGEST_COUNT).float()
@@ -84,9 +84,9 @@ def add_poisson_noise(
 
 
 def _level_powers(pixels: Tensor, inside: Tensor) -> Tensor:
-    """log2 of the number of grey levels in each image, rounded up: (B,), 0 to 8.
+    """The log2 of the number of grey levels in each image, rounded up: (B,), 0 to 8.
 
-    256 bins instead of a sort: only 8-bit values occur.
+    Counting in 256 bins replaces a sort, as only 8-bit values occur.
     """
     offset = torch.arange(len(pixels), device=pixels.device).view(-1, 1, 1, 1) * 256
     present = (pixels + offset)[inside.expand_as(pixels)]
@@ -96,10 +96,10 @@ def _level_powers(pixels: Tensor, inside: Tensor) -> Tensor:
 
 @functools.lru_cache(maxsize=4)
 def _poisson_table(device: torch.device) -> Tensor:
-    """Cumulative distributions for each power of two (9) and grey level (256), each 1 further up.
+    """Cumulative distributions for each power of two (9) and grey level (256), each 1 higher.
 
     Returns:
-        (9 * 256 * _LARGEST_COUNT), float64, increasing.
+        Increasing numbers, (9 * 256 * _LARGEST_COUNT,), float64.
     """
     level = torch.arange(256, dtype=torch.float64) / 255
     mean = (2.0 ** torch.arange(9, dtype=torch.float64)[:, None] * level).flatten()[:, None]

@@ -1,4 +1,4 @@
-"""The degradations that a recipe can name. Another one is a file beside this and a field here."""
+"""The degradation pipelines of recipes; a new one is a file beside this and a field here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -22,23 +22,23 @@ class Degradation(Protocol):
         ...
 
     def apply(self, gt: Tensor, parameters: Any) -> Tensor:
-        """(B, 3, sH, sW) in [0, 1] -> (B, 3, H, W) in [0, 1]."""
+        """Degrades GT images (B, 3, sH, sW) in [0, 1] to LQ images (B, 3, H, W) in [0, 1]."""
         ...
 
     def describe(self, parameters: Any) -> list[str]:
-        """What was drawn for each sample, in words."""
+        """Describes the degradation of each sample in words."""
         ...
 
 
 @dataclass(frozen=True)
 class DegradationOptions:
-    """How LQ images are made from photographs."""
+    """The pipeline that makes LQ images from photographs, and its ranges."""
 
     kind: str = "general"
-    """The pipeline: the name of one of the pipelines below."""
+    """Name of the pipeline: one of the fields below."""
     realworld_share: float = 0.0
-    """Share of samples that `realworld` makes instead of `kind`: for a network that meets badly
-    treated images and keeps what it can on others."""
+    """Share of samples from the `realworld` pipeline instead of `kind`, for a network that handles
+    heavily degraded images and stays good on others."""
     classic: ClassicOptions = field(default_factory=ClassicOptions)
     """Ranges of the classic pipeline."""
     general: GeneralOptions = field(default_factory=GeneralOptions)
@@ -68,15 +68,15 @@ class DegradationOptions:
 
     @property
     def used(self) -> tuple[str, ...]:
-        """Names of the pipelines that samples come from: one, or two that are mixed."""
+        """Names of the pipelines in use: one, or the two of a mix."""
         return (self.kind, "realworld") if self.realworld_share > 0 else (self.kind,)
 
     def alone(self, kind: str) -> "DegradationOptions":
-        """The same ranges, all samples from one pipeline."""
+        """A copy that takes all samples from one pipeline."""
         return replace(self, kind=kind, realworld_share=0.0)
 
     def build(self, scale: int) -> Degradation:
-        """The pipeline that was chosen, or the mix, for a downscaling factor."""
+        """Makes the chosen pipeline, or the mix of two, for a downscaling factor."""
         chosen: Degradation = getattr(self, self.kind).build(scale)
         if self.realworld_share == 0:
             return chosen
@@ -85,11 +85,11 @@ class DegradationOptions:
 
 @dataclass(frozen=True)
 class MixedParameters:
-    """What was drawn for a batch of a mix.
+    """Parameters of a batch from a mix of two pipelines.
 
     Attributes:
-        rows: Those of each pipeline in the batch.
-        drawn: Its parameters for them.
+        rows: Rows of the batch, by pipeline.
+        drawn: Parameters of these rows, by pipeline.
     """
 
     rows: tuple[tuple[int, ...], ...]
@@ -97,12 +97,12 @@ class MixedParameters:
 
 
 class MixedDegradation:
-    """Each sample goes through one of two pipelines, as if the other were not there.
+    """Sends each sample through one of two pipelines, with the result of that pipeline alone.
 
     Args:
-        first: A pipeline.
-        second: Another.
-        share: Of samples that the second makes, 0 to 1.
+        first: First pipeline.
+        second: Second pipeline.
+        share: Share of samples for the second pipeline, 0 to 1.
     """
 
     def __init__(self, first: Degradation, second: Degradation, share: float) -> None:
@@ -129,13 +129,13 @@ class MixedDegradation:
         return torch.stack([made[row] for row in range(len(gt))])
 
     def describe(self, parameters: MixedParameters) -> list[str]:
-        """What was drawn for each sample, in words."""
+        """Describes the degradation of each sample in words."""
         words: dict[int, str] = {}
         for pipeline, rows, drawn in self._parts(parameters):
             words |= dict(zip(rows, pipeline.describe(drawn), strict=True))
         return [words[row] for row in sorted(words)]
 
     def _parts(self, p: MixedParameters) -> list[tuple[Degradation, tuple[int, ...], Any]]:
-        """Each pipeline with its rows and what was drawn for them, where it has any."""
+        """The pipelines that have rows, each with its rows and their parameters."""
         parts = zip(self.pipelines, p.rows, p.drawn, strict=True)
         return [part for part in parts if part[1]]

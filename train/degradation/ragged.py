@@ -1,8 +1,8 @@
-"""Batches of images of different sizes: each lies in the corner of a common canvas.
+"""Batches of images of different sizes, each in the corner of a common canvas.
 
-Random resizing gives every sample its own size. Here a batch keeps going as one tensor
-(B, C, H, W) beside the true sizes; what lies outside of an image has no meaning. Canvases are
-chosen by a sample's own size, so results do not depend on what else is in the batch.
+Random resizing gives every sample its own size. A ragged batch is one tensor (B, C, H, W) with the
+true sizes beside it; pixels outside of an image have no meaning. A sample's own size decides the
+canvas, so that results do not depend on other samples of the batch.
 """
 
 import torch
@@ -18,17 +18,17 @@ def resize_ragged(
     mode: Tensor,
     canvas: tuple[int, int],
 ) -> Tensor:
-    """Resizes each image to its own size, as `F.interpolate` does without antialiasing.
+    """Resizes each image to its own size, as `F.interpolate` without antialiasing.
 
     Args:
-        images: (B, C, H, W).
+        images: Images (B, C, H, W).
         source: True heights and widths, (B,) each, int64, on the CPU.
-        target: Wanted heights and widths, not larger than `canvas`.
-        mode: Index into `MODES`, (B,).
-        canvas: (height, width) of the result.
+        target: New heights and widths, like `source`, at most `canvas`.
+        mode: Indices into `MODES`, (B,).
+        canvas: Height and width of the result.
 
     Returns:
-        (B, C, *canvas), 0 outside of each image.
+        Images (B, C, *canvas), 0 outside of each image.
     """
     rows, columns = (
         interpolation_matrices(
@@ -42,15 +42,15 @@ def resize_ragged(
 def interpolation_matrices(
     source: Tensor, target: Tensor, mode: Tensor, width: int, height: int, device: torch.device
 ) -> Tensor:
-    """The linear maps of `F.interpolate` along one axis, (B, height, width), on `device`.
+    """Makes the linear maps of `F.interpolate` along one axis, (B, height, width).
 
     Args:
-        source: Numbers of pixels that are read, (B,), at most `width`.
-        target: Numbers of pixels that are made, (B,), at most `height`.
-        mode: Index into `MODES`, (B,).
-        width: Of the matrices.
-        height: Of the matrices.
-        device: Where to make them: they are as large as images.
+        source: Numbers of input pixels, (B,), at most `width`.
+        target: Numbers of output pixels, (B,), at most `height`.
+        mode: Indices into `MODES`, (B,).
+        width: Width of the matrices.
+        height: Height of the matrices.
+        device: Device of the matrices.
     """
     matrices = torch.zeros(len(source), height, width, device=device)
     out = torch.arange(height, device=device)
@@ -67,13 +67,13 @@ def interpolation_matrices(
             made = within.float() / (end - start)[..., None]
         else:
             made = _taps((out + 0.5) * ratio - 0.5, n_in, width, cubic=name == "bicubic")
-        # Rows below an image stay empty.
+        # Rows below an image stay 0.
         matrices[rows.to(device)] = made * (out < n_out)[..., None]
     return matrices
 
 
 def _taps(centre: Tensor, n_in: Tensor, width: int, *, cubic: bool) -> Tensor:
-    """Rows (B, N, width) that interpolate at `centre` (B, N) of images of n_in (B, 1) pixels."""
+    """Weights (B, N, width) that interpolate at `centre` (B, N) among n_in (B, 1) pixels."""
     if not cubic:
         centre = centre.clamp(min=0)
     first = centre.floor()
@@ -96,17 +96,17 @@ def _cubic(x: Tensor) -> Tensor:
 def extend(
     images: Tensor, sizes: tuple[Tensor, Tensor], pad: int, canvas: tuple[int, int], *, mirror: bool
 ) -> Tensor:
-    """Continues each image beyond its borders.
+    """Extends each image beyond its borders.
 
     Args:
-        images: (B, C, H, W).
+        images: Images (B, C, H, W).
         sizes: True heights and widths, (B,) each.
-        pad: Pixels to add before the first row and column.
-        canvas: (height, width) of the result.
-        mirror: Mirror without the edge pixel; otherwise repeat the edge.
+        pad: Number of pixels before the first row and column.
+        canvas: Height and width of the result.
+        mirror: Mirror without the edge pixel; otherwise replicate the edge.
 
     Returns:
-        (B, C, *canvas); the image begins at (pad, pad).
+        Images (B, C, *canvas); each begins at (pad, pad).
     """
     for axis, (n, length) in enumerate(zip(sizes, canvas, strict=True)):
         position = (torch.arange(length) - pad).expand(len(n), -1)
@@ -123,7 +123,7 @@ def extend(
 
 
 def inside(sizes: tuple[Tensor, Tensor], canvas: tuple[int, int]) -> Tensor:
-    """Where the images are: (B, 1, *canvas), bool, on the CPU."""
+    """Mask of the pixels that belong to images: (B, 1, *canvas), bool, on the CPU."""
     rows, columns = (
         torch.arange(n)[None] < size[:, None] for n, size in zip(canvas, sizes, strict=True)
     )

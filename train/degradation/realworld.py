@@ -1,14 +1,13 @@
-"""The second-order pipeline of Real-ESRGAN with its published parameters (paper Sec. 4.3).
+"""Real-ESRGAN's second-order pipeline with its published parameters (paper Sec. 4.3).
 
-Twice blur, resize, noise and JPEG; at the end a sinc filter and JPEG in either order.
+It applies blur, resize, noise and JPEG twice, with a sinc filter before or after the last JPEG.
 Resizing has no antialiasing, as in the official code.
 
-Deviation: the official code draws the resize factors and modes, noise kinds and the filter order
-once a batch, as a batch had to have one size, and keeps a pool of 180 training pairs to mix what
-batches are made of. Here every sample has its own (see `ragged`), all independent; `data.pool` is
-for saving work.
-Deviation: its first resize reads at positions by the unrounded factor, which shifts the far border
-by up to 1 / factor pixels against the ground truth; here an image is resized to its rounded size.
+Deviation: the official code draws resize factors and modes, noise kinds and the filter order once
+per batch, as its batches need one size, and mixes batches by a pool of 180 training pairs. Here
+samples are independent (see `ragged`), and `data.pool` only saves work.
+Deviation: the official first resize samples at positions of the unrounded factor, which shifts the
+far border by up to 1 / factor pixels against the GT. Here an image is resized to its rounded size.
 """
 
 import math
@@ -50,18 +49,18 @@ _SECOND = OrderOptions(
 
 @dataclass(frozen=True)
 class RealWorldOptions:
-    """Both rounds and what follows."""
+    """Ranges of both rounds and of the final steps."""
 
     first: OrderOptions = field(default_factory=OrderOptions)
-    """First round."""
+    """Ranges of the first round."""
     second: OrderOptions = _SECOND
-    """Second round."""
+    """Ranges of the second round."""
     final_sinc_probability: float = 0.8
-    """Share of samples with a last sinc filter."""
+    """Share of samples with a final sinc filter."""
     transposed_luma: bool = False
-    """Use the transposed luminance table of the official JPEG, to compare with its models."""
+    """Use the official code's transposed luminance table, for comparison with its models."""
     more: MoreOptions = field(default_factory=MoreOptions)
-    """What else is done, in the end."""
+    """Further degradations at the end."""
 
     def __post_init__(self) -> None:
         problems = self.first.problems("first") + self.second.problems("second")
@@ -77,15 +76,15 @@ class RealWorldOptions:
 
 @dataclass(frozen=True)
 class RealWorldParameters:
-    """What was drawn for a batch.
+    """Parameters of a batch.
 
     Attributes:
-        first: First round.
-        second: Second round.
-        final: Last sinc kernels, (B, 21, 21).
-        final_mode: Modes of the last resize, (B,).
-        jpeg_first: Whether JPEG comes before the last resize and sinc, (B,), bool.
-        more: What else is done to each; () for nothing.
+        first: Parameters of the first round.
+        second: Parameters of the second round.
+        final: Kernels of the final sinc filter, (B, 21, 21).
+        final_mode: Modes of the final resize, (B,), indices into `ragged.MODES`.
+        jpeg_first: Whether the last JPEG precedes the final resize and sinc filter, (B,), bool.
+        more: Further degradations of each sample; () for none.
     """
 
     first: OrderParameters
@@ -97,7 +96,7 @@ class RealWorldParameters:
 
 
 class RealWorldDegradation:
-    """See the module.
+    """Applies the second-order pipeline; see the module.
 
     Args:
         options: Ranges.
@@ -130,7 +129,7 @@ class RealWorldDegradation:
         """Degrades (B, 3, sH, sW) in [0, 1] to (B, 3, H, W) in [0, 1] on the 8-bit grid."""
         p, count = parameters, len(gt)
         blurred = blur(gt, p.first.kernels.to(gt))
-        # Each sample has sizes of its own on the way; the second ones are small anyway.
+        # Intermediate sizes differ by sample; those after the second resize are always small.
         limit = max(1.0, self.options.second.max_resize) / self.scale
         canvas = (math.ceil(gt.shape[2] * limit), math.ceil(gt.shape[3] * limit))
         images = gt.new_empty(count, 3, *canvas)
@@ -150,7 +149,7 @@ class RealWorldDegradation:
         return apply_more(on_grid(images), p.more)
 
     def describe(self, parameters: RealWorldParameters) -> list[str]:
-        """What was drawn for each sample, in words."""
+        """Describes the degradation of each sample in words."""
         p = parameters
         more = describe_more(p.more, len(p.final))
         endings = zip(p.final, p.final_mode.tolist(), p.jpeg_first.tolist(), more, strict=True)
@@ -165,7 +164,7 @@ class RealWorldDegradation:
         return words
 
     def _by_size(self, factor: Tensor) -> Iterator[tuple[float, Tensor]]:
-        """Rows whose first resize has similar results, with the largest factor to expect."""
+        """Groups rows by the factor of the first resize; yields (largest factor, rows)."""
         low = 0.0
         for high in (0.5, 1.0, max(1.0, self.options.first.max_resize)):
             rows = ((factor > low) & (factor <= high)).nonzero()[:, 0]
@@ -181,7 +180,7 @@ class RealWorldDegradation:
         limit: float,
         canvas: tuple[int, int],
     ) -> Tensor:
-        """From the first resize, to at most `limit` times the size, to the second, on `canvas`."""
+        """Runs the first resize (factors up to `limit`) to the second resize, onto `canvas`."""
         height, width = images.shape[2:]
         whole, sizes = _sizes(images, torch.ones(len(images))), _sizes(images, first.factor)
         between = (math.ceil(height * limit), math.ceil(width * limit))
@@ -192,7 +191,7 @@ class RealWorldDegradation:
         return resize_ragged(images, sizes, target, second.mode, canvas)
 
     def _jpeg(self, images: Tensor, quality: Tensor, sizes: tuple[Tensor, Tensor]) -> Tensor:
-        """JPEG of a ragged batch; blocks that reach beyond an image are filled with its edge."""
+        """Compresses a ragged batch; replicated edges fill blocks that exceed an image."""
         height, width = images.shape[2:]
         canvas = (height + -height % 16, width + -width % 16)
         whole = extend(images, sizes, 0, canvas, mirror=False)
@@ -201,19 +200,19 @@ class RealWorldDegradation:
 
 
 def _sizes(images: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
-    """Heights and widths, (B,) each, of images that are resized by factors (B,)."""
+    """Heights and widths, (B,) each, of images after resizing by factors (B,)."""
     height, width = ((n * factor.double()).long().clamp(min=1) for n in images.shape[2:])
     return height, width
 
 
 def _rows(p: OrderParameters, rows: Tensor) -> OrderParameters:
-    """The parameters of some samples."""
+    """Selects the parameters of some samples."""
     tensors = {f.name: getattr(p, f.name)[rows] for f in fields(p) if f.name != "seeds"}
     return OrderParameters(**tensors, seeds=[p.seeds[i] for i in rows.tolist()])
 
 
 def _noisy(images: Tensor, p: OrderParameters, sizes: tuple[Tensor, Tensor]) -> Tensor:
-    images = images.clamp(0, 1)  # a cubic resize overshoots
+    images = images.clamp(0, 1)  # bicubic resizing overshoots
     canvas = (images.shape[2], images.shape[3])
     noisy = add_gaussian_noise(images, p.gaussian, p.grey, p.seeds, hashed=True)
     noisy = add_poisson_noise(noisy, p.poisson, p.grey, p.seeds, inside(sizes, canvas))

@@ -1,4 +1,4 @@
-"""One of the two rounds of the second-order pipeline: its published ranges, and what is drawn."""
+"""Published ranges and random draws of one round of the second-order pipeline."""
 
 import math
 from dataclasses import dataclass
@@ -10,12 +10,14 @@ from train.degradation.mixed_kernels import identity_kernels, radial_kernels, si
 from train.degradation.ragged import MODES
 from train.degradation.words import jpeg_words, kernel_words, noise_words
 
-_SHAPES = torch.tensor([0.45, 0.25, 0.12, 0.03, 0.12, 0.03])  # iso, aniso of each radial kind
+_SHAPES = torch.tensor(
+    [0.45, 0.25, 0.12, 0.03, 0.12, 0.03]
+)  # isotropic, anisotropic for each radial kind
 
 
 @dataclass(frozen=True)
 class OrderOptions:
-    """One of the two rounds."""
+    """Ranges of one of the two rounds."""
 
     blur_probability: float = 1.0
     """Share of samples that are blurred."""
@@ -24,17 +26,17 @@ class OrderOptions:
     max_sigma: float = 3.0
     """Widest blur, pixels."""
     max_beta: float = 4.0
-    """Shape of generalised Gaussians, 0.5 to this."""
+    """Largest shape exponent of generalised Gaussians; the smallest is 0.5."""
     max_plateau_beta: float = 2.0
-    """Shape of plateau kernels, 1 to this."""
+    """Largest shape exponent of plateau kernels; the smallest is 1."""
     sinc_probability: float = 0.1
     """Share of sinc filters among the kernels."""
     resize_probability: tuple[float, float, float] = (0.2, 0.7, 0.1)
     """Shares of enlarging, shrinking and keeping the size."""
     min_resize: float = 0.15
-    """Smallest factor."""
+    """Smallest resize factor."""
     max_resize: float = 1.5
-    """Largest factor."""
+    """Largest resize factor."""
     gaussian_probability: float = 0.5
     """Share of Gaussian noise; the others get Poisson noise."""
     min_noise: float = 1.0
@@ -42,18 +44,18 @@ class OrderOptions:
     max_noise: float = 30.0
     """Strongest Gaussian noise, 0-255."""
     min_poisson: float = 0.05
-    """Weakest Poisson noise."""
+    """Weakest Poisson noise, a factor."""
     max_poisson: float = 3.0
-    """Strongest Poisson noise."""
+    """Strongest Poisson noise, a factor."""
     grey_probability: float = 0.4
-    """Share of noise that is the same in all colours."""
+    """Share of noise that is equal in all channels."""
     min_quality: float = 30.0
     """Lowest JPEG quality."""
     max_quality: float = 95.0
     """Highest JPEG quality."""
 
     def problems(self, name: str) -> list[str]:
-        """What is wrong with these options, in words."""
+        """Problems of these options, one sentence each."""
         found = []
         for pair in ("sigma", "resize", "noise", "poisson", "quality"):
             low, high = getattr(self, f"min_{pair}"), getattr(self, f"max_{pair}")
@@ -66,17 +68,17 @@ class OrderOptions:
 
 @dataclass(frozen=True)
 class OrderParameters:
-    """What was drawn for one round of a batch.
+    """Parameters of one round of a batch.
 
     Attributes:
-        kernels: (B, 21, 21).
+        kernels: Blur kernels, (B, 21, 21).
         factor: Resize factors, (B,).
-        mode: Resize modes, (B,), index into area, bilinear, bicubic.
-        gaussian: Standard deviations, 0-255, (B,); 0 where the noise is Poisson.
-        poisson: Strengths, (B,); 0 where the noise is Gaussian.
-        grey: (B,), bool.
-        quality: JPEG, (B,).
-        seeds: One per sample.
+        mode: Resize modes, (B,), indices into `ragged.MODES`.
+        gaussian: Standard deviations of Gaussian noise, (B,), 0-255; 0 for Poisson noise.
+        poisson: Factors of Poisson noise, (B,); 0 for Gaussian noise.
+        grey: Whether all channels get the same noise, (B,), bool.
+        quality: JPEG quality, (B,), 1 to 100.
+        seeds: Noise seeds, one per sample.
     """
 
     kernels: Tensor
@@ -90,19 +92,19 @@ class OrderParameters:
 
 
 def draw_round(o: OrderOptions, u: Tensor, seeds: list[int]) -> OrderParameters:
-    """One round's parameters.
+    """Computes the parameters of one round from uniform draws.
 
     Args:
-        o: Ranges.
+        o: Ranges of the round.
         u: Uniform draws in [0, 1), (17, B).
-        seeds: Of the noise, one per sample.
+        seeds: Noise seeds, one per sample.
     """
     count = u.shape[1]
     shape = torch.searchsorted(_SHAPES.cumsum(0), u[0].clamp(max=0.999999), right=True)
     kind, anisotropic = shape // 2, shape % 2 == 1
     sigma_x = between(u[1], o.min_sigma, o.max_sigma)
     sigma_y = torch.where(anisotropic, between(u[2], o.min_sigma, o.max_sigma), sigma_x)
-    # As published, half of the shapes are flatter than a Gaussian and half are sharper.
+    # As published, half of the exponents are below 1 and half above.
     beta = torch.where(
         u[3] < 0.5,
         torch.where(kind == 2, torch.ones(count), between(u[4], 0.5, 1.0)),
@@ -136,7 +138,7 @@ def draw_round(o: OrderOptions, u: Tensor, seeds: list[int]) -> OrderParameters:
 
 
 def describe_round(p: OrderParameters) -> list[list[str]]:
-    """What each sample goes through, step by step in words; JPEG comes last."""
+    """Describes the steps of each sample in words; JPEG comes last."""
     columns = (p.factor, p.mode, p.gaussian, p.poisson, p.grey, p.quality)
     numbers = zip(*(column.tolist() for column in columns), strict=True)
     words = []
@@ -154,10 +156,10 @@ def describe_round(p: OrderParameters) -> list[list[str]]:
 
 
 def between(u: Tensor, low: float, high: float) -> Tensor:
-    """From [0, 1) to [low, high)."""
+    """Maps [0, 1) to [low, high)."""
     return low + (high - low) * u
 
 
 def odd_size(u: Tensor) -> Tensor:
-    """Kernel sizes 7, 9, ..., 21."""
+    """Maps [0, 1) to the kernel sizes 7, 9, ..., 21."""
     return 7 + 2 * (u * 8).long().clamp(max=7)

@@ -1,4 +1,4 @@
-"""Downscaling by other programs: other kernels, with and without antialiasing."""
+"""Downscaling with the kernels of other programs, with and without antialiasing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ Kernel = Literal["area", "bilinear", "bicubic", "lanczos"]
 
 @dataclass(frozen=True)
 class Resampling:
-    """Other ways to the LQ size than antialiased bicubic."""
+    """Downscaling methods other than antialiased bicubic."""
 
     share: float = 0.0
     """Share of samples."""
     kernels: tuple[Kernel, ...] = ("area", "bilinear", "bicubic", "lanczos")
-    """To draw from."""
+    """Kernels to draw from."""
     aliased: float = 0.5
-    """Share of those that drop pixels instead of averaging them; `area` is then the nearest one."""
+    """Share of these samples without antialiasing; `area` then takes the nearest pixel."""
 
     def __post_init__(self) -> None:
         require_shares(self, "share", "aliased")
@@ -34,7 +34,7 @@ class Resampling:
     def sample(
         self, seed: int, step: int, samples: Sequence[int]
     ) -> tuple["Resampled | None", ...]:
-        """Draws the way of each sample of a step, None for antialiased bicubic; () for all so."""
+        """Draws the method of each sample, None for antialiased bicubic; () if `share` is 0."""
         if self.share == 0:
             return ()
         return tuple(self._draw(generator(seed, step, s, RESAMPLING)) for s in samples)
@@ -48,22 +48,22 @@ class Resampling:
 
 @dataclass(frozen=True)
 class Resampled:
-    """One way to a smaller size.
+    """One downscaling method.
 
     Attributes:
-        kernel: One of `train.degradation.resize.KERNELS`.
-        antialias: Whether it covers all pixels.
+        kernel: Name in `train.degradation.resize.KERNELS`.
+        antialias: Whether the kernel is widened to cover all pixels.
     """
 
     kernel: Kernel
     antialias: bool
 
     def resize(self, images: Tensor, size: tuple[int, int]) -> Tensor:
-        """(B, 3, sH, sW) in [0, 1] -> (B, 3, H, W), not clamped."""
+        """Resizes images (B, 3, sH, sW) to (height, width); the result is not clamped."""
         return resize_by(images, size, self.kernel, antialias=self.antialias)
 
     def describe(self) -> str:
-        """Says what was drawn, in words."""
+        """Describes the draw in words."""
         if self.antialias:
             return f"{self.kernel} downscale"
         return "nearest downscale" if self.kernel == "area" else f"{self.kernel} downscale, aliased"

@@ -1,4 +1,4 @@
-"""Resizing as two matrix products: MATLAB-like bicubic, and the kernels of other programs."""
+"""Resizes images by two matrix products: MATLAB-like bicubic, and the kernels of other programs."""
 
 import functools
 
@@ -7,16 +7,16 @@ from torch import Tensor
 
 
 def resize_bicubic(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resizes with the antialiased cubic kernel of MATLAB's imresize, borders replicated.
+    """Resizes images by the antialiased cubic kernel of MATLAB's imresize.
 
-    Deviation from MATLAB: it mirrors borders; the official KDSR code replicates them, as here.
+    Deviation from MATLAB: borders are replicated, as in the official KDSR code, and not mirrored.
 
     Args:
-        images: (B, C, H, W).
-        size: (height, width) of the result.
+        images: Images (B, C, H, W).
+        size: Height and width of the result.
 
     Returns:
-        (B, C, height, width), not clamped; the images themselves if they have that size.
+        Images (B, C, height, width), not clamped; the input itself if it has that size.
     """
     if size == (images.shape[2], images.shape[3]):
         return images
@@ -28,16 +28,16 @@ def resize_bicubic(images: Tensor, size: tuple[int, int]) -> Tensor:
 def resize_by(
     images: Tensor, size: tuple[int, int], kernel: str, *, antialias: bool = True
 ) -> Tensor:
-    """Resizes by any of `KERNELS`, borders replicated.
+    """Resizes images by one of `KERNELS`; borders are replicated.
 
     Args:
-        images: (B, C, H, W).
-        size: (height, width) of the result.
-        kernel: See `resize_matrix`.
-        antialias: See `resize_matrix`.
+        images: Images (B, C, H, W).
+        size: Height and width of the result.
+        kernel: Name in `KERNELS`.
+        antialias: Whether to widen the kernel; see `resize_matrix`.
 
     Returns:
-        (B, C, height, width), not clamped.
+        Images (B, C, height, width), not clamped.
     """
     rows, columns = (
         resize_matrix(n_in, n_out, kernel, antialias).to(images)
@@ -48,14 +48,14 @@ def resize_by(
 
 @functools.lru_cache(maxsize=64)
 def resize_matrix(n_in: int, n_out: int, kernel: str = "bicubic", antialias: bool = True) -> Tensor:
-    """The linear map along one axis, (n_out, n_in), float32 with rows that sum to 1.
+    """Makes the linear map along one axis: (n_out, n_in), float32, rows sum to 1.
 
     Args:
-        n_in: Pixels before.
-        n_out: Pixels after.
-        kernel: One of `KERNELS`.
-        antialias: Stretch the kernel over all pixels that one of the result covers; otherwise the
-            nearest few are interpolated and the others dropped, as fast programs do.
+        n_in: Number of input pixels.
+        n_out: Number of output pixels.
+        kernel: Name in `KERNELS`.
+        antialias: Widen the kernel to all pixels that an output pixel covers. Otherwise only the
+            nearest few contribute, as in fast programs.
     """
     scale = n_out / n_in
     function, support = KERNELS[kernel]
@@ -72,7 +72,7 @@ def resize_matrix(n_in: int, n_out: int, kernel: str = "bicubic", antialias: boo
 
 
 def cubic(x: Tensor) -> Tensor:
-    """Keys' cubic kernel with a = -0.5."""
+    """Evaluates Keys' cubic kernel with a = -0.5."""
     x = x.abs()
     inner = 1.5 * x**3 - 2.5 * x**2 + 1
     outer = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
@@ -80,17 +80,17 @@ def cubic(x: Tensor) -> Tensor:
 
 
 def box(x: Tensor) -> Tensor:
-    """One pixel wide: the mean of an area, or, without antialiasing, the nearest pixel."""
+    """Evaluates the box kernel: the mean of an area, or the nearest pixel without antialiasing."""
     return ((x >= -0.5) & (x < 0.5)).to(x)
 
 
 def triangle(x: Tensor) -> Tensor:
-    """The kernel of linear interpolation."""
+    """Evaluates the triangle kernel of linear interpolation."""
     return (1 - x.abs()).clamp(min=0)
 
 
 def lanczos(x: Tensor) -> Tensor:
-    """Lanczos' kernel of three lobes."""
+    """Evaluates Lanczos' kernel with three lobes."""
     inside = x.abs() < 3
     return torch.where(inside, torch.sinc(x) * torch.sinc(x / 3), torch.zeros_like(x))
 
@@ -101,4 +101,4 @@ KERNELS = {
     "bicubic": (cubic, 4),
     "lanczos": (lanczos, 6),
 }
-"""Kernels by name, and how many pixels wide each is."""
+"""Kernels and their widths in pixels, by name."""

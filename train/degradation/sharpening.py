@@ -1,4 +1,4 @@
-"""Sharpening by an unsharp mask, as cameras and phones do it: halos along edges."""
+"""Sharpening by an unsharp mask as in cameras and phones, which leaves halos along edges."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,14 @@ from train.degradation.kernels import gaussian_kernels
 
 @dataclass(frozen=True)
 class Sharpening:
-    """Unsharp masks."""
+    """Sharpening with these ranges."""
 
     share: float = 0.0
     """Share of samples."""
     min_amount: float = 0.3
-    """Weakest, as a share of what a blur takes away."""
+    """Smallest amount: factor of the difference between an image and its blurred version."""
     max_amount: float = 2.0
-    """Strongest."""
+    """Largest amount."""
     min_radius: float = 0.5
     """Narrowest halo: standard deviation of the blur, LQ pixels."""
     max_radius: float = 2.0
@@ -32,7 +32,7 @@ class Sharpening:
         require_range(self, "radius", self.min_radius, self.max_radius, (0.1, 3))
 
     def sample(self, rng: np.random.Generator) -> "Sharpened":
-        """Draws one."""
+        """Draws the unsharp mask of a sample."""
         return Sharpened(
             rng.uniform(self.min_amount, self.max_amount),
             rng.uniform(self.min_radius, self.max_radius),
@@ -44,26 +44,26 @@ class Sharpened:
     """One unsharp mask.
 
     Attributes:
-        amount: How much of the difference to the blurred image is added.
-        radius: Standard deviation of the blur, pixels.
+        amount: Factor of the added difference to the blurred image.
+        radius: Standard deviation of the blur in pixels.
     """
 
     amount: float
     radius: float
 
     def apply(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> the same, clamped."""
+        """Sharpens images (B, 3, H, W) in [0, 1]; clamps the result."""
         sigma = torch.tensor([self.radius])
         kernel = gaussian_kernels(sigma, sigma, torch.zeros(1)).to(images)
         smooth = blur(images, kernel.expand(len(images), -1, -1), _whole(images))
         return (images + self.amount * (images - smooth)).clamp(0, 1)
 
     def describe(self) -> str:
-        """Says what was drawn, in words."""
+        """Describes the draw in words."""
         return f"sharpened {self.amount:.1f} at {self.radius:.1f} px"
 
 
 def _whole(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Sizes of a batch that is not ragged: kernels may be wider than the images."""
+    """Sizes of a batch of equal images, as `blur` needs for kernels wider than them."""
     height, width = (torch.full((len(images),), n) for n in images.shape[2:])
     return height, width

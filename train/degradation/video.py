@@ -1,4 +1,4 @@
-"""Frames of H.264 and HEVC video, by the real encoders and decoders in PyAV."""
+"""Video compression of images by the H.264 and HEVC encoders of PyAV."""
 
 import math
 from dataclasses import dataclass
@@ -35,34 +35,34 @@ _CODED: dict[Codec, tuple[str, dict[str, str]]] = {
     ),
 }
 _SPOKEN = {"h264": "H.264", "hevc": "HEVC"}
-# Sides are filled up to whole blocks, and to two: where a frame is a single one, x265 searches for
-# motion in memory that nobody has written, and no two runs are alike.
+# Sides are padded to at least two whole blocks. With a single block, x265's motion search reads
+# uninitialised memory, and results vary from run to run.
 _BLOCK, _SMALLEST = 16, 32
 _WORST = 51  # crf
 
 
 @dataclass(frozen=True)
 class Video:
-    """Frames of video, whose chroma is 4:2:0: key frames, and frames predicted from others.
+    """Frames of 4:2:0 video: key frames, and frames predicted from others.
 
-    Encoding and decoding a patch of 32 px takes 4 ms (H.264) to 9 ms (HEVC, a predicted frame,
-    whose clip has three) on a busy CPU core, where AVIF takes 3 and WebP 1. For a fifth of the
-    samples of a batch of 16 that is some 2% of a step of size s: workers would gain little. Needs
-    PyAV (the extra `video`).
+    A patch of 32 px takes 4 ms (H.264) to 9 ms (HEVC, predicted, a clip of three frames) on a busy
+    CPU core; AVIF takes 3 ms and WebP 1 ms. At a share of a fifth this is about 2% of a training
+    step of size s with a batch of 16, so worker processes would gain little. Needs PyAV (the extra
+    `video`).
     """
 
     share: float = 0.0
     """Share of samples."""
     codecs: tuple[Codec, ...] = ("h264", "hevc")
-    """To draw from."""
+    """Codecs to draw from."""
     min_crf: int = 18
-    """Best quality: the constant rate factor of both encoders, of which 51 is the worst."""
+    """Best quality, as the encoders' constant rate factor (CRF), 0 to 51."""
     max_crf: int = 36
-    """Worst quality."""
+    """Worst quality, as CRF."""
     predicted: float = 0.7
-    """Share of predicted frames among them."""
+    """Share of predicted frames among these samples."""
     max_motion: float = 3.0
-    """How far at most a picture with a predicted frame moves from frame to frame, px."""
+    """Largest motion from frame to frame in the clip of a predicted frame, pixels."""
 
     def __post_init__(self) -> None:
         require_shares(self, "share", "predicted")
@@ -88,7 +88,7 @@ class Video:
             )
 
     def sample(self, rng: np.random.Generator) -> "Filmed":
-        """Draws one."""
+        """Draws codec, quality and motion of a sample."""
         codec = self.codecs[int(rng.integers(len(self.codecs)))]
         crf = int(rng.integers(self.min_crf, self.max_crf + 1))
         if rng.random() >= self.predicted:
@@ -99,15 +99,15 @@ class Video:
 
 @dataclass(frozen=True)
 class Filmed:
-    """One way through an encoder.
+    """One video compression.
 
-    A predicted frame is the third of a clip in which the picture moves: it holds what is left of
-    two coarser ones, moved, and as much of the difference as the encoder thought worth its bits.
+    A predicted frame is the third of a clip in which the picture moves. It combines the moved
+    content of the two coarser frames before it with an encoded difference.
 
     Attributes:
-        codec: Of the video.
-        crf: Constant rate factor, 0 to 51; more is worse.
-        motion: Down and right from frame to frame, px; None for a key frame.
+        codec: Video codec.
+        crf: Constant rate factor, 0 (best) to 51.
+        motion: Motion (down, right) from frame to frame, pixels; None for a key frame.
     """
 
     codec: Codec
@@ -115,7 +115,7 @@ class Filmed:
     motion: tuple[float, float] | None
 
     def apply(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> the same, on the 8-bit grid."""
+        """Encodes and decodes images (B, 3, H, W) in [0, 1]; the result is on the 8-bit grid."""
         height, width = images.shape[2:]
         right, below = (max(_SMALLEST, n + -n % _BLOCK) - n for n in (width, height))
         filled = F.pad(images.detach().float().cpu(), (0, right, 0, below), "replicate")
@@ -123,13 +123,13 @@ class Filmed:
         return made[:, :, :height, :width].to(images)
 
     def _clip(self, image: Tensor) -> list[Tensor]:
-        """The frames, (1, 3, H, W) each; the picture itself is the last."""
+        """The frames of a clip, (1, 3, H, W) each, which ends with the picture itself."""
         if self.motion is None:
             return [image]
         return [_moved(image, -2, self.motion), _moved(image, -1, self.motion), image]
 
     def _last(self, clip: list[Tensor]) -> Tensor:
-        """The last frame of a clip after encoding and decoding, (1, 3, H, W) in [0, 1]."""
+        """Encodes and decodes a clip; returns its last frame, (1, 3, H, W) in [0, 1]."""
         colour, encoder = Colour.of_images(), self._encoder(clip[0].shape[2], clip[0].shape[3])
         packets = []
         for number, image in enumerate(clip):
@@ -143,7 +143,7 @@ class Filmed:
         return colour.to_rgb(shown[-1])
 
     def _encoder(self, height: int, width: int) -> "av.VideoCodecContext":
-        """One that gives the same bytes every time: a thread alone, and no frame held back."""
+        """An encoder with reproducible results: a single thread, and no delayed frames."""
         name, options = _CODED[self.codec]
         encoder = load_av().CodecContext.create(name, "w")
         encoder.height, encoder.width, encoder.pix_fmt = height, width, "yuv420p"
@@ -153,7 +153,7 @@ class Filmed:
         return encoder
 
     def describe(self) -> str:
-        """Says what was drawn, in words."""
+        """Describes the draw in words."""
         if self.motion is None:
             return f"{_SPOKEN[self.codec]} crf {self.crf}"
         moved = math.hypot(*self.motion)
@@ -161,7 +161,7 @@ class Filmed:
 
 
 def _moved(image: Tensor, frames: int, motion: tuple[float, float]) -> Tensor:
-    """An image (1, 3, H, W) as it is so many frames later; what comes in is mirrored."""
+    """Moves an image (1, 3, H, W) by the motion of some frames; borders are mirrored."""
     height, width = image.shape[2:]
     down, right = (frames * distance for distance in motion)
     theta = torch.tensor([[[1.0, 0.0, -2 * right / width], [0.0, 1.0, -2 * down / height]]])

@@ -1,4 +1,4 @@
-"""Drawn parameters in words, for people who look at pairs."""
+"""Describes drawn parameters in words, for people who look at pairs."""
 
 import math
 
@@ -6,19 +6,19 @@ from torch import Tensor
 
 
 def blur_words(sigma_long: float, sigma_short: float, angle: float) -> str:
-    """A Gaussian blur; sigmas in GT pixels, the angle in radians."""
+    """Describes a Gaussian blur; sigmas in GT pixels, the angle in radians."""
     if sigma_long == 0:
         return "no blur"
     if sigma_long == sigma_short:
         return f"blur {sigma_long:.1f} px"
-    # Which axis was drawn as the long one means nothing: say the longer one and its direction.
+    # The draws do not order the two axes; people want the longer one and its direction.
     wide, narrow = max(sigma_long, sigma_short), min(sigma_long, sigma_short)
     turned = angle if sigma_long >= sigma_short else angle + math.pi / 2
     return f"blur {wide:.1f} x {narrow:.1f} px at {math.degrees(turned) % 180:.0f} degrees"
 
 
 def kernel_words(kernel: Tensor) -> str:
-    """Any blur kernel (k, k), by what it does: how wide it is, and whether it rings."""
+    """Describes any blur kernel (k, k) by its width, or by its ringing."""
     half = kernel.shape[0] // 2
     if float(kernel[half, half]) > 0.999:
         return "no blur"
@@ -36,12 +36,12 @@ def kernel_words(kernel: Tensor) -> str:
 
 
 def noise_words(sigma: float, *, grey: bool, kind: str = "noise") -> str:
-    """Gaussian noise, 0-255."""
+    """Describes noise; its standard deviation is in 0-255."""
     if sigma == 0:
         return f"no {kind}"
     return f"{'grey ' if grey else ''}{kind} {sigma:.1f}"
 
 
 def jpeg_words(quality: float) -> str:
-    """JPEG; 0 for none."""
+    """Describes a JPEG quality, 1 to 100; 0 is none."""
     return f"JPEG {quality:.0f}" if quality else "no JPEG"

@@ -1,4 +1,4 @@
-"""The one loop that all stages share: steps, checkpoints, logs, validation, export.
+"""The training loop of all stages: steps, checkpoints, logs, validation, export.
 
 May import: everything in `train` but the commands.
 """

@@ -1,4 +1,4 @@
-"""The best weights so far, by a number of the validation; when to stop waiting for better ones."""
+"""Keeps the best weights so far by a validation measure, and decides when a stage ends early."""
 
 import copy
 import math
@@ -13,14 +13,14 @@ from train.recipes.stages import higher_is_better
 
 @dataclass
 class BestWeights:
-    """Keeps a copy of the averaged weights of the validation that was the best.
+    """Keeps a copy of the averaged weights with the best validation.
 
     Attributes:
-        wanted: A number of the validation, `psnr_y_pairs`; or a measure, `psnr_y`, of which the
-            pairs come first, then held-out images, then the first set. None keeps nothing.
-        patience: Validations without improvement that end the stage; 0 for no end.
-        kept: Step, hours, numbers and weights of the best one, empty before the first validation.
-        waited: Validations since then.
+        wanted: A measure of one set, such as `psnr_y_pairs`; or a measure, such as `psnr_y`, taken
+            from the pairs, else from held-out images, else from the first set. None keeps nothing.
+        patience: Validations without improvement that end the stage; 0 for no early end.
+        kept: Step, seconds, metrics and weights of the best validation; empty before the first.
+        waited: Number of validations since the best one.
     """
 
     wanted: str | None
@@ -29,16 +29,16 @@ class BestWeights:
     waited: int = 0
 
     def look(self, step: int, seconds: float, metrics: dict[str, float], model: nn.Module) -> None:
-        """Keeps the weights if they are better than those before.
+        """Keeps the weights if they are better than all before.
 
         Args:
-            step: Steps that were made.
-            seconds: Of training.
-            metrics: Of the validation.
-            model: The averaged weights.
+            step: Number of steps so far.
+            seconds: Training time so far.
+            metrics: Results of the validation, by name.
+            model: Model with the averaged weights.
 
         Raises:
-            TrainingError: If the number was not measured.
+            TrainingError: If the wanted measure is not among the results.
         """
         if self.wanted is None:
             return
@@ -54,7 +54,7 @@ class BestWeights:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the stage has waited for something better long enough."""
+        """Whether the stage shall end, as `patience` is used up."""
         return 0 < self.patience <= self.waited
 
     def _number(self, metrics: dict[str, float]) -> str:
@@ -64,14 +64,14 @@ class BestWeights:
         found = next((number for number in candidates if number in metrics), None)
         if found is None:
             raise TrainingError(
-                f"--best {wanted} was not measured; what was: {', '.join(sorted(metrics))}"
+                f"--best {wanted} was not measured; choose one of {', '.join(sorted(metrics))}"
             )
         return found
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The state for a checkpoint."""
         return {"kept": self.kept, "waited": self.waited}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Goes on from what `state` gave."""
+        """Restores the result of `state`."""
         self.kept, self.waited = state["kept"], state["waited"]

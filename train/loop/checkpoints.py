@@ -1,4 +1,4 @@
-"""Training state on disk: atomic, rotating, verified, and in shards when asked."""
+"""Saves and loads training state: atomic, rotating, verified by hashes, optionally in shards."""
 
 import hashlib
 import io
@@ -22,10 +22,10 @@ class Checkpoints:
     A checkpoint is a manifest `STAGE-STEP.json` (written last) and one or more `.pt` shards.
 
     Attributes:
-        folder: Of the run's checkpoints.
-        stage: Of this run.
-        keep: How many are kept.
-        shard_bytes: Largest shard, 0 for one file.
+        folder: Folder of the run's checkpoints.
+        stage: Name of the stage.
+        keep: Number of checkpoints to keep.
+        shard_bytes: Size limit of a shard in bytes; 0 for one file.
     """
 
     folder: Path
@@ -38,10 +38,10 @@ class Checkpoints:
         return sorted(self.folder.glob(f"{self.stage}-*.json"))
 
     def save(self, step: int, state: dict[str, Any]) -> None:
-        """Writes a checkpoint; what was there stays whole until it is complete.
+        """Writes a checkpoint, then removes old ones.
 
         Raises:
-            CheckpointError: If it cannot be written, because the disk is full, say.
+            CheckpointError: If it cannot be written, for example because the disk is full.
         """
         buffer = io.BytesIO()
         torch.save(state, buffer)
@@ -51,10 +51,10 @@ class Checkpoints:
             self._write(stem, step, buffer.getbuffer())
         except OSError as error:
             whole = self.manifests()
-            kept = f"the newest whole one is {whole[-1].stem}" if whole else "there is none yet"
+            kept = f"the newest whole one is {whole[-1].stem}" if whole else "none exists yet"
             raise CheckpointError(
                 f"cannot write the checkpoint {stem} to {self.folder}: {error.strerror}; {kept}. "
-                "Make room and run the same command again: it goes on from there"
+                "Make room and run the same command again: it resumes from there"
             ) from None
         self._rotate(step)
 
@@ -77,7 +77,7 @@ class Checkpoints:
             raise
 
     def _rotate(self, step: int) -> None:
-        """Leaves the newest ones up to a step; later ones are of a run that was given up."""
+        """Keeps the newest checkpoints up to a step; later ones belong to an abandoned run."""
         stems = [manifest.stem for manifest in self.manifests()]
         kept = [stem for stem in stems if stem <= self._stem(step)][-self.keep :]
         for stem in stems:
@@ -91,13 +91,13 @@ class Checkpoints:
         return f"{self.stage}-{step:08d}"
 
     def load(self, say: Callable[[str], None]) -> dict[str, Any] | None:
-        """The state of the newest checkpoint that is whole, or None if there is no checkpoint.
+        """Loads the newest checkpoint that is whole; returns None if there is no checkpoint.
 
         Args:
-            say: Told about damaged ones that are passed over.
+            say: Receives a line about each damaged checkpoint that is skipped.
 
         Raises:
-            CheckpointError: If all are damaged; the message says what to do.
+            CheckpointError: If all checkpoints are damaged.
         """
         damage = []
         for manifest in reversed(self.manifests()):
@@ -107,7 +107,7 @@ class Checkpoints:
                 damage.append(str(error))
                 continue
             for words in damage:
-                say(f"{words}; going on from the one before it, {manifest.stem}")
+                say(f"{words}; resuming from the one before it, {manifest.stem}")
             return state
         if damage:
             raise CheckpointError(
@@ -134,6 +134,6 @@ class Checkpoints:
                 raise ValueError(f"{shard['name']} is missing")
             part = path.read_bytes()
             if hashlib.sha256(part).hexdigest() != shard["sha256"]:
-                raise ValueError(f"{shard['name']} is not what was written")
+                raise ValueError(f"{shard['name']} has another checksum than when it was written")
             parts.append(part)
         return parts

@@ -1,4 +1,4 @@
-"""What ends a run: gradients that stay infinite, a dead IDR, a checkpoint of another run."""
+"""Checks that end a run: gradients that stay infinite, a dead IDR, a checkpoint of another run."""
 
 import json
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from train.recipes.options import TrainOptions
 from train.stages.distillation import Stage
 
 NAN_LIMIT = 10
-"""Steps in a row without a finite gradient that end a run."""
+"""Number of consecutive steps without a finite gradient that end a run."""
 
 
 def what_is_not_finite(losses: Mapping[str, Tensor]) -> str:
-    """Why a step had no finite gradient: which of its losses were NaN or infinite, in words."""
+    """Explains why a step had no finite gradient: names the losses that are NaN or infinite."""
     bad = [
         f"{name} is {'NaN' if bool(loss.isnan()) else 'infinite'}"
         for name, loss in losses.items()
@@ -25,16 +25,16 @@ def what_is_not_finite(losses: Mapping[str, Tensor]) -> str:
 
 
 def check_finite(stage: Stage, step: int, bad_in_a_row: int, cause: str) -> None:
-    """Refuses to go on after `NAN_LIMIT` steps without a finite gradient.
+    """Ends the run after `NAN_LIMIT` consecutive steps without a finite gradient.
 
     Args:
-        stage: That is trained.
-        step: Counted from 0.
-        bad_in_a_row: Steps without a finite gradient up to this one.
-        cause: Of the last one; see `what_is_not_finite`.
+        stage: Stage in training.
+        step: Number of the step, from 0.
+        bad_in_a_row: Number of consecutive steps without a finite gradient, up to this one.
+        cause: Cause of the last one; see `what_is_not_finite`.
 
     Raises:
-        TrainingError: Says what to change.
+        TrainingError: If the limit is reached; the message says what to change.
     """
     if bad_in_a_row >= NAN_LIMIT:
         raise TrainingError(
@@ -45,11 +45,11 @@ def check_finite(stage: Stage, step: int, bad_in_a_row: int, cause: str) -> None
 
 
 def check_alive(numbers: dict[str, float], min_spread: float) -> None:
-    """Refuses to go on with an IDR that tells nothing about degradations.
+    """Ends the run if the IDR carries no information about degradations.
 
     Args:
-        numbers: See `IDRProbe.ask`.
-        min_spread: Smallest spread over degradations, as a share of the magnitude.
+        numbers: Results of `IDRProbe.ask`.
+        min_spread: Smallest accepted spread over degradations, as a share of the magnitude.
 
     Raises:
         TrainingError: If the IDR is dead.
@@ -57,32 +57,32 @@ def check_alive(numbers: dict[str, float], min_spread: float) -> None:
     level, spread = numbers["idr_level"], numbers["idr_spread_degradations"]
     if spread < min_spread * level or level == 0:
         raise TrainingError(
-            f"the IDR is dead: over degradations of one image idr_full varies by {spread:.1e} "
-            f"at a magnitude of {level:.1e}, expected at least --min_spread {min_spread:.0e} of "
-            "it. The network would be blind to degradations; see that the degradations vary and "
-            "that the learning rate is not too high"
+            f"the IDR is dead: over degradations of one image idr_full varies by {spread:.1e} at a "
+            f"magnitude of {level:.1e}, expected at least --min_spread {min_spread:.0e} of it. The "
+            "network would learn nothing about degradations. Check that the degradations vary, or "
+            "lower the learning rate"
         )
 
 
 def check_same_run(
     state: dict[str, Any], where: str, stage: Stage, options: TrainOptions, data_fingerprint: str
 ) -> None:
-    """Refuses a checkpoint that was made with other options, another network or other images.
+    """Raises an error if a checkpoint has other options, another network or other images.
 
     Args:
-        state: Of the checkpoint.
-        where: Names the checkpoint in the message.
-        stage: That goes on from it.
-        options: Of the run.
-        data_fingerprint: Of the training images.
+        state: State in the checkpoint.
+        where: Name of the checkpoint, for the message.
+        stage: Stage that resumes from it.
+        options: Options of the run.
+        data_fingerprint: Fingerprint of the training images.
 
     Raises:
-        TrainingError: Naming every difference.
+        TrainingError: If anything differs; names every difference.
     """
     config = vars(stage.model.config)
     if state["config"] != config:
         raise TrainingError(
-            f"{where} is of another network ({state['config']}, this run has {config}); choose "
+            f"{where} has another network ({state['config']}, this run has {config}); choose "
             "another --out, or the same size and scale"
         )
     if options.allow_changes:
@@ -98,6 +98,6 @@ def check_same_run(
         changes.append(f"the images were {state['data']}, are {data_fingerprint}")
     if changes:
         raise TrainingError(
-            f"{where} is of a run with other options: {'; '.join(changes)}. Use the same, "
-            "choose another --out, or pass --allow_changes"
+            f"{where} comes from a run with other options: {'; '.join(changes)}. Use the same "
+            "options, choose another --out, or pass --allow_changes"
         )

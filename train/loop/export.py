@@ -1,4 +1,4 @@
-"""The averaged weights as a file that people can use, and a card that says what they are."""
+"""Exports the averaged weights of a stage as safetensors, with a model card."""
 
 import copy
 import json
@@ -21,12 +21,12 @@ _DTYPES = DTYPES | {"int8": torch.int8}
 
 
 def export_model(loop: Loop) -> Path:
-    """Writes a stage's averaged weights as safetensors, with how they were made.
+    """Writes a stage's averaged weights as safetensors, with metadata about the training.
 
-    What people can upscale with (student, gan) is written under the model's name too, with a card.
+    Models that upscale (student, gan) are also written under the model's name, with a card.
 
     Returns:
-        The path for people, or where the stages that build on it look.
+        The path of the named model, or for teacher and control the path of the stage's weights.
     """
     options, stage = loop.options, loop.stage
     path = options.weights_of(stage.name)
@@ -42,7 +42,7 @@ def export_model(loop: Loop) -> Path:
 
 
 def _exported(loop: Loop) -> tuple[KDSR | KDSRTeacher, dict[str, str]]:
-    """The weights to export, the best ones where they are chosen, and how they were made."""
+    """The model to export, with the best weights if `best` is set, and its metadata."""
     options, stage, data = loop.options, loop.stage, loop.session.data
     model = copy.deepcopy(cast("KDSR | KDSRTeacher", loop.learner.ema.module))
     step, seconds, metrics, chosen = loop.step, loop.seconds, loop.metrics, {}

@@ -1,4 +1,4 @@
-"""One optimiser step of a stage, and all that it changes."""
+"""One optimiser step of a stage, and the state that it changes."""
 
 import contextlib
 import math
@@ -17,16 +17,15 @@ Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def averaged(model: nn.Module, decay: float) -> AveragedModel:
-    """An exponential moving average that starts short.
+    """Makes an exponential moving average of a model, with a shorter memory at the start.
 
-    Step n keeps `min(decay, (1 + n) / (10 + n))` of the average. With a constant decay of 0.999 the
-    average would still be a third of what a training started from after 1,000 steps: far behind
-    where a part is new (the tail, where the start is a model of another factor), and in the
-    result of a short finetuning.
+    Step n keeps `min(decay, (1 + n) / (10 + n))` of the average. With a constant decay of 0.999,
+    the starting weights would still make up a third of the average after 1,000 steps. That is too
+    slow for new parts (the tail of a new scale) and for short finetuning.
 
     Args:
-        model: Copied.
-        decay: 0 (the weights themselves) up to but without 1.
+        model: Model to average; it is copied.
+        decay: Decay per step, at least 0 (no averaging) and less than 1.
     """
 
     def average(own: Tensors, others: Tensors, count: Tensor | int) -> None:
@@ -40,15 +39,15 @@ class Learner:
     """A stage's modules with their optimisers, and the average of the model's weights.
 
     Args:
-        stage: What is trained, and on which losses; moved to the device.
-        options: Of the run.
-        accelerator: Device, precision and processes.
+        stage: Model and losses; moved to the device.
+        options: Options of the run.
+        accelerator: Device, precision and processes of the run.
 
     Attributes:
-        parts: What has an optimiser, in the order of their turns.
-        ema: The averaged weights, which are validated and exported.
-        nan_steps: Steps that were skipped, as a gradient was not finite.
-        channels_last: Whether images and weights have that memory format.
+        parts: Modules with an optimiser, in the order of their turns.
+        ema: Averaged weights, which are validated and exported.
+        nan_steps: Number of steps skipped because a gradient was not finite.
+        channels_last: Whether images and weights use the channels-last memory format.
     """
 
     def __init__(self, stage: Stage, options: TrainOptions, accelerator: Accelerator) -> None:
@@ -60,7 +59,7 @@ class Learner:
         self.channels_last = fast if options.channels_last is None else options.channels_last
         self.parts: dict[str, TrainedPart] = {}
         self.forward: dict[str, Forward] = {}
-        # Copied before `prepare`, which wraps the forward method of the model that is trained.
+        # The copy precedes `prepare`, which wraps the forward method of the trained model.
         self.ema = averaged(stage.model, options.ema)
         self.ema.requires_grad_(False)
         for name, module in stage.parts().items():
@@ -72,15 +71,15 @@ class Learner:
             )
 
     def learn(self, step: int, batches: list[Batch]) -> tuple[dict[str, Tensor], float]:
-        """One step of every part, or of none: a gradient that is not finite skips them all.
+        """Makes one step of all parts, or of none if a gradient is not finite.
 
         Args:
-            step: Counted from 0; decides the learning rate.
-            batches: This process' share of the samples, in one or more parts.
+            step: Number of the step, from 0; decides the learning rate.
+            batches: This process's share of the samples, in one or more parts.
 
         Returns:
             Losses, averaged over processes and samples, on the device; and the largest gradient
-            norm (infinite or NaN: the step was skipped).
+            norm, which is infinite or NaN if the step was skipped.
         """
         everything: dict[str, Tensor] = {}
         largest, moved = 0.0, []
@@ -103,7 +102,7 @@ class Learner:
     def _gradients(
         self, name: str, part: TrainedPart, batches: list[Batch]
     ) -> tuple[dict[str, Tensor], float]:
-        """Leaves the gradients in a part's parameters; returns its losses, and their norm."""
+        """Computes the gradients of a part; returns its losses and the norm of the gradients."""
         part.module.train()
         for other in self.parts.values():
             for parameter in other.learned:
@@ -129,7 +128,7 @@ class Learner:
         return self.accelerator.reduce(value, "mean")  # pyright: ignore[reportReturnType]
 
     def state(self) -> dict[str, Any]:
-        """Weights, averages and what the optimisers remember."""
+        """The state for a checkpoint: weights, averages and optimiser moments."""
         main = self.parts["model"]
         return {
             "nan_steps": self.nan_steps,
@@ -144,7 +143,7 @@ class Learner:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Goes on from what `state` gave."""
+        """Restores the result of `state`."""
         self.nan_steps = state["nan_steps"]
         main = self.parts["model"]
         main.module.load_state_dict(state["model"])

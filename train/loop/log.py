@@ -1,4 +1,4 @@
-"""Where a run's numbers go: terminal, JSONL, TensorBoard."""
+"""Logs a run to the terminal, a JSONL file and TensorBoard."""
 
 import json
 import time
@@ -21,8 +21,8 @@ class RunLog:
     """Logs one run; use it as a context manager.
 
     Args:
-        folder: Of the run.
-        active: False in all processes but the first: nothing is written or shown.
+        folder: Folder of the run.
+        active: Whether to write and show anything; true in the first process only.
     """
 
     def __init__(self, folder: Path, *, active: bool) -> None:
@@ -37,7 +37,7 @@ class RunLog:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
         )
-        # On anything but a terminal the lines of `numbers` say where the run is.
+        # Outside of a terminal, the lines of `numbers` show the progress instead.
         shown = active and self.console.is_terminal
         self.progress = Progress(*columns, console=self.console, disable=not shown)
         self.task, self.board = None, None
@@ -56,11 +56,11 @@ class RunLog:
             self.board.close()
 
     def say(self, text: str) -> None:
-        """One line on the terminal."""
+        """Prints one line."""
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def start(self, stage: str, step: int, total: int) -> None:
-        """Begins a stage at a step; lines of steps that are about to be repeated are dropped."""
+        """Begins a stage at a step; drops log lines of later steps, which will be repeated."""
         self.stage = stage
         self.task = self.progress.add_task(stage, completed=step, total=total, note="")
         path = self.folder / "log.jsonl"
@@ -97,5 +97,5 @@ def _is_after(line: bytes, stage: str, step: int) -> bool:
     try:
         entry = json.loads(line)
         return entry["stage"] == stage and entry["step"] > step
-    except (ValueError, KeyError, TypeError):  # cut off when the process was killed, or damaged
+    except (ValueError, KeyError, TypeError):  # a line that a kill cut off, or a damaged one
         return True

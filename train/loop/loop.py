@@ -1,4 +1,4 @@
-"""The training loop: one for all stages."""
+"""The training loop of all stages."""
 
 import json
 import math
@@ -23,15 +23,15 @@ from train.measuring.perceptual import perceptual_measures
 from train.stages.build import build_stage
 from train.stages.distillation import Batch, Stage
 
-_SHOWN = 4  # samples in a preview
+_SHOWN = 4  # number of samples in a preview
 
 
 class Loop:
-    """Trains one stage to its end, or until it is asked to stop.
+    """Trains one stage to its end, or until a stop is requested.
 
     Args:
-        session: What the stages of the run share.
-        stage: What is trained, and on which losses.
+        session: Data, device and log of the run.
+        stage: Model and losses.
     """
 
     def __init__(self, session: Session, stage: Stage) -> None:
@@ -55,7 +55,7 @@ class Loop:
         self.probe = IDRProbe(session.crops, degradation, seed, size, device)
 
     def run(self) -> str | None:
-        """Trains; returns None when the stage is finished, otherwise why it stopped early."""
+        """Trains; returns None when the stage is finished, or the reason of an early stop."""
         self._resume()
         started, bad_in_a_row = time.monotonic() - self.seconds, 0
         self.log.start(self.stage.name, self.step, self.stage.options.steps)
@@ -79,7 +79,7 @@ class Loop:
             if self._due(self.options.log_every):
                 count, elapsed = self.step - since, time.monotonic() - since_time
                 means = {name: float(torch.stack(found).mean()) for name, found in sums.items()}
-                if any(len(found) < count for found in sums.values()):  # a part has rested
+                if any(len(found) < count for found in sums.values()):  # a part skipped steps
                     means["rested"] = 1 - min(map(len, sums.values())) / count
                 self._log_step(means, norm, count * self.options.batch / elapsed)
                 sums, since, since_time = {}, self.step, time.monotonic()
@@ -93,17 +93,17 @@ class Loop:
         return None
 
     def learn(self) -> tuple[dict[str, Tensor], float]:
-        """Makes the pairs of this step and learns from them; see `Learner.learn`."""
+        """Makes the pairs of this step and trains on them; see `Learner.learn`."""
         return self.learner.learn(self.step, [self._batch(samples) for samples in self._samples()])
 
     def _samples(self) -> list[list[int]]:
-        """This process' share of the step's samples, in `accumulate` parts."""
+        """This process's share of the step's samples, in `accumulate` parts."""
         count, rank = self.accelerator.num_processes, self.accelerator.process_index
         mine = list(range(self.options.batch))[rank::count]
         return [mine[i :: self.options.accumulate] for i in range(self.options.accumulate)]
 
     def _batch(self, samples: list[int]) -> Batch:
-        """The patches of the given samples of this step, on the training device."""
+        """Makes the batch of the given samples of this step, on the training device."""
         size = self.options.patch_at(self.stage.name, self.step) * self.options.scale
         lq, gt, *more = self.pool.batch(self.step, samples, size)
         target = more.pop() if self.stage.distils else None
@@ -131,7 +131,7 @@ class Loop:
         )
 
     def _validate(self) -> None:
-        """Asks whether the IDR is alive and measures the averaged weights."""
+        """Checks that the IDR is alive, and measures the averaged weights."""
         if self.accelerator.is_main_process:
             alive = self.probe.ask(self.stage, self.stage.model)
             self.metrics = self.validation.measure(self.stage, self.learner.ema.module)
@@ -143,7 +143,7 @@ class Loop:
         self.best.waited = int(self._of_the_first(self.best.waited))
 
     def _say_which(self) -> None:
-        """Names the weights that are exported, where they were chosen."""
+        """Prints which weights will be exported, if `best` selects them."""
         if self.best.kept:
             ended = f", after {self.best.waited} validations without a better one"
             self.log.say(
@@ -160,13 +160,13 @@ class Loop:
         self.accelerator.wait_for_everyone()
 
     def _stop_reason(self) -> str | None:
-        """Why to stop; all processes follow the first one, as their clocks may differ."""
+        """The reason to stop, or None; all processes follow the first, as clocks may differ."""
         reason = self.session.stop()
         stopping = self._of_the_first(reason is not None)
         return (reason or "the first process stopped") if stopping else None
 
     def _of_the_first(self, number: float) -> float:
-        """A number that only the first process knows, for all of them."""
+        """Broadcasts a number of the first process to all."""
         if self.accelerator.num_processes == 1:
             return number
         shared: Any = broadcast(torch.tensor(float(number), device=self.accelerator.device))
@@ -178,7 +178,7 @@ class Loop:
         self.accelerator.wait_for_everyone()
 
     def _state(self) -> dict[str, Any]:
-        """All that a resumed run needs. Random draws are functions of the step."""
+        """The state for a checkpoint. Random draws need none: they are functions of the step."""
         return {
             "step": self.step,
             "seconds": self.seconds,
@@ -202,7 +202,7 @@ class Loop:
 
 
 def make_loop(session: Session, stage: str) -> Loop:
-    """The loop of a stage, its weights as they start; those of a checkpoint are loaded by `run`."""
+    """Makes the loop of a stage with its starting weights; `run` then loads a checkpoint."""
     set_seed(session.options.seed)
     resuming = session.options.resume and bool(session.checkpoints(stage).manifests())
     say = (lambda _: None) if resuming else session.log.say

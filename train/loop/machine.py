@@ -1,4 +1,4 @@
-"""How a training uses the machine: its threads, and the memory that it frees."""
+"""Settings of the machine for a training: CPU threads and memory allocation."""
 
 import contextlib
 import ctypes
@@ -11,16 +11,16 @@ import torch
 
 
 def keep_freed_memory() -> None:
-    """Tells glibc to keep freed memory for the next step instead of giving it back to the system.
+    """Makes glibc keep freed memory for the next step instead of returning it to the system.
 
-    Every step allocates the same megabytes; without this the system clears their pages anew each
-    time. Does nothing where there is no glibc.
+    Every step allocates the same memory, whose pages the system would otherwise clear each time.
+    The function does nothing on systems without glibc.
     """
     if not sys.platform.startswith("linux"):
         return
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD: up to this size from the heap
+        mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD: smaller blocks come from the heap
         mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
 
 
@@ -29,13 +29,13 @@ _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def use_threads(asked: int) -> None:
-    """Sets PyTorch's threads: what is asked for, else OMP_NUM_THREADS, else one for each core.
+    """Sets the number of PyTorch's threads.
 
-    PyTorch's own choice counts every hardware thread that the machine has. Two on one core share
-    its multipliers, and those beyond a container's quota only wait for each other.
+    PyTorch itself counts all hardware threads of the machine. Two on one core share its arithmetic
+    units, and those beyond a container's quota wait for each other.
 
     Args:
-        asked: 0 for the choice.
+        asked: Number of threads; 0 for OMP_NUM_THREADS if set, otherwise one per usable core.
     """
     threads = asked or (None if "OMP_NUM_THREADS" in os.environ else usable_cores())
     if threads is not None:
@@ -43,17 +43,17 @@ def use_threads(asked: int) -> None:
 
 
 def usable_cores(cpus: Path = _CPUS, quota: Path = _QUOTA) -> int | None:
-    """Cores that this process may use at once, or None where the system is not Linux.
+    """Counts the cores that this process may use at once; returns None on other systems than Linux.
 
     Args:
-        cpus: Where the system says which hardware threads share a core.
-        quota: Where it says how much a container may use.
+        cpus: System folder that lists which hardware threads share a core.
+        quota: System file with the CPU quota of a container.
     """
     if not hasattr(os, "sched_getaffinity"):
         return None
     allowed = os.sched_getaffinity(0)
     cores = len({_siblings(cpus / f"cpu{number}", number) for number in allowed})
-    with contextlib.suppress(OSError, ValueError):  # no quota, or another way to state it
+    with contextlib.suppress(OSError, ValueError):  # no quota, or another format
         share, period = quota.read_text(encoding="ascii").split()
         cores = min(cores, math.ceil(int(share) / int(period)))
     return max(1, cores)

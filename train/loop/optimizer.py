@@ -1,4 +1,4 @@
-"""How a stage learns: rates, optimisers (Adam and Muon) and what they remember."""
+"""Learning rates and optimisers (Adam and Muon) of a stage."""
 
 import math
 from collections import defaultdict
@@ -15,25 +15,25 @@ _QUINTIC = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
 _MOMENTUM = 0.95
 _LIKE_ADAM = 0.2
-"""Size of an update beside its rate: the same rates serve Adam and Muon (Moonshot, 2025)."""
+"""Root mean square of an update per learning rate, so that Adam's rates fit (Moonshot, 2025)."""
 _LEAST = 4
-"""Rows and columns that are worth orthogonalising: not the three rows of the last kernel."""
+"""Fewest rows and columns of an orthogonalised matrix, which excludes the last kernel's 3 rows."""
 
 
 class Muon(torch.optim.Adam):
-    """Adam that moves every kernel and matrix by its orthogonalised momentum instead.
+    """Muon for kernels and matrices, Adam for all other parameters.
 
-    Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024, with Nesterov's
-    momentum; a kernel counts as the matrix of its output channels. PyTorch's own takes matrices
-    alone, one after the other; here those of one shape are orthogonalised together, in a few per
-    cent of a step of size s on a CPU.
+    Muon moves a matrix by its orthogonalised Nesterov momentum (Jordan et al., "Muon: An optimizer
+    for hidden layers in neural networks", 2024). A kernel counts as a matrix with a row per output
+    channel. PyTorch's own Muon handles only matrices, one after the other. Here matrices of one
+    shape are orthogonalised together, in a few per cent of a training step of size s on a CPU.
 
-    Its arguments are Adam's; the rate serves both.
+    The arguments are those of Adam.
     """
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Moves kernels and matrices, then, by Adam, what else has a gradient."""
+        """Moves kernels and matrices, then all other parameters by Adam."""
         directions: dict[tuple[Any, ...], list[tuple[nn.Parameter, Tensor]]] = defaultdict(list)
         for group in self.param_groups:
             for parameter in group["params"]:
@@ -41,7 +41,7 @@ class Muon(torch.optim.Adam):
                     continue
                 direction = self._direction(parameter, parameter.grad)
                 directions[(*direction.shape, group["lr"])].append((parameter, direction))
-                parameter.grad = None  # Adam leaves alone what has none
+                parameter.grad = None  # Adam skips parameters without a gradient
         for (rows, columns, rate), members in directions.items():
             moves = orthogonalised(torch.stack([direction for _, direction in members]))
             size = rate * _LIKE_ADAM * math.sqrt(max(rows, columns))
@@ -52,7 +52,7 @@ class Muon(torch.optim.Adam):
     def _direction(self, parameter: nn.Parameter, gradient: Tensor) -> Tensor:
         state = self.state[parameter]
         if not state:
-            # Adam minds a state without a count when it is loaded.
+            # Adam's loading code expects a step count in every state.
             state.update(step=torch.zeros(()), momentum=torch.zeros_like(parameter))
         state["step"] += 1
         momentum = state["momentum"].mul_(_MOMENTUM).add_(gradient)
@@ -60,21 +60,21 @@ class Muon(torch.optim.Adam):
 
 
 def is_matrix(parameter: Tensor) -> bool:
-    """Whether Muon moves it."""
+    """Whether Muon, and not Adam, moves a parameter."""
     return parameter.ndim > 1 and min(parameter.shape[0], parameter[0].numel()) >= _LEAST
 
 
 def orthogonalised(matrices: Tensor) -> Tensor:
-    """Matrices with all singular values brought near 1, by Newton and Schulz's iteration.
+    """Brings all singular values of matrices near 1, by Newton-Schulz iteration.
 
     Args:
-        matrices: (N, R, C).
+        matrices: Matrices (N, R, C).
     """
     a, b, c = _QUINTIC
     wide = matrices.shape[1] <= matrices.shape[2]
     x = (matrices if wide else matrices.mT).float()
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    # Every iterate is a polynomial of x x' times x: the small square alone is iterated.
+    # Every iterate is a polynomial of x x' times x, so iterating the small square suffices.
     square = torch.bmm(x, x.mT)
     identity = torch.eye(square.shape[1], device=x.device).expand_as(square)
     product = identity
@@ -95,13 +95,13 @@ class TrainedPart:
 
     @property
     def learned(self) -> list[nn.Parameter]:
-        """Its parameters, without those that are frozen."""
+        """Parameters of the module that are not frozen."""
         groups = self.optimizer.param_groups
         return [p for group in groups if group["share"] > 0 for p in group["params"]]
 
 
 def learning_rate(step: int, options: StageOptions) -> float:
-    """Linear warm-up, then a cosine to the final rate. A function of the step: nothing to save."""
+    """The learning rate at a step: linear warm-up, then a cosine to the final rate."""
     if step < options.warmup:
         return options.lr * (step + 1) / options.warmup
     progress = (step - options.warmup) / max(1, options.steps - options.warmup)
@@ -112,10 +112,10 @@ def learning_rate(step: int, options: StageOptions) -> float:
 def build_optimizer(
     module: nn.Module, options: StageOptions, device: torch.device
 ) -> torch.optim.Optimizer:
-    """Adam, or Muon for our networks if that is asked for.
+    """Makes the optimiser of a module: Adam, or Muon for KDSR networks if the options say so.
 
-    An estimator has a group of its own, which a share of 0 freezes. What is no network of ours is
-    a discriminator.
+    The estimator has its own group, which a share of 0 freezes. Every module other than a KDSR
+    network is a discriminator.
     """
     kind = torch.optim.Adam
     groups = [{"params": list(module.parameters()), "share": options.discriminator_lr}]
@@ -131,12 +131,12 @@ def build_optimizer(
 
 
 def set_rate(optimizer: torch.optim.Optimizer, step: int, options: StageOptions) -> None:
-    """Gives each group its share of the step's rate."""
+    """Sets the learning rate of each group to its share of the step's rate."""
     for group in optimizer.param_groups:
         group["lr"] = group["share"] * learning_rate(step, options)
 
 
 def load_moments(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """Loads what an optimiser remembers; rates and shares come from the options."""
+    """Loads the moments of an optimiser; rates and shares still come from the options."""
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})

@@ -1,4 +1,4 @@
-"""Pictures of a run: previews of what comes out, and a sheet of the pairs before it begins."""
+"""Pictures of a run: previews of results, and a sheet of the first training pairs."""
 
 import textwrap
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ from train.degradation.resize import resize_bicubic
 from train.loop.training_data import open_data, pair_source
 from train.recipes.options import TrainOptions
 
-_TITLE = 14  # pixels
+_TITLE = 14  # height of a column's title, pixels
 
 
 def save_preview(path: Path, lq: Tensor, gt: Tensor, pictures: dict[str, Tensor]) -> None:
-    """Writes a PNG grid: a row per sample; LQ, bicubic, each picture, GT as titled columns.
+    """Writes a PNG grid with a row per sample and titled columns: LQ, bicubic, pictures, GT.
 
-    At x1 there is no bicubic one: it would be the LQ.
+    The bicubic column is left out at x1, where it equals the LQ.
 
     Args:
-        path: Of the PNG; its folder is made.
-        lq: (B, 3, H, W) in [0, 1].
-        gt: (B, 3, sH, sW) in [0, 1].
-        pictures: By name, each like `gt`.
+        path: Path of the PNG; its folder is created.
+        lq: LQ images, (B, 3, H, W) in [0, 1].
+        gt: Ground truths, (B, 3, sH, sW) in [0, 1].
+        pictures: Further columns by name, each like `gt`.
     """
     size = (gt.shape[2], gt.shape[3])
     lq, larger = lq.float().cpu(), lq.shape != gt.shape
@@ -51,21 +51,21 @@ def save_preview(path: Path, lq: Tensor, gt: Tensor, pictures: dict[str, Tensor]
         image.save(temporary, "PNG")
 
 
-_SIDE = 224  # pixels of a picture on the sheet, at least
+_SIDE = 224  # smallest side of a picture on the sheet, pixels
 _COLUMNS = 4
-_TEXT = 12  # its height, pixels
+_TEXT = 12  # height of the text, pixels
 _GAP = 8
 
 
 def show_pairs(options: TrainOptions, count: int) -> Path:
-    """Writes OUT/pairs.png: the first `count` samples, LQ beside GT, and what was drawn for each.
+    """Writes OUT/pairs.png: the first samples, LQ beside GT, with their degradations in words.
 
     Args:
-        options: Of a run.
-        count: Of samples, in the order of the batches.
+        options: Options of the run.
+        count: Number of samples.
 
     Returns:
-        The path.
+        The path of the picture.
 
     Raises:
         DataError: If there are no images to train on.
@@ -88,7 +88,7 @@ def show_pairs(options: TrainOptions, count: int) -> Path:
 
 
 def _cell(lq: Tensor, gt: Tensor, words: str) -> Image.Image:
-    """Two pictures of the same side, pixels enlarged as they are, and text below them."""
+    """Draws LQ and GT side by side, enlarged by nearest neighbour to one size, above a text."""
     factor = max(1, -(-_SIDE // gt.shape[1]))
     pictures = [_enlarged(lq, gt.shape[1] // lq.shape[1] * factor), _enlarged(gt, factor)]
     font = ImageFont.load_default(_TEXT)
@@ -104,14 +104,14 @@ def _cell(lq: Tensor, gt: Tensor, words: str) -> Image.Image:
 
 
 def _enlarged(picture: Tensor, factor: int) -> Image.Image:
-    """(3, H, W) in [0, 1], every pixel as a square."""
+    """Enlarges a picture (3, H, W) in [0, 1] by nearest neighbour."""
     large = F.interpolate(picture[None], scale_factor=factor, mode="nearest")[0]
     pixels = to_bytes(large)
     return Image.fromarray(np.ascontiguousarray(rearrange(pixels, "c h w -> h w c").numpy()))
 
 
 def _sheet(cells: Sequence[Image.Image]) -> Image.Image:
-    """Cells of one width in rows, each row as high as its highest."""
+    """Arranges cells of equal width in rows, each as high as its highest cell."""
     rows = [cells[i : i + _COLUMNS] for i in range(0, len(cells), _COLUMNS)]
     heights = [max(cell.height for cell in row) + _GAP for row in rows]
     width, columns = cells[0].width + _GAP, min(_COLUMNS, len(cells))

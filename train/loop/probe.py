@@ -1,4 +1,4 @@
-"""Is the IDR alive? Numbers that say how much `idr_full` tells about the degradation."""
+"""Measures how much `idr_full` depends on the degradation, and how much on the image."""
 
 import torch
 import torch.nn.functional as F
@@ -8,18 +8,18 @@ from train.data.crops import CropSampler
 from train.degradation.pipelines import Degradation
 from train.stages.distillation import Batch, Stage
 
-_COUNT = 8  # degradations of one image, and images of one degradation
+_COUNT = 8  # number of degradations of one image, and of images with one degradation
 
 
 class IDRProbe:
-    """A fixed set of degraded crops to ask an estimator about.
+    """A fixed set of degraded crops that tests an estimator.
 
     Args:
         crops: Source of GT crops.
-        degradation: Makes LQ crops of them.
-        seed: Of the run.
-        size: Side of the GT crops.
-        device: Where the model runs.
+        degradation: Pipeline that makes LQ crops.
+        seed: Seed of the run.
+        size: Side of the GT crops in pixels.
+        device: Device of the model.
     """
 
     def __init__(
@@ -40,17 +40,18 @@ class IDRProbe:
             degradation.apply(gt, degradation.sample(seed, 0, [0] * _COUNT)), gt, 0
         )
         self.examples = Batch(degradation.apply(gt, degradation.sample(seed, 0, samples)), gt, 0)
-        """Different images with different degradations, to look at."""
+        """Different images with different degradations, for previews."""
 
     @torch.no_grad()
     def ask(self, stage: Stage, model: nn.Module) -> dict[str, float]:
-        """Spread of `idr_full` and, where there is a teacher, how alike the two vectors are.
+        """Measures the spread of `idr_full` and, with a teacher, its similarity to the teacher's.
 
         Returns:
-            `idr_level`, the mean magnitude; `idr_spread_degradations`, the mean standard deviation
-            of the entries over degradations of one image; `idr_spread_images`, over images of one
-            degradation; `idr_cosine`, student against teacher; and `idr_cosine_centred`, the same
-            without each one's mean over the degradations, which any two positive vectors share.
+            `idr_level`: mean magnitude. `idr_spread_degradations`: mean standard deviation of the
+            entries over degradations of one image. `idr_spread_images`: the same over images with
+            one degradation. `idr_cosine`: cosine similarity of student and teacher.
+            `idr_cosine_centred`: the same after subtracting each one's mean over degradations,
+            because any two positive vectors are similar.
         """
         several = self._over_degradations
         vectors = stage.idr_full(model, several.lq, several.gt).float()

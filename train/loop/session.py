@@ -1,4 +1,4 @@
-"""What the stages of a run share: data, device, log, and when to stop."""
+"""Shared state of a run's stages: data, device, log and stop requests."""
 
 import contextlib
 import signal
@@ -18,12 +18,12 @@ from train.recipes.options import TrainOptions
 
 
 class StopRequest:
-    """Asks for a clean stop at a deadline or on the first Ctrl-C or SIGTERM.
+    """Requests a clean stop at a deadline, or on the first Ctrl-C or SIGTERM.
 
-    Use it as a context manager; call it to hear the reason, or None. A second Ctrl-C stops at once.
+    Use it as a context manager, and call it for the reason, or None. A second Ctrl-C stops at once.
 
     Args:
-        seconds: Until the deadline; 0 for none.
+        seconds: Time until the deadline; 0 for no deadline.
     """
 
     def __init__(self, seconds: float = 0.0) -> None:
@@ -32,14 +32,14 @@ class StopRequest:
         self._previous: dict[int, object] = {}
 
     def __call__(self) -> str | None:
-        """Why to stop now, or None."""
+        """The reason to stop now, or None."""
         if self._deadline is not None and time.monotonic() > self._deadline:
             return "the time limit was reached"
         return self._reason
 
     def __enter__(self) -> "StopRequest":
         for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(ValueError):  # handlers belong to the main thread
+            with contextlib.suppress(ValueError):  # only the main thread may set handlers
                 self._previous[number] = signal.signal(number, self._on_signal)
         return self
 
@@ -59,12 +59,12 @@ class Session:
     """One session of a run: from its start to its end or stop.
 
     Attributes:
-        options: Of the run.
+        options: Options of the run.
         accelerator: Device, precision and processes.
-        data: What is trained and measured on.
+        data: Images for training and validation.
         crops: Source of GT patches.
-        log: Where numbers go.
-        stop: Says why to stop now, or None; asked before each step.
+        log: Log of the run.
+        stop: Returns the reason to stop now, or None; called before each step.
     """
 
     options: TrainOptions
@@ -75,19 +75,19 @@ class Session:
     stop: StopRequest
 
     def checkpoints(self, stage: str) -> Checkpoints:
-        """Where the state of a stage is kept."""
+        """The checkpoints of a stage."""
         folder: Path = self.options.out / "checkpoints"
         return Checkpoints(folder, stage, self.options.keep, self.options.shard_mib << 20)
 
 
 def open_session(options: TrainOptions, accelerator: Accelerator) -> Session:
-    """Opens the data and the log of a run, and clears away what a killed session left half-written.
+    """Opens the data and the log of a run, and removes half-written files of a killed session.
 
     Raises:
         DataError: If there are no images to train on.
     """
     if accelerator.is_main_process:
-        sweep(options.out, below=True)  # also where this session writes nothing
+        sweep(options.out, below=True)  # also in folders that this session does not write to
     with accelerator.main_process_first():
         data = open_data(options)
     log = RunLog(options.out, active=accelerator.is_main_process)
@@ -102,7 +102,7 @@ def open_session(options: TrainOptions, accelerator: Accelerator) -> Session:
     if data.small:
         largest = options.largest_crop
         listed = ", ".join(data.small)
-        log.say(f"{len(data.small)} are smaller than {largest} px and left out: {listed}")
+        log.say(f"{len(data.small)} images are smaller than {largest} px and left out: {listed}")
     data = data.on(device)
     crops = CropSampler(data.photographs, options.seed, options.patterns)
     stop = StopRequest(options.time_limit * 60)

@@ -1,4 +1,4 @@
-"""What a run trains and measures on: photographs, pairs, and what is held out of both."""
+"""Images of a run: photographs and pairs, for training and held out for validation."""
 
 from dataclasses import dataclass, replace
 
@@ -15,14 +15,14 @@ from train.recipes.options import TrainOptions
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Photographs and pairs, each parted into what is trained on and what is measured on.
+    """Photographs and pairs, each split into images for training and for validation.
 
     Attributes:
-        photographs: To make pairs of.
-        held_out: Photographs to measure with.
-        pairs: Of the user's own, to train on; None without `lq`.
-        held_out_pairs: To measure with; None without `lq`.
-        small: Names of what is left out, as it is smaller than a crop.
+        photographs: Photographs for synthetic pairs.
+        held_out: Photographs for validation.
+        pairs: The user's pairs for training; None without `lq`.
+        held_out_pairs: The user's pairs for validation; None without `lq`.
+        small: Names of images left out, as they are smaller than a crop.
     """
 
     photographs: ImageCache
@@ -33,20 +33,20 @@ class TrainingData:
 
     @property
     def fingerprint(self) -> str:
-        """Identifies all images."""
+        """Hash of all images."""
         pairs = f"+{self.pairs.fingerprint}" if self.pairs is not None else ""
         return self.photographs.fingerprint + pairs
 
     def on(self, device: torch.device) -> "TrainingData":
-        """Returns the data with its images on a GPU, where they fit."""
+        """A copy with the training images on a GPU, if they fit."""
         pairs = self.pairs.on(device) if self.pairs is not None else None
         return replace(self, photographs=self.photographs.on(device), pairs=pairs)
 
 
 def open_data(options: TrainOptions) -> TrainingData:
-    """Opens the caches of photographs and pairs and puts some aside to measure with.
+    """Opens the caches of photographs and pairs, and holds some out for validation.
 
-    A picture that is held out on one side is trained on by neither.
+    A picture held out of the photographs is also held out of the pairs, and the other way round.
 
     Raises:
         DataError: If there are no images, or one cannot be used.
@@ -71,13 +71,13 @@ def open_data(options: TrainOptions) -> TrainingData:
 def pair_source(
     options: TrainOptions, pairs: PairCache | None, crops: CropSampler, device: torch.device
 ) -> PairSource:
-    """Where the pairs of a run come from.
+    """Makes the source of a run's training pairs.
 
     Args:
-        options: Of the run.
-        pairs: The user's own, or None.
-        crops: Of photographs, to degrade.
-        device: Where pairs are made.
+        options: Options of the run.
+        pairs: The user's pairs, or None.
+        crops: Source of photograph crops, for synthetic pairs.
+        device: Device of the pairs.
     """
     degradation, seed = options.degradation.build(options.scale), options.seed
     teaching = _teaching(options, pairs)

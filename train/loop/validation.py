@@ -1,4 +1,4 @@
-"""Numbers during training, of images that the model never sees."""
+"""Validation during training, on images that are not trained on."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -23,17 +23,17 @@ from train.recipes.options import TrainOptions
 from train.recipes.session_options import OWN, PAIRS
 from train.stages.distillation import Stage
 
-_SIDE = 384  # GT pixels that are taken of a held-out image
+_SIDE = 384  # side of the validated middle of a held-out image, GT pixels
 _SEED = 1_000_003  # the same degradations in every run, so that runs can be compared
 
 
 @dataclass(frozen=True)
 class DegradedSet:
-    """Images with a degradation each, always the same.
+    """Images with one fixed degradation each.
 
     Attributes:
-        images: (H, W, 3), uint8.
-        degradation: Makes the LQ images.
+        images: Ground truths (H, W, 3), uint8.
+        degradation: Pipeline that makes the LQ images.
         scale: Upscaling factor.
     """
 
@@ -42,7 +42,7 @@ class DegradedSet:
     scale: int
 
     def pairs(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-        """LQ (1, 3, H, W) and GT (1, 3, sH, sW) in [0, 1], one after the other."""
+        """Yields LQ (1, 3, H, W) and GT (1, 3, sH, sW) in [0, 1], pair by pair."""
         for index, image in enumerate(self.images):
             height, width = (n // self.scale * self.scale for n in image.shape[:2])
             gt = as_batch([image[:height, :width]], device)
@@ -51,7 +51,7 @@ class DegradedSet:
 
 @dataclass(frozen=True)
 class PairSet:
-    """The middles of real pairs.
+    """The middles of held-out pairs.
 
     Attributes:
         cache: Held-out pairs.
@@ -60,7 +60,7 @@ class PairSet:
     cache: PairCache
 
     def pairs(self, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-        """LQ (1, 3, H, W) and GT (1, 3, sH, sW) in [0, 1], one after the other."""
+        """Yields LQ (1, 3, H, W) and GT (1, 3, sH, sW) in [0, 1], pair by pair."""
         scale = self.cache.scale
         for index in range(len(self.cache)):
             images = (self.cache.lq.image(index), self.cache.gt.image(index))
@@ -75,12 +75,12 @@ class PairSet:
 def validation_sets(
     options: TrainOptions, held_out: ImageCache, held_out_pairs: PairCache | None
 ) -> dict[str, DegradedSet | PairSet]:
-    """What a run is measured on, by name.
+    """Makes the validation sets of a run, by name.
 
     Args:
-        options: Of the run.
+        options: Options of the run.
         held_out: Photographs kept out of training.
-        held_out_pairs: Pairs kept out of training, where there are pairs.
+        held_out_pairs: Pairs kept out of training, or None.
     """
     scale = options.scale
     asked = options.validate_on or (OWN, PAIRS)
@@ -108,10 +108,10 @@ class Validation:
     """Measures models on sets of (LQ, GT) pairs.
 
     Args:
-        sets: By name; see `validation_sets`.
+        sets: Validation sets by name; see `validation_sets`.
         scale: Upscaling factor.
-        device: Where the model runs.
-        measures: Perceptual ones, by name, beside PSNR-Y and L1.
+        device: Device of the model.
+        measures: Perceptual measures by name, in addition to PSNR-Y and L1.
     """
 
     def __init__(
@@ -126,9 +126,10 @@ class Validation:
 
     @torch.no_grad()
     def measure(self, stage: Stage, model: nn.Module) -> dict[str, float]:
-        """Means over each set: PSNR-Y in dB, of `plain_name` too, L1, the grid, and the measures.
+        """Measures a model on each set; returns means by name, such as `psnr_y_held_out`.
 
-        The grid is in steps of 1/255, see `grid_loss`.
+        The means are PSNR-Y in dB (also of the baseline, see `plain_name`), L1, `grid_loss` in
+        steps of 1/255, and the perceptual measures.
         """
         numbers = {}
         for name, chosen in self.sets.items():
@@ -158,17 +159,17 @@ class Validation:
 
 
 def _middle(image: Tensor) -> Tensor:
-    """The part of a photograph (H, W, 3) that is measured on."""
+    """The validated middle of a photograph (H, W, 3)."""
     return _square(image, _corner(image.shape[:2], _SIDE), _SIDE)
 
 
 def _square(image: Tensor, corner: tuple[int, int], side: int, factor: int = 1) -> Tensor:
-    """A part of an image (H, W, 3); corner and side are of one that is `factor` times smaller."""
+    """Cuts a square out of an image (H, W, 3); corner and side are in pixels of 1 / factor."""
     top, left, side = corner[0] * factor, corner[1] * factor, side * factor
     return image[top : top + side, left : left + side]
 
 
 def _corner(shape: Sequence[int], side: int) -> tuple[int, int]:
-    """Top and left of the middle square of an image, which may be smaller."""
+    """Top left corner of an image's middle square; (0, 0) if the image is smaller."""
     height, width = shape
     return max(0, height - side) // 2, max(0, width - side) // 2

@@ -1,4 +1,4 @@
-"""What is minimised: pixel, distillation, adversarial and perceptual losses, and their networks.
+"""Training losses: pixel, distillation, adversarial and perceptual, and their networks.
 
-May import: `kdsr` and what lies below in `train`; not the stages that use them.
+May import: `kdsr` and the lower folders of `train`; not the stages that use the losses.
 """

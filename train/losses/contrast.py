@@ -1,4 +1,4 @@
-"""Local contrast: how strong detail is around each place, whatever it looks like."""
+"""A loss on local contrast: the strength of detail around each pixel, regardless of its shape."""
 
 import torch
 import torch.nn.functional as F
@@ -7,22 +7,21 @@ from torch import Tensor
 from train.colour import luma_full_range
 
 _SCALES = (1, 2, 4)
-"""Pixels over which neighbours are averaged before they are compared."""
-_TINY = 1e-5  # of squares, under the root: less than a step of 8 bits
+"""Numbers of neighbours that are averaged before differences are taken, pixels."""
+_TINY = 1e-5  # added under the square root; smaller than an 8-bit step
 
 
 def contrast_loss(sr: Tensor, gt: Tensor) -> Tensor:
-    """Mean absolute difference of the local contrast of images (B, 3, H, W) in [0, 1].
+    """Mean absolute difference of the local contrast of images.
 
-    Contrast is the root mean square of luma's differences between neighbours, horizontal and
-    vertical ones apart, at three scales of detail, each over windows of four times that scale. L1
-    is least where what cannot be known is smoothed away; this one where as much detail is left as
-    the original has, wherever exactly. Deviation: not published; weight 0 by default. At high
-    weights flat areas get a texture.
+    Contrast is the root mean square of luma differences between neighbours, for rows and columns
+    apart, at three scales, over windows of four times the scale. L1 favours smoothing away
+    uncertain detail. This loss favours as much detail as the GT has, wherever exactly it lies. At
+    high weights, flat areas get a texture. Deviation: not published; weight 0 by default.
 
     Args:
-        sr: At least 8 px a side.
-        gt: The same shape.
+        sr: RGB images (B, 3, H, W) in [0, 1], at least 8 px per side.
+        gt: Ground truths of the same shape.
     """
     with torch.autocast(sr.device.type, enabled=False):
         pairs = zip(_contrasts(sr), _contrasts(gt), strict=True)
@@ -30,7 +29,7 @@ def contrast_loss(sr: Tensor, gt: Tensor) -> Tensor:
 
 
 def _contrasts(images: Tensor) -> list[Tensor]:
-    """Maps of local contrast: for each scale one along rows, one along columns."""
+    """Maps of local contrast: for each scale, one along rows and one along columns."""
     bright, found = luma_full_range(images.float()), []
     for scale in _SCALES:
         rows = F.avg_pool2d(bright, (1, scale), stride=1)

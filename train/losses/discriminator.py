@@ -1,4 +1,4 @@
-"""The U-Net discriminator of Real-ESRGAN: a verdict for every pixel (paper Sec. 4.3)."""
+"""The U-Net discriminator of Real-ESRGAN, with a logit for every pixel (paper Sec. 4.3)."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -6,10 +6,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 
 class UNetDiscriminator(nn.Module):
-    """U-Net with skip connections; spectral norm keeps its gradients bounded.
+    """U-Net with skip connections; spectral norm bounds its gradients.
 
     Args:
-        n_feats: Channels at full resolution, as published 64.
+        n_feats: Number of channels at full resolution; 64 as published.
     """
 
     def __init__(self, n_feats: int = 64) -> None:
@@ -30,7 +30,7 @@ class UNetDiscriminator(nn.Module):
         self.verdict = nn.Conv2d(n, 1, 3, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, 1, H, W), above 0 for real, of RGB images (B, 3, H, W) in [0, 1].
+        """Computes logits (B, 1, H, W), positive for real, of RGB images (B, 3, H, W) in [0, 1].
 
         Raises:
             ValueError: If a side is no multiple of 8.

@@ -1,7 +1,7 @@
-"""DISTS (Ding et al. 2020): structure and texture apart, so that grass may be other grass.
+"""DISTS (Ding et al. 2020): a distance of structure and texture that tolerates resampled texture.
 
-Both weights files are the user's: torchvision's VGG16, and the `alpha` and `beta` of the authors.
-Nothing is downloaded.
+The user provides both weights files: torchvision's VGG16, and the DISTS authors' `alpha` and
+`beta`. Nothing is downloaded.
 """
 
 from collections.abc import Mapping
@@ -16,17 +16,17 @@ from train.losses.feature_networks import VGG16_SOFT, FeatureNetwork
 from train.losses.weights_files import read_state
 
 _ROWS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3")
-_CHANNELS = (3, 64, 128, 256, 512, 512)  # of the image and of these rows
+_CHANNELS = (3, 64, 128, 256, 512, 512)  # channels of the image and of these rows
 _TINY = 1e-6
 _SMALLEST = 16
 
 
 class DISTS(nn.Module):
-    """Distance of two images by means and correlations of VGG16's features: 0 for equal ones.
+    """Distance of images by means and correlations of VGG16 features; 0 for equal images.
 
     Args:
         vgg16: State dict of torchvision's vgg16.
-        weights: `alpha` and `beta`, 1,475 numbers each: of the means and of the correlations.
+        weights: `alpha` for the means and `beta` for the correlations, 1,475 numbers each.
 
     Raises:
         CheckpointError: If a tensor is missing or has another shape.
@@ -42,8 +42,8 @@ class DISTS(nn.Module):
         ]
         if wrong:
             raise CheckpointError(
-                f"expected the DISTS weights, {sum(_CHANNELS)} numbers each of alpha and beta, but "
-                f"{' and '.join(wrong)} is not so"
+                f"expected DISTS weights with {sum(_CHANNELS)} numbers each for alpha and beta; "
+                f"missing or of another size: {' and '.join(wrong)}"
             )
         total = weights["alpha"].float().sum() + weights["beta"].float().sum()
         for name in ("alpha", "beta"):
@@ -55,14 +55,14 @@ class DISTS(nn.Module):
         return self.features.architecture.name
 
     def forward(self, sr: Tensor, gt: Tensor) -> Tensor:
-        """Distances of image pairs; gradients reach `sr` only.
+        """Computes the distances of image pairs; gradients reach `sr` only.
 
         Args:
-            sr: RGB in [0, 1], (B, 3, H, W), at least 16 px a side.
-            gt: The same shape.
+            sr: RGB images (B, 3, H, W) in [0, 1], at least 16 px per side.
+            gt: Ground truths of the same shape.
 
         Returns:
-            (B,), float32, 0 to 1.
+            Distances (B,), float32, 0 to 1.
         """
         if min(gt.shape[2:]) < _SMALLEST:
             raise ImageError(
@@ -73,18 +73,18 @@ class DISTS(nn.Module):
             wanted = self._maps(gt)
         compared = [_alike(*maps) for maps in zip(self._maps(sr), wanted, strict=True)]
         means, correlations = (torch.cat(parts, 1) for parts in zip(*compared, strict=True))
-        # No products of matrices: autocast would round them.
+        # Sums instead of matrix products, which autocast would round.
         alike = means * self.get_buffer("alpha") + correlations * self.get_buffer("beta")
         return 1 - alike.sum(1)
 
     def _maps(self, images: Tensor) -> list[Tensor]:
-        """The image itself and the features of every block, in float32."""
+        """The images themselves and the features of every block, in float32."""
         features = self.features(images)
         return [images.float(), *(F.relu(features[row]).float() for row in _ROWS)]
 
 
 def _alike(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """How alike means, and correlations, of two maps (B, C, H, W) are: (B, C) each, at most 1."""
+    """Similarity of means and of correlations of two maps (B, C, H, W): (B, C) each, at most 1."""
     mean_a, mean_b = a.mean((2, 3), keepdim=True), b.mean((2, 3), keepdim=True)
     one, other = a - mean_a, b - mean_b
     together = (one * other).mean((2, 3))
@@ -98,11 +98,11 @@ def load_dists(vgg16: Path, weights: Path) -> DISTS:
     """Reads both weights files (.pth, .safetensors).
 
     Args:
-        vgg16: Torchvision's.
-        weights: Of the DISTS authors.
+        vgg16: File of torchvision's VGG16.
+        weights: File of the DISTS authors' weights.
 
     Raises:
-        CheckpointError: If one is missing, damaged or of another network.
+        CheckpointError: If a file is missing, damaged or holds another network.
     """
     states = (read_state(path, "weights for DISTS") for path in (vgg16, weights))
     return DISTS(*states)

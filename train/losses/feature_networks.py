@@ -1,7 +1,7 @@
-"""Classification networks whose features images are compared by, as tables of convolutions.
+"""Classification networks for perceptual losses, as tables of convolutions.
 
-Only what the losses, LPIPS and DISTS need of VGG19, VGG16, AlexNet and SqueezeNet v1.1; torchvision
-has them too, but pins PyTorch. Weights are always the user's files.
+The tables cover the parts of VGG19, VGG16, AlexNet and SqueezeNet v1.1 that the losses need.
+torchvision has these networks too, but pins PyTorch. The user provides the weights files.
 """
 
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ from kdsr.errors import CheckpointError
 
 @dataclass(frozen=True)
 class Row:
-    """One step of a network: [ReLU - max pooling -] convolutions side by side, concatenated.
+    """One step of a network: [ReLU - pooling -] parallel convolutions, concatenated.
 
     Attributes:
-        name: Of its features, which are those before the next ReLU.
+        name: Name of the resulting features, which are those before the next ReLU.
         convolutions: (name in the weights file, out channels, kernel size, stride, padding) each.
-        pool: Side of the windows of the pooling before, which move by 2; 0 for none.
+        pool: Window side of the preceding pooling, which has stride 2; 0 for none.
     """
 
     name: str
@@ -31,15 +31,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network up to the last convolution that is needed.
+    """A network up to its last needed convolution.
 
     Attributes:
-        name: For people.
-        rows: From the image on; a ReLU stands between any two.
-        mean: Subtracted from RGB in [0, 1].
-        std: What that is divided by.
-        ceil: Whether poolings keep windows that reach past the edge.
-        blue_first: Whether it takes BGR.
+        name: Name for people.
+        rows: Steps in order, with a ReLU between any two.
+        mean: Mean that is subtracted from RGB in [0, 1].
+        std: Standard deviation that the difference is divided by.
+        ceil: Whether poolings keep windows that exceed the edge.
+        blue_first: Whether the network takes BGR.
         soft: Whether poolings are roots of blurred squares, as in DISTS, and not maxima.
     """
 
@@ -61,7 +61,7 @@ def _vgg(name: str, depths: tuple[int, ...]) -> Architecture:
             file_name = f"features.{index}"
             rows.append(Row(f"conv{block}_{i}", ((file_name, channels, 3, 1, 1),), pool))
             index += 2  # the ReLU has a number of its own
-        index += 1  # the pooling too
+        index += 1  # the pooling has one, too
     return Architecture(name, tuple(rows), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
@@ -102,12 +102,12 @@ ALEXNET = Architecture(
 
 
 class FeatureNetwork(nn.Module):
-    """Frozen features of RGB images.
+    """A frozen network that computes features of RGB images.
 
     Args:
-        architecture: Which network.
-        state: Its weights: `NAME.weight` (OIHW) and `NAME.bias` of every convolution, and whatever
-            else the file has.
+        architecture: Table of the network.
+        state: Weights: `NAME.weight` (OIHW) and `NAME.bias` for every convolution; other entries
+            are ignored.
 
     Raises:
         CheckpointError: If a tensor is missing or has another shape.
@@ -133,10 +133,10 @@ class FeatureNetwork(nn.Module):
         self.register_buffer("std", torch.tensor(architecture.std).view(1, 3, 1, 1), False)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Features before their ReLU, by row.
+        """Computes the features before their ReLU, by row.
 
         Args:
-            images: RGB in [0, 1], (B, 3, H, W).
+            images: RGB images (B, 3, H, W) in [0, 1].
         """
         x = images.flip(1) if self.architecture.blue_first else images
         x = (x - self.get_buffer("mean")) / self.get_buffer("std")
@@ -154,7 +154,7 @@ class FeatureNetwork(nn.Module):
 
 
 def recognised(state: Mapping[str, Tensor]) -> Architecture:
-    """Which network weights are of, by the names and shapes that only one of them has."""
+    """Recognises the network of some weights by names and shapes."""
     if "fire2/squeeze1x1.weight" in state:
         return SQUEEZENET
     first = state.get("features.0.weight")
@@ -164,7 +164,7 @@ def recognised(state: Mapping[str, Tensor]) -> Architecture:
 
 
 def _soft_pool(x: Tensor) -> Tensor:
-    """Half the size without aliasing: roots of squares blurred by a Hann window of 3 px."""
+    """Halves the size without aliasing: roots of squares blurred by a Hann window of 3 px."""
     taps = x.new_tensor((0.25, 0.5, 0.25))
     window = torch.outer(taps, taps).expand(x.shape[1], 1, 3, 3)
     squares = F.conv2d(x.square(), window, stride=2, padding=1, groups=x.shape[1])
@@ -172,7 +172,7 @@ def _soft_pool(x: Tensor) -> Tensor:
 
 
 def _fill(layer: nn.Conv2d, key: str, name: str, state: Mapping[str, Tensor]) -> list[str]:
-    """Gives a convolution its weights; returns what does not fit, in words."""
+    """Copies weights into a convolution; returns a description of those that do not fit."""
     problems = []
     for part, parameter in layer.named_parameters():
         tensor = state.get(f"{key}.{part}")

@@ -1,4 +1,4 @@
-"""HaarPSI as a loss: edges that are as strong, as thin and as clean as those of the original."""
+"""HaarPSI as a loss, for edges as strong, thin and clean as in the ground truth."""
 
 import torch
 import torch.nn.functional as F
@@ -8,25 +8,25 @@ from train.colour import to_yiq
 
 _C, _ALPHA = 30.0, 4.2
 """Constants of the paper, for values of 0 to 255."""
-_FLOOR = 1e-4  # of weights: images of one colour have none
+_FLOOR = 1e-4  # smallest weight, as images of one colour would have none
 SMALLEST = 16
-"""Pixels a side that its widest filter needs."""
+"""Smallest side in pixels, which the widest filter needs."""
 
 
 def haarpsi(sr: Tensor, gt: Tensor) -> Tensor:
-    """The Haar wavelet-based perceptual similarity index of images, with gradients.
+    """Computes the Haar wavelet-based perceptual similarity index of images, with gradients.
 
     Reisenhofer et al., "A Haar wavelet-based perceptual similarity index for image quality
-    assessment", 2018: at half the size, the magnitudes of the two finest Haar scales are compared,
-    horizontal and vertical ones apart, and weighted by the third; so is colour. What differs is a
-    strong edge that is soft, or a ring where the original has none; L1 hardly minds either.
+    assessment", 2018. At half the size, it compares the magnitudes of the two finest Haar scales,
+    and of colour, weighted by the third scale. It is sensitive to soft edges and to ringing, which
+    L1 hardly penalises.
 
     Args:
-        sr: RGB in [0, 1], (B, 3, H, W), at least 16 px a side.
-        gt: The same shape.
+        sr: RGB images (B, 3, H, W) in [0, 1], at least 16 px per side.
+        gt: Ground truths of the same shape.
 
     Returns:
-        (B,), 0 to 1, 1 for equal images. Computed in float32.
+        Similarities (B,), float32, 0 to 1; 1 for equal images.
 
     Raises:
         ValueError: If the images are too small.
@@ -46,19 +46,19 @@ def haarpsi(sr: Tensor, gt: Tensor) -> Tensor:
 
 
 def haarpsi_loss(sr: Tensor, gt: Tensor) -> Tensor:
-    """1 - HaarPSI of images (B, 3, H, W) in [0, 1], averaged over the batch."""
+    """Computes 1 - HaarPSI of images (B, 3, H, W) in [0, 1], averaged over the batch."""
     return 1 - haarpsi(sr, gt).mean()
 
 
 def _halved(images: Tensor) -> Tensor:
-    """YIQ of 0 to 255 at half the size (as seen from a usual distance); odd sides end in black."""
+    """YIQ in 0-255 at half the size, the paper's viewing distance; odd sides are padded by 0."""
     padded = F.pad(images.float(), (0, images.shape[3] % 2, 0, images.shape[2] % 2))
     half = F.avg_pool2d(padded, 2) * 255
     return to_yiq(half)
 
 
 def _wavelets(luma: Tensor) -> Tensor:
-    """Magnitudes of three scales, finest first, each vertical and horizontal: (B, 6, H, W)."""
+    """Magnitudes of three Haar scales, finest first, vertical and horizontal: (B, 6, H, W)."""
     found = []
     for scale in (1, 2, 3):
         half = 2 ** (scale - 1)
@@ -70,10 +70,10 @@ def _wavelets(luma: Tensor) -> Tensor:
 
 
 def _tint(yiq: Tensor) -> Tensor:
-    """Magnitudes of I and Q, averaged over 2 x 2 px: (B, 2, H, W)."""
+    """Magnitudes of I and Q averaged over 2 x 2 px: (B, 2, H, W)."""
     return F.avg_pool2d(F.pad(yiq[:, 1:], (0, 1, 0, 1)), 2, stride=1).abs()
 
 
 def _similar(a: Tensor, b: Tensor) -> Tensor:
-    """1 where two magnitudes are equal, towards 0 where they are not."""
+    """Similarity of magnitudes: 1 for equal ones, towards 0 for different ones."""
     return (2 * a * b + _C) / (a * a + b * b + _C)

@@ -1,7 +1,7 @@
-"""LPIPS (Zhang et al. 2018), version 0.1: how far apart two images are to the eye.
+"""LPIPS (Zhang et al. 2018), version 0.1: a perceptual distance of images.
 
-All weights are the user's files: torchvision's AlexNet or VGG16, and the linear heads of the LPIPS
-authors for it (`alex.pth`, `vgg.pth`). Nothing is downloaded.
+The user provides the weights files: torchvision's AlexNet or VGG16, and the LPIPS authors' linear
+heads for it (`alex.pth`, `vgg.pth`). Nothing is downloaded.
 """
 
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ _ROWS = {
     ALEXNET.name: ("conv1", "conv2", "conv3", "conv4", "conv5"),
     VGG16.name: ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3"),
 }
-_SMALLEST = {ALEXNET.name: 31, VGG16.name: 16}  # px; less leaves nothing after the poolings
+_SMALLEST = {ALEXNET.name: 31, VGG16.name: 16}  # px; smaller images vanish in the poolings
 
 
 class LPIPS(nn.Module):
-    """Perceptual distance of two images: 0 for equal ones. Papers report that of AlexNet.
+    """Perceptual distance of images, 0 for equal ones. Papers report the AlexNet variant.
 
     Args:
         network: State dict of torchvision's alexnet or vgg16.
@@ -58,14 +58,14 @@ class LPIPS(nn.Module):
         return self.features.architecture.name
 
     def forward(self, sr: Tensor, gt: Tensor) -> Tensor:
-        """Distances of image pairs; gradients reach `sr` only.
+        """Computes the distances of image pairs; gradients reach `sr` only.
 
         Args:
-            sr: RGB in [0, 1], (B, 3, H, W), at least 31 px a side with AlexNet, 16 with VGG16.
-            gt: The same shape.
+            sr: RGB images (B, 3, H, W) in [0, 1], at least 31 px per side (AlexNet) or 16 (VGG16).
+            gt: Ground truths of the same shape.
 
         Returns:
-            (B,), float32.
+            Distances (B,), float32.
         """
         smallest = _SMALLEST[self.network]
         if min(gt.shape[2:]) < smallest:
@@ -78,21 +78,21 @@ class LPIPS(nn.Module):
         made, distances = self.features(sr), []
         for row in _ROWS[self.network]:
             difference = (_unit(made[row]) - _unit(wanted[row])).square()
-            # No product of matrices: autocast would round it.
+            # A sum instead of a matrix product, which autocast would round.
             distances.append((difference.mean((2, 3)) * self.get_buffer(f"head_{row}")).sum(1))
         return torch.stack(distances).sum(0)
 
 
 def _compared(architecture: Architecture) -> list[tuple[str, int]]:
-    """The rows whose features are compared, and their channels."""
+    """The compared rows of a network, with their channels."""
     widths = {row.name: row.convolutions[0][1] for row in architecture.rows}
     return [(row, widths[row]) for row in _ROWS[architecture.name]]
 
 
 def _unit(features: Tensor) -> Tensor:
-    """After the ReLU, every pixel's vector at length 1, in float32."""
+    """Applies a ReLU and scales every pixel's vector to length 1, in float32."""
     positive = F.relu(features).float()
-    # The root of exactly zero has no gradient that can be computed with.
+    # The gradient of a square root is infinite at zero.
     return positive / ((positive.square().sum(1, keepdim=True) + 1e-20).sqrt() + 1e-10)
 
 
@@ -100,11 +100,11 @@ def load_lpips(network: Path, heads: Path) -> LPIPS:
     """Reads both weights files (.pth, .safetensors).
 
     Args:
-        network: Torchvision's AlexNet or VGG16.
-        heads: Of the LPIPS authors, for that network.
+        network: File of torchvision's AlexNet or VGG16.
+        heads: File of the LPIPS authors' heads for that network.
 
     Raises:
-        CheckpointError: If one is missing, damaged or of another network.
+        CheckpointError: If a file is missing, damaged or holds another network.
     """
     states = (read_state(path, "weights for LPIPS") for path in (network, heads))
     return LPIPS(*states)

@@ -1,7 +1,7 @@
 """The perceptual loss of the GAN stage: L1 between features of a classification network.
 
-As published, the network is VGG19. Where its weights cannot be had, VGG16 or SqueezeNet v1.1, a
-fifteenth of its size, stands in; the losses are not comparable, and a run says which one it used.
+The published network is VGG19. VGG16 and SqueezeNet v1.1, a fifteenth of its size, can replace it.
+Their losses are not comparable; the log names the network.
 """
 
 from collections.abc import Mapping
@@ -25,9 +25,9 @@ from train.losses.weights_files import read_state
 VGG19_WEIGHTS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
 """Weight of each layer in the loss, as published."""
 _VGG16_WEIGHTS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_3": 1.0, "conv4_3": 1.0, "conv5_3": 1.0}
-"""The last layer of each block, as there."""
-# Mean magnitude of the features of photographs, by which they are divided: this network takes
-# 0-255 and has features of any size. Weights as for the VGG19 layers of the same depth.
+"""Weights for the last layer of each block, as with VGG19."""
+# Mean magnitudes of the features of photographs. Features are divided by them, as this network
+# takes 0-255 and has features of any magnitude. Weights are those of equally deep VGG19 layers.
 _SQUEEZENET_LEVELS = {"conv1": 33.0, "fire3": 89.0, "fire5": 136.0, "fire7": 103.0, "fire9": 100.0}
 _SQUEEZENET_WEIGHTS = {
     name: weight / _SQUEEZENET_LEVELS[name]
@@ -37,14 +37,14 @@ _WEIGHTS = {"VGG19": VGG19_WEIGHTS, "VGG16": _VGG16_WEIGHTS, "SqueezeNet v1.1": 
 
 
 class PerceptualLoss(nn.Module):
-    """Weighted L1 between the features, before their ReLU, of two images.
+    """Weighted L1 between the features of images, before their ReLU.
 
     Args:
         architecture: `VGG19`, `VGG16` or `SQUEEZENET`. Deviation: the latter two are not published.
-        state: Its weights.
+        state: Weights of the network.
 
     Raises:
-        CheckpointError: If they are another network's.
+        CheckpointError: If the weights belong to another network.
     """
 
     def __init__(self, architecture: Architecture, state: Mapping[str, Tensor]) -> None:
@@ -58,11 +58,11 @@ class PerceptualLoss(nn.Module):
         return self.features.architecture.name
 
     def forward(self, sr: Tensor, gt: Tensor) -> Tensor:
-        """The loss; gradients reach `sr` only.
+        """Computes the loss, a scalar; gradients reach `sr` only.
 
         Args:
-            sr: RGB in [0, 1], (B, 3, H, W), at least 32 px a side.
-            gt: The same shape.
+            sr: RGB images (B, 3, H, W) in [0, 1], at least 32 px per side.
+            gt: Ground truths of the same shape.
         """
         with torch.no_grad():
             targets = self.features(gt)
@@ -78,7 +78,7 @@ def load_perceptual(path: Path) -> PerceptualLoss:
     """Reads torchvision's VGG19 or VGG16 (.pth, .pt, .safetensors), or Caffe's SqueezeNet (.npz).
 
     Raises:
-        CheckpointError: If the file is missing, damaged or of another network.
+        CheckpointError: If the file is missing, damaged or holds another network.
     """
     what = "weights for the perceptual loss: VGG19, VGG16 (.pth, .safetensors) or SqueezeNet (.npz)"
     state = read_state(path, what)

@@ -1,4 +1,4 @@
-"""Losses of the three stages (paper Sec. 3.3)."""
+"""Pixel, distillation and adversarial losses of the stages (paper Sec. 3.3)."""
 
 import torch
 import torch.nn.functional as F
@@ -9,56 +9,56 @@ TEMPERATURE = 0.15
 
 
 def l1_loss(sr: Tensor, gt: Tensor) -> Tensor:
-    """Mean absolute error of images (B, 3, H, W) in [0, 1] (Eq. 3)."""
+    """Computes the mean absolute error of images (B, 3, H, W) in [0, 1] (Eq. 3)."""
     return F.l1_loss(sr.float(), gt)
 
 
 def colour_loss(sr: Tensor, gt: Tensor, scale: int, side: int = 8) -> Tensor:
-    """Mean absolute error of mean colours of images (B, 3, H, W) in [0, 1].
+    """Computes the mean absolute error of local mean colours.
 
-    Means are over squares of `side` LQ pixels, apart for each of the scale**2 places that a pixel
-    can have within an LQ pixel. Perceptual and adversarial losses forgive a colour that is off by a
-    little everywhere, and a faint grid of the period of the pixel shuffle; people see both at once.
-    Deviation: not published; weight 0 by default.
+    Means are taken over squares of `side` LQ pixels, separately for each of the scale**2 positions
+    within an LQ pixel. Perceptual and adversarial losses tolerate a slight overall shift of colour
+    and a faint grid with the period of the pixel shuffle, which people notice. Deviation: not
+    published; weight 0 by default.
 
     Args:
-        sr: At least `side * scale` px a side.
-        gt: The same shape.
-        scale: Of the network.
-        side: Of the squares, LQ px; what is left over at right and bottom does not count.
+        sr: RGB images (B, 3, sH, sW) in [0, 1], at least `side * scale` px per side.
+        gt: Ground truths of the same shape.
+        scale: The network's upscaling factor.
+        side: Side of the squares in LQ pixels; incomplete squares at right and bottom are ignored.
     """
     ours, true = (F.avg_pool2d(F.pixel_unshuffle(x.float(), scale), side) for x in (sr, gt))
     return F.l1_loss(ours, true)
 
 
 def shifted(images: Tensor, step: int, most: int) -> Tensor:
-    """Images (B, 3, H, W) moved round by 0 to `most` - 1 px down and right, by step.
+    """Shifts images cyclically by 0 to `most` - 1 px down and right, depending on the step.
 
-    Networks that look at an image with a stride have gradients with its period: where it always
-    meets the same pixels, what is trained with them grows a faint grid. Moving what they see from
-    step to step spreads that evenly. All most**2 shifts come once in so many steps.
+    Gradients of a network with strides have the period of its strides. If the strides always meet
+    the same pixels, the trained network produces a faint grid; shifts spread the effect evenly.
+    Each of the most**2 shifts occurs once in as many steps.
 
     Args:
-        images: What leaves at one side comes back at the other.
-        step: Counted from 0.
-        most: A power of two, for the order of the shifts; 0 leaves images alone.
+        images: Images (B, 3, H, W).
+        step: Number of the step, from 0.
+        most: Number of shifts per axis, a power of two; 0 for none.
     """
     if most < 2:
         return images
-    down, right = divmod(step * 101 % most**2, most)  # 101 is odd: every shift, near ones apart
+    down, right = divmod(step * 101 % most**2, most)  # 101 is odd, so that every shift occurs
     return images.roll((down, right), (2, 3))
 
 
 def kd_loss(student: Tensor, teacher: Tensor, temperature: float = TEMPERATURE) -> Tensor:
-    """KL divergence of the softmax of two `idr_full` (B, 4C), averaged over the batch (Eq. 5).
+    """Computes the KL divergence between the softmax of two `idr_full`, batch mean (Eq. 5).
 
-    As published there is no factor of temperature**2, and a constant offset of all entries goes
-    unpunished. Computed in float32. Gradients reach the student only.
+    As published, it has no factor of temperature**2, and ignores a constant offset of all entries.
+    It is computed in float32, and its gradients reach the student only.
 
     Args:
-        student: D'_S, (B, 4C).
-        teacher: D'_T, (B, 4C).
-        temperature: Divides both before the softmax.
+        student: The student's `idr_full` (D'_S in the paper), (B, 4C).
+        teacher: The teacher's `idr_full` (D'_T), (B, 4C).
+        temperature: Divisor of both before the softmax.
     """
     target = F.softmax(teacher.detach().float() / temperature, dim=1)
     log_probability = F.log_softmax(student.float() / temperature, dim=1)
@@ -66,23 +66,27 @@ def kd_loss(student: Tensor, teacher: Tensor, temperature: float = TEMPERATURE) 
 
 
 def kd_l1_loss(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean absolute difference of two `idr_full` (B, 4C), as a part of the teacher's magnitude.
+    """Computes the mean absolute difference of two `idr_full`, relative to the teacher's magnitude.
 
-    Unlike `kd_loss` it also minds an offset and the level of all entries. Computed in float32.
-    Gradients reach the student only.
+    Unlike `kd_loss`, it penalises offsets and levels. It is computed in float32, and its gradients
+    reach the student only.
 
     Args:
-        student: D'_S, (B, 4C).
-        teacher: D'_T, (B, 4C).
+        student: The student's `idr_full` (D'_S in the paper), (B, 4C).
+        teacher: The teacher's `idr_full` (D'_T), (B, 4C).
     """
     target = teacher.detach().float()
     return F.l1_loss(student.float(), target) / target.abs().mean().clamp_min(1e-6)
 
 
 def vanilla_gan_loss(logits: Tensor, *, real: bool) -> Tensor:
-    """Cross entropy of the discriminator's logits (any shape) with "all real" or "all fake".
+    """Computes the cross entropy of a discriminator's logits with "all real" or "all fake".
 
-    The generator calls it with `real=True` on its own images: it wants to be believed.
+    The generator's own loss uses `real=True` on its images.
+
+    Args:
+        logits: Logits of any shape.
+        real: Whether the target is "real".
     """
     logits = logits.float()
     target = torch.full_like(logits, float(real))

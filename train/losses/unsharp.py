@@ -1,4 +1,4 @@
-"""Sharper targets: the unsharp mask that Real-ESRGAN puts on the ground truth."""
+"""Sharpens targets by the unsharp mask that Real-ESRGAN applies to the ground truth."""
 
 import torch
 from torch import Tensor
@@ -6,23 +6,23 @@ from torch import Tensor
 from train.degradation.blur import gaussian_blur
 
 _THRESHOLD = 10 / 255
-"""Smaller differences are left as they are: noise and flat areas."""
+"""Differences below it are kept unsharpened, as in noise and flat areas."""
 
 
 def unsharp(images: Tensor, amount: float, radius: float) -> Tensor:
-    """An unsharp mask where an image has edges.
+    """Sharpens images along edges.
 
-    What minimises L1 under uncertainty is softer than what was lost; a target that is a little too
-    sharp makes up for it, without a discriminator. As in Real-ESRGAN, which takes an amount of 0.5
-    and a radius of 8 px, the mask itself is blurred, so that edges and flat areas pass smoothly.
+    Minimising L1 under uncertainty gives soft results. Slightly too sharp targets compensate this
+    without a discriminator. As in Real-ESRGAN (amount 0.5, radius 8 px), the edge mask is blurred,
+    so that sharpened and unsharpened areas blend.
 
     Args:
-        images: (B, C, H, W) in [0, 1].
-        amount: How much of the difference to the blurred image is added.
-        radius: Standard deviation of the blur, pixels.
+        images: Images (B, C, H, W) in [0, 1].
+        amount: Factor of the added difference to the blurred image.
+        radius: Standard deviation of the blur in pixels.
 
     Returns:
-        The same shape, in [0, 1].
+        Sharpened images (B, C, H, W) in [0, 1].
     """
     with torch.autocast(images.device.type, enabled=False):
         detail = images - gaussian_blur(images, radius)

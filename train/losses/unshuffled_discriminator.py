@@ -1,4 +1,4 @@
-"""A U-Net discriminator for small budgets: it looks at LQ resolution and judges every pixel."""
+"""A fast U-Net discriminator that works at LQ resolution and has a logit for every pixel."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,14 +10,14 @@ _LEAK = 0.2
 class UnshuffledDiscriminator(nn.Module):
     """U-Net with spectral norm over pixel-unshuffled images.
 
-    Deviation: the published discriminator works at the resolution of the SR image, where at x4 it
-    takes 33 times the multiply-adds of this one. Here `scale` x `scale` blocks of pixels become
-    channels first (pixel unshuffle), so that every convolution runs on a `scale**2`th of the
-    pixels; nothing is thrown away, and the verdict is shuffled back to one for each pixel.
+    Deviation: the published discriminator works at the resolution of the SR image, and at x4 needs
+    33 times as many multiply-adds. Here a pixel unshuffle first turns blocks of `scale` x `scale`
+    pixels into channels, so that convolutions run on 1 / scale**2 of the pixels. No information is
+    lost, and a pixel shuffle restores a logit for each pixel.
 
     Args:
-        scale: Side of the blocks: the SR network's factor.
-        n_feats: Channels at LQ resolution.
+        scale: Side of the blocks, the SR network's upscaling factor.
+        n_feats: Number of channels at LQ resolution.
     """
 
     def __init__(self, scale: int, n_feats: int = 64) -> None:
@@ -36,7 +36,7 @@ class UnshuffledDiscriminator(nn.Module):
         self.verdict = nn.Conv2d(n, scale**2, 3, padding=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (B, 1, H, W), above 0 for real, of RGB images (B, 3, H, W) in [0, 1].
+        """Computes logits (B, 1, H, W), positive for real, of RGB images (B, 3, H, W) in [0, 1].
 
         Raises:
             ValueError: If a side is no multiple of four blocks.

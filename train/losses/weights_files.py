@@ -1,4 +1,4 @@
-"""Reads the users' files of classification networks, and of what is built on them."""
+"""Reads weights files of classification networks and of distances built on them."""
 
 import pickle
 import zipfile
@@ -14,14 +14,14 @@ from kdsr.errors import CheckpointError
 
 
 def read_state(path: Path, what: str) -> dict[str, Tensor]:
-    """The tensors of a file: `.npz`, `.safetensors`, or PyTorch's (`.pth`, `.pt`).
+    """Reads the tensors of a `.npz`, `.safetensors` or PyTorch file (`.pth`, `.pt`).
 
     Args:
-        path: Of the file.
-        what: Is expected there, for errors: "VGG19 (.pth)", say.
+        path: Path of the file.
+        what: Expected content, for error messages, such as "VGG19 (.pth)".
 
     Raises:
-        CheckpointError: If it is missing, damaged or holds something else.
+        CheckpointError: If the file is missing, damaged or holds no tensors by name.
     """
     if not path.is_file():
         raise CheckpointError(f"expected {what} at {path}: no such file")

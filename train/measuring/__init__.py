@@ -1,4 +1,4 @@
-"""How good a model is and what its IDRs mean: metrics, protocols, pairs, LPIPS, fitting.
+"""Measures models: metrics, test protocols, pairs, perceptual distances and IDR calibration.
 
 May import: `train.recipes` and everything below it; not the loop.
 """

@@ -1,6 +1,6 @@
-"""What a finished model's IDRs mean, measured on photographs that are degraded in known ways.
+"""Calibrates a finished model's IDRs on photographs with known degradations.
 
-See `kdsr.network.models` for what is kept.
+`kdsr.network.models.Calibration` holds the result.
 """
 
 import json
@@ -43,8 +43,8 @@ REFERENCES: dict[str, dict[str, Any]] = {
     "medium JPEG": {"quality": 60.0},
     "heavy JPEG": {"quality": 40.0},
 }
-"""Degradations by name; blur in GT px at x4 (see `blur_beside_x4`)."""
-_CHECKED = 60  # photographs that errors are stated on: fewer do not speak for others
+"""Reference degradations by name; blur in GT pixels at x4 (see `blur_beside_x4`)."""
+_CHECKED = 60  # number of photographs that stated errors are measured on
 
 
 def calibrate(
@@ -54,15 +54,14 @@ def calibrate(
     degradation: Degradation,
     samples: int = 4000,
 ) -> Calibration:
-    """Shows a model degraded photographs and describes its vectors.
+    """Calibrates a model on degraded photographs.
 
     Args:
         model: A finished student.
-        crops: Of photographs to fit on; crops of up to 128 LQ px are taken, smaller ones where an
-            image is smaller.
-        held_out: Of photographs to state errors on.
-        degradation: What the model was trained on: the range that counts as usual.
-        samples: Degraded crops to fit on; a quarter as many to state errors on.
+        crops: Source of crops to fit on, up to 128 LQ pixels per side.
+        held_out: Source of crops to measure errors on.
+        degradation: The model's training pipeline, which defines the calibrated range.
+        samples: Number of degraded crops to fit on; errors are measured on a quarter of it.
     """
     trained = _vectors(model, crops, degradation, samples // 2, stream=0)
     centre, spread = trained.mean(0), trained.std(0).clamp(min=1e-6)
@@ -85,7 +84,7 @@ def calibrate(
 def with_readings(
     c: Calibration, model: KDSR, crops: CropSampler, held_out: CropSampler, samples: int
 ) -> Calibration:
-    """Fits the readout anew and states its errors; arguments as of `calibrate`."""
+    """Fits the readings anew and measures their errors; arguments as in `calibrate`."""
     general = GeneralDegradation(GeneralOptions(), model.config.scale)
     fit = draw_labelled(model, crops, general, samples, stream=1, flat=True)
     check = draw_labelled(model, held_out, general, samples // 4, stream=2, flat=False)
@@ -96,7 +95,7 @@ def with_readings(
 def _vectors(
     model: KDSR, crops: CropSampler, degradation: Degradation, count: int, stream: int
 ) -> Tensor:
-    """D' of randomly degraded crops, (count or a little more, 4C)."""
+    """`idr_full` of randomly degraded crops, at least `count`: (N, 4C)."""
     found = []
     for step in range(-(-count // BATCH)):
         gt = cut(model, crops, step, stream)
@@ -106,7 +105,7 @@ def _vectors(
 
 
 def _references(model: KDSR, crops: CropSampler, count: int) -> Tensor:
-    """D' of the same crops under each reference's degradation, (N, count or a few more, 4C)."""
+    """`idr_full` of at least `count` crops under each reference degradation: (R, N, 4C)."""
     groups, wider = [], blur_beside_x4(model.config.scale)
     for numbers in REFERENCES.values():
         in_px = {k: v * wider if k == "blur" else v for k, v in numbers.items()}
@@ -121,7 +120,7 @@ def _references(model: KDSR, crops: CropSampler, count: int) -> Tensor:
 
 
 def _with_errors(c: Calibration, check: Labelled) -> Calibration:
-    """States errors on photographs that nothing was fitted on, and corrects the stated ones."""
+    """Measures errors on held-out photographs, and corrects the predicted errors by them."""
     truth, known = check.truth, known_targets(check.truth)
     medians = torch.stack([truth[known[:, i] > 0, i].median() for i in range(len(QUANTITIES))])
     c = replace(c, naive=((truth - medians).abs() * known).sum(0) / known.sum(0))
@@ -139,7 +138,7 @@ def _with_errors(c: Calibration, check: Labelled) -> Calibration:
 
 
 def trained_on(metadata: dict[str, str], scale: int) -> Degradation:
-    """The degradations that a file's recipe names; the general ones if it names none."""
+    """Makes the training pipeline that a file's recipe names; by default the general one."""
     nested: dict = asdict(DegradationOptions())
     for key, value in json.loads(metadata.get("recipe", "{}")).items():
         *parents, last = key.split(".")
@@ -165,20 +164,20 @@ def calibrate_file(
     readings_only: bool = False,
     range_only: bool = False,
 ) -> Calibration:
-    """Calibrates a model in a file and writes it back, in the precision that it had.
+    """Calibrates the model in a file and writes it back in the same precision.
 
     Args:
-        path: A student, .safetensors.
-        photographs: To fit on.
-        held_out: To state errors on; if there are few, some are taken from `photographs`.
-        samples: See `calibrate`.
-        readings_only: Keep the file's references and range, and fit the readout alone.
-        range_only: Keep all that the file has, and measure how far cells lie from its centre.
+        path: Student weights (.safetensors); the file is rewritten.
+        photographs: Photographs to fit on.
+        held_out: Photographs to measure errors on; too few are filled up from `photographs`.
+        samples: Number of degraded crops; see `calibrate`.
+        readings_only: Fit only the readings; keep the file's references and range.
+        range_only: Measure only the range of cells; keep everything else in the file.
 
     Raises:
-        CheckpointError: If it is not a student.
+        CheckpointError: If the file holds no student.
         DataError: If there are no photographs to fit on.
-        IDRError: If there is nothing to keep.
+        IDRError: If the file has no calibration to keep.
     """
     model = load_student(path)
     if not len(photographs):
@@ -204,15 +203,14 @@ def calibrate_file(
 
 
 def inherit_calibration(path: Path, source: Path) -> Calibration | None:
-    """Takes over the calibration of the model that a training with a frozen estimator began with.
+    """Copies the calibration of the starting model, for a training with a frozen estimator.
 
     Args:
-        path: A student, .safetensors; rewritten in the precision that it had.
-        source: The student that it started from.
+        path: Student weights (.safetensors); rewritten in the same precision.
+        source: Weights of the student that the training started from.
 
     Returns:
-        What both now have; None, and nothing is written, if `source` has none or the estimators
-        differ.
+        The copied calibration; None, without writing, if `source` has none or estimators differ.
     """
     model, origin = load_student(path), load_student(source)
     if origin.calibration is None or fingerprint(model.estimator) != fingerprint(origin.estimator):
@@ -227,7 +225,7 @@ def _keep(model: KDSR, made: Calibration, path: Path) -> None:
 
 
 def describe(c: Calibration) -> str:
-    """A table of the errors."""
+    """Describes the errors of a calibration as a Markdown table."""
     lines = ["| quantity | mean absolute error | of the best constant guess |", "|---|---|---|"]
     lines += [
         f"| {name} | {error:.2f} | {naive:.2f} |"

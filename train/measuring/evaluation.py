@@ -1,4 +1,4 @@
-"""How close images come to the GT of pairs, whether a model made them or another program did."""
+"""Measures results of a model or of another program against the ground truth of pairs."""
 
 import csv
 import io
@@ -27,14 +27,14 @@ _TWO_DIGITS = ("psnr", "colour", "squeezenet", "vgg19", "vgg16")
 
 @dataclass(frozen=True)
 class Row:
-    """One image under one degradation.
+    """Results for one image under one degradation.
 
     Attributes:
-        image: Its file name.
-        case: The degradation.
-        numbers: What was measured, by name: `psnr` (dB, on luma), `ssim` (on luma), `colour` (see
-            `colour_shift`), and what else was asked for; each with `bicubic_` before it of bicubic
-            upscaling, at x1 of the input as it is.
+        image: File name of the image.
+        case: Name of the degradation.
+        numbers: Results by name: `psnr` (dB, on luma), `ssim` (on luma), `colour` (see
+            `colour_shift`), and further measures. Names with the prefix `bicubic_` are results of
+            bicubic upscaling, at x1 of the input itself.
     """
 
     image: str
@@ -76,13 +76,13 @@ def evaluate_model(
 
     Args:
         model: Student, on the device to run on.
-        pairs: See `degraded_pairs`.
+        pairs: Pairs to measure on; see `degraded_pairs`.
         idr: "own"; "mean", the mean of all pairs' IDRs; or "wrong", the IDR of the same image under
-            the case at the other end of the protocol.
-        dtype: As in `model.upscale`.
-        estimate: As in `model.estimate`.
-        measures: See `measure`.
-        track: Iterates over the pairs, and may show how far that has come.
+            the opposite case of the protocol.
+        dtype: Precision, as in `model.upscale`.
+        estimate: Way of estimating, as in `model.estimate`.
+        measures: Further measures; see `measure`.
+        track: Iterates over the pairs, and may show the progress.
     """
     idrs = choose_idrs(model, pairs, idr, dtype, estimate)
 
@@ -96,12 +96,12 @@ def evaluate_model(
 def measure(
     made: Iterable[tuple[Pair, Tensor]], scale: int, measures: Mapping[str, Measure] | None = None
 ) -> list[Row]:
-    """Measures images, and bicubic upscaling beside them.
+    """Measures results, and bicubic upscaling for comparison.
 
     Args:
-        made: Pairs and what was made of their LQ, (1, 3, sH, sW) in [0, 1].
-        scale: Of both; PSNR and SSIM leave so many pixels out at the border.
-        measures: By name, what is measured beside PSNR, SSIM and the shift of colour.
+        made: Pairs and results for their LQ, (1, 3, sH, sW) in [0, 1].
+        scale: Upscaling factor; PSNR and SSIM ignore as many pixels at each border.
+        measures: Further measures by name, in addition to PSNR, SSIM and the shift of colour.
     """
     everything: dict[str, Measure] = {
         "psnr": lambda sr, gt: psnr_y(sr, gt, scale).item(),
@@ -121,7 +121,7 @@ def measure(
 def choose_idrs(
     model: KDSR, pairs: Sequence[Pair], idr: str, dtype: str, estimate: str = SAMPLED
 ) -> list[IDR]:
-    """The IDR that each pair is upscaled with; see `evaluate_model`."""
+    """Chooses the IDR for upscaling each pair; see `evaluate_model`."""
     own = [model.estimate(pair.lq, dtype=dtype, estimate=estimate) for pair in pairs]
     if idr == "own":
         return own
@@ -135,9 +135,9 @@ def choose_idrs(
 
 
 def averages(rows: Sequence[Row]) -> dict[str, Row]:
-    """Mean over the images for each case, then over everything under "all".
+    """Averages over the images of each case, and over all rows under "all".
 
-    An infinite PSNR is left out of a mean: at x1 some draws leave a picture as it is.
+    Means ignore infinite PSNR, which unchanged pictures have at x1.
     """
     groups = {case: [row for row in rows if row.case == case] for case in _cases(rows)}
     groups["all"] = list(rows)
@@ -161,11 +161,11 @@ def _cases(rows: Sequence[Row]) -> list[str]:
 
 
 def to_markdown(rows: Sequence[Row], plain: str = "bicubic") -> str:
-    """A table of the averages.
+    """Formats the averages as a Markdown table.
 
     Args:
-        rows: Of a model on a set.
-        plain: What stands beside it; see `train.cards.facts.plain_name`.
+        rows: Results of a model on a set.
+        plain: Name of the baseline; see `train.cards.facts.plain_name`.
     """
     keys = list(rows[0].numbers)
     lines = [
@@ -188,7 +188,7 @@ def _digits(key: str) -> int:
 
 
 def to_csv(rows: Sequence[Row]) -> str:
-    """One line per image and degradation."""
+    """Formats the results as CSV, with a line per image and degradation."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["image", "case", *rows[0].numbers])

@@ -1,4 +1,4 @@
-"""What `train.calibrate` fits to a model's vectors: directions and a small regressor."""
+"""Fits directions and a small regressor to a model's `idr_full`, for its calibration."""
 
 import torch
 from torch import Tensor
@@ -7,13 +7,19 @@ from torch.nn import functional as F
 from kdsr.network.architecture import LEAK
 
 _HIDDEN, _STEPS, _RATE = 64, 4000, 3e-3
-_COMPONENTS = 16  # of the range's description
+_COMPONENTS = 16  # number of principal directions that describe the range
 
 
 def fit_discriminants(groups: Tensor) -> Tensor:
-    """Fisher's linear discriminants of (N, count, 4C): at most N - 1 directions, (A, 4C).
+    """Fits Fisher's linear discriminants to groups of vectors.
 
-    Along each, the spread within a group is 1 on average.
+    Along each direction, the mean standard deviation within a group is 1.
+
+    Args:
+        groups: Vectors of N groups, (N, count, 4C).
+
+    Returns:
+        At most N - 1 directions, (A, 4C).
     """
     means = groups.mean(1)
     inner = (groups - means[:, None]).flatten(0, 1).double()
@@ -27,7 +33,7 @@ def fit_discriminants(groups: Tensor) -> Tensor:
 
 
 def fit_whitening(standard: Tensor) -> Tensor:
-    """Principal directions scaled to unit variance, (K, 4C), the strongest first."""
+    """Principal directions of vectors (B, 4C), scaled to unit variance: (K, 4C), strong first."""
     count = min(_COMPONENTS, standard.shape[1], len(standard) - 1)
     _, strengths, directions = torch.linalg.svd(standard - standard.mean(0), full_matrices=False)
     deviations = strengths[:count] / (len(standard) - 1) ** 0.5
@@ -35,15 +41,15 @@ def fit_whitening(standard: Tensor) -> Tensor:
 
 
 def fit_regressor(x: Tensor, truth: Tensor, seed: int) -> dict[str, Tensor]:
-    """A network of two layers with errors of its own, by the likelihood under Laplace noise.
+    """Fits a two-layer network that predicts quantities and their errors, by Laplace likelihood.
 
     Args:
         x: Standardised vectors, (B, 4C).
-        truth: What they went through, (B, 4); see `train.measuring.labelled.targets`.
-        seed: Of the first weights and the batches.
+        truth: True degradations, (B, 4); see `train.measuring.labelled.targets`.
+        seed: Seed of the initial weights and the batches.
 
     Returns:
-        Weights and biases, as `Calibration` names them.
+        Weights and biases, named as in `Calibration`.
     """
     generator = torch.Generator().manual_seed(seed)
     size = x.shape[1]
@@ -78,14 +84,14 @@ def _likelihood(out: Tensor, truth: Tensor, unit: Tensor) -> Tensor:
     error = (out[:, :4] - truth).abs() / unit
     log_scale = (out[:, 4:8] - unit.log()).clamp(-4, 1)
     laplace = error * (-log_scale).exp() + log_scale
-    # Plain errors too: a likelihood alone gives up on what is hard.
+    # Absolute errors are added, as a likelihood alone neglects hard samples.
     quantities = ((laplace + error) * known).sum() / known.sum()
     compressed = (truth[:, 3] > 0).float()
     return quantities + F.binary_cross_entropy_with_logits(out[:, 8], compressed)
 
 
 def known_targets(truth: Tensor) -> Tensor:
-    """Quality is a question for compressed images only, (B, 4)."""
+    """Mask (B, 4) of defined targets: uncompressed images have no JPEG quality."""
     known = torch.ones_like(truth)
     known[:, 3] = (truth[:, 3] > 0).float()
     return known

@@ -1,4 +1,4 @@
-"""Photographs degraded in known ways: what readings of an IDR are fitted to and checked on."""
+"""Photographs with known degradations, to fit and check the readings of an IDR."""
 
 from dataclasses import dataclass, replace
 
@@ -12,25 +12,25 @@ from train.degradation.general import GeneralDegradation, GeneralParameters
 from train.degradation.jpeg import jpeg_by_pillow
 
 BATCH = 16
-"""Crops of a step."""
+"""Number of crops per step."""
 SEED = 7_000_003
-"""Seed of the draws, away from those of training."""
+"""Seed of the draws, different from those of training."""
 SIDES = (48, 64, 96, 128)
-"""Sides of the LQ crops: the errors hold for more than one size."""
+"""Sides of the LQ crops in pixels; several, so that measured errors hold for more than one."""
 _CHROMA = ("4:4:4", "4:2:2", "4:2:0")
-_FLAT = 1  # crops of a batch
+_FLAT = 1  # number of crops of a batch in one colour
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Vectors and what the images went through."""
+    """Vectors of degraded images, and the degradations."""
 
     idr_full: Tensor
-    """(B, 4C)."""
+    """Estimated vectors, (B, 4C)."""
     truth: Tensor
-    """(B, 4): blur along both axes, noise and quality, 0 for none; as `QUANTITIES`."""
+    """True degradations, (B, 4), as in `QUANTITIES`: blur along both axes, noise, quality."""
     structure: Tensor
-    """(B,): see `kdsr.estimation.features`."""
+    """Numbers of structured pixels, (B,); see `kdsr.estimation.features`."""
 
 
 def draw_labelled(
@@ -42,16 +42,16 @@ def draw_labelled(
     stream: int,
     flat: bool,
 ) -> Labelled:
-    """Degrades random crops as a general pipeline does.
+    """Degrades random crops by the general pipeline and estimates their vectors.
 
     Args:
         model: Whose vectors are wanted.
         crops: Where to cut them.
-        general: The ranges.
-        count: Crops, or a few more.
-        stream: Keeps the draws of one purpose apart from another's.
-        flat: Make some crops of one colour. Blur leaves no trace in them, whatever noise lies
-            above, so that a readout that saw them does not claim to know it.
+        general: The general pipeline.
+        count: Smallest number of crops.
+        stream: Number of an independent stream of draws.
+        flat: Include crops of one colour. Blur leaves no trace in them, so that the fitted readings
+            learn to state a large error for such images.
     """
     vectors, truth, structure = [], [], []
     for step in range(-(-count // BATCH)):
@@ -67,15 +67,15 @@ def draw_labelled(
 
 
 def degrade(general: GeneralDegradation, gt: Tensor, drawn: GeneralParameters) -> Tensor:
-    """Applies what was drawn; half of the JPEGs are real files, with chroma of every resolution.
+    """Applies drawn degradations; half of the JPEGs are real files, with every chroma subsampling.
 
     Args:
-        general: The pipeline.
-        gt: (B, 3, sH, sW) in [0, 1].
-        drawn: By `general.sample`.
+        general: The general pipeline.
+        gt: Ground truths, (B, 3, sH, sW) in [0, 1].
+        drawn: Parameters from `general.sample`.
 
     Returns:
-        (B, 3, H, W) in [0, 1] on the 8-bit grid.
+        LQ images, (B, 3, H, W) in [0, 1] on the 8-bit grid.
     """
     ways = torch.tensor([seed % (2 * len(_CHROMA)) for seed in drawn.seeds])
     simulated = drawn.quality.where(ways >= len(_CHROMA), torch.zeros(()))
@@ -86,14 +86,14 @@ def degrade(general: GeneralDegradation, gt: Tensor, drawn: GeneralParameters) -
 
 
 def targets(drawn: GeneralParameters) -> Tensor:
-    """What is to be read: blur along both axes, noise and quality, (B, 4)."""
+    """Targets of the readings, (B, 4): blur along both axes, noise and JPEG quality."""
     long = torch.maximum(drawn.sigma_long, drawn.sigma_short)
     short = torch.minimum(drawn.sigma_long, drawn.sigma_short)
     return torch.stack((long, short, drawn.noise, drawn.quality), dim=1)
 
 
 def cut(model: KDSR, crops: CropSampler, step: int, stream: int) -> Tensor:
-    """GT crops of a step, (BATCH, 3, H, W) in [0, 1]; smaller ones where an image is smaller."""
+    """Cuts the GT crops of a step, (BATCH, 3, H, W) in [0, 1], at most as large as any image."""
     smallest = min(min(e.height, e.width) for e in crops.cache.index) // model.config.scale
     side = min(SIDES[step % len(SIDES)], smallest) * model.config.scale
     return crops.batch(SEED + step + 100_000 * stream, range(BATCH), side, torch.device("cpu"))
@@ -101,8 +101,8 @@ def cut(model: KDSR, crops: CropSampler, step: int, stream: int) -> Tensor:
 
 @torch.inference_mode()
 def idr_full_of(model: KDSR, lq: Tensor) -> Tensor:
-    """D' of a batch, (B, 4C)."""
+    """Estimates `idr_full` (B, 4C) of LQ images (B, 3, H, W) in [0, 1]."""
     head = model.estimator.head.weight
-    # Channels last is a quarter faster on a CPU.
+    # The channels-last format is a quarter faster on a CPU.
     lq = lq.to(head).contiguous(memory_format=torch.channels_last)
     return model.estimator(lq)[1].float().cpu()

@@ -1,4 +1,4 @@
-"""PSNR and SSIM as the super-resolution papers compute them: on luma, borders shaved, 8-bit."""
+"""PSNR and SSIM as in super-resolution papers: 8-bit luma without borders."""
 
 import torch
 import torch.nn.functional as F
@@ -10,15 +10,15 @@ from train.degradation.kernels import gaussian_taps
 
 
 def psnr_y(sr: Tensor, gt: Tensor, shave: int) -> Tensor:
-    """PSNR on luma.
+    """Computes PSNR on luma.
 
     Args:
-        sr: RGB in [0, 1], (B, 3, H, W).
-        gt: The same shape.
-        shave: Pixels left out at each border (the scale, by convention).
+        sr: RGB images (B, 3, H, W) in [0, 1].
+        gt: Ground truths of the same shape.
+        shave: Number of ignored pixels at each border; by convention the scale.
 
     Returns:
-        dB, (B,), float64; infinite for equal images.
+        PSNR in dB, (B,), float64; infinite for equal images.
     """
     difference = _shaved(luma_16_235(sr), shave) - _shaved(luma_16_235(gt), shave)
     mse = difference.square().mean((1, 2, 3))
@@ -26,44 +26,44 @@ def psnr_y(sr: Tensor, gt: Tensor, shave: int) -> Tensor:
 
 
 def colour_shift(sr: Tensor, lq: Tensor) -> Tensor:
-    """How far the mean colour of an image has moved from its input's.
+    """Computes the shift of the mean colour between a result and its input.
 
     Args:
-        sr: RGB in [0, 1], (B, 3, sH, sW).
-        lq: What it was made of, (B, 3, H, W).
+        sr: RGB results (B, 3, sH, sW) in [0, 1].
+        lq: RGB inputs (B, 3, H, W) in [0, 1].
 
     Returns:
-        Of the channel that moved most, in steps of 1/255, (B,).
+        Shift of the channel that moved most, in steps of 1/255, (B,).
     """
     return 255 * (sr.double().mean((2, 3)) - lq.double().mean((2, 3))).abs().amax(1)
 
 
 def ssim_y(sr: Tensor, gt: Tensor, shave: int) -> Tensor:
-    """SSIM on luma.
+    """Computes SSIM on luma.
 
     Deviation: the official code divides its luma weights by 255 for SSIM and by 256 for PSNR; here
     both use MATLAB's. The difference is about 1e-5.
 
     Args:
-        sr: RGB in [0, 1], (B, 3, H, W).
-        gt: The same shape.
-        shave: Pixels left out at each border.
+        sr: RGB images (B, 3, H, W) in [0, 1].
+        gt: Ground truths of the same shape.
+        shave: Number of ignored pixels at each border.
 
     Returns:
-        In [-1, 1], (B,), float64.
+        SSIM in [-1, 1], (B,), float64.
     """
     return ssim(_shaved(luma_16_235(sr), shave), _shaved(luma_16_235(gt), shave))
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
-    """SSIM with the 11x11 Gaussian window (sigma 1.5) of Wang et al., where it fits the image.
+    """Computes SSIM by the 11x11 Gaussian window (sigma 1.5) of Wang et al., without padding.
 
     Args:
-        a: (B, 1, H, W) on the 0-255 scale, at least 11 px a side.
-        b: The same shape.
+        a: Images (B, 1, H, W) in 0-255, at least 11 px per side.
+        b: Images of the same shape.
 
     Returns:
-        In [-1, 1], (B,).
+        SSIM in [-1, 1], (B,).
     """
     taps = gaussian_taps(torch.tensor([1.5], dtype=torch.float64), 11).to(a)
 

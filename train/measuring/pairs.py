@@ -1,4 +1,4 @@
-"""What a model is measured on: degraded images and their ground truth."""
+"""Pairs of degraded images and ground truths, to measure models on."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,14 +29,13 @@ class Pair:
 def degraded_pairs(
     folder: Path, cases: Sequence[Case], scale: int, hold_out: int = 0
 ) -> Iterator[Pair]:
-    """Every image of a folder under every case, image by image.
+    """Yields every image of a folder under every case, image by image.
 
     Args:
-        folder: Of GT images.
-        cases: See `protocol`.
+        folder: Folder of GT images.
+        cases: Degradations; see `protocol`.
         scale: Downscaling factor.
-        hold_out: Only the images that a training on this folder with as many held out left aside;
-            0 for all.
+        hold_out: Use only the images that a training with this `--hold_out` keeps aside; 0 for all.
     """
     paths = find_images(folder)
     if hold_out:
@@ -51,10 +50,10 @@ def degraded_pairs(
 
 
 def real_pairs(gt_folder: Path, lq_folder: Path, scale: int) -> Iterator[Pair]:
-    """Images of two folders with the same names.
+    """Yields the pairs of two folders with equal file names.
 
     Raises:
-        DataError: If a partner is missing or its size does not fit.
+        DataError: If an LQ image is missing or has a wrong size.
     """
     for path in find_images(gt_folder):
         partner = lq_folder / path.name
@@ -70,17 +69,17 @@ def real_pairs(gt_folder: Path, lq_folder: Path, scale: int) -> Iterator[Pair]:
 
 
 def save_pairs(pairs: Iterable[Pair], folder: Path) -> int:
-    """Writes pairs as `folder`/gt and `folder`/lq, for other programs to work on.
+    """Writes pairs into `folder`/gt and `folder`/lq, as input for other programs.
 
     Args:
-        pairs: Rounded to 8 bit.
-        folder: Made where it is missing; files in it are replaced.
+        pairs: Pairs to write, as 8-bit PNG.
+        folder: Folder of the pairs; created if absent, and files in it are replaced.
 
     Returns:
-        How many there were.
+        The number of pairs.
     """
     count = 0
-    for count, pair in enumerate(pairs, 1):  # noqa: B007 - it is returned
+    for count, pair in enumerate(pairs, 1):  # noqa: B007 - the count is returned
         name = f"{Path(pair.image).stem}-{pair.case.replace(' ', '-')}.png"
         for kind, image in (("gt", pair.gt), ("lq", pair.lq)):
             (folder / kind).mkdir(parents=True, exist_ok=True)
@@ -91,10 +90,10 @@ def save_pairs(pairs: Iterable[Pair], folder: Path) -> int:
 
 
 def made_images(pairs: Iterable[Pair], folder: Path) -> Iterator[tuple[Pair, Tensor]]:
-    """Pairs, and what another program made of their LQ: the files of the same names.
+    """Yields pairs with another program's results for them, found by file name.
 
     Raises:
-        DataError: If one is missing or is not of the GT's size.
+        DataError: If a result is missing or differs in size from the GT.
     """
     for pair in pairs:
         path = folder / pair.image
@@ -103,7 +102,7 @@ def made_images(pairs: Iterable[Pair], folder: Path) -> Iterator[tuple[Pair, Ten
         image = load_image(path)
         if image.shape != pair.gt.shape:
             raise DataError(
-                f"{path} is {image.shape[3]}x{image.shape[2]}, expected "
-                f"{pair.gt.shape[3]}x{pair.gt.shape[2]} as its GT is"
+                f"{path} is {image.shape[3]}x{image.shape[2]}, expected the size of its GT, "
+                f"{pair.gt.shape[3]}x{pair.gt.shape[2]}"
             )
         yield pair, image

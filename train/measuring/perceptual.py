@@ -1,4 +1,4 @@
-"""Numbers that follow the eye more than PSNR does, as far as they can be had without a download."""
+"""Perceptual measures, from the user's weights files and from the optional package piq."""
 
 import importlib
 import importlib.util
@@ -14,10 +14,10 @@ from train.losses.lpips import load_lpips
 from train.losses.perceptual import load_perceptual
 
 PIQ = ("haarpsi", "mdsi", "dss", "vsi", "gmsd")
-"""What is taken of piq: Reisenhofer et al. 2018, Nafchi et al. 2016, Balanov et al. 2015, Zhang et
-al. 2014, Xue et al. 2013."""
+"""Measures of piq: Reisenhofer et al. 2018, Nafchi et al. 2016, Balanov et al. 2015, Zhang et al.
+2014, Xue et al. 2013."""
 Measure = Callable[[Tensor, Tensor], float]
-"""A number for SR and GT, RGB (1, 3, H, W) in [0, 1]."""
+"""Maps SR and GT, RGB (1, 3, H, W) in [0, 1], to a number."""
 
 
 def perceptual_measures(
@@ -26,19 +26,19 @@ def perceptual_measures(
     lpips: Sequence[Path] = (),
     dists: Sequence[Path] = (),
 ) -> dict[str, Measure]:
-    """What can be measured here.
+    """Collects the available perceptual measures.
 
     Args:
-        weights: Of the perceptual loss, see `load_perceptual`: the distance is `squeezenet`,
-            `vgg16` or `vgg19`; None where there are none.
-        device: Where images are.
-        lpips: Network and heads, one pair of files or two: `lpips` with AlexNet, as papers report
-            it, `lpips_vgg` with VGG16.
-        dists: VGG16 and the weights of DISTS.
+        weights: Weights of the perceptual loss (see `load_perceptual`), for the distance
+            `squeezenet`, `vgg16` or `vgg19`; or None.
+        device: Device of the images.
+        lpips: Files of network and heads, one pair or two: AlexNet gives `lpips`, as in papers,
+            VGG16 gives `lpips_vgg`.
+        dists: Files of VGG16 and the DISTS weights, or nothing.
 
     Returns:
-        By name; with `piq` installed also HaarPSI, MDSI, DSS, VSI and GMSD, which need no weights.
-        HaarPSI, DSS and VSI are 1 for equal images; the others are distances, 0 for these.
+        Measures by name; with piq also HaarPSI, MDSI, DSS, VSI and GMSD, which need no weights.
+        Equal images give 1 for HaarPSI, DSS and VSI, and 0 for all others, which are distances.
     """
     found: dict[str, Measure] = {}
     if weights is not None:
@@ -60,7 +60,7 @@ def perceptual_measures(
 
 
 def _as_8_bits(distance: Callable[[Tensor, Tensor], Tensor]) -> Measure:
-    """Measures images rounded to 8 bits, as files hold them."""
+    """Makes a measure that rounds images to 8 bit first, as in files."""
 
     @torch.no_grad()
     def measure(sr: Tensor, gt: Tensor) -> float:

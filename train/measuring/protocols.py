@@ -1,4 +1,4 @@
-"""Test protocols: which degradations each image of a set is put through."""
+"""Test protocols: the degradations that are applied to each image of a set."""
 
 import math
 from collections.abc import Callable
@@ -24,13 +24,13 @@ _DASR_KERNELS = [
     (2, 0.2, 0), (2, 1, 10), (3.5, 1.5, 30), (3.5, 2, 45), (3.5, 2, 90),
     (4, 1.5, 120), (4, 2, 135), (4, 3, 165), (4, 4, 180),
 ]  # fmt: skip
-# KDSR's Table 2 shows its kernels as icons; these are fitted to them.
+# KDSR's Table 2 shows its kernels as icons; these values are fitted to the icons.
 _KDSR_KERNELS = [
     (4, 1, 0), (3.5, 1.5, 20), (3, 2, 42), (2.5, 2.5, 0), (3, 2, 0),
     (3.5, 1.5, 20), (4, 1, 40), (3.5, 2.5, 60), (4, 4, 0),
 ]  # fmt: skip
 _SEED = 20_230_501
-_DRAWS = 4  # mixed degradations for each image
+_DRAWS = 4  # number of random degradations of each image
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Case:
     """One degradation of a protocol.
 
     Attributes:
-        name: For tables.
+        name: Name for tables.
         degrade: Maps a GT image (1, 3, sH, sW) and its number in the set to LQ (1, 3, H, W).
     """
 
@@ -47,17 +47,18 @@ class Case:
 
 
 def protocol(name: str, scale: int) -> list[Case]:
-    """The cases of a protocol.
+    """Makes the cases of a protocol.
 
     Args:
-        name: "gaussian8" (isotropic blur, the paper's Table 1); "iso4" (isotropic blur of DASR's
-            four widths, its Table 2, in which most later papers report); "aniso9" (DASR's nine
-            kernels, noise 0, 5, 10); "aniso9-kdsr" (the kernels of KDSR's Table 2, noise 0, 10,
-            20); "general" and "realworld" (four fixed draws per image of these pipelines).
-        scale: 1 to 4; the anisotropic ones are for 4; for 1 there are "general" and "realworld".
+        name: "gaussian8": isotropic blur, the paper's Table 1. "iso4": isotropic blur of DASR's
+            four widths (its Table 2), which most later papers use. "aniso9": DASR's nine kernels
+            with noise 0, 5, 10. "aniso9-kdsr": the kernels of KDSR's Table 2 with noise 0, 10, 20.
+            "general" and "realworld": four fixed draws of these pipelines per image.
+        scale: Downscaling factor, 1 to 4. "aniso9" and "aniso9-kdsr" need 4, "gaussian8" and
+            "iso4" at least 2.
 
     Raises:
-        ConfigError: If there is no such protocol at this scale.
+        ConfigError: If the protocol does not exist at this scale.
     """
     if name == "gaussian8" and scale in _GAUSSIAN8:
         return [_classic(f"sigma {sigma:.2f}", scale, sigma, sigma) for sigma in _GAUSSIAN8[scale]]
@@ -116,20 +117,20 @@ def fixed(
     quality: float = 0.0,
     seed: int = _SEED,
 ) -> Callable[[Tensor], Tensor]:
-    """A named degradation of the general pipeline, for references and demonstrations.
+    """Makes a fixed degradation of the general pipeline, for references and demonstrations.
 
     Args:
         scale: Downscaling factor.
-        blur: Standard deviation in GT pixels, 0 for none.
-        blur_short: Across, if anisotropic.
-        angle: Of the long axis, radians.
-        noise: Standard deviation, 0-255.
-        grey: The same noise in all colours.
-        quality: JPEG quality, 0 for none.
-        seed: Of the noise.
+        blur: Standard deviation of the blur in GT pixels; 0 for none.
+        blur_short: Standard deviation along the second axis; None for isotropic blur.
+        angle: Angle of the first axis in radians.
+        noise: Standard deviation of the noise, 0-255.
+        grey: Whether all channels get the same noise.
+        quality: JPEG quality, 1 to 100; 0 for none.
+        seed: Seed of the noise.
 
     Returns:
-        Maps GT (B, 3, sH, sW) to LQ (B, 3, H, W).
+        A function that maps GT (B, 3, sH, sW) to LQ (B, 3, H, W).
     """
     pipeline = GeneralDegradation(GeneralOptions(), scale)
 

@@ -1,4 +1,4 @@
-"""How far cells of degraded photographs lie from the middle of a model's range."""
+"""Measures the range of cell vectors of a model, as distances from the centre of its IDRs."""
 
 import torch
 from torch import Tensor
@@ -12,22 +12,22 @@ from train.degradation.pipelines import Degradation
 from train.measuring.labelled import BATCH, SEED
 
 USUAL = 0.999
-"""Share of cells that the distance holds."""
-_SIDE = 3  # cells of a crop along each side: most of an image's cells meet no border
-_CLEAN = 4  # one crop of so many is only downscaled: many pictures are sharp
+"""Share of cells within the distance."""
+_SIDE = 3  # cells along each side of a crop; in an image, most cells do not touch a border
+_CLEAN = 4  # one of as many crops is only downscaled, as many pictures are sharp
 
 
 def cell_distance(
     c: Calibration, model: KDSR, crops: CropSampler, degradation: Degradation, samples: int
 ) -> Tensor:
-    """The distance from the centre that 99.9% of cells stay within, (1,).
+    """Measures the distance from the centre within which 99.9% of cells lie, (1,).
 
     Args:
-        c: Its centre is the middle.
+        c: Calibration with the centre and the scale of distances.
         model: A finished student.
-        crops: Of photographs.
-        degradation: What the model was trained on.
-        samples: Crops, or a few more.
+        crops: Source of photograph crops.
+        degradation: The model's training pipeline.
+        samples: Smallest number of crops.
     """
     found = []
     for step in range(-(-samples // BATCH)):
@@ -45,7 +45,7 @@ def cell_distance(
 
 @torch.inference_mode()
 def cell_vectors(model: KDSR, lq: Tensor) -> Tensor:
-    """D' of the cells of a batch, as an estimate sees them, (B, cells, 4C)."""
+    """Estimates `idr_full` of each cell of LQ images (B, 3, H, W) in [0, 1]: (B, cells, 4C)."""
     height, width = lq.shape[-2:]
     grid = Grid.of_side(height, width, CELL)
     reader = FeatureReader(model, lq, Tiling(dtype="fp32"), UNWATCHED)
@@ -54,6 +54,6 @@ def cell_vectors(model: KDSR, lq: Tensor) -> Tensor:
 
 
 def _crop_side(crops: CropSampler, scale: int) -> int:
-    """GT pixels; less where an image is smaller."""
+    """Side of the crops in GT pixels, at most that of the smallest image."""
     smallest = min(min(e.height, e.width) for e in crops.cache.index) // scale
     return min(_SIDE * CELL, smallest) * scale

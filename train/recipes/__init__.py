@@ -1,4 +1,4 @@
-"""What a run can be told: the options, the recipes (YAML) that set them, and how both are read.
+"""Options of a training run, the recipes (YAML) that set them, and the parser for both.
 
 May import: `train.data`, `train.degradation`, `train.errors` and `kdsr`.
 """

@@ -19,7 +19,7 @@ from train.recipes.stages import MEASURES, StageOptions, is_number, outside
 class TrainOptions(SessionOptions):
     """A training run. Every field can be set in YAML or as `--field value`.
 
-    What stands here, other than in `SessionOptions`, decides the result.
+    These fields decide the result; those of `SessionOptions` do not.
     """
 
     size: Literal["s", "b", "m", "l", "gan"] = "s"
@@ -27,17 +27,17 @@ class TrainOptions(SessionOptions):
     scale: int = 4
     """Upscaling factor: 2, 3 or 4; 1 for a model that cleans without enlarging."""
     n_feats: int | None = None
-    """Feature channels, where the preset's do not fit."""
+    """Feature channels; by default the preset's."""
     n_blocks: int | None = None
-    """Blocks of the SR network, where the preset's do not fit."""
+    """Blocks of the SR network; by default the preset's."""
     n_resblocks: int | None = None
-    """Residual blocks of the estimator, where the preset's do not fit."""
+    """Residual blocks of the estimator; by default the preset's."""
     degradation: DegradationOptions = field(default_factory=DegradationOptions)
-    """How LQ images are made."""
+    """Degradations that make the LQ images."""
     teacher: StageOptions = field(default_factory=StageOptions)
-    """Stage 1."""
+    """Options of stage 1, the teacher."""
     student: StageOptions = field(default_factory=lambda: StageOptions(kd_weight=0.05))
-    """Stage 2, and the control."""
+    """Options of stage 2, the student, and of the control."""
     gan: StageOptions = field(
         default_factory=lambda: StageOptions(
             lr=1e-4,
@@ -48,13 +48,13 @@ class TrainOptions(SessionOptions):
             gan_weight=1.0,
         )
     )
-    """Stage 3."""
+    """Options of stage 3, the adversarial training."""
     from_teacher: bool = True
-    """Start student and control with the teacher's weights; otherwise from nothing. A control from
-    nothing needs no teacher: it is the network trained without any of the distillation."""
+    """Start student and control with the teacher's weights, otherwise with random ones. A control
+    with random weights needs no teacher: it is the network trained without distillation."""
     discriminator: Literal["unet", "unshuffled"] = "unet"
-    """Network of the adversarial loss: as published, or one that looks at pixel-unshuffled images,
-    for a thirtieth of the work: adversarial training on a CPU."""
+    """Network of the adversarial loss: `unet` as published, or `unshuffled`, which works on
+    pixel-unshuffled images and costs a thirtieth, for adversarial training on a CPU."""
     discriminator_feats: int = 64
     """Channels of the discriminator."""
     seed: int = 0
@@ -64,43 +64,42 @@ class TrainOptions(SessionOptions):
     patch: int = 32
     """Side of LQ patches in pixels; GT patches are `scale` times larger."""
     final_patch: int | None = None
-    """Side of LQ patches in the last part of each stage."""
+    """Side of LQ patches in the last part of each stage; by default `patch`."""
     final_share: float = 0.2
-    """How much of a stage `final_patch` is for."""
+    """Share of a stage's steps that use `final_patch`."""
     patterns: float = 0.0
-    """Share of crops that text, line art, panels, dither and the like are drawn into or instead of:
-    `python -m tools.drawing_sheet` shows all kinds."""
+    """Share of crops with drawn text, line art, panels, dither and the like, on the photograph or
+    instead of it. `python -m tools.drawing_sheet` shows all kinds."""
     lq_share: float = 0.5
-    """Share of samples that are cut from the pairs of `lq`, where there are some; the others are
-    synthetic."""
+    """Share of samples cut from the pairs of `lq`, if given; the other samples are synthetic."""
     teacher_blur: float = 6.0
-    """Standard deviation in GT pixels below which `teacher_images` have their own detail; what is
-    coarser, and so their colours, is taken from the ground truth. 0 takes them as they are."""
+    """Standard deviation of a Gaussian in GT pixels. `teacher_images` keep detail finer than it,
+    and get everything coarser, colours too, from the ground truth. 0 changes nothing."""
     pair_uses: int = 1
-    """Steps that a degraded pair is used in, on average: saves work where degrading is dear."""
+    """Average number of steps that use a degraded pair; more than 1 saves costly degradations."""
     pool_size: int = 180
-    """Degraded pairs that are kept for that, over all processes."""
+    """Degraded pairs kept for `pair_uses`, over all processes."""
     hold_out: int = 0
-    """Images kept out of training, to measure with; chosen by the hash of their names."""
+    """Number of images kept out of training, for validation; chosen by the hash of their names."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """Autocast; parameters and the optimiser stay in float32. auto is bf16 where the device has
-    instructions for it; on a CPU without them bf16 was seen to cost twenty times the step."""
+    """Autocast; parameters and the optimiser stay in float32. `auto` is bf16 on devices with bf16
+    instructions. On a CPU without them a bf16 step took twenty times as long."""
     branches: bool = False
-    """Train every 3x3 convolution of the SR network's body with a 1x1 convolution and its input
-    beside it, as RepVGG does; steps cost the same, and the file holds their sum alone."""
+    """Train every 3x3 convolution of the SR network's body with a parallel 1x1 convolution and a
+    skip, as RepVGG does. Steps cost the same, and the file holds one merged convolution."""
     compose_tail: bool = True
-    """Run the tail as one convolution composed inside the graph: same parameters, less work."""
+    """Run the tail as one convolution composed inside the graph: same parameters, faster steps."""
     clip: float = 1.0
     """Largest gradient norm."""
     ema: float = 0.999
-    """Decay of the averaged weights, which are what is validated and exported."""
+    """Decay of the averaged weights, which are validated and exported."""
     best: str | None = None
-    """Number of the validation by which the best weights are chosen for the export: psnr_y, l1,
-    squeezenet, vgg19, vgg16, lpips, dists, grid, haarpsi or mdsi, of the pairs if there are some
-    and otherwise of held-out images; or of a set, `psnr_y_Set5`. By default the last weights are
+    """Validation measure that selects the exported weights: psnr_y, l1, squeezenet, vgg19, vgg16,
+    lpips, dists, grid, haarpsi or mdsi. It is taken from the pairs if given, otherwise from
+    held-out images, or from a named set: `psnr_y_Set5`. By default the last weights are
     exported."""
     patience: int = 0
-    """Validations without a better `best` after which a stage ends; 0 for never."""
+    """Validations without a better `best` that end a stage; 0 for no early end."""
 
     def __post_init__(self) -> None:
         problems = []
@@ -121,10 +120,10 @@ class TrainOptions(SessionOptions):
         problems += self._problems_of_best()
         if PAIRS in (self.validate_on or ()) and (self.lq is None or not self.hold_out):
             problems.append(
-                "validate_on pairs needs some: name them with --lq, hold some out with --hold_out"
+                "validate_on pairs needs held-out pairs: name pairs with --lq, and set --hold_out"
             )
         if self.patience and self.best is None:
-            problems.append("patience waits for a better `best`: name that too, psnr_y, say")
+            problems.append("patience needs a measure: set best, for example to psnr_y")
         if self.batch % self.accumulate:
             problems.append(
                 f"batch must be a multiple of accumulate, got {self.batch} and {self.accumulate}"
@@ -136,12 +135,12 @@ class TrainOptions(SessionOptions):
             raise ConfigError("; ".join(problems))
 
     def _problems_of_files(self) -> list[str]:
-        """Losses and numbers whose networks have no weights."""
+        """Problems of losses and measures whose weights files are not named."""
         problems = []
         if "gan" in self.chain() and self.gan.perceptual_weight > 0 and self.perceptual is None:
             problems.append(
                 "the gan stage needs weights for its perceptual loss: name them with --perceptual "
-                "FILE, or switch it off with --gan.perceptual_weight 0"
+                "FILE, or switch the loss off with --gan.perceptual_weight 0"
             )
         for name in ("lpips", "dists"):
             if getattr(self, name):
@@ -156,13 +155,13 @@ class TrainOptions(SessionOptions):
         if self.best is None:
             return []
         if not is_number(self.best):
-            allowed = f"one of {', '.join(MEASURES)}, or such a measure of a set, psnr_y_Set5, say"
+            allowed = f"one of {', '.join(MEASURES)}, or a measure of one set, such as psnr_y_Set5"
             return [f"best must be {allowed}, got {self.best!r}"]
         problems = []
         if not self.hold_out and not self.validate:
             problems.append(
-                f"best {self.best} needs something to measure: hold images out with --hold_out, "
-                "or name sets with --validate"
+                f"best {self.best} needs validation images: hold some out with --hold_out, or name "
+                "sets with --validate"
             )
         if self.best.startswith(("squeezenet", "vgg")) and self.perceptual is None:
             problems.append(
@@ -182,9 +181,9 @@ class TrainOptions(SessionOptions):
         return dataclasses.replace(KDSRConfig.preset(self.size, self.scale), **wanted)
 
     def resolved(self, device: torch.device) -> "TrainOptions":
-        """Replaces what is left to the device by its choice.
+        """Replaces `auto` by the choice for a device.
 
-        What is decided belongs to the run: one that goes on elsewhere must say so.
+        The choice belongs to the run: resuming it with another one needs `allow_changes`.
         """
         if self.precision != "auto":
             return self
@@ -211,14 +210,14 @@ class TrainOptions(SessionOptions):
 
     @property
     def model_name(self) -> str:
-        """Name of the exported model."""
+        """File name of the exported model, without suffix."""
         parts = ["kdsr", self.size, f"x{self.scale}", *([self.variant] if self.variant else [])]
         return self.name or "-".join(parts)
 
     def decisive(self, stage: str) -> dict[str, object]:
-        """What decides the result of a stage, flat: {"student.lr": 0.001, ...}.
+        """The options that decide the result of a stage, flat: {"student.lr": 0.001, ...}.
 
-        A run that goes on with other values would not be the run that was started.
+        A resumed run must have the same values.
         """
         apart = {f.name for f in dataclasses.fields(SessionOptions)}
         apart |= {"teacher", "student", "gan", "degradation"}
@@ -231,7 +230,7 @@ class TrainOptions(SessionOptions):
         }
         if self.teacher_images is not None and is_import_path(self.teacher_images):
             kept["teacher_images"] = self.teacher_images
-        if self.best is not None:  # looking more or less often would choose other weights
+        if self.best is not None:  # another interval would select other weights
             kept["validate_every"] = self.validate_every
         kept["student" if stage == "control" else stage] = dataclasses.asdict(self.for_stage(stage))
         return flatten(kept)

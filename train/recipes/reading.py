@@ -1,4 +1,4 @@
-"""Reads options: a recipe, then the command line; every problem is reported at once."""
+"""Reads options from a recipe and the command line; reports every problem at once."""
 
 import dataclasses
 import difflib
@@ -20,13 +20,13 @@ T = TypeVar("T")
 
 
 def recipe_names() -> list[str]:
-    """Names of the recipes that come with the project."""
+    """Names of the bundled recipes."""
     return sorted(path.stem for path in RECIPES.glob("*.yaml"))
 
 
 @functools.cache
 def make_parser() -> ArgumentParser:
-    """The command line: a recipe and every field of `TrainOptions`, with its docstring."""
+    """Makes the command line parser, with an option for every field of `TrainOptions`."""
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     parser = ArgumentParser(
         prog="train/run.py",
@@ -42,11 +42,11 @@ def read_options(argv: list[str]) -> TrainOptions:
     """Reads `RECIPE [--key value ...]`.
 
     Args:
-        argv: A recipe's name or YAML file, then options; dashes and underscores are the same, and
-            a key without a value means true.
+        argv: Name of a recipe or path of a YAML file, then options. Dashes and underscores are
+            equal; a key without a value means true.
 
     Raises:
-        ConfigError: Listing unknown keys, values of a wrong type, and values that do not fit.
+        ConfigError: If keys are unknown, or values have a wrong type or range; names them all.
     """
     if not argv or argv[0].startswith("-"):
         raise ConfigError(f"expected a recipe first: one of {', '.join(recipe_names())}, or a file")
@@ -69,7 +69,7 @@ def read_options(argv: list[str]) -> TrainOptions:
 
 
 def _parse(parser: ArgumentParser, words: dict[str, str], problems: list[str]) -> dict[str, Any]:
-    """Typed values of `--key=text` words by key; those of a wrong type are added to `problems`."""
+    """Parses `--key=text` words into typed values by key; adds type errors to `problems`."""
     try:
         return parser.parse_args(list(words.values())).as_dict()
     except (ArgumentError, TypeError):  # one by one, to name them all
@@ -86,7 +86,7 @@ def _parse(parser: ArgumentParser, words: dict[str, str], problems: list[str]) -
 
 
 def build(kind: type[T], values: dict[str, Any], problems: list[str]) -> T | None:
-    """Makes a dataclass with dataclasses in it; what they complain about is added to `problems`."""
+    """Makes a nested dataclass from plain values; adds its errors to `problems`."""
     made = {}
     for field in dataclasses.fields(cast("Any", kind)):
         value = values[field.name]
@@ -96,7 +96,7 @@ def build(kind: type[T], values: dict[str, Any], problems: list[str]) -> T | Non
     parts = [f.name for f in dataclasses.fields(cast("Any", kind)) if made[f.name] is None]
     broken = [name for name in parts if isinstance(values[name], dict)]
     try:
-        # A broken part is left at its default here, so that the others are looked at too.
+        # A broken part keeps its default here, so that the others are checked too.
         whole = kind(**{name: value for name, value in made.items() if name not in broken})
     except ConfigError as error:
         problems.append(str(error))
@@ -105,7 +105,7 @@ def build(kind: type[T], values: dict[str, Any], problems: list[str]) -> T | Non
 
 
 def write_options(options: TrainOptions, path: Path) -> None:
-    """Saves the resolved options as YAML that can be used as a recipe, atomically."""
+    """Writes the resolved options atomically as YAML, which can serve as a recipe."""
     plain = json.loads(json.dumps(dataclasses.asdict(options), default=str))
     path.parent.mkdir(parents=True, exist_ok=True)
     with writing(path) as temporary:

@@ -1,9 +1,9 @@
-"""The JSON schema of a recipe, by which editors complete, explain and check its keys.
+"""Writes the JSON schema of a recipe; editors use it to complete, explain and check keys.
 
     python -m train.recipes.schema
 
-writes it beside the recipes, which name it in their first line. To be run after a change of the
-options; a test compares.
+writes the schema beside the recipes, which refer to it in their first line. Run it after every
+change of the options; a test compares.
 """
 
 import json
@@ -27,7 +27,7 @@ _TYPES = {
 
 
 def recipe_schema() -> dict[str, Any]:
-    """The schema of `TrainOptions`, with the docstring of each field."""
+    """The schema of `TrainOptions`, with each field's docstring as its description."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "KDSR training recipe",
@@ -36,7 +36,7 @@ def recipe_schema() -> dict[str, Any]:
 
 
 def _of_options(options: Any) -> dict[str, Any]:
-    """The schema of a dataclass, with the values of this instance as defaults."""
+    """The schema of a dataclass, with the values of this instance as its defaults."""
     kind = type(options)
     words = {
         found.arg_name: " ".join((found.description or "").split())
@@ -59,7 +59,7 @@ def _of_options(options: Any) -> dict[str, Any]:
 
 
 def _of_type(hint: Any) -> dict[str, Any]:
-    """The schema of a field's type."""
+    """The schema of a type hint."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return {"enum": list(arguments)}
@@ -75,7 +75,7 @@ def _of_type(hint: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Writes the file."""
+    """Writes the schema file."""
     with writing(SCHEMA) as temporary:
         temporary.write_text(json.dumps(recipe_schema(), indent=2) + "\n", encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Options of one stage of the distillation, and the numbers that a validation gives."""
+"""Options of one training stage, and the names of the validation measures."""
 
 import math
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from typing import Any, Literal
 _HIGHER_IS_BETTER = ("psnr_y", "haarpsi")
 _LOWER_IS_BETTER = ("l1", "mdsi", "squeezenet", "vgg19", "vgg16", "lpips", "dists", "grid")
 MEASURES = (*_HIGHER_IS_BETTER, *_LOWER_IS_BETTER)
-"""Each is measured on every set: `psnr_y_held_out`, say, is of the set `held_out`."""
+"""Names of the validation measures. On the set `held_out`, for example, `psnr_y_held_out`."""
 
 
 def is_number(name: str) -> bool:
-    """Whether a name is that of a measure, or of a measure on some set."""
+    """Whether a name is a measure, or a measure of one set, such as `psnr_y_Set5`."""
     return any(name == measure or name.startswith(f"{measure}_") for measure in MEASURES)
 
 
 def higher_is_better(name: str) -> bool:
-    """Whether a number should rise."""
+    """Whether larger values of a measure are better."""
     return name.startswith(_HIGHER_IS_BETTER)
 
 
@@ -28,84 +28,85 @@ _WEIGHTS = (
 
 @dataclass(frozen=True)
 class StageOptions:
-    """One stage of the distillation."""
+    """Options of one training stage."""
 
     steps: int = 10_000
     """Optimiser steps."""
     optimizer: Literal["adam", "muon"] = "adam"
-    """muon orthogonalises the update of every kernel: more learnt a step, for a few per cent of its
-    time."""
+    """`muon` orthogonalises the update of every kernel. It learns more per step, and takes a few
+    per cent longer."""
     lr: float = 1e-3
-    """Peak learning rate; of Adam and Muon alike."""
+    """Peak learning rate, the same for Adam and Muon."""
     estimator_lr: float = 0.2
-    """The estimator's share of the learning rate. At high rates its vector is noise to the network,
-    which then learns to ignore it. 0 freezes it: IDRs then mean what they meant to the model that
-    the stage starts from, and their files serve both."""
+    """The estimator's share of the learning rate. At high rates its output is noise, which the
+    network learns to ignore. 0 freezes the estimator: IDRs keep their meaning from the starting
+    model, and IDR files fit both models."""
     final_lr: float = 1e-6
-    """Learning rate at the end of the cosine."""
+    """Learning rate at the end of the cosine schedule."""
     warmup: int = 500
     """Steps of linear warm-up."""
     l1_weight: float = 1.0
     """Weight of the mean absolute error."""
     kd_weight: float = 0.0
-    """Weight of the distillation loss (student and gan); the control is trained without it."""
+    """Weight of the distillation loss (student, gan); the control trains without it."""
     kd_l1_weight: float = 0.0
-    """Weight of the mean absolute difference of the vectors, as a part of the teacher's mean
-    magnitude, beside that (student and gan): the KL divergence does not see a constant offset."""
+    """Weight of a second distillation loss: the mean absolute difference of the vectors, relative
+    to the teacher's mean magnitude (student, gan). The KL divergence ignores constant offsets."""
     kd_only: int = 0
-    """First steps in which the student's estimator alone is trained, on the distillation loss."""
+    """Number of first steps that train the student's estimator alone, on the distillation loss."""
     perceptual_weight: float = 0.0
     """Weight of the perceptual loss (gan)."""
     perceptual_share: float = 1.0
-    """Share of a step's samples that the perceptual network, LPIPS and DISTS look at (gan): VGG16
-    on all of them takes twice the time of size b itself."""
+    """Share of a step's samples that perceptual loss, LPIPS and DISTS use (gan). VGG16 on all
+    samples takes twice the time of size b itself."""
     lpips_weight: float = 0.0
-    """Weight of LPIPS by the first network of `lpips` (gan): for a short last stage."""
+    """Weight of LPIPS by the first network of `lpips` (gan), for a short last stage."""
     dists_weight: float = 0.0
-    """Weight of DISTS (gan): for a short last stage."""
+    """Weight of DISTS (gan), for a short last stage."""
     gan_weight: float = 0.0
-    """Weight of the adversarial loss (gan); without it there is no discriminator."""
+    """Weight of the adversarial loss (gan); 0 trains without a discriminator."""
     colour_weight: float = 0.0
-    """Weight of the colour loss (student, control, gan): keeps mean colours where they are and
-    grids out, which the perceptual and the adversarial loss do not, nor L1 on badly treated
+    """Weight of the colour loss (student, control, gan). It prevents shifts of mean colours and
+    faint grids. Perceptual and adversarial losses allow both, as does L1 on heavily degraded
     images."""
     haarpsi_weight: float = 0.0
-    """Weight of 1 - HaarPSI (student, control, gan): edges come out cleaner and as strong as those
-    of the GT, at hardly any cost in PSNR; beside an adversarial loss it keeps rings away."""
+    """Weight of 1 - HaarPSI (student, control, gan). Edges become cleaner and as strong as in the
+    GT, and PSNR hardly falls. With an adversarial loss it suppresses ringing."""
     contrast_weight: float = 0.0
-    """Weight of the loss on local contrast (student, control, gan): detail is left as strong as the
-    GT has it, where L1 smooths it away. 0.3 beside L1; 1 gives flat areas a texture unless
-    `grid_weight` is there, too."""
+    """Weight of the local contrast loss (student, control, gan). Detail stays as strong as in the
+    GT, where L1 would smooth it away. Use 0.3 with L1; 1 adds texture to flat areas unless
+    `grid_weight` is set, too."""
     grid_weight: float = 0.0
-    """Weight of the loss on patterns that come again with every LQ pixel along lines (student,
-    control, gan): beside an adversarial loss, 25 keeps edges from being made of beads."""
+    """Weight of the loss on patterns that repeat with every LQ pixel along lines (student,
+    control, gan). With an adversarial loss, 25 prevents beaded edges."""
     teacher_start: float = 1.0
-    """Share of the larger model's picture in what a stage compares with at its first step, where
-    there are `teacher_images` (student, control, gan); the rest is the GT. The discriminator always
-    sees the GT as real."""
+    """Share of `teacher_images` in the target at the first step (student, control, gan); the rest
+    is the GT. The discriminator always sees the GT as real."""
     teacher_end: float = 0.0
-    """The share of `teacher_images` from `teacher_until` on."""
+    """Share of `teacher_images` in the target from `teacher_until` on."""
     teacher_until: float = 0.75
-    """Part of the stage over which it goes from the one to the other; 0 for the latter at once."""
+    """Share of the stage's steps over which `teacher_start` moves to `teacher_end`; 0 for
+    `teacher_end` at once."""
     sharpen: float = 0.0
-    """Amount of the unsharp mask on what L1 and the perceptual loss compare with (student, control,
-    gan): edges come out crisper than L1 alone leaves them. Real-ESRGAN takes 0.5."""
+    """Amount of an unsharp mask on the targets of L1 and the perceptual loss (student, control,
+    gan). Edges become crisper than with L1 alone. Real-ESRGAN uses 0.5."""
     sharpen_radius: float = 8.0
-    """Its radius: standard deviation of the blur in pixels of the GT. Real-ESRGAN's is 8; a smaller
-    one gives thinner, stronger edges."""
+    """Radius of the unsharp mask: standard deviation of its blur in GT pixels. Real-ESRGAN uses 8;
+    smaller values give thinner, stronger edges."""
     shift: int = 0
-    """Pixels up to which both move an image before they look at it, otherwise in every step (gan):
-    a power of two, 16 with SqueezeNet or `unshuffled`, whose strides leave a grid else; 0 for as
-    published."""
+    """Limit in pixels of a shift that changes with every step, applied to the inputs of
+    discriminator and perceptual loss (gan): a power of two. Use 16 with SqueezeNet or
+    `unshuffled`, whose strides otherwise leave a grid; 0, as published, for no shift."""
     shrink: int = 1
-    """How much smaller both see images (gan): at 2 for a quarter of the work, and nobody asks for
-    detail of single pixels, which a small network can only invent; 1 for as published."""
+    """Factor by which the inputs of discriminator and perceptual loss are shrunk (gan). 2 costs a
+    quarter, and rewards no detail of single pixels, which a small network can only invent. 1 is as
+    published."""
     adaptive_d: float = 0.0
-    """The discriminator rests in steps in which the student's adversarial loss, without its weight,
-    is above this (gan): 0.69 is that of a coin, 1.5 that of a discriminator which is far ahead, and
-    what it teaches then is noise. 0: it never rests."""
+    """Limit of the student's unweighted adversarial loss above which the discriminator skips its
+    step (gan). A guessing discriminator gives 0.69. One far ahead gives 1.5, and its gradients are
+    then noise. 0 for no limit."""
     discriminator_lr: float = 1.0
-    """The discriminator's learning rate beside the student's (gan), 1 for as published."""
+    """The discriminator's learning rate relative to the student's (gan); 1 is as published."""
 
     @property
     def distils(self) -> bool:
@@ -113,14 +114,14 @@ class StageOptions:
         return self.kd_weight > 0 or self.kd_l1_weight > 0
 
     def taught_share(self, step: int) -> float:
-        """Share of the larger model's picture in what is compared with at a step."""
+        """Share of the larger model's picture in the target at a step, 0 to 1."""
         there = (
             min(1.0, step / (self.teacher_until * self.steps)) if self.teacher_until > 0 else 1.0
         )
         return self.teacher_start + there * (self.teacher_end - self.teacher_start)
 
     def problems(self, stage: str) -> list[str]:
-        """What is wrong with these options, in words."""
+        """Problems of these options, one sentence each."""
         weights = tuple(f"{name}_weight" for name in _WEIGHTS)
         shares = ("estimator_lr", "teacher_start", "teacher_end", "teacher_until")
         found = [
@@ -140,7 +141,7 @@ class StageOptions:
 
 
 def outside(options: Any, names: tuple[str, ...], low: float, high: float = math.inf) -> list[str]:
-    """Complaints about the named options that do not lie from `low` to `high`; None always may."""
+    """Problems of the named options outside of `low` to `high`; None is always allowed."""
     allowed = f"at least {low}" if high == math.inf else f"{low} to {high}"
     return [
         f"{name} must be {allowed}, got {value}"

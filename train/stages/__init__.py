@@ -1,4 +1,4 @@
-"""Teacher, student, control and gan: what each trains, on which losses, from which weights.
+"""The training stages teacher, student, control and gan: models, losses and starting weights.
 
 May import: `train.measuring` and everything below it; not the loop.
 """

@@ -1,8 +1,8 @@
-"""Branches beside 3x3 convolutions while they are trained: a 1x1 convolution, and the input itself.
+"""Adds parallel branches to 3x3 convolutions during training: a 1x1 convolution and a skip.
 
-Ding et al., "RepVGG", CVPR 2021, without batch norm: a sum of linear maps is one 3x3 convolution
-again. Deviation: not in the paper. Here the sum is one of kernels, made anew in every step, so that
-a step costs what it costs without; files hold the sum alone.
+As in RepVGG (Ding et al., CVPR 2021), but without batch norm, the sum of the branches is one 3x3
+convolution. Deviation: not in the paper. The branches are summed as kernels in every step, so that
+steps cost no more than without them; files hold only the sum.
 """
 
 import torch
@@ -14,12 +14,12 @@ from kdsr import KDSR, KDSRTeacher
 
 
 class Branches(nn.Module):
-    """Adds a 1x1 kernel and a share of the input itself to a kernel (C, C, 3, 3).
+    """Adds a 1x1 kernel and a per-channel skip to a kernel (C, C, 3, 3).
 
-    Both start at nothing: the network is what it was until they are learnt.
+    Both start at zero, so that the network is unchanged at first.
 
     Args:
-        channels: C.
+        channels: Number of channels C.
     """
 
     eye: Tensor
@@ -31,13 +31,13 @@ class Branches(nn.Module):
         self.register_buffer("eye", torch.eye(channels), persistent=False)
 
     def forward(self, kernel: Tensor) -> Tensor:
-        """The kernel that stands for all three branches."""
+        """Sums the three branches into one kernel (C, C, 3, 3)."""
         middle = self.point + (self.skip[:, None] * self.eye)[..., None, None]
         return kernel + F.pad(middle, (1, 1, 1, 1))
 
 
 def add_branches(model: KDSR | KDSRTeacher) -> None:
-    """Gives every block's convolution, and the one that closes the body, its branches; in place."""
+    """Adds branches to every block's convolution and to the body's last one, in place."""
     for convolution in _convolutions(model):
         parametrize.register_parametrization(
             convolution, "weight", Branches(convolution.out_channels)
@@ -45,7 +45,7 @@ def add_branches(model: KDSR | KDSRTeacher) -> None:
 
 
 def merge_branches(model: KDSR | KDSRTeacher) -> None:
-    """Puts the sum of its branches in the place of each, in place; does nothing where none are."""
+    """Replaces branches by their sum, in place; does nothing without branches."""
     for convolution in _convolutions(model):
         if parametrize.is_parametrized(convolution, "weight"):
             parametrize.remove_parametrizations(convolution, "weight", leave_parametrized=True)

@@ -1,4 +1,4 @@
-"""The weights that a stage starts from."""
+"""Builds stages with their starting weights."""
 
 import math
 from collections.abc import Callable
@@ -28,16 +28,16 @@ _DETAIL_GAIN = 4.0  # detail is about a quarter as strong as colour
 
 
 def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) -> Stage:
-    """Makes a stage with its starting weights.
+    """Builds a stage with its starting weights.
 
     Args:
         name: "teacher", "student", "control" or "gan".
-        options: Of the run.
-        say: Told which tensors come from where.
+        options: Options of the run.
+        say: Receives lines about the origin of the weights.
 
     Raises:
         CheckpointError: If a weights file cannot be read.
-        TrainingError: If the teacher or student it builds on is missing or of another network.
+        TrainingError: If the required teacher or student is missing or of another network.
     """
     stage = _with_weights(name, options, say)
     if options.branches:
@@ -85,21 +85,21 @@ def _with_weights(name: str, options: TrainOptions, say: Callable[[str], None]) 
     elif from_teacher and teacher is not None:
         _start_from(teacher, stage, say)
     else:
-        say(f"{name} starts from nothing")
+        say(f"{name} starts with random weights")
     return stage
 
 
 @torch.no_grad()
 def wake(estimator: DegradationEstimator) -> None:
-    """Makes an untrained estimator's first layer see detail instead of colour.
+    """Initialises an estimator's first layer to respond to detail instead of colour.
 
-    Deviation: the official code starts from PyTorch's default. There, and with Kaiming's,
-    `idr_full` tells which image it is rather than how it was degraded: over degradations of one
-    image it varies by 0.1 to 1% of its level, over images by 30%. The network then learns to ignore
-    it, and short trainings end with a plain SR network. Filters without a mean are blind to flat
-    areas, so that what is averaged over the image is the strength of its detail, which is what
-    degradations change; and the teacher's 3 LQ channels weigh as much as its many GT channels
-    together, which are the same whatever the degradation.
+    Deviation: the official code uses PyTorch's default. With it, or with Kaiming's, `idr_full`
+    identifies the image rather than its degradation: it varies by 0.1 to 1% of its level over
+    degradations of one image, and by 30% over images. The network then learns to ignore it, and
+    short trainings give a plain SR network. Filters with zero mean ignore flat areas. Their
+    averages over the image measure the strength of its detail, which degradations change. The
+    teacher's 3 LQ channels get the same total weight as its many GT channels, which no degradation
+    changes.
     """
     weight = estimator.head.weight
     weight -= weight.mean((2, 3), keepdim=True)
@@ -112,10 +112,10 @@ def wake(estimator: DegradationEstimator) -> None:
 
 @torch.no_grad()
 def see_as(student: DegradationEstimator, teacher: DegradationEstimator) -> None:
-    """Gives a teacher's first layer the eyes of a student, and none for the GT yet.
+    """Copies a student's first layer into a teacher's, with zero weights for the GT channels.
 
-    With the rest of a student's tensors it then does exactly what the student does. What the GT
-    tells is learnt from there: those weights are zero, their gradients are not.
+    With the student's other tensors, the teacher then computes exactly what the student does. It
+    learns to use the GT from there, as the gradients of the zero weights are not zero.
     """
     teacher.head.weight.zero_()
     teacher.head.weight[:, :3] = student.head.weight
@@ -130,7 +130,7 @@ def _start_from(source: KDSR | KDSRTeacher, stage: Stage, say: Callable[[str], N
         say(f"{source.source} grows to {source.config}")
         if source.config.n_resblocks < before.n_resblocks:
             kept = f"{source.config.n_resblocks} of its {before.n_resblocks}"
-            say(f"its estimator keeps {kept} blocks: what it says has to be learnt anew")
+            say(f"its estimator keeps {kept} blocks and has to learn its IDR anew")
     copied, left = copy_fitting(source, stage.model)
     if len(copied) < len(left):
         raise TrainingError(
@@ -140,9 +140,9 @@ def _start_from(source: KDSR | KDSRTeacher, stage: Stage, say: Callable[[str], N
         )
     if isinstance(source, KDSR) and isinstance(stage.model, KDSRTeacher):
         see_as(source.estimator, stage.model.estimator)
-        say(f"{stage.name} starts as {source.source}, blind to the ground truth until it learns")
+        say(f"{stage.name} starts as {source.source}, and ignores the ground truth at first")
         return
-    fresh = f"; fresh, as they did not fit: {', '.join(left)}" if left else ""
+    fresh = f"; random, as they did not fit: {', '.join(left)}" if left else ""
     say(f"{stage.name} starts with {len(copied)} tensors of {source.source}{fresh}")
 
 
@@ -161,7 +161,7 @@ def _discriminator(options: TrainOptions) -> UNetDiscriminator | UnshuffledDiscr
 
 
 def _distances(options: TrainOptions) -> dict[str, PerceptualLoss | LPIPS | DISTS]:
-    """What the losses of the gan stage are measured by, without what has no weight there."""
+    """Loads the networks of the gan stage's losses that have a weight, by name."""
     gan, found = options.gan, {}
     if options.perceptual and gan.perceptual_weight > 0:
         found["perceptual"] = load_perceptual(options.perceptual)
@@ -195,7 +195,7 @@ def _finished(source: str) -> KDSR | KDSRTeacher:
 def _trained(
     path: Path, kind: type[_Trained], option: str, options: TrainOptions, *, grows: bool = False
 ) -> _Trained:
-    """What a stage builds on, which has to be of the run's own kind and size, or grow to it."""
+    """Loads a trained model of the run's kind and size, or one that can grow to it."""
     role = kind.role
     if not path.is_file():
         raise TrainingError(

@@ -1,4 +1,4 @@
-"""What each stage trains and on which losses; the loop is the same for all."""
+"""Models and losses of the teacher and student stages; all stages share one loop."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -20,15 +20,15 @@ Forward = Callable[..., tuple[Tensor, Tensor, Tensor]]
 
 @dataclass
 class Batch:
-    """What a step is made of.
+    """The data of a training step.
 
     Attributes:
-        lq: (B, 3, H, W) in [0, 1].
-        gt: (B, 3, sH, sW) in [0, 1].
-        step: Counted from 0.
-        sr: What the model made of it in this step, without gradients; for the parts that follow.
-        target: What `idr_full` is distilled towards, (B, 4C), in stages that distil.
-        taught: What a larger model made of `lq`, (B, 3, sH, sW), where there is one.
+        lq: LQ images, (B, 3, H, W) in [0, 1].
+        gt: Ground truths, (B, 3, sH, sW) in [0, 1].
+        step: Number of the step, from 0.
+        sr: The model's result in this step, without gradients, for the discriminator's turn.
+        target: The teacher's `idr_full`, (B, 4C); None in stages without distillation.
+        taught: A larger model's results for `lq`, (B, 3, sH, sW), or None.
     """
 
     lq: Tensor
@@ -40,14 +40,14 @@ class Batch:
 
 
 class Stage(ABC):
-    """A model to train and its losses.
+    """A model in training, and its losses.
 
     Attributes:
         name: "teacher", "student", "control" or "gan".
-        model: What is trained, averaged and exported.
-        options: Weights of the losses.
+        model: The model that is trained, averaged and exported.
+        options: Options of the stage, such as the weights of the losses.
         composed: Whether the tail is composed inside the graph.
-        teacher: The frozen teacher, where there is one.
+        teacher: The frozen teacher, or None.
     """
 
     def __init__(
@@ -68,86 +68,86 @@ class Stage(ABC):
         return self.teacher is not None and self.options.distils
 
     def parts(self) -> dict[str, nn.Module]:
-        """What has an optimiser, in the order of their turns in a step; "model" comes first."""
+        """Modules with an optimiser, in the order of their turns in a step, "model" first."""
         return {"model": self.model}
 
     def to(self, device: torch.device) -> None:
-        """Moves everything there, trained or not."""
+        """Moves all modules to a device."""
         for module in (*self.parts().values(), self.teacher):
             if module is not None:
                 module.to(device)
 
     def rests(self, part: str, losses: Mapping[str, Tensor]) -> bool:
-        """Whether a part leaves out its turn in a step.
+        """Whether a part skips its turn in a step.
 
         Args:
-            part: Whose turn it would be.
-            losses: Of the turns before, over all processes.
+            part: Name of the part.
+            losses: Losses of the previous turns, averaged over all processes.
         """
         del part, losses
         return False
 
     @abstractmethod
     def losses(self, part: str, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
-        """Weighted losses of a part on a batch, to be summed.
+        """Computes the weighted losses of a part on a batch; the loop sums them.
 
         Args:
-            part: Whose turn it is.
-            forward: All parts as the loop has wrapped them.
-            batch: Images.
+            part: Name of the part.
+            forward: All parts, as wrapped by the loop.
+            batch: Data of the step.
         """
 
     @abstractmethod
     def upscale(self, model: nn.Module, lq: Tensor, gt: Tensor) -> Tensor:
-        """SR of a batch by `model` (the averaged weights, say), for previews and validation."""
+        """Upscales LQ images by `model`, such as the averaged weights, for validation."""
 
     @abstractmethod
     def idr_full(self, model: nn.Module, lq: Tensor, gt: Tensor) -> Tensor:
-        """The distilled vectors (B, 4C) of a batch by `model`."""
+        """Estimates `idr_full` (B, 4C) by `model`."""
 
     @torch.no_grad()
     def teacher_idr_full(self, lq: Tensor, gt: Tensor) -> Tensor:
-        """What `idr_full` is distilled towards, (B, 4C): a `Batch`'s `target`."""
+        """The teacher's `idr_full` (B, 4C), the `target` of a `Batch`."""
         assert self.teacher is not None
         return self.teacher.estimate_pair(lq, gt)[1]
 
     @torch.no_grad()
     def pictures(self, model: nn.Module, lq: Tensor, gt: Tensor) -> dict[str, Tensor]:
-        """Images to look at, by name."""
+        """Preview pictures by name."""
         pictures = {"teacher": self.teacher(lq, gt)[0]} if self.teacher is not None else {}
         return {**pictures, self.name: self.upscale(model, lq, gt)}
 
 
 class TeacherStage(Stage):
-    """Stage 1: estimator and network together, on L1 alone; the estimator sees the GT."""
+    """Stage 1: trains estimator and network on L1 alone; the estimator sees the GT, too."""
 
     def __init__(self, config: KDSRConfig, options: StageOptions, *, composed: bool) -> None:
         super().__init__("teacher", KDSRTeacher(config), options, composed=composed)
 
     def losses(self, part: str, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
-        """L1."""
+        """Computes L1."""
         sr, _, _ = forward[part](batch.lq, batch.gt, compose_tail=self.composed)
         return {"l1": self.options.l1_weight * l1_loss(sr, batch.gt)}
 
     def upscale(self, model: nn.Module, lq: Tensor, gt: Tensor) -> Tensor:
-        """SR with the IDR of the (LQ, GT) pair."""
+        """Upscales with the IDR of the (LQ, GT) pair."""
         return model(lq, gt)[0]
 
     def idr_full(self, model: nn.Module, lq: Tensor, gt: Tensor) -> Tensor:
-        """The IDR of the pair."""
+        """Estimates `idr_full` of the (LQ, GT) pair."""
         assert isinstance(model, KDSRTeacher)
         return model.estimate_pair(lq, gt)[1]
 
 
 class StudentStage(Stage):
-    """Stage 2: the student on L1, its `idr_full` distilled from the frozen teacher's.
+    """Stage 2: trains the student on image losses and distils the frozen teacher's `idr_full`.
 
     Args:
-        config: Of both networks.
-        options: Weights of the losses; without distillation this is the control.
-        composed: See `Stage`.
-        teacher: To distil from; None trains on L1 alone.
-        name: "student", or "control" for the one that is trained without distillation.
+        config: Configuration of both networks.
+        options: Options of the stage; without distillation it is the control.
+        composed: Whether the tail is composed inside the graph.
+        teacher: Teacher to distil from; None for no distillation.
+        name: "student", or "control" without distillation.
     """
 
     def __init__(
@@ -162,34 +162,33 @@ class StudentStage(Stage):
         super().__init__(name, KDSR(config), options, composed=composed, teacher=teacher)
 
     def losses(self, part: str, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
-        """What compares images, and distillation; in the first `kd_only` steps the latter alone."""
+        """Computes image and distillation losses; in the first `kd_only` steps the latter alone."""
         del part
         sr, idr_full = self._run(forward, batch)
-        # A zero weight rather than no term: every parameter takes part in every step, which
-        # training on several devices relies on, and Adam leaves what has no gradient alone.
+        # A zero weight instead of no term: every parameter then takes part in every step, as
+        # training on several devices requires.
         share = 1.0 if batch.step >= self.options.kd_only else 0.0
         compared = self._compare(sr, batch, self._wanted(batch))
         losses = {name: share * loss for name, loss in compared.items()}
         return losses | self._distil(idr_full, batch)
 
     def _target(self, batch: Batch) -> Tensor:
-        """What can be learnt at this step: the GT, or between a larger model's picture and it."""
+        """The target images: the GT, or its mix with a larger model's pictures."""
         if batch.taught is None:
             return batch.gt
         return batch.gt.lerp(batch.taught, self.options.taught_share(batch.step))
 
     def _wanted(self, batch: Batch) -> Tensor:
-        """What an image should look like: the target, sharpened if that is asked for."""
+        """The target of L1 and the perceptual loss, sharpened if the options say so."""
         options, target = self.options, self._target(batch)
         return (
             unsharp(target, options.sharpen, options.sharpen_radius) if options.sharpen else target
         )
 
     def _compare(self, sr: Tensor, batch: Batch, wanted: Tensor) -> dict[str, Tensor]:
-        """What sets two images against each other without a network.
+        """Computes the image losses that need no network.
 
-        Colours, and what may come again with every LQ pixel, are those of the GT; the rest is that
-        of the target, which is the GT where no larger model teaches.
+        The colour and grid losses compare with the GT, the others with the target.
         """
         gt, target = batch.gt, self._target(batch)
         losses = {"l1": self.options.l1_weight * l1_loss(sr, wanted)}
@@ -197,7 +196,7 @@ class StudentStage(Stage):
             colour = colour_loss(sr, gt, self.model.config.scale)
             losses["colour"] = self.options.colour_weight * colour
         if self.options.haarpsi_weight > 0:
-            # HaarPSI halves images: which pixels lie together changes, or a grid would grow.
+            # HaarPSI halves images; a changing shift prevents a grid with that period.
             ours, true = (shifted(images, batch.step, 2) for images in (sr, target))
             losses["haarpsi"] = self.options.haarpsi_weight * haarpsi_loss(ours, true)
         if self.options.contrast_weight > 0:
@@ -221,12 +220,12 @@ class StudentStage(Stage):
         return losses
 
     def upscale(self, model: nn.Module, lq: Tensor, gt: Tensor) -> Tensor:
-        """SR from the LQ image alone."""
+        """Upscales from the LQ image alone."""
         del gt
         return model(lq)[0]
 
     def idr_full(self, model: nn.Module, lq: Tensor, gt: Tensor) -> Tensor:
-        """The IDR of the LQ image alone."""
+        """Estimates `idr_full` from the LQ image alone."""
         del gt
         assert isinstance(model, KDSR)
         return model.estimator(lq)[1]
@@ -235,11 +234,11 @@ class StudentStage(Stage):
 def copy_fitting(source: nn.Module, target: nn.Module) -> tuple[list[str], list[str]]:
     """Copies every tensor whose name and shape fit.
 
-    Deviation: the official student starts from the teacher's SR network only, because the
-    estimators' keys differ there; here the estimator's layers come along too, all but the first.
+    Deviation: the official student starts with the teacher's SR network only, because the
+    estimators' keys differ there. Here it also gets all layers of the estimator but the first.
 
     Returns:
-        The keys that were copied, and those that were not.
+        The copied keys, and the other keys of `target`.
     """
     source_state, target_state = source.state_dict(), target.state_dict()
     copied = [

@@ -1,4 +1,4 @@
-"""Stage 3 for real photographs: the student against a discriminator (paper Sec. 3.3, Eq. 6)."""
+"""Stage 3 for real photographs: adversarial training of the student (paper Sec. 3.3, Eq. 6)."""
 
 import math
 from collections.abc import Mapping
@@ -14,16 +14,16 @@ from train.stages.distillation import Batch, Forward, StudentStage
 
 
 class GANStage(StudentStage):
-    """The losses of a student, perceptual and adversarial loss; then the discriminator's turn.
+    """Trains the student with perceptual and adversarial losses, then the discriminator.
 
     Args:
-        config: Of student and teacher.
-        options: Weights of the losses.
-        composed: See `Stage`.
-        teacher: To distil from; None where that has no weight.
-        discriminator: Untrained; logits (B, 1, H, W) of images (B, 3, H, W).
+        config: Configuration of student and teacher.
+        options: Options of the stage.
+        composed: Whether the tail is composed inside the graph.
+        teacher: Teacher to distil from; None for no distillation.
+        discriminator: Untrained network with logits (B, 1, H, W) for images (B, 3, H, W).
         distances: Frozen networks that compare images, by name: "perceptual", "lpips", "dists".
-            Each counts with the option NAME_weight.
+            The option NAME_weight is the weight of each.
     """
 
     def __init__(
@@ -40,33 +40,33 @@ class GANStage(StudentStage):
         self.discriminator, self.distances = discriminator, dict(distances)
 
     def parts(self) -> dict[str, nn.Module]:
-        """The student, then the discriminator where its verdict has a weight."""
+        """The student, then the discriminator if `gan_weight` is positive."""
         if self.options.gan_weight == 0:
             return {"model": self.model}
         return {"model": self.model, "discriminator": self.discriminator}
 
     def to(self, device: torch.device) -> None:
-        """Moves everything there, trained or not."""
+        """Moves all modules to a device."""
         super().to(device)
         for distance in self.distances.values():
             distance.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def rests(self, part: str, losses: Mapping[str, Tensor]) -> bool:
-        """The discriminator does where it is far ahead; see `StageOptions.adaptive_d`."""
+        """Whether the discriminator skips its turn; see `StageOptions.adaptive_d`."""
         limit = self.options.adaptive_d
         if part != "discriminator" or limit == 0:
             return False
         return float(losses["gan"]) > limit * self.options.gan_weight
 
     def losses(self, part: str, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
-        """The losses of the student or of the discriminator."""
+        """Computes the losses of the student or of the discriminator."""
         if part == "discriminator":
             return self._judge(forward, batch)
         sr, idr_full = self._run(forward, batch)
         batch.sr = sr.detach()
         seen, wanted = self._seen(sr, batch), self._wanted(batch)
         losses = self._compare(sr, batch, wanted) | self._distil(idr_full, batch)
-        # Samples are drawn by chance, so that the first ones stand for all.
+        # Samples are in random order, so that the first ones represent all.
         some = slice(math.ceil(self.options.perceptual_share * len(seen)))
         for name, distance in self.distances.items():
             weight = getattr(self.options, f"{name}_weight")
@@ -74,15 +74,15 @@ class GANStage(StudentStage):
                 like = self._seen(wanted[some], batch)
                 losses[name] = weight * distance(seen[some], like).mean()
         if self.options.gan_weight > 0:
-            # Called bare, not as wrapped for several devices: it is not its turn to learn.
+            # Called without the wrapper for several devices, as it does not learn in this turn.
             verdict = self.discriminator(seen)
             losses["gan"] = self.options.gan_weight * vanilla_gan_loss(verdict, real=True)
         return losses
 
     def _seen(self, images: Tensor, batch: Batch) -> Tensor:
-        """What perceptual network and discriminator look at: images shifted, then shrunk.
+        """Prepares images for perceptual network and discriminator: shifts, then shrinks them.
 
-        Channels come last: at full resolution both then take half the time on a CPU, too.
+        The channels-last format halves the time of both at full resolution, on a CPU, too.
         """
         moved, shrink = shifted(images, batch.step, self.options.shift), self.options.shrink
         seen = F.avg_pool2d(moved, shrink) if shrink > 1 else moved
@@ -90,8 +90,8 @@ class GANStage(StudentStage):
 
     def _judge(self, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
         assert batch.sr is not None, "the model's turn comes first"
-        # One pass for both, as spectral norm changes with every pass. There is no batch norm
-        # that would mix the two.
+        # One pass for both, as spectral norm changes with every pass. Without batch norm, the two
+        # halves do not influence each other.
         both = self._seen(torch.cat((batch.gt, batch.sr)), batch)
         verdicts: Tensor = forward["discriminator"](both)  # pyright: ignore[reportAssignmentType]
         real, fake = verdicts.chunk(2)

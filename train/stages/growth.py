@@ -1,8 +1,8 @@
-"""A larger network that starts as a smaller one, trained already.
+"""Grows a trained network into a larger one with the same output.
 
-Deviation: the paper trains every size from nothing. Here a larger one can start where a small one
-ended: as in Net2Net (Chen et al., ICLR 2016) it gives the same picture for every image before its
-first step, and all of what it has more can be learnt from there.
+Deviation: the paper trains every size from random weights. Here a larger network can start from a
+trained smaller one, as in Net2Net (Chen et al., ICLR 2016). Before its first step it computes the
+same picture for every image; its additional weights learn from there.
 """
 
 import re
@@ -13,11 +13,11 @@ from torch import Tensor
 from kdsr import KDSR, KDSRConfig, KDSRTeacher
 
 _BLOCK = re.compile(r"(network|estimator)\.blocks\.(\d+)\.(.+)")
-_LAST = {"network": "conv", "estimator": "conv2"}  # what a block adds to its input comes from here
+_LAST = {"network": "conv", "estimator": "conv2"}  # last layer of a block's residual branch
 
 
 def can_grow(old: KDSRConfig, new: KDSRConfig) -> bool:
-    """Whether `grow` makes a network of shape `new` from one of `old`."""
+    """Whether `grow` can turn a network of shape `old` into one of shape `new`."""
     return (
         old != new
         and old.scale == new.scale
@@ -28,19 +28,19 @@ def can_grow(old: KDSRConfig, new: KDSRConfig) -> bool:
 
 @torch.no_grad()
 def grow(source: KDSR | KDSRTeacher, fresh: KDSR | KDSRTeacher) -> None:
-    """Writes a smaller network into a larger one, which then computes what the smaller one does.
+    """Writes a smaller network into a larger one, which then computes the same output.
 
-    That is so where the estimator has no fewer blocks than before. Where it has, evenly spread ones
-    stay, and it has to learn anew what it said.
+    The output is the same if the larger estimator has at least as many blocks. Otherwise it keeps
+    evenly spread blocks and has to learn its IDR anew.
 
-    Channels of the smaller one come first, its blocks are spread evenly over the larger one's.
-    Channels that are new read all others, and nothing reads them yet; blocks that are new add
-    nothing to the old channels yet. These weights are zero, their gradients are not.
+    Channels of the smaller network come first, and its blocks are spread evenly. New channels read
+    all others, but nothing reads them yet. New blocks add nothing to the old channels yet. These
+    weights are zero, but their gradients are not.
 
     Args:
-        source: The smaller one.
-        fresh: The larger one, of the same kind, as it would start from nothing; changed in place.
-            `can_grow` holds for the two.
+        source: The smaller network.
+        fresh: The larger network of the same kind with random weights; changed in place.
+            `can_grow` must hold for the two.
     """
     old, new = source.config, fresh.config
     places = {
@@ -61,13 +61,13 @@ def grow(source: KDSR | KDSRTeacher, fresh: KDSR | KDSRTeacher) -> None:
 
 
 def _places(old: int, new: int) -> dict[int, int]:
-    """Places among `new` blocks where the `old` ones stand, spread evenly -> which of them."""
+    """Spreads `old` blocks evenly over `new` places: {place: number of the old block}."""
     if new < old:
         return {index: (2 * index + 1) * old // (2 * new) for index in range(new)}
     return {(2 * index + 1) * new // (2 * old): index for index in range(old)}
 
 
 def _write(tensor: Tensor, smaller: Tensor) -> None:
-    """The first outputs are the smaller one's, of its inputs alone."""
+    """Writes a smaller tensor into the corner of a larger one; its outputs ignore new inputs."""
     tensor[: len(smaller)] = 0
     tensor[tuple(slice(length) for length in smaller.shape)] = smaller

@@ -40,7 +40,7 @@ def test_a_list_file_names_images_relative_to_itself(tmp_path: Path) -> None:
     listing.write_text("# mine\ndeep/a.png\n\n")
     assert find_images(listing) == [tmp_path / "deep" / "a.png"]
     listing.write_text("deep/a.png\nb.png\n")
-    with pytest.raises(DataError, match=r"not there: .*b\.png"):
+    with pytest.raises(DataError, match=r"do not exist: .*b\.png"):
         find_images(listing)
 
 

@@ -35,7 +35,9 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
     }  # fmt: skip
     words = {problem.kind: problem.words for problem in problems}
     width, height = photo(2).size
-    assert f"expected it 4 times larger, {width // 2 * 4}x{height // 2 * 4} px" in words["size"]
+    assert (
+        f"expected {width // 2 * 4}x{height // 2 * 4} px, 4 times as many per side" in words["size"]
+    )
     assert "-3.0 px right" in words["shifted"]
     with pytest.raises(DataError, match="5 problems of the pairs") as caught:
         refuse_serious(problems)

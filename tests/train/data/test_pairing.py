@@ -40,7 +40,9 @@ def test_all_that_is_wrong_with_a_list_is_one_message(tmp_path: Path) -> None:
     touch(tmp_path, "a.png")
     listing = tmp_path / "pairs.txt"
     listing.write_text("a.png b.png\na.png\tb.png\n")
-    with pytest.raises(DataError, match=r"one tabulator.*not so on 1; files .*not there: .*b\.png"):
+    with pytest.raises(
+        DataError, match=r"GT, tab, LQ.*not found on line 1; missing files: .*b\.png"
+    ):
         find_pairs(None, listing)
     listing.write_text("# nothing\n")
     with pytest.raises(DataError, match="it lists no pair"):
@@ -49,7 +51,7 @@ def test_all_that_is_wrong_with_a_list_is_one_message(tmp_path: Path) -> None:
 
 def test_folders_without_a_common_name_are_refused(tmp_path: Path) -> None:
     gt, lq = touch(tmp_path / "GT", "a.png"), touch(tmp_path / "LQ", "ax4.png")
-    with pytest.raises(DataError, match="expected a, say, found ax4"):
+    with pytest.raises(DataError, match="expected names such as a, found ax4"):
         find_pairs(gt, lq)
     with pytest.raises(DataError, match="expected the ground truths"):
         find_pairs(None, lq)
@@ -57,7 +59,7 @@ def test_folders_without_a_common_name_are_refused(tmp_path: Path) -> None:
 
 def test_one_name_for_two_images_is_refused(tmp_path: Path) -> None:
     gt, lq = touch(tmp_path / "GT", "a.png", "a.jpg"), touch(tmp_path / "LQ", "a.png")
-    with pytest.raises(DataError, match=r"one image of each name.*a\.jpg and a\.png"):
+    with pytest.raises(DataError, match=r"one image per name.*a\.jpg and a\.png"):
         find_pairs(gt, lq)
 
 
@@ -74,7 +76,7 @@ def test_a_larger_models_pictures_come_by_name_or_as_a_third_one_on_each_line(
         pictures / "deep/a.jpg",
     ]
     (pictures / "b.png").unlink()
-    with pytest.raises(DataError, match=r"a picture for every pair in .*SR.*found none of b;"):
+    with pytest.raises(DataError, match=r"a picture for every pair in .*SR.*missing are b;"):
         find_pairs(gt, lq, pictures)
     listing = tmp_path / "pairs.txt"
     listing.write_text("GT/b.png\tLQ/b.jpg\tSR/more.png\n")
@@ -82,5 +84,5 @@ def test_a_larger_models_pictures_come_by_name_or_as_a_third_one_on_each_line(
     with pytest.raises(DataError, match="as a third one"):
         find_pairs(None, listing, pictures)
     listing.write_text("GT/b.png\tLQ/b.jpg\tSR/more.png\nGT/b.png\tLQ/b.jpg\n")
-    with pytest.raises(DataError, match="not so on 2"):
+    with pytest.raises(DataError, match="not found on line 2"):
         find_pairs(None, listing)

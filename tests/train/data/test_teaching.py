@@ -121,7 +121,7 @@ def test_a_function_is_imported_and_what_does_not_fit_is_told() -> None:
     for name in ("tests.train.data.test_teaching:nothing", "no_such_module:doubled"):
         with pytest.raises(DataError, match="cannot be imported"):
             load_upscaler(name)
-    with pytest.raises(DataError, match="is no function"):
+    with pytest.raises(DataError, match="is not a function"):
         load_upscaler("tests.train.data.test_teaching:CPU")
     with pytest.raises(DataError, match=r"made \(1, 3, 16, 16\) .* expected \(1, 3, 8, 8\)"):
         Teaching(doubled).pictures(torch.ones(1, 3, 4, 4), torch.ones(1, 3, 8, 8))

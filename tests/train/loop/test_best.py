@@ -66,16 +66,16 @@ def test_a_measure_means_pairs_then_held_out_images_then_any_set() -> None:
         best = BestWeights("psnr_y")
         best.look(0, 0.0, metrics, model(0.0))
         assert best.kept["metrics"][best._number(metrics)] == expected
-    with pytest.raises(TrainingError, match="--best l1 was not measured; what was: psnr_y_Set5"):
+    with pytest.raises(TrainingError, match="--best l1 was not measured; choose one of psnr_y_Set5"):
         BestWeights("l1").look(0, 0.0, metrics, model(0.0))
 
 
 def test_numbers_that_nothing_measures_are_refused_before_a_run() -> None:
     with pytest.raises(ConfigError, match=r"best must be one of psnr_y.*got 'ssim'"):
         TrainOptions(best="ssim")
-    with pytest.raises(ConfigError, match="patience waits for a better `best`"):
+    with pytest.raises(ConfigError, match="patience needs a measure"):
         TrainOptions(patience=3)
-    with pytest.raises(ConfigError, match="best psnr_y needs something to measure"):
+    with pytest.raises(ConfigError, match="best psnr_y needs validation images"):
         TrainOptions(best="psnr_y")
     with pytest.raises(ConfigError, match="best vgg19 needs the weights of that network"):
         TrainOptions(best="vgg19", hold_out=3)

@@ -236,7 +236,7 @@ def test_a_listing_under_an_impossible_author_is_refused(
 ) -> None:
     weights = str(run / "kdsr-s-x4-test.safetensors")
     assert publish([weights, "a/b", "--listing", str(tmp_path), "--author", "not an id"]) == 2
-    assert "the author 'not an id' is no id" in capsys.readouterr().err
+    assert "the author 'not an id' is not a valid OpenModelDB id" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

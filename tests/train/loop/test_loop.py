@@ -209,7 +209,7 @@ def test_a_control_from_nothing_needs_no_teacher(tmp_path: Path) -> None:
     options = read_options([tiny_recipe(tmp_path), "--from_teacher", "false"])
     stage = build_stage("control", options, said.append)
     assert stage.teacher is None
-    assert said == ["control starts from nothing"]
+    assert said == ["control starts with random weights"]
 
 
 def test_a_student_from_nothing_still_has_a_teacher_to_learn_from(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
     torch.save(vgg_state("vgg16"), vgg16)
     torch.save(weights(), own)
     assert load_dists(vgg16, own)(torch.zeros(1, 3, 16, 16), torch.ones(1, 3, 16, 16)) > 0
-    with pytest.raises(CheckpointError, match="alpha and beta is not so"):
+    with pytest.raises(CheckpointError, match="missing or of another size: alpha and beta"):
         load_dists(vgg16, vgg16)
     with pytest.raises(CheckpointError, match="VGG16"):
         load_dists(own, own)

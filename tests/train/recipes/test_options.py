@@ -137,6 +137,6 @@ def test_automatic_precision_follows_what_the_device_multiplies(
 def test_pairs_can_only_be_measured_on_where_some_are_held_out() -> None:
     for given in ({"lq": Path("lq")}, {"hold_out": 2}):
         for asked in ("pairs", ("own", "pairs")):
-            with pytest.raises(ConfigError, match="validate_on pairs needs some"):
+            with pytest.raises(ConfigError, match="validate_on pairs needs held-out pairs"):
                 TrainOptions(validate_on=asked, **given)  # pyright: ignore[reportArgumentType]
     TrainOptions(validate_on="pairs", lq=Path("lq"), hold_out=2)

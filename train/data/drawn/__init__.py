@@ -1,5 +1,5 @@
-"""What no photograph shows, drawn by code: pages, figures, dots. `train.data.patterns` chooses.
+"""Drawings made by code: pages, figures, dots. `train.data.patterns` chooses among them.
 
-A drawing is a function of a picture and a random generator that returns a picture of the same size;
-what it chooses, it chooses by that generator alone. May import: nothing of `train`.
+A drawing is a function that takes a picture and a random generator, and returns a picture of the
+same size. All its choices come from the generator. May import: nothing of `train`.
 """

@@ -1,4 +1,4 @@
-"""Pictures made of dots and lines: screens, dither, hatching, pixel art, codes, scanlines."""
+"""Draws pictures made of dots and lines: screens, dither, hatching, pixel art, codes, scanlines."""
 
 import numpy as np
 import torch
@@ -8,21 +8,21 @@ from kdsr.pixels import to_bytes
 from train.data.drawn.ink import Colour, Rng, colour, smooth, tones
 
 _BAYER = np.array(((0, 2), (3, 1)))
-_ANGLES = (15.0, 75.0, 0.0)  # degrees, of the three colours of a print
+_ANGLES = (15.0, 75.0, 0.0)  # screen angles of the three inks, degrees
 
 
 def screentone(image: Image.Image, rng: Rng) -> Image.Image:
-    """Dots, lines or both on a slanted raster, as dark as the picture or a gradient is."""
+    """Dots or lines on a slanted raster, with the darkness of the picture or a gradient."""
     paper, ink = ((255, 255, 255), (0, 0, 0)) if rng.random() < 0.6 else tones(rng)
     dark = 1 - _grey(image, rng)
-    if rng.random() < 0.4:  # flat tones, as sheets of it come
+    if rng.random() < 0.4:  # flat tones, as printed screentone sheets have
         dark = np.round(dark * 3) / 3
     raster = _raster(dark.shape, rng.uniform(3, 14), rng.uniform(0, 90), lines=rng.random() < 0.2)
     return _mixed(paper, ink, _soft(dark - raster, rng))
 
 
 def print_screen(image: Image.Image, rng: Rng) -> Image.Image:
-    """A screen for each colour, as in newspapers and comics."""
+    """A dot screen for each colour, as in newspapers and comics."""
     pitch = rng.uniform(3, 10)
     planes = [
         _soft(channel / 255 - _raster(channel.shape, pitch, angle, lines=False), rng)
@@ -32,7 +32,7 @@ def print_screen(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def _raster(shape: tuple[int, ...], pitch: float, angle: float, *, lines: bool) -> np.ndarray:
-    """Thresholds (H, W), 0 to 1, that make dots (or lines) as large as a tone is dark."""
+    """Thresholds (H, W), 0 to 1, that turn tones into dots or lines of fitting size."""
     y, x = np.mgrid[: shape[0], : shape[1]]
     turn, wave = np.deg2rad(angle), 2 * np.pi / pitch
     along = np.cos(wave * (x * np.cos(turn) + y * np.sin(turn)))
@@ -41,7 +41,7 @@ def _raster(shape: tuple[int, ...], pitch: float, angle: float, *, lines: bool) 
 
 
 def hatching(image: Image.Image, rng: Rng) -> Image.Image:
-    """Strokes in up to three directions, each where the picture is darker than the one before."""
+    """Strokes in up to three directions; each further one covers darker areas only."""
     paper, ink = ((255, 255, 255), (0, 0, 0)) if rng.random() < 0.6 else tones(rng)
     dark, pitch = 1 - _grey(image, rng), rng.uniform(3, 11)
     wobble = smooth(rng, image.size, 4) * rng.uniform(0, 2)
@@ -57,7 +57,7 @@ def hatching(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def ordered_dither(image: Image.Image, rng: Rng) -> Image.Image:
-    """A few levels by Bayer's matrix, every dot a square."""
+    """Few levels by Bayer's ordered dither, every dot a square."""
     small, cell = _small(image, rng)
     matrix = _BAYER
     for _ in range(int(rng.integers(0, 3))):
@@ -76,7 +76,7 @@ def ordered_dither(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def diffused_dither(image: Image.Image, rng: Rng) -> Image.Image:
-    """Two inks or a small palette by Floyd and Steinberg, every dot a square."""
+    """Two inks or a small palette by Floyd-Steinberg dither, every dot a square."""
     small, cell = _small(image, rng)
     picture = Image.fromarray(small.round().astype(np.uint8))
     if rng.random() < 0.5:
@@ -89,7 +89,7 @@ def diffused_dither(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def pixel_art(image: Image.Image, rng: Rng) -> Image.Image:
-    """Sprites of few colours, mirrored as faces and ships are, on tiles or the picture itself."""
+    """Symmetric sprites of few colours on tiles, or the picture itself in large pixels."""
     cell = int(rng.choice((2, 3, 4, 4, 6, 8)))
     height, width = (-(-n // cell) for n in (image.height, image.width))
     if rng.random() < 0.4:
@@ -118,18 +118,18 @@ def pixel_art(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def checker(image: Image.Image, rng: Rng) -> Image.Image:
-    """A checkerboard or stripes of any period, over a part of the picture or all of it."""
+    """A checkerboard or stripes of any period, over all pixels or every second one."""
     cell, (first, second) = int(rng.integers(1, 9)), tones(rng)
     y, x = np.mgrid[: image.height, : image.width] // cell
     odd = [(x + y) % 2, x % 2, y % 2][int(rng.integers(3))][..., None]
     board = np.where(odd, np.array(first), np.array(second)).astype(float)
-    if rng.random() < 0.4:  # every second dot is see-through, as old games did shadows
+    if rng.random() < 0.4:  # every second dot is transparent, like shadows in old games
         board = np.where(odd, np.asarray(image, float), np.array(second))
     return Image.fromarray(board.astype(np.uint8))
 
 
 def scanlines(image: Image.Image, rng: Rng) -> Image.Image:
-    """Every so many rows darker, as on tubes; now and then stripes of colour across them."""
+    """Dark rows at a regular pitch, as on CRT screens, sometimes with vertical colour stripes."""
     pitch, strength = int(rng.integers(2, 13)), rng.uniform(0.1, 0.8)
     rows = 0.5 + 0.5 * np.cos(2 * np.pi * np.arange(image.height) / pitch)
     if rng.random() < 0.5:
@@ -143,7 +143,7 @@ def scanlines(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def matrix_code(image: Image.Image, rng: Rng) -> Image.Image:
-    """A square code with corner marks, a dotted one, or bars."""
+    """A QR-like code with a corner mark, a Data Matrix-like code, or a barcode."""
     paper, ink = ((255, 255, 255), (0, 0, 0)) if rng.random() < 0.7 else tones(rng)
     cell, kind = int(rng.integers(2, 11)), int(rng.integers(3))
     height, width = (-(-n // cell) for n in (image.height, image.width))
@@ -163,7 +163,7 @@ def matrix_code(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def _grey(image: Image.Image, rng: Rng) -> np.ndarray:
-    """Brightness (H, W), 0 to 1, of the picture, or of hills where it is not asked."""
+    """Brightness (H, W), 0 to 1, of the picture, or of a random smooth surface."""
     if rng.random() < 0.3:
         return smooth(rng, image.size, int(rng.integers(1, 4)))
     return np.asarray(image.convert("L"), float) / 255
@@ -174,7 +174,7 @@ def _planes(image: Image.Image) -> list[np.ndarray]:
 
 
 def _soft(difference: np.ndarray, rng: Rng) -> np.ndarray:
-    """1 where a difference is more than 0; the way there is a pixel long, or none."""
+    """1 where a difference is positive and 0 elsewhere, with soft or hard edges."""
     if rng.random() < 0.25:
         return (difference > 0).astype(float)
     return np.clip(difference * rng.uniform(4, 10) + 0.5, 0, 1)
@@ -186,14 +186,14 @@ def _mixed(paper: Colour, ink: Colour, share: np.ndarray) -> Image.Image:
 
 
 def _small(image: Image.Image, rng: Rng) -> tuple[np.ndarray, int]:
-    """The picture with a pixel for every dot, (H, W, 3) of 0 to 255, and the side of a dot."""
+    """The picture shrunk to one pixel per dot, (H, W, 3) in 0-255, and the side of a dot."""
     cell = int(rng.choice((1, 2, 3, 4, 4, 5, 6, 8)))
     size = (-(-image.width // cell), -(-image.height // cell))
     return np.asarray(image.resize(size, Image.Resampling.BOX), float), cell
 
 
 def _enlarged(small: np.ndarray, cell: int, image: Image.Image) -> Image.Image:
-    """Every pixel a square, cut to the size of the picture."""
+    """Enlarges every pixel to a square and cuts the result to the size of the picture."""
     picture = Image.fromarray(small.clip(0, 255).round().astype(np.uint8))
     large = picture.resize((picture.width * cell, picture.height * cell), Image.Resampling.NEAREST)
     return large.crop((0, 0, *image.size))

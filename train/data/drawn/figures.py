@@ -1,4 +1,4 @@
-"""Figures: line art, maps, contours, charts, panels of programs, posters, grids and rings."""
+"""Draws figures: line art, maps, contours, charts, program windows, posters, grids and rings."""
 
 import numpy as np
 from PIL import Image
@@ -19,7 +19,7 @@ from train.data.drawn.ink import (
 
 
 def lines(image: Image.Image, rng: Rng) -> Image.Image:
-    """Straight ones in any direction and colour, over the picture or on a page."""
+    """Straight lines in any direction and colour, over the picture or on a page."""
     image = page(image, colour(rng)) if rng.random() < 0.5 else image.copy()
     pen = Pen(image, rng)
     for _ in range(int(rng.integers(3, 20))):
@@ -29,7 +29,7 @@ def lines(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def grid(image: Image.Image, rng: Rng) -> Image.Image:
-    """Parallel lines, crossed or not: fences, blinds, meshes."""
+    """Parallel lines, crossed or not, like fences, blinds and meshes."""
     (paper, ink), thick = tones(rng), float(rng.uniform(0.5, 4))
     image = page(image, paper) if rng.random() < 0.5 else image.copy()
     pen, (width, side) = Pen(image, rng), image.size
@@ -42,7 +42,7 @@ def grid(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def rings(image: Image.Image, rng: Rng) -> Image.Image:
-    """Circles around one point."""
+    """Concentric circles."""
     (paper, ink), thick, pitch = tones(rng), float(rng.uniform(0.5, 4)), rng.uniform(5, 20)
     image = page(image, paper) if rng.random() < 0.5 else image.copy()
     pen, (x, y) = Pen(image, rng), rng.uniform(0, 1, 2) * np.array(image.size)
@@ -52,7 +52,7 @@ def rings(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def line_art(image: Image.Image, rng: Rng) -> Image.Image:
-    """Outlined shapes in flat colours and strokes that swell: comics, icons, drawings in ink."""
+    """Outlined shapes in flat colours and swelling strokes, like comics, icons and ink drawings."""
     paper, ink = ((255, 255, 255), (0, 0, 0)) if rng.random() < 0.5 else tones(rng)
     pen, size = Pen(page(image, paper), rng), image.size
     thick, coloured = rng.uniform(0.8, 5), rng.random() < 0.6
@@ -67,7 +67,7 @@ def line_art(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def _swelling(pen: Pen, points: np.ndarray, ink: Colour, thick: float) -> None:
-    """A stroke that begins and ends in a point."""
+    """Draws a stroke that is thick in its middle and pointed at both ends."""
     steps = np.gradient(points, axis=0)
     across = np.stack((-steps[:, 1], steps[:, 0]), 1)
     across /= np.maximum(1e-6, np.linalg.norm(across, axis=1, keepdims=True))
@@ -104,7 +104,7 @@ def city_map(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def _streets(rng: Rng, size: tuple[int, int]) -> list[np.ndarray]:
-    """Blocks between parallel streets, turned by any angle."""
+    """Two sets of parallel streets at right angles, turned by any angle: [(2, 2), ...]."""
     turn, reach = rng.uniform(0, np.pi), max(size)
     along = np.array((np.cos(turn), np.sin(turn)))
     across = np.array((-along[1], along[0]))
@@ -119,7 +119,7 @@ def _streets(rng: Rng, size: tuple[int, int]) -> list[np.ndarray]:
 
 
 def contours(image: Image.Image, rng: Rng) -> Image.Image:
-    """Level lines of hills, as on hiking maps, wood and weather charts."""
+    """Contour lines of a smooth surface, as on hiking maps, wood and weather charts."""
     paper, ink = tones(rng)
     hills = smooth(rng, image.size, int(rng.integers(2, 6))) * rng.uniform(6, 24)
     down, right = np.gradient(hills)
@@ -132,7 +132,7 @@ def contours(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def chart(image: Image.Image, rng: Rng) -> Image.Image:
-    """Axes with marks and numbers; bars, curves, points or a pie."""
+    """Axes with marks and numbers, and bars, curves, points or a pie."""
     paper, ink = tones(rng)
     pen, (width, side) = Pen(page(image, paper), rng), image.size
     left, low = rng.uniform(0.05, 0.3) * width, rng.uniform(0.7, 0.95) * side
@@ -169,7 +169,7 @@ def _pie(pen: Pen, rng: Rng, size: tuple[int, int], paper: Colour) -> None:
 
 
 def panel(image: Image.Image, rng: Rng) -> Image.Image:
-    """A program's window, light or dark: bar, buttons, fields, boxes to tick, sliders, labels."""
+    """A light or dark program window: title bar, buttons, fields, checkboxes, sliders, labels."""
     dark = rng.random() < 0.5
     ground = (36, 37, 42) if dark else (243, 243, 246)
     ink = (225, 225, 230) if dark else (28, 28, 32)
@@ -192,7 +192,7 @@ def _control(
     pen: Pen, rng: Rng, place: tuple[float, float], height: float, inks: tuple[Colour, ...],
     round_by: float,
 ) -> float:  # fmt: skip
-    """One of a window's parts; returns where it ends."""
+    """Draws one control of a window; returns its right end."""
     (x, y), (ground, ink, accent, edge) = place, inks
     kind, label = int(rng.integers(5)), word(rng)
     wide = height * (0.7 * len(label) + 1)
@@ -205,7 +205,7 @@ def _control(
         pen.box((x, y, x + 2 * wide, y + 1.6 * height), fill, edge, 1, round_by)
         pen.text(x + 0.4 * height, y + 0.15 * height, label, height, ink)
         return x + 2 * wide
-    elif kind == 2:  # a box to tick
+    elif kind == 2:  # a checkbox
         pen.box((x, y, x + height, y + height), None, ink, 1, round_by / 2)
         if rng.random() < 0.5:
             tick = np.array(((0.2, 0.5), (0.45, 0.8), (0.85, 0.2))) * height

@@ -1,4 +1,4 @@
-"""What drawings share: colours, letters, and a pen whose edges are soft or hard."""
+"""Shared parts of all drawings: colours, words, and a pen with soft or hard edges."""
 
 import string
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _APART = 70  # least difference in brightness of two tones
 
 
 def colour(rng: Rng) -> Colour:
-    """Black and white in half of the cases, as most pages are; otherwise any."""
+    """A random colour; in half of the cases black, white or close to them, as on most pages."""
     if rng.random() < 0.5:
         value = int(rng.choice((0, 20, 235, 255)))
         return value, value, value
@@ -26,7 +26,7 @@ def colour(rng: Rng) -> Colour:
 
 
 def tones(rng: Rng) -> tuple[Colour, Colour]:
-    """Two colours that can be told apart: of a page, and of what is on it."""
+    """Two clearly different colours, for a page and its ink."""
     while True:
         page, ink = colour(rng), colour(rng)
         if abs(sum(page) - sum(ink)) > 3 * _APART:
@@ -34,13 +34,13 @@ def tones(rng: Rng) -> tuple[Colour, Colour]:
 
 
 def between(page: Colour, ink: Colour, share: float) -> Colour:
-    """A mix of two colours: 0 is the first."""
+    """Mixes two colours; a share of 0 gives the first, 1 the second."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(page, ink, strict=True))
     return red, green, blue
 
 
 def word(rng: Rng, most: int = 9) -> str:
-    """Letters, now and then with a capital, or a number."""
+    """A random word of up to `most` letters, or a number."""
     if rng.random() < 0.12:
         return str(int(rng.integers(0, 10 ** int(rng.integers(1, 5)))))
     letters = "".join(rng.choice(list(_LETTERS), int(rng.integers(1, most + 1))))
@@ -48,7 +48,7 @@ def word(rng: Rng, most: int = 9) -> str:
 
 
 def words(rng: Rng, length: int) -> str:
-    """At least so many characters of words."""
+    """Random words of at least `length` characters in total."""
     found = word(rng)
     while len(found) < length:
         found += " " + word(rng)
@@ -56,16 +56,16 @@ def words(rng: Rng, length: int) -> str:
 
 
 def symbols(rng: Rng, length: int) -> str:
-    """Any characters."""
+    """`length` random letters, digits, signs and spaces."""
     return "".join(rng.choice(list(_SYMBOLS + "     "), length))
 
 
 class Pen:
-    """Draws on a picture, in its pixels.
+    """Draws on a copy of a picture, with coordinates in its pixels.
 
     Args:
-        image: Changed in place.
-        rng: Whether edges are soft, as most are, or hard. Soft ones are drawn twice as large.
+        image: The picture to draw on.
+        rng: Random generator, which chooses soft edges (drawn at twice the size) or hard ones.
     """
 
     def __init__(self, image: Image.Image, rng: Rng) -> None:
@@ -77,19 +77,19 @@ class Pen:
         self.pen = ImageDraw.Draw(self.large)
 
     def done(self) -> Image.Image:
-        """The picture."""
+        """The finished picture."""
         return self.large.reduce(self.factor)
 
     def wide(self, width: float) -> int:
-        """A width in pixels of what is drawn on."""
+        """Converts a width to pixels of the enlarged drawing."""
         return max(1, round(width * self.factor))
 
     def at(self, points: ArrayLike) -> list[float]:
-        """Coordinates, x and y in turn, of what is drawn on."""
+        """Converts points to coordinates x, y, x, y, ... of the enlarged drawing."""
         return [float(number) for number in np.ravel(np.asarray(points, float)) * self.factor]
 
     def line(self, points: ArrayLike, ink: Colour, width: float = 1.0) -> None:
-        """A line through points (N, 2)."""
+        """Draws a line through points (N, 2)."""
         self.pen.line(self.at(points), ink, self.wide(width), joint="curve")
 
     def shape(
@@ -99,14 +99,14 @@ class Pen:
         outline: Colour | None = None,
         width: float = 1.0,
     ) -> None:
-        """A polygon with corners (N, 2)."""
+        """Draws a polygon with corners (N, 2)."""
         self.pen.polygon(self.at(points), fill, outline, self.wide(width))
 
     def box(
         self, box: ArrayLike, fill: Colour | None = None, outline: Colour | None = None,
         width: float = 1.0, radius: float = 0.0,
     ) -> None:  # fmt: skip
-        """A rectangle (left, top, right, bottom), its corners round by a radius."""
+        """Draws a rectangle (left, top, right, bottom) with rounded corners."""
         left, top, right, bottom = self.at(box)
         if right > left and bottom > top:
             corners = (left, top, right, bottom)
@@ -118,14 +118,14 @@ class Pen:
         self, x: float, y: float, radius: float, fill: Colour | None = None,
         outline: Colour | None = None, width: float = 1.0,
     ) -> None:  # fmt: skip
-        """A disc or a ring around a point."""
+        """Draws a disc or a ring around a point."""
         box = self.at((x - radius, y - radius, x + radius, y + radius))
         self.pen.ellipse(box, fill, outline, self.wide(width))
 
     def text(
         self, x: float, y: float, text: str, height: float, ink: Colour, weight: float = 0.0
     ) -> float:
-        """Letters of a height, with strokes wider by a weight; returns where they end."""
+        """Draws text of a height, its strokes widened by `weight` pixels; returns its right end."""
         font = ImageFont.load_default(max(4, round(height * self.factor)))
         stroke = round(weight * self.factor)
         self.pen.text(tuple(self.at((x, y))), text, ink, font, stroke_width=stroke)  # pyright: ignore[reportArgumentType]
@@ -133,12 +133,12 @@ class Pen:
 
 
 def page(image: Image.Image, tone: Colour) -> Image.Image:
-    """A plain one of the same size."""
+    """A page in one colour, of the size of the picture."""
     return Image.new("RGB", image.size, tone)
 
 
 def smooth(rng: Rng, size: tuple[int, int], knots: int) -> np.ndarray:
-    """A random surface (H, W), 0 to 1, with so many hills along a side."""
+    """A random smooth surface (H, W), 0 to 1, with about `knots` hills along each side."""
     field = rng.random((knots + 2, knots + 2)).astype(np.float32)
     image = Image.fromarray(field).resize(size, Image.Resampling.BICUBIC)
     surface = np.asarray(image)
@@ -147,9 +147,9 @@ def smooth(rng: Rng, size: tuple[int, int], knots: int) -> np.ndarray:
 
 
 def curve(rng: Rng, size: tuple[int, int], bends: int = 4) -> np.ndarray:
-    """A smooth line across a picture and beyond: points (N, 2)."""
+    """Points (N, 2) of a random smooth line, which may leave the picture."""
     points = rng.uniform(-0.15, 1.15, (bends, 2)) * np.array(size)
-    for _ in range(4):  # Chaikin: corners are cut off
+    for _ in range(4):  # Chaikin's corner cutting
         first, second = points[:-1], points[1:]
         cut = np.stack((0.75 * first + 0.25 * second, 0.25 * first + 0.75 * second), 1)
         points = np.concatenate((points[:1], cut.reshape(-1, 2), points[-1:]))

@@ -1,4 +1,4 @@
-"""Pages: text of several sizes and weights, code, tables, sheet music, subtitles, pixel fonts."""
+"""Draws pages: text of several sizes and weights, code, tables, music, subtitles, pixel fonts."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -18,7 +18,7 @@ from train.data.drawn.ink import (
 
 
 def text(image: Image.Image, rng: Rng) -> Image.Image:
-    """Lines of any characters in one height."""
+    """Lines of random characters in one size."""
     paper, ink = tones(rng)
     image = page(image, paper) if rng.random() < 0.5 else image.copy()
     pen, (width, side) = Pen(image, rng), image.size
@@ -33,7 +33,7 @@ def text(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def printed(image: Image.Image, rng: Rng) -> Image.Image:
-    """A headline and paragraphs of words, aligned or ragged, some of them marked or underlined."""
+    """Headlines and lines of words, some of them coloured or underlined."""
     paper, ink = tones(rng)
     pen, (width, side) = Pen(page(image, paper), rng), image.size
     margin, height = rng.uniform(0, 0.1) * width, float(rng.uniform(9, max(12, side / 7)))
@@ -53,7 +53,7 @@ def printed(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def code(image: Image.Image, rng: Rng) -> Image.Image:
-    """An editor or a terminal: indented words of a few colours, numbers of lines beside them."""
+    """An editor or a terminal: line numbers, and indented words in a few colours."""
     dark = rng.random() < 0.7
     ground = (30, 31, 36) if dark else (252, 252, 250)
     inks = [between(ground, colour(rng), 0.75) for _ in range(4)]
@@ -129,7 +129,7 @@ def _notes(pen: Pen, rng: Rng, top: float, gap: float, ink: Colour, paper: Colou
 
 
 def subtitles(image: Image.Image, rng: Rng) -> Image.Image:
-    """A line or two of light letters with a dark edge, or on a bar, over the picture."""
+    """One or two lines of light letters with dark outlines, or on a bar, over the picture."""
     pen, (width, side) = Pen(image.copy(), rng), image.size
     height, light = rng.uniform(10, max(14, side / 5)), (255, 255, int(rng.choice((255, 80))))
     y = rng.uniform(0, max(1.0, side - 2.5 * height))
@@ -144,7 +144,7 @@ def subtitles(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def pixel_font(image: Image.Image, rng: Rng) -> Image.Image:
-    """Letters of a bitmap font, every dot a square."""
+    """Lines of a bitmap font, every dot a square."""
     paper, ink = tones(rng)
     cell = int(rng.integers(1, 6))
     size = (-(-image.width // cell), -(-image.height // cell))
