@@ -279,7 +279,7 @@ def test_help_lists_the_recipes_and_every_option(capsys: pytest.CaptureFixture[s
     for docstring in (
         "Side of LQ patches in pixels; GT patches are `scale` times larger. (type: int",
         "Stop cleanly, with a checkpoint, after this many minutes; 0 for no limit.",
-        "Weight of the distillation loss (student and gan); the control is trained without it.",
+        "Weight of the distillation loss (student, gan); the control trains without it.",
         "Strongest Gaussian noise, 0-255.",
     ):
         assert docstring in words

@@ -81,7 +81,7 @@ def test_a_larger_models_pictures_come_by_name_or_as_a_third_one_on_each_line(
     listing = tmp_path / "pairs.txt"
     listing.write_text("GT/b.png\tLQ/b.jpg\tSR/more.png\n")
     assert [pair.teacher for pair in find_pairs(None, listing).pairs] == [pictures / "more.png"]
-    with pytest.raises(DataError, match="as a third one"):
+    with pytest.raises(DataError, match="in its third column"):
         find_pairs(None, listing, pictures)
     listing.write_text("GT/b.png\tLQ/b.jpg\tSR/more.png\nGT/b.png\tLQ/b.jpg\n")
     with pytest.raises(DataError, match="not found on line 2"):
