@@ -66,7 +66,7 @@ def test_a_measure_means_pairs_then_held_out_images_then_any_set() -> None:
         best = BestWeights("psnr_y")
         best.look(0, 0.0, metrics, model(0.0))
         assert best.kept["metrics"][best._number(metrics)] == expected
-    with pytest.raises(TrainingError, match="--best l1 was not measured; choose one of psnr_y_Set5"):
+    with pytest.raises(TrainingError, match="best l1 was not measured; choose one of psnr_y_Set5"):
         BestWeights("l1").look(0, 0.0, metrics, model(0.0))
 
 
