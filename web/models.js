@@ -2,7 +2,7 @@
 // switch is of the page alone: files hold the name that is chosen, whatever the list showed.
 
 import { app } from "../../scripts/app.js"
-import { after, declared, find, redraw } from "./shared.js"
+import { after, declared, find, linked, redraw } from "./shared.js"
 import { words } from "./words.js"
 
 const SWITCH = "other_models"
@@ -39,11 +39,24 @@ function choose(node) {
   update(node)
 }
 
+/** A dial that means nothing for the model is queued as new: ComfyUI would load and run it again. */
+function addDial(node) {
+  const dial = find(node, "crispness")
+  const { kdsr_dial } = declared(node, "model")
+  if (!dial || !kdsr_dial) return
+  dial.serializeValue = () =>
+    linked(node, "model") || kdsr_dial.includes(find(node, "model").value)
+      ? dial.value
+      : declared(node, "crispness").default
+}
+
 app.registerExtension({
   name: "kdsr.models",
 
   nodeCreated(node) {
-    if (node.comfyClass === "KDSR_Load") addSwitch(node)
+    if (node.comfyClass !== "KDSR_Load") return
+    addSwitch(node)
+    addDial(node)
   },
 
   // R was pressed: the page has put the whole list into every node.

@@ -17,9 +17,10 @@ pen.font = "12px sans-serif"
 
 /** Pixels that a note takes in a node of this width. */
 function heightOf(node, text) {
+  if (!text) return 0
   const width = Math.max(80, node.size[0] - 40)
   const lines = text.split("\n").map((line) => Math.ceil(pen.measureText(line).width / width) || 1)
-  return text && LINE * Math.min(6, lines.reduce((sum, count) => sum + count, 0)) + 2 * MARGIN
+  return LINE * Math.min(6, lines.reduce((sum, count) => sum + count, 0)) + 2 * MARGIN
 }
 
 function addNote(node) {

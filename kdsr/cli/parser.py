@@ -193,7 +193,7 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=defaults.scene_cut,
         metavar="DEGREES",
-        help="how far an IDR turns where a scene begins; 180 is never (default: %(default)s)",
+        help="how far an IDR turns where a scene begins; 180: no cuts (default: %(default)s)",
     )
     group.add_argument(
         "--codec",
@@ -283,8 +283,8 @@ def _add_crispness(parser: argparse.ArgumentParser) -> None:
         "--crispness",
         type=float,
         default=1.0,
-        help="for crisp models: 0 is as faithful as what it was trained on from, 1 is the model as "
-        f"it is, up to {CRISPNESSES[1]} goes beyond (default: 1)",
+        help="for crisp models: 0 is the faithful model, 1 the crisp one, up to "
+        f"{CRISPNESSES[1]} is crisper still (default: 1)",
     )
 
 

@@ -183,7 +183,7 @@ def idr_map(
     Args:
         model: Student, on the device to run on.
         lq: RGB in [0, 1], (B, 3, H, W); the map is averaged over the batch.
-        cells: Cells along the longer side. Few see the degradation better, many follow it closer.
+        cells: Cells along the longer side. Fewer are more reliable, more are finer.
         mask: As in `estimate_local`, for each image, (B, 1, H, W).
         tiling: As in `estimate_local`.
         job: Told of every tile of each image, asked before it.

@@ -77,8 +77,7 @@ def with_strength(model: Student, idr: IDR | Regions, strength: float) -> IDR | 
     Args:
         model: The one that made the IDR.
         idr: As estimated; of regions, every IDR is moved.
-        strength: 0 takes the image for clean, 1 leaves the estimate, above 1 exaggerates it; see
-            `STRENGTHS`.
+        strength: 0 only enlarges, 1 is as estimated, above 1 removes more; see `STRENGTHS`.
 
     Raises:
         ConfigError: If the strength is out of range.

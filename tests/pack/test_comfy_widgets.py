@@ -137,6 +137,29 @@ return app.graph.nodes.filter(n => n.type.startsWith('KDSR_')).map(n =>
 """
 
 
+@pytest.mark.parametrize(
+    ("model", "queued"), [("kdsr-s-x4-crisp", 0.5), ("photo", 1), ("faithful", 1)]
+)
+def test_a_dial_that_means_nothing_runs_no_model_again(
+    canvas: Frontend, model: str, queued: float
+) -> None:
+    only(canvas, "KDSR_Load")
+    canvas.driver.execute_script(_ASK, "KDSR_Load", "crispness", 0.5)
+    canvas.driver.execute_script(_ASK, "KDSR_Load", "model", model)
+    (node,) = canvas.prompt().values()
+    assert node["inputs"]["crispness"] == queued
+    saved = canvas.driver.execute_script("return app.graph.serialize().nodes[0].widgets_values")
+    assert 0.5 in saved, "the dial stays where it is for a model that has one"
+
+
+OTHER_NOTE = "400 x 320 px by kdsr-s-x2-crisp"
+_ASK = """
+const [type, name, value] = arguments
+const node = app.graph.nodes.find(n => n.type === type)
+const widget = node.widgets.find(w => w.name === name)
+widget.value = value
+widget.callback?.(value, app.canvas, node)
+"""
 NO_PREVIEW = """
 const node = app.graph.nodes.find(n => n.type === 'KDSR_Upscale')
 return !node.imgs?.length && !document.querySelector(`[data-node-id="${node.id}"] img`)
@@ -158,6 +181,12 @@ def test_what_a_node_says_stays_after_the_run(canvas: Frontend) -> None:
 
     # A line of text; a preview takes more than a hundred pixels.
     assert within(60, lambda: grown() < 50), f"{grown()} px taller than before the run"
+    canvas.driver.execute_script(_ASK, "KDSR_Upscale", "size_by", "longest side")
+    canvas.driver.execute_script(_ASK, "KDSR_Upscale", "size", 400)
+    canvas.run()
+    assert dict(canvas.driver.execute_script(NOTES))["KDSR_Upscale"] == OTHER_NOTE
+    row = 40  # of the size
+    assert within(60, lambda: grown() < 50 + row), f"{grown()} px taller than before two runs"
 
 
 def test_what_a_node_says_is_back_when_the_page_was_loaded_anew(page: Frontend) -> None:
