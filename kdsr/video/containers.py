@@ -130,7 +130,7 @@ def _avif(file: BinaryIO) -> Blocks | None:
         end += length
     tracks: list[list[int]] = []
     with suppress(LookupError, StopIteration, struct.error):  # whoever reads it says so
-        tracks = [_ends_of_samples(track) for name, track in _boxes(index) if name == b"trak"]
+        tracks = [_ends_of_samples(track) for name, track in boxes(index) if name == b"trak"]
     tracks = [ends for ends in tracks if ends]
     if not tracks:
         return Blocks(2, 2, whole=True)
@@ -139,8 +139,8 @@ def _avif(file: BinaryIO) -> Blocks | None:
     return Blocks(pictures, max(map(len, tracks)), size <= there, size)
 
 
-def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(name, content) of the boxes of an AVIF."""
+def boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(name, content) of the boxes of an AVIF or MP4."""
     place = 0
     while place + 8 <= len(content):
         length, name = struct.unpack_from(">I4s", content, place)
@@ -150,10 +150,10 @@ def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _ends_of_samples(track: bytes) -> list[int]:
     """Where each picture of a track ends in the file: chunks lie anywhere, samples in a row."""
-    media = dict(_boxes(dict(_boxes(track))[b"mdia"]))
+    media = dict(boxes(dict(boxes(track))[b"mdia"]))
     if media[b"hdlr"][8:12] not in (b"pict", b"auxv"):  # colours and opacity
         return []
-    tables = dict(_boxes(dict(_boxes(media[b"minf"]))[b"stbl"]))
+    tables = dict(boxes(dict(boxes(media[b"minf"]))[b"stbl"]))
     same, count = struct.unpack_from(">II", tables[b"stsz"], 4)
     sizes = repeat(same, count) if same else struct.unpack_from(f">{count}I", tables[b"stsz"], 12)
     offsets, form = tables.get(b"stco"), "I"

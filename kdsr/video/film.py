@@ -59,6 +59,8 @@ class Facts:
     """What an animation says as images do: EXIF, XMP, texts, comments."""
     lossless: bool = False
     """An animation keeps every value; it is then written so where that is a choice."""
+    chapters: frozenset[int] = frozenset()
+    """Numbers of the tracks that hold the names of chapters."""
     left_out: tuple[str, ...] = ()
     """What the file says of its pictures and no result can say, in words."""
 

@@ -1,7 +1,7 @@
 """What a video file is, before anything of it is decoded for use: its headers and streams."""
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from ..errors import VideoError
+from .containers import boxes
 from .pyav import explained, load_av, side_data
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 _LARGEST = 64 << 20  # bytes of a header that are read
 _SPHERICAL = bytes.fromhex("ffcc8263f8554a938814587a02521fdd")  # of Google's first description
-_EBML = b"\x1a\x45\xdf\xa3"
-_SEGMENT, _CLUSTER, _TRACKS = 0x18538067, 0x1F43B675, 0x1654AE6B
+EBML = b"\x1a\x45\xdf\xa3"
+SEGMENT, _CLUSTER, _TRACKS = 0x18538067, 0x1F43B675, 0x1654AE6B
 _TRACK, _TYPE, _VIDEO, _PROJECTION, _KIND = 0xAE, 0x83, 0xE0, 0x7670, 0x7671
 _CROPS = {0x54CC: "left", 0x54BB: "top", 0x54DD: "right", 0x54AA: "bottom"}
 _CLAP = struct.Struct(
@@ -43,6 +44,8 @@ class Header:
     crop: Crop = field(default_factory=Crop)
     spherical: bool = False
     """It is a 360-degree film."""
+    chapters: frozenset[int] = frozenset()
+    """Numbers of the tracks that are nothing but the names of chapters."""
 
     @classmethod
     def of(cls, path: Path, size: tuple[int, int]) -> "Header":
@@ -55,14 +58,14 @@ class Header:
         try:
             with path.open("rb") as file:
                 start = file.read(12)
-                if start.startswith(_EBML):
+                if start.startswith(EBML):
                     return _matroska(file)
-                return _mov(file, size) if start[4:8] in _FIRST_BOXES else cls()
+                return _mov(file, size) if start[4:8] in FIRST_BOXES else cls()
         except (OSError, struct.error, ValueError):  # damaged: FFmpeg says why, if it matters
             return cls()
 
 
-_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
 
 def _mov(file: BinaryIO, size: tuple[int, int]) -> Header:
@@ -79,10 +82,20 @@ def _mov(file: BinaryIO, size: tuple[int, int]) -> Header:
             file.seek(place)
             content = file.read(min(length or _LARGEST, _LARGEST))
             spherical = b"sv3d" in content or _SPHERICAL in content
-            return Header(_clean_aperture(content, size), spherical)
+            return Header(_clean_aperture(content, size), spherical, _chapters(content))
         if length < 8:
             return Header()
         place += length
+
+
+def _chapters(content: bytes) -> frozenset[int]:
+    """What tracks of a MOV name as their chapters."""
+    tracks = (dict(boxes(track)) for name, track in boxes(content[8:]) if name == b"trak")
+    said = (dict(boxes(track.get(b"tref", b""))).get(b"chap", b"") for track in tracks)
+    return frozenset(
+        int.from_bytes(one[place : place + 4], "big")
+        for one in said for place in range(0, len(one), 4)
+    )  # fmt: skip
 
 
 def _clean_aperture(content: bytes, size: tuple[int, int]) -> Crop:
@@ -100,7 +113,7 @@ def _clean_aperture(content: bytes, size: tuple[int, int]) -> Crop:
 
 def _matroska(file: BinaryIO) -> Header:
     file.seek(0)
-    tracks = _find(_elements(file.read(_LARGEST)), _SEGMENT, _TRACKS)
+    tracks = _find(_elements(file.read(_LARGEST)), SEGMENT, _TRACKS)
     for track in (content for name, content in _elements(tracks) if name == _TRACK):
         about = dict(_elements(track))
         if about.get(_TYPE) == b"\x01" and _VIDEO in about:
@@ -125,111 +138,21 @@ def _elements(content: bytes) -> Iterator[tuple[int, bytes]]:
     """(ID, content) of EBML elements, as far as they are there; up to the first pictures."""
     place = 0
     while place < len(content):
-        name, place = _number(content, place, marked=True)
-        size, place = _number(content, place, marked=False)
+        name, place = number(content, place, marked=True)
+        size, place = number(content, place, marked=False)
         if name == _CLUSTER:
             return
         yield name, content[place : place + size]
         place += size
 
 
-def _number(content: bytes, place: int, *, marked: bool) -> tuple[int, int]:
+def number(content: bytes, place: int, *, marked: bool) -> tuple[int, int]:
     """A number of 1 to 8 bytes, the first of which says how many, and where it ends."""
     if place >= len(content) or not content[place]:
         raise ValueError("no number")
     count = 9 - content[place].bit_length()
     value = int.from_bytes(content[place : place + count], "big")
     return value if marked else value & ((1 << 7 * count) - 1), place + count
-
-
-class Ending(NamedTuple):
-    """What the outermost blocks of a file say of its end."""
-
-    cut: bool = False
-    """It ends before they do."""
-    parts: bool = False
-    """An MP4 in fragments, whose header says nothing of their number."""
-
-    @classmethod
-    def of(cls, path: Path) -> "Ending":
-        """That of a file; of what says nothing, or is no file, that it is whole."""
-        try:
-            with path.open("rb") as file:
-                head = file.read(12)
-                for fits, read in _BLOCKS:
-                    if fits(head):
-                        return read(file, file.seek(0, 2))
-        except (OSError, struct.error, ValueError):
-            pass  # FFmpeg says why, if it matters
-        return cls()
-
-
-def _end_of_riff(file: BinaryIO, there: int) -> Ending:
-    """Of an AVI; OpenDML has several parts."""
-    place = 0
-    while place + 8 <= there:
-        file.seek(place)
-        name, length = struct.unpack("<4sI", file.read(8))
-        if name != b"RIFF":
-            return Ending()
-        place += 8 + length + length % 2
-    return Ending(place > there + 1)
-
-
-def _end_of_mov(file: BinaryIO, there: int) -> Ending:
-    place, parts = 0, False
-    while place < there:
-        file.seek(place)
-        head = file.read(16)
-        if len(head) < 8:
-            return Ending(cut=True, parts=parts)
-        length, name = struct.unpack(">I4s", head[:8])
-        if length == 1:
-            (length,) = struct.unpack(">Q", head[8:])
-        if length < 8:  # to the end of the file, or no box
-            return Ending(parts=parts)
-        parts, place = parts or name == b"moof", place + length
-    return Ending(place > there, parts)
-
-
-def _end_of_matroska(file: BinaryIO, there: int) -> Ending:
-    file.seek(0)
-    head = file.read(_HEAD)
-    _, place = _number(head, 0, marked=True)
-    size, place = _number(head, place, marked=False)
-    name, place = _number(head, place + size, marked=True)
-    known = head[place : place + 8]
-    size, start = _number(head, place, marked=False)
-    unknown = size == (1 << 7 * (start - place)) - 1  # of a stream that was sent as it was made
-    return Ending(name == _SEGMENT and bool(known) and not unknown and start + size > there)
-
-
-def _end_of_ogg(file: BinaryIO, there: int) -> Ending:
-    file.seek(max(0, there - _LARGEST_PAGE))
-    tail = file.read()
-    at = tail.rfind(b"OggS")
-    return Ending(at < 0 or at + 5 >= len(tail) or not tail[at + 5] & 4)  # the mark of the last
-
-
-def _end_of_asf(file: BinaryIO, there: int) -> Ending:
-    file.seek(0)
-    head = file.read(_HEAD)
-    at = head.find(_ASF_PROPERTIES)
-    if at < 0 or head[at + 88] & 1:  # sent as it was made
-        return Ending()
-    return Ending(int.from_bytes(head[at + 40 : at + 48], "little") > there)
-
-
-_HEAD = 1 << 16  # bytes
-_LARGEST_PAGE = 70_000  # bytes, of Ogg
-_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-_BLOCKS: tuple[tuple[Callable[[bytes], bool], Callable[[BinaryIO, int], Ending]], ...] = (
-    (lambda head: head.startswith(b"RIFF"), _end_of_riff),
-    (lambda head: head[4:8] in _FIRST_BOXES, _end_of_mov),
-    (lambda head: head.startswith(_EBML), _end_of_matroska),
-    (lambda head: head.startswith(b"OggS"), _end_of_ogg),
-    (lambda head: head.startswith(b"\x30\x26\xb2\x75"), _end_of_asf),
-)
 
 
 READING = "the video cannot be read"

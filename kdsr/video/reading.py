@@ -15,12 +15,12 @@ from torch import Tensor
 from ..errors import VideoError
 from .clock import Extent, Slots, Stamps
 from .colour import Colour
+from .endings import Ending
 from .film import Facts, Frame, Missing
 from .probing import (
     MOV,
     READING,
     Crop,
-    Ending,
     Header,
     decoder_of,
     end_of,
@@ -86,6 +86,7 @@ class VideoFile:
                 hdr=HDR.of(frame),
                 crop=header.crop,
                 first=_seconds(frame),
+                chapters=header.chapters,
                 left_out=tuple(unsaid(frame, header)),
             )
 
@@ -145,15 +146,17 @@ class FileReading:
         # A stream without a context has no decoder, and nothing can be made of it.
         others = (*container.streams.audio, *container.streams.subtitles)
         self.sound: list[Stream] = [s for s in others if s.codec_context is not None]
-        kept = {self.video.index, *(stream.index for stream in self.sound)}
-        self.left_out: list[Stream] = [s for s in container.streams if s.index not in kept]
-        """Covers, attachments, data, further pictures: nothing that is written holds them."""
         self.start = start
         self.end = start + duration if duration is not None else None
         # Recordings of broadcasts begin at any time, and before 0 where their clock starts anew.
         # Less than a second is kept as it is: FFmpeg does not always say the start right.
         began = Fraction(container.start_time or 0, load_av().time_base)
         self.zero = start or (began if began >= 1 else min(Fraction(0), facts.first))
+        kept = {self.video.index, *(stream.index for stream in self.sound)}
+        if self.chapters:
+            kept |= {s.index for s in container.streams.data if s.id in facts.chapters}
+        self.left_out: list[Stream] = [s for s in container.streams if s.index not in kept]
+        """Covers, attachments, data, further pictures: nothing that is written holds them."""
         self.stamps = Stamps(container.format.name)
         self.form = container.format.name
         self.slots = Slots() if self.form == "avi" else None
@@ -226,7 +229,7 @@ class FileReading:
         """What the header promises and the file has not; after all packets were taken."""
         if self.end is not None:
             return Missing()
-        ending, end = Ending.of(Path(self.container.name)), end_of(self.video)
+        ending, end = Ending.of(Path(self.container.name), self.form), end_of(self.video)
         shown, about = self.extent.end, end is None
         if end is None:  # that of the longest stream
             length = self.container.duration or 0

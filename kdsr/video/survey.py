@@ -36,8 +36,11 @@ def remarks_on(
     """
     with film.open(pictures=False) as reading:
         lines = remarks(reading.sound, container, suffix)
-        if names := ", ".join(map(named, reading.left_out)):
-            lines.append(f"left out, as only pictures, sound and subtitles are kept: {names}")
+        names = [*map(named, reading.left_out)]
+        names += ["chapters"] * (container.is_animation and bool(reading.chapters))
+        if names:
+            kept = "pictures, sound and subtitles"
+            lines.append(f"left out, as only {kept} are kept: {', '.join(names)}")
     if facts.colour.transparent and container.format == "gif" and _has_halves(film):
         lines.append("a GIF knows no half: what is partly transparent becomes opaque or not")
     return [*lines, *_on_pictures(facts, container, encoding, suffix)]

@@ -164,6 +164,28 @@ def test_languages_titles_marks_and_chapters_come_along(kdsr) -> None:
             assert chapter["end"] * chapter["time_base"] == Fraction(80, 1000)
 
 
+@pytest.mark.skipif(not hasattr(av.container.OutputContainer, "set_chapters"), reason="PyAV 14.2")
+def test_the_track_of_an_mp4_that_names_its_chapters_is_no_loss(kdsr, capsys) -> None:
+    write_film(Path("plain.mp4"), noise(3))
+    with av.open("plain.mp4") as source, av.open("in.mp4", "w") as output:
+        stream = output.add_stream_from_template(source.streams.video[0], opaque=True)
+        output.set_chapters([{"id": 1, "start": 0, "end": 80, "time_base": Fraction(1, 1000),
+                              "metadata": {"title": "Beginning"}}])  # fmt: skip
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = stream
+                output.mux(packet)
+    with av.open("in.mp4") as source:
+        assert [one.type for one in source.streams] == ["video", "data"]
+    assert kdsr("in.mp4", "-o", "out.mp4") == 0
+    assert "left out" not in capsys.readouterr().err
+    with av.open("out.mp4") as result:
+        assert [one["metadata"]["title"] for one in result.chapters()] == ["Beginning"]
+    assert kdsr("in.mp4", "-o", "out.webp") == 0
+    (line,) = [one for one in capsys.readouterr().err.splitlines() if "subtitles are kept" in one]
+    assert line.endswith(": chapters")
+
+
 def test_webm_gets_vp9_and_opus_and_says_so(kdsr, capsys) -> None:
     write_film(Path("in.mp4"), noise(3), sound="aac")
     assert kdsr("in.mp4", "-o", "out.webm") == 0

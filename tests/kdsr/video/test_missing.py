@@ -107,6 +107,11 @@ def test_frames_that_are_missing_are_counted_exactly(tmp_path: Path, name: str) 
 TOLD: dict[str, Callable[[Path], None]] = {
     "parts.mp4": lambda path: film(path, "libx264", movflags="frag_keyframe+empty_moov"),
     "a.wmv": lambda path: film(path, "wmv2"),
+    "a.ts": lambda path: film(path, "libx264", sound="aac"),
+    "mute.ts": lambda path: film(path, "libx264"),
+    "a.m2ts": lambda path: film(path, "libx264", b_frames=2, sound="aac"),
+    "a.mpg": lambda path: film(path, "mpeg1video", sound="mp2"),
+    "a.vob": lambda path: film(path, "mpeg2video", sound="ac3"),
 }
 
 
@@ -117,9 +122,29 @@ def test_where_the_file_does_not_say_how_many_a_missing_end_is_told(tmp_path, na
     assert not missing(path)
     content = path.read_bytes()
     for part in (0.5, 0.7, 0.9):
-        path.write_bytes(content[: int(len(content) * part)])
+        path.write_bytes(content[: int(len(content) * part) | 1])  # no packet has an odd length
         assert missing(path) == Missing(end=True)
     assert str(Missing(end=True)) == "its end is missing"
+
+
+def test_a_transport_stream_that_ends_between_packets_is_cut_if_its_sound_is(tmp_path) -> None:
+    path = tmp_path / "a.ts"
+    film(path, "libx264", sound="aac")
+    content = path.read_bytes()
+    packets = [content[at : at + 188] for at in range(0, len(content), 188)]
+    begins = [n for n, one in enumerate(packets) if one[1] & 0x40 and b"\0\0\1\xc0" in one]
+    path.write_bytes(b"".join(packets[: begins[-4]]))  # what came before is whole
+    assert not missing(path)
+    path.write_bytes(b"".join(packets[: begins[-4] + 1]))
+    assert missing(path) == Missing(end=True)
+
+
+@pytest.mark.parametrize("name", ["a.ts", "a.vob"])
+def test_zeros_behind_a_film_are_no_cut(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    TOLD[name](path)
+    path.write_bytes(path.read_bytes() + bytes(5000))
+    assert not missing(path)
 
 
 def test_of_a_rate_that_varies_the_number_is_near(tmp_path: Path) -> None:
