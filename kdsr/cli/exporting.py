@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from ..errors import ConfigError
+from ..estimation.whole import explained
 from ..exports.demo_page import ADDRESS, RUNTIME, demo_files, has_runtime, make_server, write_demo
 from ..exports.export import export_blind, export_onnx, export_pair, export_program, pair_paths
 from ..files.baked import save_baked
@@ -16,7 +17,7 @@ from ..model import KDSR
 from ..tiles.limits import DTYPES
 from .commands import Bake, Demo
 from .paths import check_new, check_output
-from .streams import say
+from .streams import note, say
 
 _BAKED = {".onnx": export_onnx, ".pt2": export_program, ".safetensors": save_baked}
 """How a network with an IDR inside is written, by the end of the file's name."""
@@ -63,6 +64,8 @@ def _bake(model: KDSR, command: Bake, dtype: torch.dtype) -> int:
         assert command.image is not None  # the parser demands one of them
         picture = read_image(command.image)
         idr = model.estimate(picture.rgb, mask=picture.weights, dtype="fp32")
+    if line := explained(model, idr):
+        note(f"{command.idr or command.image}: {line}")
     baked = model.bake(idr).cast_body(dtype)
     _BAKED[command.output.suffix.lower()](baked, command.output, overwrite=command.overwrite)
     return _say(

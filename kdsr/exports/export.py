@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ..atomic import writing
-from ..estimation.features import differing
+from ..estimation.features import CELL, differing
 from ..meaning.readings import regress
-from ..network.baked import BakedKDSR
+from ..network.baked import BakedKDSR, onto_edge, range_of, votes
 from ..network.models import Calibration, Student
 from .onnx_file import (
     Traced,
@@ -27,12 +27,14 @@ from .onnx_file import (
     write_onnx,
 )
 
+_TINY = 1e-9  # pixels, so that nothing is divided by zero
+
 
 class StreamedEstimator(nn.Module):
-    """The estimator over the tiles of a picture, one call each.
+    """The estimator over the parts of a picture, one call each.
 
-    The estimator averages its features before its MLP, so what has to be kept between calls is
-    their sum and the number of pixels: the last call's IDR is that of the whole picture.
+    It judges cells as `kdsr.estimation` does, if the model has a range, and keeps sums between
+    calls: the last call's IDR is that of all that was seen.
 
     Args:
         model: The student; copied.
@@ -46,29 +48,80 @@ class StreamedEstimator(nn.Module):
         self.estimator.mlp.float()
         self.estimator.compress.float()
         self.calibration: Calibration | None = model.calibration
+        self.range = range_of(model)
         self.eval().requires_grad_(False)
 
     def forward(self, lq: Tensor, weights: Tensor, before: Tensor) -> tuple[Tensor, ...]:
-        """Adds images or tiles to what was seen.
+        """Adds images or parts of one to what was seen.
 
         Args:
             lq: RGB in [0, 1], (B, 3, H, W).
-            weights: How much each pixel counts, 0 to 1, (B, 1, H, W).
-            before: What the call before gave as seen, (1, 4C + 2); zeros in the first call.
+            weights: How much each pixel counts, from 0 on, (B, 1, H, W). Cells divide the rectangle
+                around the pixels that count.
+            before: What the call before gave as seen, (1, 4C + 3); zeros in the first call.
 
         Returns:
-            idr (1, C) and idr_full (1, 4C) of all that was seen; seen (1, 4C + 2), the weighted
-            sums of the features, of the pixels and of those with structure; and, of a calibrated
-            model, readings (1, 11) in the order of `kdsr.exports.onnx_file.READINGS`.
+            idr (1, C) and idr_full (1, 4C) of all that was seen, drawn back into the range; seen
+            (1, 4C + 3), the weighted sums of the features and pixels that count, of all pixels and
+            of those with structure; and, of a calibrated model, readings (1, 11) in the order of
+            `kdsr.exports.onnx_file.READINGS`.
         """
         features = self.estimator.features(lq.to(self.dtype)).float()
         structured = differing(lq)[:, None].float() * weights
-        added = ((features * weights).sum((0, 2, 3)), weights.sum()[None], structured.sum()[None])
-        seen = before + torch.cat(added)
-        idr, idr_full = self.estimator.from_pooled(seen[:, :-2] / seen[:, -2:-1])
+        sums = self._voted(features * weights, weights)
+        seen = before + torch.cat((sums, weights.sum()[None], structured.sum()[None]))
+        counted, pixels, structure = seen[:, -3:].unbind(1)
+        pooled = seen[:, :-3] / counted.clamp(min=_TINY)[:, None]
+        idr, full = self.estimator.from_pooled(pooled)
         if self.calibration is None:
-            return idr, idr_full, seen
-        return idr, idr_full, seen, _readings(self.calibration, idr_full, seen[:, -1])
+            return idr, full, seen
+        if self.range is not None:
+            full = torch.where((counted > 0)[:, None], full, self.range.clean)
+        structure = structure * counted / pixels.clamp(min=_TINY)
+        readings = _readings(self.calibration, full, structure)
+        if self.range is not None:
+            full = onto_edge(self.range, full)
+            idr = self.estimator.compress_idr(full)
+        return idr, full, seen, readings
+
+    def _voted(self, features: Tensor, weights: Tensor) -> Tensor:
+        """Sums over what counts of weighted features, and of weights: (4C + 1,)."""
+        if self.range is None:
+            return torch.cat((features.sum((0, 2, 3)), weights.sum()[None]))
+        rows, columns = _members(weights.amax((1, 3))), _members(weights.amax((1, 2)))
+        sums, pixels = (_summed(plane, rows, columns) for plane in (features, weights))
+        cells = self.estimator.from_pooled(sums / pixels.clamp(min=_TINY))[1]
+        own = votes(self.range, cells)[:, None]
+        return torch.cat(((sums * own).sum(0), (pixels * own).sum(0)))
+
+
+def _members(weights: Tensor) -> Tensor:
+    """Which pixels of an axis each cell has, as `kdsr.estimation.features.Grid` divides it.
+
+    Args:
+        weights: (B, length); cells lie from the first to the last that is positive.
+
+    Returns:
+        (B, cells, length) of 0 and 1; there are at least as many cells as needed.
+    """
+    length = weights.shape[1]
+    places = torch.arange(length)
+    inside = weights > 0
+    first = torch.where(inside, places, length).amin(1, keepdim=True)
+    last = torch.where(inside, places, -1).amax(1, keepdim=True)
+    pixels = (last - first + 1).clamp(min=1).float()
+    cells = (pixels / CELL).round().clamp(min=1)
+    # Half a step more: what divides evenly is not rounded down.
+    own = (((places - first) * cells + 0.5) / pixels).floor()
+    numbers = torch.arange(length // CELL + 2)
+    return (own[:, None] == numbers[:, None]).float()
+
+
+def _summed(plane: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Sums over the cells of (B, C, H, W), one after another: (B * cells, C)."""
+    b, c, h, w = plane.shape
+    across = (plane.reshape(b, c * h, w) @ columns.mT).reshape(b, c, h, -1)
+    return torch.einsum("brh, bchk -> brkc", rows, across).reshape(-1, c)
 
 
 class SteeredKDSR(nn.Module):
@@ -237,8 +290,8 @@ def export_pair(
 def _traced_estimator(model: Student, dtype: torch.dtype) -> Traced:
     estimator = StreamedEstimator(model, dtype)
     inputs = {
-        "lq": torch.zeros(2, 3, 16, 20),
-        "weights": torch.ones(2, 1, 16, 20),
+        "lq": torch.zeros(2, 3, 112, 160),
+        "weights": torch.ones(2, 1, 112, 160),
         "before": torch.zeros(1, seen_size(model)),
     }
     outputs = ["idr", "idr_full", "seen"]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..atomic import writing
 from ..errors import ConfigError
+from ..estimation.features import BUDGET, CELL, WINDOWS
 from ..meaning.readings import LEAST_STRUCTURE, QUANTITIES, RULES, reliable_errors, tells_jpeg
 from ..meaning.references import CLEAN, references
 from ..network.baked import BakedKDSR
@@ -28,6 +29,10 @@ _PADDING = (
 _TILES = (
     "overlap by halo LQ pixels on every side that lies inside the picture and drop the results "
     "there: what is left equals one pass"
+)
+_SAMPLING = (
+    "of an image of more than budget LQ pixels that many windows, a cell of cell x cell LQ pixels "
+    "in the middle of each, are enough; docs/onnx.md of KDSR says where they lie"
 )
 _LQ = "low-quality image, (batch, 3, height, width), float32, RGB in [0, 1]"
 _SR = "upscaled image, (batch, 3, scale * height, scale * width), float32, not clamped"
@@ -62,6 +67,7 @@ def blind_facts(model: Student) -> dict[str, Any]:
         "range": _RANGE,
         "padding": _PADDING,
         "tiles": "do not cut: the estimate is of the whole image; export two files for tiles",
+        "cells": _cells(model),
         "inputs": {"lq": _LQ.replace("batch", "1")},
         "outputs": {"sr": _SR.replace("batch", "1")},
     }
@@ -97,6 +103,11 @@ def estimator_facts(model: Student) -> dict[str, Any]:
         "range": "RGB in [0, 1]",
         "padding": _PADDING,
         "tiles": "one call each, overlapping by halo LQ pixels whose weights are 0",
+        "cells": _cells(model),
+        "cell": CELL,
+        "windows": WINDOWS,
+        "budget": BUDGET,
+        "sampling": _SAMPLING,
         "inputs": {
             "lq": _LQ,
             "weights": "how much each pixel counts, (batch, 1, height, width): 1, or 0 in a halo",
@@ -118,9 +129,20 @@ def estimator_facts(model: Student) -> dict[str, Any]:
     return facts
 
 
+def _cells(model: Student) -> str:
+    """What is done about dither, hatching and the like."""
+    calibration = model.calibration
+    if calibration is None or calibration.cell_distance is None:
+        return "all count: the model has no range"
+    return (
+        f"of about {CELL} LQ pixels a side; those outside of the range of photographs (dither, "
+        "hatching) have no vote; where none has, the image is taken for clean"
+    )
+
+
 def seen_size(model: Student) -> int:
     """Numbers that the estimator hands on between calls."""
-    return 4 * model.config.n_feats + 2
+    return 4 * model.config.n_feats + 3
 
 
 def _model_facts(model: Student, kind: str) -> dict[str, Any]:

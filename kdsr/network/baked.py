@@ -68,16 +68,22 @@ def drawn_back(model: Student, idr: IDR) -> IDR:
     calibration = range_of(model)
     if calibration is None:
         return idr
-    excess = _excess(calibration, idr.idr_full) / FARTHEST
-    if (excess <= 1).all():
+    outside = _excess(calibration, idr.idr_full) > FARTHEST
+    if not outside.any():
         return idr
-    centre = calibration.centre
-    full = centre + (idr.idr_full - centre) / excess.clamp(min=1)[:, None]
+    full = onto_edge(calibration, idr.idr_full)
     with torch.inference_mode():
         vectors = model.estimator.compress_stored(full).float().cpu()
-    vectors = torch.where((excess > 1)[:, None], vectors, idr.idr)
+    vectors = torch.where(outside[:, None], vectors, idr.idr)
     told = {**idr.provenance, "drawn back": "into the range that the model knows"}
     return replace(idr, idr=vectors, idr_full=full, provenance=told)
+
+
+def onto_edge(calibration: Calibration, idr_full: Tensor) -> Tensor:
+    """Vectors, (B, 4C), those outside of the range moved onto its edge."""
+    excess = _excess(calibration, idr_full) / FARTHEST
+    centre = calibration.centre
+    return centre + (idr_full - centre) / excess.clamp(min=1)[:, None]
 
 
 def _excess(calibration: Calibration, idr_full: Tensor) -> Tensor:

@@ -35,9 +35,9 @@ def calibration_for(model: KDSR, **changes: object) -> Calibration:
     return Calibration(**{**values, **changes})
 
 
-def small_calibrated(scale: int = 4) -> KDSR:
-    """Random weights, calibrated; small because every layer takes time to export."""
+def small_calibrated(scale: int = 4, **changes: object) -> KDSR:
+    """Random weights, calibrated with changes; small because every layer takes time to export."""
     torch.manual_seed(3)
     model = KDSR(KDSRConfig(scale, n_feats=8, n_blocks=2, n_resblocks=1)).freeze()
-    model.calibration = calibration_for(model)
+    model.calibration = calibration_for(model, **changes)
     return model

@@ -1,6 +1,6 @@
 // The two networks: picture -> IDR, and picture and IDR -> tiles of the upscaled picture.
 
-import { pixelsOf, planTiles, planesOf, weightsOf } from "./tiles.js"
+import { pixelsOf, planTiles, planesOf, seenTiles, weightsOf } from "./tiles.js"
 
 const TILES = { webgpu: 512, wasm: 192 } // LQ pixels: large ones waste less, small ones come sooner
 
@@ -36,21 +36,22 @@ export class Networks {
   }
 
   /**
-   * The IDR of a whole picture and what it says, tile by tile.
+   * The IDR of a picture, what it says, and the share of the picture that did not count.
    * @param image RGBA bytes: width, height and data
-   * @param stopped asked after each tile; null is returned if it says so
+   * @param stopped asked after each part; null is returned if it says so
    */
   async estimate(image, stopped = async () => false) {
-    const { halo, seen_size } = this.facts.estimator
+    const { seen_size } = this.facts.estimator
     let found = { seen: this.tensor(new Float32Array(seen_size), 1, seen_size) }
-    for (const tile of planTiles(image.height, image.width, this.tile, halo)) {
+    for (const tile of seenTiles(image.height, image.width, this.facts.estimator)) {
       const { height, width } = tile.window
       const lq = this.tensor(planesOf(image, tile.window), 1, 3, height, width)
       const weights = this.tensor(weightsOf(tile), 1, 1, height, width)
       found = await this.estimator.run({ lq, weights, before: found.seen })
       if (await stopped()) return null
     }
-    return { idr: found.idr.data, readings: found.readings?.data }
+    const [counted, pixels] = found.seen.data.slice(-3)
+    return { idr: found.idr.data, readings: found.readings?.data, leftOut: 1 - counted / pixels }
   }
 
   /** Yields tiles of the upscaled picture: x, y, width, height, RGBA pixels, and the share done. */

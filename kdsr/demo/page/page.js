@@ -23,8 +23,8 @@ const handlers = {
     if (facts.strengths) [strength.min, strength.max] = facts.strengths
     status(`Ready: x${scale}, on the ${facts.where}.`)
   },
-  read(words) {
-    element("reading").textContent = words ? `The estimate says: ${words}.` : ""
+  read(text) {
+    element("reading").textContent = text
     status("Upscaling …")
   },
   tile({ x, y, width, height, pixels, share }) {

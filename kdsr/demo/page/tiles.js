@@ -34,6 +34,38 @@ export function planTiles(height, width, tile, halo) {
   )
 }
 
+/**
+ * What the estimator looks at, as kdsr/estimation/features.py chooses it: all of a picture, or of a large
+ * one a few cells, always the same ones.
+ */
+export function seenTiles(height, width, { halo, cell, windows, budget }) {
+  if (height * width <= budget) return planTiles(height, width, Math.max(height, width), halo)
+  return Array.from({ length: windows }, (_, i) => {
+    const row = sampledSpan(height, (i * 0.6180339887498949 + 0.5) % 1, cell, halo)
+    const column = sampledSpan(width, (i + 0.5) / windows, cell, halo)
+    return {
+      y: row.window + row.inner,
+      x: column.window + column.inner,
+      rows: row.own,
+      columns: column.own,
+      top: row.inner,
+      left: column.inner,
+      window: { y: row.window, x: column.window, height: row.size, width: column.size },
+      weight: (height * width) / (windows * row.own * column.own), // all stand for the whole picture
+    }
+  })
+}
+
+function sampledSpan(length, place, cell, halo) {
+  const [size, own] = [Math.min(length, cell + 2 * halo), Math.min(length, cell)]
+  return { size, own, window: rounded(place * (length - size)), inner: Math.floor((size - own) / 2) }
+}
+
+/** As Python rounds: halves to even numbers. */
+function rounded(value) {
+  return value % 1 === 0.5 ? 2 * Math.round(value / 2) : Math.round(value)
+}
+
 /** A window of a picture of RGBA bytes as RGB planes in [0, 1]. */
 export function planesOf(image, { y, x, height, width }) {
   const planes = new Float32Array(3 * height * width)
@@ -44,12 +76,12 @@ export function planesOf(image, { y, x, height, width }) {
   return planes
 }
 
-/** 1 for the pixels of a window that are its tile's own, else 0. */
-export function weightsOf({ rows, columns, top, left, window }) {
+/** A tile's weight, 1 unless it says so, for the pixels of a window that are its own, else 0. */
+export function weightsOf({ rows, columns, top, left, window, weight = 1 }) {
   const weights = new Float32Array(window.height * window.width)
   for (let i = top; i < top + rows; i++) {
     const first = i * window.width + left
-    weights.fill(1, first, first + columns)
+    weights.fill(weight, first, first + columns)
   }
   return weights
 }

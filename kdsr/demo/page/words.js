@@ -21,6 +21,13 @@ export function words(readings, facts) {
   return `${parts.filter(Boolean).join(", ") || "nothing that can be told reliably"}; ${range}`
 }
 
+/** What of a picture did not count, as kdsr/estimation/whole.py says it; empty where all did. */
+export function leftOut(share) {
+  if (share > 0.995) return "The picture looks like dither or hatching all over and is taken for clean."
+  if (share < 0.005) return ""
+  return `${(100 * share).toFixed(0)}% of the picture looks like dither or hatching and was left out.`
+}
+
 function blur(long, short, rules) {
   if (!long) return ""
   if (long.value < rules.least.blur_long) return little("blur", long, rules.least.blur_long, " px")

@@ -2,7 +2,7 @@
 // image is the last one again. Messages out: {job, name, value} for the handlers in page.js.
 
 import { Networks } from "./networks.js"
-import { words } from "./words.js"
+import { leftOut, words } from "./words.js"
 
 const asked = new URLSearchParams(location.search).get("device") // webgpu or wasm, of the page's address
 const RUNTIME = "./node_modules/onnxruntime-web/dist/ort.webgpu.min.mjs"
@@ -56,7 +56,8 @@ async function work(message) {
     const found = await networks.estimate(image, outdated)
     if (!found) return
     idr = found.idr
-    say("read", found.readings ? words(found.readings, networks.facts.estimator) : "")
+    const says = found.readings && `The estimate says: ${words(found.readings, networks.facts.estimator)}.`
+    say("read", [says, leftOut(found.leftOut)].filter(Boolean).join(" "))
   }
   for await (const tile of networks.upscale(image, networks.withStrength(idr, message.strength))) {
     if (await outdated()) return

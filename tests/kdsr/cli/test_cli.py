@@ -21,6 +21,7 @@ from kdsr.files.weights import save_checkpoint
 from kdsr.network.baked import BakedKDSR
 from kdsr.options import Tiling
 from kdsr.upscaling.upscaler import Upscaler
+from tests.cases.made_pictures import MadePicture
 from tests.conftest import ROOT, make_tiny
 from tests.support.calibrated import calibration_for
 from tests.support.places import GOLDEN
@@ -287,6 +288,17 @@ def test_convert_and_bake_write_their_files(folder: Path, weights: Path) -> None
     assert main(["bake", "n.safetensors", "--image", "a.png", "--model", str(weights)]) == 0
     program = torch.export.load(folder / "n.pt2").module()
     assert program(torch.rand(1, 3, 9, 7)).shape == (1, 3, 36, 28)
+
+
+def test_bake_says_what_of_a_picture_did_not_count(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a bundled model, which has a range."""
+    MadePicture("half_hatched", 1).image().save(folder / "a.png")
+    assert main(["bake", "n.safetensors", "--image", "a.png"]) == 0
+    said = capsys.readouterr().err
+    assert "a.png: " in said
+    assert "looks like dither or hatching and was left out" in said
 
 
 @pytest.mark.slow

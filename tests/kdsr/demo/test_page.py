@@ -1,6 +1,7 @@
 """The page's own arithmetic and words against the library's."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 import torch
 
 from kdsr import KDSR, read
+from kdsr.estimation.features import BUDGET, CELL, WINDOWS, sample_windows
+from kdsr.estimation.whole import explained
 from kdsr.exports.demo_page import PAGE
 from kdsr.exports.export import StreamedEstimator
 from kdsr.exports.onnx_file import estimator_facts, seen_size
@@ -47,6 +50,40 @@ def test_tiles_lie_where_the_library_puts_them(tmp_path: Path) -> None:
             for span in expected.spans
         ]
         assert plan == {"size": expected.size, "spans": spans}
+
+
+def test_the_page_samples_the_windows_that_the_library_samples(tmp_path: Path) -> None:
+    halo = 9
+    sides = [(385, 384), (384, 384), (720, 1280), (3000, 47), (60, 4001), (1001, 768)]
+    facts = {"halo": halo, "cell": CELL, "windows": WINDOWS, "budget": BUDGET}
+    expression = "values.sides.map(([h, w]) => page.seenTiles(h, w, values.facts))"
+    found = computed(tmp_path, "tiles.js", expression, {"sides": sides, "facts": facts})
+    for (height, width), tiles in zip(sides, found, strict=True):
+        if height * width <= BUDGET:
+            whole = {"y": 0, "x": 0, "height": height, "width": width}
+            assert [tile["window"] for tile in tiles] == [whole]
+            continue
+        spans = sample_windows(height, width, halo).tiles
+        assert sum(t["weight"] * t["rows"] * t["columns"] for t in tiles) == pytest.approx(
+            height * width
+        )
+        for tile, (row, column) in zip(tiles, spans, strict=True):
+            window = {"y": row.window, "x": column.window, "height": row.size, "width": column.size}
+            assert tile["window"] == window
+            assert (tile["y"], tile["rows"]) == (row.start, row.stop - row.start)
+            assert (tile["x"], tile["columns"]) == (column.start, column.stop - column.start)
+            assert (tile["top"], tile["left"]) == (row.inner.start, column.inner.start)
+
+
+def test_what_was_left_out_has_the_same_words(tmp_path: Path) -> None:
+    model: KDSR = make_tiny()
+    model.calibration = calibration_for(model, cell_distance=torch.tensor([1e9]))
+    shares = [0.0, 0.004, 0.12, 0.456, 0.994, 1.0]
+    found = computed(tmp_path, "words.js", "values.map(page.leftOut)", shares)
+    idr = model.estimate(torch.rand(1, 3, 9, 9))
+    for share, line in zip(shares, found, strict=True):
+        expected = explained(model, replace(idr, left_out=torch.tensor([share])))
+        assert line.removesuffix(".").lower() == expected.lower()
 
 
 def test_a_window_is_cut_and_its_own_part_put_back(tmp_path: Path) -> None:

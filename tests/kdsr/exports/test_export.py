@@ -1,31 +1,29 @@
 import json
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor
 
 from kdsr import KDSR, ConfigError, read, with_strength
+from kdsr.estimation.features import BUDGET, sample_windows
 from kdsr.exports.export import StreamedEstimator, export_blind, export_pair, pair_paths
+from kdsr.exports.onnx_file import seen_size
+from kdsr.network.baked import drawn_back
+from kdsr.network.models import calibration_of
 from tests.conftest import make_tiny
 from tests.support.calibrated import small_calibrated
-from tests.support.places import ROOT
-from tools.node import (
-    NO_RUNTIME,
-    NOT_FOUND,
-    found_node,
-    found_runtime,
-    link_runtime,
-    run_node,
+from tests.support.onnx_files import (
+    Session,
+    need_onnx,
+    picture,
+    tiny_files,
+    tiny_model,
+    with_checkerboard,
 )
 
-EXAMPLES = ROOT / "docs/onnx"
 SIDES = [
     (5, 5), (5, 61), (61, 5), (7, 13), (17, 9), (31, 33), (64, 47), (97, 101), (1, 1), (23, 129)
 ]  # fmt: skip
@@ -34,42 +32,12 @@ LEAST = 5
 
 @pytest.fixture(scope="module")
 def model() -> KDSR:
-    return small_calibrated()
-
-
-def need_onnx() -> None:
-    """Skips a test where ONNX files can be neither written nor run."""
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(package)
+    return tiny_model()
 
 
 @pytest.fixture(scope="module")
-def files(model: KDSR, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of tiny.onnx, the whole student, and of the files of the parts."""
-    need_onnx()
-    folder = tmp_path_factory.mktemp("onnx")
-    export_blind(model, folder / "tiny.onnx")
-    export_pair(model, folder / "tiny.onnx")
-    return folder
-
-
-class Session:
-    """An ONNX file in onnxruntime, tensors in and out."""
-
-    def __init__(self, path: Path) -> None:
-        import onnxruntime
-
-        self.session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        self.facts = self.session.get_modelmeta().custom_metadata_map
-        self.outputs = [output.name for output in self.session.get_outputs()]
-        self.inputs = [value.name for value in self.session.get_inputs()]
-
-    def __call__(self, **inputs: Tensor) -> dict[str, Tensor]:
-        arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
-        found = self.session.run(None, arrays)
-        return {
-            n: torch.from_numpy(np.asarray(a)) for n, a in zip(self.outputs, found, strict=True)
-        }
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_files(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -87,19 +55,12 @@ def network(files: Path) -> Session:
     return Session(files / "tiny.network.onnx")
 
 
-def picture(height: int, width: int) -> Tensor:
-    """Noise and a gradient, (1, 3, H, W)."""
-    torch.manual_seed(1000 * height + width)
-    ramp = torch.linspace(0, 1, width).expand(1, 3, height, width)
-    return (0.7 * ramp + 0.3 * torch.rand(1, 3, height, width)).contiguous()
-
-
 def close(found: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
 
 
 def nothing(model: KDSR) -> Tensor:
-    return torch.zeros(1, 4 * model.config.n_feats + 2)
+    return torch.zeros(1, seen_size(model))
 
 
 @pytest.mark.parametrize("sides", [s for s in SIDES if min(s) >= LEAST])
@@ -161,6 +122,73 @@ def test_the_estimator_fed_tile_by_tile_sees_the_whole_picture(
     close(found["idr"], model(lq)[1])
     assert seen[0, -2] == 60 * 90
     assert seen[0, -1] == model.estimate(lq).structure
+
+
+DITHERED = [(49, 150, 50), (72, 120, 60), (130, 97, 97), (168, 200, 90), (383, 385, 200)]
+"""Rows, columns, and how many of the latter are a checkerboard."""
+
+
+@pytest.mark.parametrize("case", DITHERED)
+def test_cells_without_a_vote_are_those_of_the_library(
+    model: KDSR, estimator: Session, case: tuple[int, int, int]
+) -> None:
+    rows, columns, checkerboard = case
+    lq = with_checkerboard(picture(rows, columns), checkerboard)
+    found = estimator(lq=lq, weights=torch.ones_like(lq[:, :1]), before=nothing(model))
+    expected = model.estimate(lq, dtype="fp32")
+    close(found["idr"], expected.idr)
+    close(found["idr_full"], expected.idr_full)
+    counted, pixels = found["seen"][0, -3:-1]
+    assert 1 - counted / pixels == pytest.approx(expected.left_out.item(), abs=1e-4)
+    assert expected.left_out > 0.3
+    assert found["readings"][0, -1] == pytest.approx(expected.structure.item(), rel=1e-4)
+    if checkerboard == columns:
+        close(found["idr_full"], calibration_of(model).clean[None])
+    elif rows > 60:
+        mean = model(lq)[1]
+        assert (found["idr"] - mean).abs().max() > 10 * (found["idr"] - expected.idr).abs().max()
+
+
+def test_a_checkerboard_does_not_change_what_the_whole_student_makes_of_the_rest(
+    model: KDSR, whole: Session
+) -> None:
+    lq = with_checkerboard(picture(60, 150), 100)
+    expected = model.bake(model.estimate(lq, dtype="fp32"))(lq)
+    close(whole(lq=lq)["sr"], expected)
+    assert (model(lq)[0] - expected).abs().max() > 1e-3
+
+
+def test_windows_of_a_large_picture_are_seen_as_the_library_samples_them(
+    model: KDSR, estimator: Session
+) -> None:
+    lq = with_checkerboard(picture(400, 500), 200)
+    assert lq[0, 0].numel() > BUDGET
+    windows, weights = [], []
+    halo = int(estimator.facts["halo"])
+    for row, column in sample_windows(400, 500, halo).tiles:
+        window = lq[:, :, row.window : row.window + row.size]
+        windows.append(window[..., column.window : column.window + column.size])
+        weights.append(torch.zeros_like(windows[-1][:, :1]))
+        weights[-1][:, :, row.inner, column.inner] = 1
+    expected, seen = model.estimate(lq, dtype="fp32"), nothing(model)
+    assert 0.2 < expected.left_out < 0.6
+    found = {}
+    for part in (slice(0, 1), slice(1, 20), slice(20, None)):
+        images, own = torch.cat(windows[part]), torch.cat(weights[part])
+        found = estimator(lq=images, weights=own, before=seen)
+        seen = found["seen"]
+    close(found["idr"], expected.idr)
+
+
+def test_a_vector_on_the_verge_is_drawn_back_as_for_upscaling(model: KDSR) -> None:
+    lq = picture(20, 20)
+    distance = calibration_of(model).distance(model(lq)[2])
+    verge = small_calibrated(cell_distance=distance / 1.15)
+    idr, full, *_ = StreamedEstimator(verge)(lq, torch.ones_like(lq[:, :1]), nothing(model))
+    expected = drawn_back(verge, verge.estimate(lq, dtype="fp32"))
+    assert "drawn back" in expected.provenance
+    close(idr, expected.idr)
+    close(full, expected.idr_full)
 
 
 def test_images_of_one_batch_are_estimated_as_one_and_share_an_idr(
@@ -259,54 +287,3 @@ def test_a_missing_package_is_named(
     with pytest.raises(ConfigError, match="pip install onnx onnxscript"):
         export_blind(model, tmp_path / "x.onnx")
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture
-def example(tmp_path: Path, files: Path) -> Path:
-    """A folder with photo.png, photo.ppm and the files of the parts, tile borders inside."""
-    for path in pair_paths(files / "tiny.onnx"):
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    lq = picture(70, 301)
-    image = Image.fromarray((lq[0] * 255).round().byte().permute(1, 2, 0).numpy())
-    image.save(tmp_path / "photo.png")
-    image.save(tmp_path / "photo.ppm")
-    return tmp_path
-
-
-def expected(model: KDSR, folder: Path, strength: float = 1) -> np.ndarray:
-    """What the library makes of photo.png, (H, W, 3) in 0-255."""
-    pixels = np.asarray(Image.open(folder / "photo.png"), np.float32) / 255
-    lq = torch.from_numpy(pixels).permute(2, 0, 1)[None]
-    idr = with_strength(model, model.estimate(lq, dtype="fp32"), strength)
-    sr = model.upscale(lq, idr, dtype="fp32", tile=None)
-    return (sr[0] * 255).round().permute(1, 2, 0).numpy()
-
-
-def same_picture(path: Path, expected: np.ndarray) -> None:
-    """Apart from where a value lies between two whole numbers."""
-    found = np.asarray(Image.open(path), np.float32)
-    assert np.abs(found - expected).max() <= 1
-    assert (found == expected).mean() > 0.999
-
-
-def test_the_python_example_makes_the_same_picture(model: KDSR, example: Path) -> None:
-    script = EXAMPLES / "upscale.py"
-    for strength in ([], ["0.5"]):
-        subprocess.run(
-            [sys.executable, script, "tiny", "photo.png", "large.png", *strength],
-            cwd=example, check=True, timeout=240,
-        )  # fmt: skip
-        same_picture(example / "large.png", expected(model, example, *map(float, strength)))
-
-
-def test_the_javascript_example_makes_the_same_picture(model: KDSR, example: Path) -> None:
-    if found_node() is None:
-        pytest.skip(NOT_FOUND)
-    if found_runtime() is None:
-        pytest.skip(NO_RUNTIME)
-    link_runtime(example)
-    # Modules are looked for beside the script, not where Node was started.
-    script = Path(shutil.copy(EXAMPLES / "upscale.mjs", example))
-    for strength in ([], ["0.5"]):
-        run_node(script, "tiny", "photo.ppm", "large.ppm", *strength)
-        same_picture(example / "large.ppm", expected(model, example, *map(float, strength)))
