@@ -1,11 +1,11 @@
-"""The `kdsr` command, as a process: `kdsr`, or `python -m kdsr`."""
+"""Entry point of the process: `kdsr`, or `python -m kdsr`."""
 
 from .cli.streams import exit_on_signals
 
 
 def run() -> int:
-    """Runs the command on the process's arguments, signals and streams; gives its exit code."""
-    exit_on_signals()  # before anything that takes time is imported
+    """Runs the command with the process's arguments, signals and streams; returns its exit code."""
+    exit_on_signals()  # before any slow import
     import logging
 
     from .cli import main
@@ -16,7 +16,7 @@ def run() -> int:
     try:
         return main()
     finally:
-        flush_output()  # for `--help`, which leaves by an exception
+        flush_output()  # for `--help`, which ends with an exception
 
 
 if __name__ == "__main__":

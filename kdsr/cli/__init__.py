@@ -1,4 +1,4 @@
-"""The `kdsr` command: what each of its words does, how it speaks and how it ends."""
+"""The `kdsr` command: its subcommands, messages and exit codes."""
 
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,13 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command line.
 
     Args:
-        argv: Arguments; those of the process when left out.
+        argv: Arguments; by default those of the process.
 
     Returns:
-        0 if all went well, 2 for anything the user can mend, 130 after Ctrl-C, 1 for a mistake in
-        this program.
+        0 for success, 2 for errors that the user can correct, 130 after Ctrl-C, 1 for a bug in
+        kdsr.
     """
-    # Not before a signal can stop it, see `stopping`.
+    # Imported late, so that signals can already end the process; see `exit_on_signals`.
     from ..errors import Cancelled
     from .parser import make_parser
     from .streams import flush_output, listening, note, report, stopped
@@ -28,13 +28,13 @@ def main(argv: list[str] | None = None) -> int:
         except (KeyboardInterrupt, Cancelled):
             note(stopped())
             code = 130
-        except Exception as error:  # noqa: BLE001 - the last net: whatever it is, it takes one line
+        except Exception as error:  # noqa: BLE001 - every error becomes one line
             code = report(error)
         return flush_output() or code
 
 
 def _run(command: "Command") -> int:
-    """Runs a command; imports what that takes and no more, as PyTorch takes a moment."""
+    """Runs a command; imports only what it needs, as the import of PyTorch is slow."""
     from . import commands
 
     match command:

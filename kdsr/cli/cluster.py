@@ -1,4 +1,4 @@
-"""`kdsr upscale --cluster`: the same work, by many workers; they share segments of long films."""
+"""Runs `kdsr upscale --cluster`: many workers share the files, and the segments of long films."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,34 +27,34 @@ from .streams import Failure, explained
 
 
 class VideoTask(NamedTuple):
-    """What a worker does at a time."""
+    """A task of a worker: one segment of a film."""
 
     source: Path
     target: Path
     number: int
-    """Which segment of the film."""
+    """Number of the segment."""
     last: bool
-    """Takes all that follow, too: files do not always say rightly how long they are."""
+    """Whether the task includes all later segments, as stated lengths of files may be wrong."""
 
 
 def tasks_of(source: Path, target: Path, frames: int) -> list[VideoTask]:
-    """A film of so many frames, or about so many."""
+    """The tasks of a film with about `frames` frames."""
     most = max(1, -(-frames // segments.SEGMENT))
     return [VideoTask(source, target, number, number == most - 1) for number in range(most)]
 
 
 def _count_tasks(source: Path) -> int:
-    """For how many workers there is work in a file."""
+    """The number of tasks in a file."""
     if not is_video(source):
         return 1
     try:
         return len(tasks_of(source, source, film_of(source).facts().frames))
-    except KDSRError:  # the run says why
+    except KDSRError:  # the run reports it
         return 1
 
 
 def with_full_names(command: Upscale, inputs: Iterable[Path]) -> tuple[Upscale, list[Path]]:
-    """The same command and inputs with names that do not depend on the folder one is in."""
+    """Makes all paths of a command and its inputs absolute."""
     names = ("output", "idr", "save_idr")
     changed = {name: path.absolute() for name in names if (path := getattr(command, name))}
     if command.model and Path(command.model).is_file():
@@ -66,29 +66,29 @@ def with_full_names(command: Upscale, inputs: Iterable[Path]) -> tuple[Upscale, 
 def cluster_session(
     command: Upscale, idr: IDR | None, targets: Mapping[Path, Path]
 ) -> "Iterator[ClusterSession]":
-    """Yields what does the work of an `ImageSession` on a cluster, which is left in the end.
+    """Opens a session on a cluster with the interface of `ImageSession`, and leaves it at the end.
 
     Args:
-        command: What was asked.
-        idr: That was read for it, or None.
-        targets: Each file that workers look at, and where its result goes.
+        command: Arguments of the command.
+        idr: Common IDR of all images, or None.
+        targets: Paths of the results, by input.
 
     Raises:
-        ClusterError: See `kdsr.cluster.worker_pool`.
+        ClusterError: If the cluster cannot be used; see `kdsr.cluster.worker_pool`.
     """
     assert command.cluster is not None
-    models = ModelSet(replace(command, device="cpu"), idr)  # what is wrong is wrong everywhere
+    models = ModelSet(replace(command, device="cpu"), idr)  # finds errors before workers start
     opener = partial(ClusterWorker, command, idr, models.identity())
     most = sum(map(_count_tasks, targets))
     with worker_pool(command.cluster, command.device, opener, most) as workers:
         yield ClusterSession(command, models, workers)
     for folder in {target.parent for target in targets.values()}:
-        sweep(folder)  # after workers that died here as the last to write there
+        sweep(folder)  # removes half-written files of workers that died on this machine
 
 
 @dataclass(frozen=True)
 class ClusterSession:
-    """Does with files what an `ImageSession` does, by workers."""
+    """Estimates and upscales files by workers; has the interface of `ImageSession`."""
 
     command: Upscale
     models: ModelSet
@@ -96,32 +96,32 @@ class ClusterSession:
 
     @property
     def device(self) -> str:
-        """The kind that all workers run on."""
+        """Device type of all workers."""
         return self.workers.device
 
     def estimated(self, sources: Sequence[Path]) -> Iterator[tuple[Path, IDR | Failure]]:
-        """See `ImageSession`; in the order of completion."""
+        """Estimates as `ImageSession`, but yields in the order of completion."""
         return self._run(_estimated, sources)
 
     def upscaled(
         self, tasks: Sequence[Task], idr: IDR | None = None
     ) -> Iterator[tuple[Task, str | Failure]]:
-        """See `ImageSession`; in the order of completion."""
+        """Upscales as `ImageSession`, but yields in the order of completion."""
         step = partial(_upscaled, idr=idr)
         for task, outcome in self._run(step, tasks):
             source, target = task
             if isinstance(outcome, Failure) and not self.command.overwrite and target.exists():
-                outcome = f"{source} -> {target}"  # by a worker that died before it could say so
+                outcome = f"{source} -> {target}"  # its worker died after writing
             yield task, outcome
 
     def run_film(self, film: VideoSession) -> int:
-        """Both passes over a film, by all workers; its segments are joined here.
+        """Runs both passes over a film by all workers, and joins its segments.
 
         Returns:
-            How many frames the result has.
+            The number of frames in the result.
 
         Raises:
-            ClusterError: If a segment cannot be done, with the reason.
+            ClusterError: If a segment fails, with the reason.
         """
         with film.segments.claimed():
             if film.two_passes and film.segments.idr(None) is None:
@@ -150,19 +150,19 @@ class ClusterSession:
             yield task, explained(outcome) if isinstance(outcome, ClusterError) else outcome
 
 
-# What follows runs in the workers.
+# The code below runs in the workers.
 
 
 @dataclass
 class OpenFilm:
-    """A film at work."""
+    """A film that a worker has opened."""
 
     session: VideoSession
     reader: SegmentReader
 
     @cached_property
     def upscaler(self) -> FrameUpscaler:
-        """Once all frames are estimated."""
+        """Upscaler of the frames; needs the estimates of all frames."""
         return self.session.upscaler()
 
 
@@ -170,13 +170,13 @@ class ClusterWorker:
     """The state of one worker.
 
     Args:
-        command: What was asked.
-        idr: For all images and films, in place of each one's own.
-        expected: The driver's models, see `ModelSet.identity`.
-        device: To work on.
+        command: Arguments of the command.
+        idr: Common IDR of all images and films, or None.
+        expected: The driver's models; see `ModelSet.identity`.
+        device: Device of the worker.
 
     Raises:
-        ClusterError: If there are other models here.
+        ClusterError: If the worker's machine has other models.
     """
 
     def __init__(
@@ -190,13 +190,13 @@ class ClusterWorker:
             )
         self.images = ImageSession(command, models)
         self._idr = idr
-        self._films: dict[tuple[Path, Path], OpenFilm] = {}  # one at most
+        self._films: dict[tuple[Path, Path], OpenFilm] = {}  # at most one entry
 
     def film(self, source: Path, target: Path) -> OpenFilm:
-        """The film that is wanted, still where it was if it was wanted last.
+        """Opens a film, or returns it if it is still open from the last task.
 
         Raises:
-            ClusterError: If this worker would make something else of it than the others.
+            ClusterError: If this worker would produce another result than the others.
         """
         if (source, target) not in self._films:
             self.close()
@@ -236,7 +236,7 @@ def _segments_done(
     for task in tasks:
         try:
             _do_segments(worker.film(task.source, task.target), task, stage)
-        except Exception as error:  # noqa: BLE001, PERF203 - the driver says it
+        except Exception as error:  # noqa: BLE001, PERF203 - the driver reports it
             worker.close()
             yield task, explained(error)
         else:
@@ -254,4 +254,4 @@ def _do_segments(film: OpenFilm, task: VideoTask, stage: str) -> None:
 
 
 def _untold(_stage: str, _done: int, _total: int) -> None:
-    """Only tasks are told, by the driver."""
+    """Reports nothing, as the driver reports whole tasks."""

@@ -1,6 +1,6 @@
-"""What each command was asked: its arguments, read as what they mean, in a frozen value.
+"""Arguments of each subcommand as frozen dataclasses that check themselves.
 
-Nothing here imports PyTorch: `--help` is quick.
+This file does not import PyTorch, so that `--help` is fast.
 """
 
 import argparse
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 
 def some_name(text: str) -> str:
-    """A name; what an unset variable of a shell would turn into the current folder is refused."""
+    """Accepts a non-empty name: an unset shell variable must not mean the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("expected the name of a file or folder, got nothing")
     return text
 
 
 def some_path(text: str) -> Path:
-    """A file or folder."""
+    """Parses a path; see `some_name`."""
     return Path(some_name(text))
 
 
 def number_or(*words: str) -> Callable[[str], int | str]:
-    """A number of pixels, or one of some words."""
+    """Makes a parser for a number of pixels or one of some words."""
 
     def parse(text: str) -> int | str:
         if text in words:
@@ -56,9 +56,9 @@ def number_or(*words: str) -> Callable[[str], int | str]:
 
 
 def output_factor(text: str) -> OutputSize:
-    """A factor: `2`, `x2` or `2x`."""
+    """Parses a factor: `2`, `x2` or `2x`."""
     try:
-        factor = float(text.lower().strip("x"))  # x2 and 2x are what people write, too
+        factor = float(text.lower().strip("x"))
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a factor such as 2, got {text!r}") from None
     try:
@@ -68,7 +68,7 @@ def output_factor(text: str) -> OutputSize:
 
 
 def output_size(text: str) -> OutputSize:
-    """A size; see `kdsr.upscaling.sizes.parse_size`."""
+    """Parses a size; see `kdsr.upscaling.sizes.parse_size`."""
     try:
         return parse_size(text)
     except ValueError as error:
@@ -84,11 +84,15 @@ _FOR_IMAGES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Arguments that may go together; raises a `ConfigError` that says why they may not."""
+    """Arguments of a subcommand.
+
+    Raises:
+        ConfigError: If arguments contradict each other or are out of range.
+    """
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> "Self":
-        """Takes what the parser found; of the same names."""
+        """Copies the parser's values of the same names."""
         return cls(**{field.name: getattr(arguments, field.name) for field in fields(cls)})
 
 
@@ -97,10 +101,10 @@ class _Computing(Command):
     crispness: float = 1.0
     overwrite: bool = False
     tile: int | str = "auto"
-    """LQ pixels, "auto" or "none"."""
+    """Tile size in LQ pixels, "auto" or "none"."""
     overlap: int | str = "exact"
     wrap: str = "none"
-    """A name in `WRAPS`."""
+    """Key of `WRAPS`."""
     dtype: str = "auto"
     estimate: str = SAMPLED
     device: str = "auto"
@@ -110,7 +114,7 @@ class _Computing(Command):
 
     @property
     def tiling(self) -> Tiling:
-        """How the networks run over images."""
+        """The tiling that the arguments describe."""
         tile = None if self.tile == "none" else self.tile
         wrap = WRAPS[self.wrap]
         return Tiling(tile, self.overlap, wrap, self.dtype, estimate=self.estimate)
@@ -118,28 +122,28 @@ class _Computing(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Upscale(_Computing):
-    """`kdsr upscale`."""
+    """Arguments of `kdsr upscale`."""
 
     input: list[str]
     """Files, folders and globs."""
     output: Path | None = None
     model: str | None = None
-    """None for the bundled one that fits the size."""
+    """Name or path; None for the bundled model that fits the size."""
     size: OutputSize | None = None
     idr: Path | None = None
     one_idr: bool = False
     map: int | None = None
-    """Cells along the longer side."""
+    """Number of IDR map cells along the longer side; None for no map."""
     strength: float = 1.0
     save_idr: Path | None = None
     suffix: str = "-kdsr"
     format: str | None = None
-    """A suffix without its dot."""
+    """File suffix of results, without its dot."""
     compress: bool = False
     quality: int = 95
     strip: bool = False
     cluster: str | None = None
-    """An address, or "auto"."""
+    """Ray address, "auto" or "local"; None for no cluster."""
     mode: str
     smoothing: float
     scene_cut: float
@@ -158,7 +162,7 @@ class Upscale(_Computing):
 
     @property
     def video(self) -> VideoOptions:
-        """How videos are estimated and encoded.
+        """Options of estimation and encoding for videos.
 
         Raises:
             ConfigError: If a value is out of range.
@@ -169,10 +173,10 @@ class Upscale(_Computing):
         )
 
     def check_for_videos(self) -> None:
-        """Refuses what does not go with videos, before any work.
+        """Raises an error if an option does not apply to videos.
 
         Raises:
-            ConfigError: If a value is out of range, or an option is for images.
+            ConfigError: If a value is out of range, or an option is for images only.
             VideoError: If PyAV is not installed.
         """
         for name, problem in _FOR_IMAGES.items():
@@ -188,7 +192,7 @@ class Upscale(_Computing):
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate(_Computing):
-    """`kdsr estimate`."""
+    """Arguments of `kdsr estimate`."""
 
     input: list[str]
     output: Path | None = None
@@ -198,7 +202,7 @@ class Estimate(_Computing):
 
 @dataclass(frozen=True, kw_only=True)
 class Inspect(_Computing):
-    """`kdsr inspect`."""
+    """Arguments of `kdsr inspect`."""
 
     input: Path
     output: Path | None = None
@@ -208,7 +212,7 @@ class Inspect(_Computing):
 
 @dataclass(frozen=True, kw_only=True)
 class Bake(Command):
-    """`kdsr bake`."""
+    """Arguments of `kdsr bake`."""
 
     output: Path
     model: str = DEFAULT_MODEL
@@ -223,7 +227,7 @@ class Bake(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Demo(Command):
-    """`kdsr demo`."""
+    """Arguments of `kdsr demo`."""
 
     folder: Path
     model: str = DEFAULT_MODEL
@@ -231,19 +235,19 @@ class Demo(Command):
     overwrite: bool = False
     dtype: str = EXPORT_DTYPE_NAMES[0]
     serve: int | None = None
-    """A port."""
+    """Port of the server; None for no server."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Info(Command):
-    """`kdsr info`."""
+    """Arguments of `kdsr info`."""
 
     model: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Convert(Command):
-    """`kdsr convert`."""
+    """Arguments of `kdsr convert`."""
 
     source: Path
     target: Path
@@ -252,7 +256,7 @@ class Convert(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class BlendModels(Command):
-    """`kdsr blend-models`."""
+    """Arguments of `kdsr blend-models`."""
 
     faithful: str
     crisp: str
@@ -264,4 +268,4 @@ class BlendModels(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Models(Command):
-    """`kdsr models`."""
+    """Arguments of `kdsr models`, which has none."""

@@ -1,4 +1,4 @@
-"""`kdsr estimate` and `kdsr inspect`."""
+"""Runs `kdsr estimate` and `kdsr inspect`."""
 
 import io
 from pathlib import Path
@@ -20,7 +20,7 @@ from .streams import report, say
 
 
 def estimate(command: Estimate) -> int:
-    """Prints a line for each image, and saves the IDRs when asked to."""
+    """Prints a line about each image's IDR, and saves the IDRs if `--output` is given."""
     inputs = find_inputs(command.input)
     if command.output:
         read = [*inputs, command.model]
@@ -57,7 +57,7 @@ def _described(model: KDSR, idr: IDR) -> str:
 
 
 def inspect(command: Inspect) -> int:
-    """Prints what an image's IDR says, and draws it when asked to."""
+    """Prints the report on an image's IDR, and draws it if `--output` is given."""
     output: Path | None = command.output
     if output is not None:
         read = (command.input, command.other, command.model)
@@ -75,7 +75,7 @@ def inspect(command: Inspect) -> int:
         say(line)
     if output is not None:
         figure = reports.draw_report(idr, other, local, image, model)
-        packed = io.BytesIO()  # Pillow's own writer takes a full disk for success
+        packed = io.BytesIO()  # Pillow's own file writing ignores a full disk
         figure.save(packed, format="PNG")
         with writing(output, overwrite=command.overwrite) as temporary:
             temporary.write_bytes(packed.getbuffer())

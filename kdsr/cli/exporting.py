@@ -1,4 +1,4 @@
-"""`kdsr bake` and `kdsr demo`."""
+"""Runs `kdsr bake` and `kdsr demo`."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,11 +20,11 @@ from .paths import check_new, check_output
 from .streams import note, say
 
 _BAKED = {".onnx": export_onnx, ".pt2": export_program, ".safetensors": save_baked}
-"""How a network with an IDR inside is written, by the end of the file's name."""
+"""Writers of baked networks, by file suffix."""
 
 
 def bake(command: Bake) -> int:
-    """Writes a network for other programs: with an IDR, with the estimator, or in two parts."""
+    """Writes a network for other programs: with an IDR, with the estimator, or as two files."""
     output: Path = command.output
     blind = command.blind or command.split
     if blind and output.suffix.lower() != ".onnx":
@@ -61,7 +61,7 @@ def _bake(model: KDSR, command: Bake, dtype: torch.dtype) -> int:
     if command.idr:
         idr = IDR.load(command.idr)
     else:
-        assert command.image is not None  # the parser demands one of them
+        assert command.image is not None  # the parser requires one of the two
         picture = read_image(command.image)
         idr = model.estimate(picture.rgb, mask=picture.weights, dtype="fp32")
     if line := explained(model, idr):
@@ -81,7 +81,7 @@ def _say(paths: Iterable[Path], what: str) -> int:
 
 
 def demo(command: Demo) -> int:
-    """Writes the page with a model into a folder, and serves it if asked to."""
+    """Writes the demo page and its model into a folder, and serves it if `--serve` is given."""
     folder: Path = command.folder
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; name a folder")

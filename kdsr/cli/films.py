@@ -1,4 +1,4 @@
-"""`kdsr upscale` for videos and animations."""
+"""Runs `kdsr upscale` for videos and animations."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,40 +22,40 @@ GOES_ON = "the same command goes on where it was"
 
 
 class Workplace(Protocol):
-    """Where films are upscaled: here, or on a cluster."""
+    """A session that upscales films, on this machine or on a cluster."""
 
     @property
     def command(self) -> Upscale:
-        """What was asked."""
+        """Arguments of the command."""
         ...
 
     @property
     def models(self) -> ModelSet:
-        """What it takes."""
+        """Loaded models."""
         ...
 
     @property
     def device(self) -> str | None:
-        """The kind that all segments are made on; the model's if None."""
+        """Device type for all segments; None for the model's."""
         ...
 
     def run_film(self, film: VideoSession) -> int:
-        """Upscales a film; returns how many frames the result has."""
+        """Upscales a film; returns the number of frames in the result."""
         ...
 
 
 def upscale_videos(work: Workplace, idr: IDR | None, targets: Mapping[Path, Path]) -> list[int]:
-    """Upscales one video after the other; one that fails does not stop the others.
+    """Upscales videos one after the other; one that fails does not stop the others.
 
     Returns:
-        The exit code of each that failed.
+        Exit codes of the videos that failed.
     """
     codes = (_attempt(work, idr, source, target) for source, target in targets.items())
     return [code for code in codes if code]
 
 
 def _attempt(work: Workplace, idr: IDR | None, source: Path, target: Path) -> int:
-    """Upscales a video and says so, or why not; returns the exit code."""
+    """Upscales a video and prints a line about it, or the error; returns the exit code."""
     try:
         with naming(source):
             session = video_session(work.models, idr, source, target, work.command, work.device)
@@ -70,7 +70,7 @@ def _attempt(work: Workplace, idr: IDR | None, source: Path, target: Path) -> in
 
 
 def run_film(session: VideoSession, *, overwrite: bool) -> int:
-    """Upscales a film here; returns how many frames the result has."""
+    """Upscales a film on this machine; returns the number of frames in the result."""
     with _Bars(session.job.source.name) as bars:
         return session.run(bars.tell, overwrite=overwrite)
 
@@ -83,13 +83,13 @@ def video_session(
     arguments: Upscale,
     device: str | None = None,
 ) -> VideoSession:
-    """What is to be done with a video, here or by workers on devices of a kind."""
+    """Prepares the upscaling of a video, on this machine or by workers."""
     tidy(target)
     check_new(target, overwrite=arguments.overwrite)
     film = film_of(source)
     facts = film.facts()
     facts = facts.stripped() if arguments.strip else facts
-    # One pass, by the model that the first of several would be: what is left is resized.
+    # Videos take one pass, by the model of the first pass; resizing does the rest.
     model = models.passes(Size(facts.width, facts.height), arguments.size)[0].model
     job = VideoJob(
         model, source, target, arguments.size, idr, arguments.strength, arguments.video,
@@ -99,7 +99,7 @@ def video_session(
 
 
 def remark(session: VideoSession, arguments: Upscale) -> None:
-    """Says what does not stay what it was, and what is done already."""
+    """Notes changes of streams and formats, and the progress of a stopped run."""
     suffix = f".{arguments.format}"
     if suffix in ANIMATION_SUFFIXES and session.encoding is not None:
         note(f"{session.job.source}: stays a film with its sound; for pictures use -o NAME{suffix}")
@@ -110,7 +110,7 @@ def remark(session: VideoSession, arguments: Upscale) -> None:
 
 
 def told(session: VideoSession, frames: int) -> int:
-    """Says what there is of a result; returns the exit code: 2 where frames are missing."""
+    """Prints a line about the result; returns the exit code, 2 if frames are missing."""
     job, (height, width) = session.job, session.size
     say(f"{job.source} -> {job.target} ({width} x {height} px, {frames} frames)")
     if not session.missing:
@@ -124,7 +124,7 @@ def told(session: VideoSession, frames: int) -> int:
 
 @contextmanager
 def naming(source: Path) -> Iterator[None]:
-    """Begins every error's line with the file that it is about."""
+    """Adds the file's name to the start of every error message."""
     try:
         yield
     except KDSRError as error:
@@ -134,7 +134,7 @@ def naming(source: Path) -> Iterator[None]:
 
 
 class _Bars:
-    """A progress bar for each thing that is done: frames, frames a second, time left."""
+    """A progress bar for each stage: frames, frames per second, remaining time."""
 
     def __init__(self, name: str) -> None:
         self.name = printable(name)
@@ -142,7 +142,7 @@ class _Bars:
         self._stage = ""
 
     def tell(self, stage: str, done: int, total: int) -> None:
-        """See `kdsr.video.session.TellFn`."""
+        """Reports progress; see `kdsr.video.session.TellFn`."""
         if self._bar is None or stage != self._stage:
             self.close()
             self._stage = stage
@@ -153,7 +153,7 @@ class _Bars:
         self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
-        """Takes the bar away."""
+        """Removes the bar."""
         if self._bar is not None:
             self._bar.close()
 

@@ -1,6 +1,6 @@
-"""Images, one after the other, by models that are loaded once: here, or on any machine.
+"""Upscales images one after the other, by models that are loaded once.
 
-The next is read and the last one written meanwhile, so that the network need not wait for files.
+Threads read the next image and write the last one meanwhile, so that the network does not wait.
 """
 
 import math
@@ -49,14 +49,14 @@ def pipelined(
     work: Callable[[Item, Read], Made],
     write: Callable[[Item, Made], Done],
 ) -> Iterator[tuple[Item, Done | Failure]]:
-    """Reads, works and writes item by item; the next is read and the last written meanwhile.
+    """Reads, works and writes item by item; overlaps reading and writing with the work.
 
-    `work` runs in the calling thread, one item at a time and in order; `read` and `write` in one
-    thread each. At most two of `work`'s results exist at a time: the one that is being made, and
-    the one that is being written. If memory runs out for two, one is made after the other.
+    `work` runs in the calling thread, in order; `read` and `write` run in one thread each. At most
+    two results of `work` exist at a time: one in work, one being written. If memory runs out for
+    two, `work` starts again after the writing.
 
     Yields:
-        (item, what `write` returned, or what is to be said of an error on the way), in order.
+        Each item with the result of `write`, or with the failure of any step, in order.
     """
     reader, writer = ThreadPoolExecutor(1, "read"), ThreadPoolExecutor(1, "write")
     behind: tuple[Item, Future[Done]] | None = None
@@ -75,7 +75,7 @@ def pipelined(
                 yield behind[0], _outcome(behind[1])
                 behind = None
                 if error is not None and is_out_of_memory(error):
-                    made, error = _again(work, item, current)  # now there is room for one more
+                    made, error = _again(work, item, current)  # the writing has freed its memory
             if error is not None:
                 yield item, streams.explained(error)
             else:
@@ -104,35 +104,36 @@ def _outcome(future: "Future[Done]") -> Done | Failure:
         return streams.explained(error)
 
 
-_LARGE = 2**28  # bytes of a result that is written as it is made
+_LARGE = 2**28  # bytes; larger results are written band by band
 Task = tuple[Path, Path]
-"""A file, and where its result goes."""
+"""An input file and the path of its result."""
 
 
 class _Result(NamedTuple):
     """An upscaled picture on its way to a file."""
 
     picture: DecodedImage
-    """What it was made from."""
+    """The input."""
     size: Size
+    """Size of the result."""
     pixels: Tensor | None
-    """(3 or 4, H, W); None if it is in its file already."""
+    """Pixels of the result, (3 or 4, H, W); None if its file is already written."""
     idr: IDR | None
 
 
 @dataclass(frozen=True)
 class ImageSession:
-    """Does the same with a file here and on any machine."""
+    """Estimates and upscales image files on this machine."""
 
     command: Upscale
     models: ModelSet
     idr: IDR | None = None
-    """For all images, in place of each one's own; `upscaled` sets it."""
+    """Common IDR of all images, set by `upscaled`; None for each image's own."""
     device = None
-    """The kind of device that films are made on: the model's."""
+    """Device type for films; None for the model's."""
 
     def estimated(self, sources: Sequence[Path]) -> Iterator[tuple[Path, IDR | Failure]]:
-        """The IDR of each file by the model for all of them, or why it has none."""
+        """Estimates the IDR of each file by the single model; yields it, or a failure."""
         upscaler = Upscaler(self.models.only, self.command.tiling)
 
         def work(source: Path, picture: DecodedImage) -> IDR:
@@ -144,18 +145,18 @@ class ImageSession:
     def upscaled(
         self, tasks: Sequence[Task], idr: IDR | None = None
     ) -> Iterator[tuple[Task, str | Failure]]:
-        """Upscales files, all by one IDR if given; yields a line about each, or why it failed."""
+        """Upscales files, by a common IDR if given; yields a line about each, or a failure."""
         steered = replace(self, idr=idr)
         return pipelined(tasks, _read, steered._upscale, steered._write)
 
     def run_film(self, film: "VideoSession") -> int:
-        """Upscales a film; returns how many frames the result has."""
+        """Upscales a film; returns the number of frames in the result."""
         from .films import run_film
 
         return run_film(film, overwrite=self.command.overwrite)
 
     def _upscale(self, task: Task, picture: DecodedImage) -> _Result:
-        """Makes a result; a second pass estimates anew, of what the first has made."""
+        """Makes the result of one file; a second pass estimates anew from the first's result."""
         source, target = task
         command = self.command
         check_new(target, overwrite=command.overwrite)
@@ -206,7 +207,7 @@ class ImageSession:
     def _sink(
         self, target: Path, size: Size, picture: DecodedImage
     ) -> Callable[[Iterator[Tensor]], None] | None:
-        """What writes a result while it is made; None if that is no way to write this one."""
+        """A writer that takes a result band by band; None if this result cannot be banded."""
         from ..files.banded import can_be_banded, write_bands
 
         if self.command.map or not can_be_banded(target, picture):
@@ -229,7 +230,7 @@ class ImageSession:
         passes: list[ModelPass],
         into: "Tensor | Callable[[Iterator[Tensor]], None]",
     ) -> IDR | None:
-        """Pass after pass, into a buffer or to whoever takes the last one's bands."""
+        """Runs all passes, into a buffer or a band writer; returns the IDR of the first pass."""
         (source, target), command, tiling = task, self.command, self.command.tiling
         rgb, alpha, kept = picture.rgb, picture.alpha, None
         for number, (model, size, _) in enumerate(passes, 1):
@@ -269,7 +270,7 @@ class ImageSession:
         return upscaler.estimate(rgb, mask, provenance={"image": source.name})
 
     def _write(self, task: Task, result: _Result) -> str:
-        """Writes a result; returns a line about it."""
+        """Writes a result and its IDR; returns a line about them."""
         (source, target), command = task, self.command
         if result.pixels is not None:
             write_image(
@@ -289,17 +290,17 @@ class ImageSession:
 
 
 def _read(task: Task) -> DecodedImage:
-    # Of several pages the session says what becomes of them.
+    # Pages beyond the first are handled by `_upscale`.
     return read_image(task[0], 0, small=True)
 
 
 def _in_floats(picture: DecodedImage) -> DecodedImage:
-    """With pixels as all but the writing of bands takes them."""
+    """Converts the pixels to floats, which everything but band writing needs."""
     return replace(picture, rgb=as_floats(picture.rgb))
 
 
 def _remark(source: Path, model: KDSR, steering: "IDR | Regions") -> None:
-    """Says what of the picture did not count."""
+    """Notes which parts of the picture the estimate ignored."""
     vectors = steering if isinstance(steering, IDR) else steering.idr
     if line := whole.explained(model, vectors):
         note(f"{source}: {line}")
@@ -307,7 +308,7 @@ def _remark(source: Path, model: KDSR, steering: "IDR | Regions") -> None:
 
 @contextmanager
 def _bar(title: str) -> Iterator[Job]:
-    """A job that shows its progress."""
+    """A job with a progress bar."""
     with tqdm(desc=title, unit="tile", disable=None, leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -318,28 +319,27 @@ def _bar(title: str) -> Iterator[Job]:
 
 
 def _is_large(picture: DecodedImage, passes: list[ModelPass]) -> bool:
-    """Whether a result is written as it is made: it is large, and nothing is resized in the end."""
+    """Whether to write a result band by band: it is large, and its last step is no resizing."""
     last = passes[-1]
     return last.size == last.full and 3 * last.size.pixels * _dtype(picture).itemsize > _LARGE
 
 
 def _dtype(picture: DecodedImage) -> torch.dtype:
-    """The dtype of a result: a quarter of float32 where it will have 8 bits anyway."""
+    """The dtype of a result: uint8 for 8-bit results, to save memory."""
     return torch.float32 if picture.deep else torch.uint8
 
 
 def _buffer(picture: DecodedImage, passes: list[ModelPass]) -> Tensor:
-    """A result buffer.
+    """Allocates a result buffer (1, 3 or 4, H, W) after checking that all passes fit in memory.
 
-    Its memory is laid out as image files want it, (H, W, C), so that nothing is copied. What the
-    work takes besides is asked for, too, before there is any work.
+    Its memory layout is that of image files, (H, W, C), which avoids a copy.
     """
     size = passes[-1].size
     shape = (1, *size.shape, 3 if picture.alpha is None else 4)
     dtype = _dtype(picture)
     needed = math.prod(shape) * dtype.itemsize
     for one in passes:
-        if one is not passes[-1]:  # what the next pass looks at
+        if one is not passes[-1]:  # the input of the next pass
             needed += shape[-1] * one.size.pixels * torch.float32.itemsize
         if one.size != one.full or picture.alpha is not None:
             needed += resizing_bytes(one.full, one.size)

@@ -1,4 +1,4 @@
-"""Models that are loaded once; `kdsr info`, `kdsr models`, `kdsr convert`, `kdsr blend-models`."""
+"""Loads models once; runs `kdsr info`, `kdsr models`, `kdsr convert` and `kdsr blend-models`."""
 
 from typing import NamedTuple
 
@@ -18,26 +18,26 @@ from .streams import say
 
 
 class ModelPass(NamedTuple):
-    """One pass over a picture."""
+    """One network pass over a picture."""
 
     model: KDSR
-    """On the device to run on."""
+    """The model, on the device to run on."""
     size: Size
-    """The size of its result."""
+    """Size of the pass's result."""
     full: Size
-    """What the network makes, before it is resized to that."""
+    """Size of the network's output, before resizing to `size`."""
 
 
 class ModelSet:
-    """Loads each model that is needed once.
+    """Loads each needed model once.
 
     Args:
-        command: What was asked.
-        idr: That was read for it, or None. One for all images fits one model alone: then nothing
-            is chosen.
+        command: Arguments of the command.
+        idr: Common IDR of all images, or None. It belongs to one model, so that sizes then do not
+            choose among models.
 
     Raises:
-        IDRError: If the IDR is another model's.
+        IDRError: If the IDR belongs to another model.
     """
 
     def __init__(self, command: Upscale, idr: IDR | None) -> None:
@@ -58,19 +58,19 @@ class ModelSet:
 
     @property
     def only(self) -> KDSR:
-        """The one model, where nothing is chosen."""
+        """The single model, if sizes do not choose."""
         (model,) = self._loaded.values()
         return model
 
     def identity(self) -> dict[int, str]:
-        """Factor -> name or, where nothing is chosen, fingerprint."""
+        """Name of each model by factor, or the single model's fingerprint."""
         return self._names or {self.only.config.scale: self.only.fingerprint}
 
     def passes(self, source: Size, wish: OutputSize | None) -> list[ModelPass]:
-        """The passes that make a picture of a size as large as is wished.
+        """Plans the passes that bring a picture to a wanted size.
 
         Raises:
-            ConfigError: If the size is out of range, or no two passes lead to it.
+            ConfigError: If the size is out of range, or two passes cannot reach it.
         """
         factors = self._names or self._loaded
         own = next(iter(factors))
@@ -89,7 +89,7 @@ class ModelSet:
 
 
 def info(command: Info) -> int:
-    """Prints what a weights file holds; a teacher's too."""
+    """Prints facts about a weights file, of a student or a teacher."""
     model = load_checkpoint(find_file(command.model))
     config = model.config
     count = sum(parameter.numel() for parameter in model.parameters())
@@ -115,7 +115,7 @@ def info(command: Info) -> int:
 
 
 def models() -> int:
-    """Lists the purposes and the catalog."""
+    """Lists the purposes and the catalog of models."""
     for purpose, words in PURPOSES.items():
         found = models_by_factor(list_models(), purpose)
         files = ", ".join(f"x{factor} {found[factor].name}" for factor in sorted(found))
@@ -130,7 +130,7 @@ def models() -> int:
 
 
 def convert(command: Convert) -> int:
-    """Converts between the official format and safetensors."""
+    """Converts weights between the official format and safetensors."""
     kinds = (".safetensors", ".pt", ".pth")
     check_output(command.target, kinds, "models", [command.source], overwrite=command.overwrite)
     model = convert_checkpoint(command.source, command.target, overwrite=command.overwrite)
@@ -139,7 +139,7 @@ def convert(command: Convert) -> int:
 
 
 def blend_models(command: BlendModels) -> int:
-    """Writes a model between two."""
+    """Writes a weighted mean of two models."""
     read = (command.faithful, command.crisp)
     check_output(command.output, (".safetensors",), "models", read, overwrite=command.overwrite)
     pair = load(command.faithful), load(command.crisp)

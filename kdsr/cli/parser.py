@@ -1,4 +1,4 @@
-"""The arguments of the `kdsr` command. Nothing here imports PyTorch: `--help` is quick."""
+"""The argument parser of the `kdsr` command. It does not import PyTorch, so `--help` is fast."""
 
 import argparse
 from typing import NoReturn
@@ -32,7 +32,7 @@ _DEMO_PORT = 8765
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports a wrong argument in one line."""
+    """Reports wrong arguments in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, printable(f"{self.prog}: error: {message} (try {self.prog} --help)") + "\n")
@@ -45,11 +45,11 @@ def make_parser() -> argparse.ArgumentParser:
     choices = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_upscale(choices.add_parser("upscale", help="upscale images and videos"))
     _add_estimate(choices.add_parser("estimate", help="estimate how images were degraded"))
-    _add_inspect(choices.add_parser("inspect", help="say and draw what an IDR means"))
-    info = choices.add_parser("info", help="say what a model is")
+    _add_inspect(choices.add_parser("inspect", help="describe and draw what an IDR means"))
+    info = choices.add_parser("info", help="describe a model")
     info.set_defaults(command=commands.Info)
     info.add_argument("model", help=_MODEL_HELP)
-    models = choices.add_parser("models", help="list the models that can be had by name")
+    models = choices.add_parser("models", help="list the models that have a name")
     models.set_defaults(command=commands.Models)
     convert = choices.add_parser("convert", help="convert official weights to safetensors, or back")
     convert.set_defaults(command=commands.Convert)
@@ -57,18 +57,18 @@ def make_parser() -> argparse.ArgumentParser:
     convert.add_argument("target", type=some_path, help="ends in .safetensors, .pt or .pth")
     convert.add_argument("--overwrite", action="store_true")
     blend = choices.add_parser(
-        "blend-models", help="make a model between a faithful one and a crisp one"
+        "blend-models", help="make a model between a faithful and a crisp one"
     )
     blend.set_defaults(command=commands.BlendModels)
     blend.add_argument("faithful", help=_MODEL_HELP)
-    blend.add_argument("crisp", help="one that was trained on from it")
+    blend.add_argument("crisp", help="a model whose training started from the faithful one")
     blend.add_argument("weight", type=float, help=f"0 is faithful, 1 crisp, up to {CRISPNESSES[1]}")
     blend.add_argument(
         "--estimators",
         action="store_true",
-        help="mix the estimators, too: of models that were trained on apart, each on its own "
-        "degradations; train/calibrate.py, in a clone of the project, then says what the result's "
-        "IDRs mean",
+        help="mix the estimators, too: for models whose trainings diverged on different "
+        "degradations; then calibrate the result with train/calibrate.py from a clone of the "
+        "project",
     )
     blend.add_argument("-o", "--output", type=some_path, required=True, help="ends in .safetensors")
     blend.add_argument("--overwrite", action="store_true")
@@ -76,7 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_demo(choices.add_parser("demo", help="write a web page that upscales in the browser"))
     for command in choices.choices.values():
         command.add_argument(
-            "--verbose", action="store_true", help="say all there is to say, tracebacks included"
+            "--verbose", action="store_true", help="show all messages, and tracebacks of errors"
         )
     return parser
 
@@ -87,7 +87,7 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=some_path, help="file (for one input) or folder")
     parser.add_argument(
         "--model",
-        help=f"{_MODELS_HELP}; default: the bundled one that fits the size, {DEFAULT_MODEL} "
+        help=f"{_MODELS_HELP}; default: the bundled model that fits the size; {DEFAULT_MODEL} "
         "without a size or with --idr",
     )
     _add_crispness(parser)
@@ -104,7 +104,7 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         type=output_factor,
         dest="size",
         metavar="FACTOR",
-        help="the same as --size FACTORx; 1 cleans and leaves the size",
+        help="the same as --size FACTORx; 1 cleans and keeps the size",
     )
     parser.add_argument(
         "--overlap",
@@ -117,7 +117,7 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--one-idr",
         action="store_true",
-        help="one look for a roll: estimate all images first, and use their average for each",
+        help="the same look for all images: estimate all first, and use their mean IDR for each",
     )
     group.add_argument(
         "--map",
@@ -125,44 +125,43 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=MAP_CELLS,
         metavar="CELLS",
-        help="for images that mix sources: estimate on a grid of this many cells along the longer "
-        f"side (default: {MAP_CELLS}) and let the IDR change over the image",
+        help="for images with parts from several sources: estimate on a grid with this many cells "
+        f"along the longer side (default: {MAP_CELLS}) and vary the IDR over the image",
     )
     parser.add_argument(
         "--strength",
         type=float,
         default=1.0,
-        help="0 only enlarges, 1 removes what is estimated, up to "
-        f"{STRENGTHS[1]} restores more than that",
+        help=f"0 only enlarges, 1 restores as estimated, up to {STRENGTHS[1]} restores more",
     )
     parser.add_argument(
-        "--save-idr", type=some_path, help="save the IDR of a single input, or of --one-idr"
+        "--save-idr", type=some_path, help="file for the IDR of a single input, or of --one-idr"
     )
-    parser.add_argument("--suffix", default="-kdsr", help="added to the names of results")
+    parser.add_argument("--suffix", default="-kdsr", help="suffix of the results' names")
     formats = tuple(dict.fromkeys(image_formats.WRITE_FORMATS + containers.WRITE_FORMATS))
     parser.add_argument(
         "--format",
         choices=formats,
         metavar="FORMAT",
-        help=f"of the results: {', '.join(formats)}; default: the input's",
+        help=f"format of the results: {', '.join(formats)}; default: the input's",
     )
     parser.add_argument(
-        "--compress", action="store_true", help="PNG as small as it gets; takes much longer"
+        "--compress", action="store_true", help="write the smallest possible PNG, much slower"
     )
-    parser.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1-100")
+    parser.add_argument("--quality", type=int, default=95, help="quality of JPEG and WebP, 1-100")
     parser.add_argument(
         "--strip",
         action="store_true",
-        help="leave out of images what they say besides colours: EXIF, XMP, IPTC, dpi, texts",
+        help="remove metadata from images (EXIF, XMP, IPTC, dpi, texts), but keep colour profiles",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     parser.add_argument(
         "--cluster",
         type=some_name,
         metavar="ADDRESS",
-        help="share the files among many workers, by Ray: auto for the cluster that runs here, "
-        "local for the GPUs (or cores) of this machine alone, or HOST:PORT; results that exist are "
-        "taken for finished",
+        help="divide the files among many workers by Ray: auto for the running cluster, local for "
+        "the GPUs (or cores) of this machine alone, or HOST:PORT; existing results count as "
+        "finished",
     )
     _add_video(parser)
 
@@ -171,8 +170,8 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
     defaults = VideoOptions()
     group = parser.add_argument_group(
         "videos and animations",
-        "MP4, MOV, MKV, WebM, GIF, animated WebP, and more to read; needs PyAV (the extra "
-        '"video"). Sound, subtitles and time stamps are copied; a run that was stopped goes on.',
+        "MP4, MOV, MKV, WebM, GIF, animated WebP, and more for reading; needs PyAV (the extra "
+        '"video"). Sound, subtitles and time stamps are copied; stopped runs resume.',
     )
     group.add_argument(
         "--mode",
@@ -193,26 +192,26 @@ def _add_video(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=defaults.scene_cut,
         metavar="DEGREES",
-        help="how far an IDR turns where a scene begins; 180: no cuts (default: %(default)s)",
+        help="angle between IDRs that starts a new scene; 180 for never (default: %(default)s)",
     )
     group.add_argument(
         "--codec",
         choices=tuple(CODECS),
-        help="default: h264, for WebM vp9; of more than 8 bits hevc, for WebM av1",
+        help="default: h264, for WebM vp9; with more than 8 bits hevc, for WebM av1",
     )
     ranges = (f"{name} {codec.crf}" for name, codec in CODECS.items())
     group.add_argument(
-        "--crf", type=int, help=f"quality: 0 is the best; default: {', '.join(ranges)}"
+        "--crf", type=int, help=f"quality, 0 is the best; default: {', '.join(ranges)}"
     )
 
 
 def _add_estimate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=commands.Estimate)
     parser.add_argument("input", nargs="+", type=some_name, help="files, folders or globs")
-    parser.add_argument("-o", "--output", type=some_path, help="IDR file: one row for each image")
+    parser.add_argument("-o", "--output", type=some_path, help="IDR file with a row per image")
     _add_model(parser)
     _add_running(parser)
-    parser.add_argument("--mean", action="store_true", help="save the average of all instead")
+    parser.add_argument("--mean", action="store_true", help="save the mean of all IDRs instead")
     parser.add_argument("--overwrite", action="store_true")
 
 
@@ -223,7 +222,7 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--other", type=some_path, help="an image or IDR file to compare with")
     _add_model(parser)
     _add_running(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
 
 
 def _add_bake(parser: argparse.ArgumentParser) -> None:
@@ -240,8 +239,8 @@ def _add_bake(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--split",
         action="store_true",
-        help="for x.onnx write x.estimator.onnx, x.network.onnx and x.json, what they need to be "
-        "told: estimate once, then upscale tile by tile",
+        help="for x.onnx write x.estimator.onnx, x.network.onnx and x.json (their settings), to "
+        "estimate once and upscale tile by tile",
     )
     _add_model(parser)
     _add_export_dtype(parser)
@@ -250,7 +249,7 @@ def _add_bake(parser: argparse.ArgumentParser) -> None:
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=commands.Demo)
-    parser.add_argument("folder", type=some_path, help="for the page and its networks (ONNX)")
+    parser.add_argument("folder", type=some_path, help="folder of the page and its networks (ONNX)")
     _add_model(parser)
     _add_export_dtype(parser)
     parser.add_argument(
@@ -259,7 +258,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=_DEMO_PORT,
         metavar="PORT",
-        help=f"then serve it to this machine (default: {_DEMO_PORT}; 0: any free port)",
+        help=f"then serve the page on this machine (default port: {_DEMO_PORT}; 0: any free one)",
     )
     parser.add_argument("--overwrite", action="store_true")
 
@@ -269,7 +268,7 @@ def _add_export_dtype(parser: argparse.ArgumentParser) -> None:
         "--dtype",
         choices=EXPORT_DTYPE_NAMES,
         default=EXPORT_DTYPE_NAMES[0],
-        help="of weights and inner computation; images stay in fp32 (default: %(default)s)",
+        help="dtype of weights and computation; images stay in fp32 (default: %(default)s)",
     )
 
 
@@ -289,16 +288,19 @@ def _add_crispness(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(overlap="exact")  # unless there is an argument for it
+    parser.set_defaults(overlap="exact")  # for commands without the argument
     parser.add_argument(
-        "--tile", type=number_or("auto", "none"), default="auto", help="LQ pixels, auto or none"
+        "--tile",
+        type=number_or("auto", "none"),
+        default="auto",
+        help="tile size: LQ pixels, auto or none",
     )
     parser.add_argument(
         "--estimate",
         choices=ESTIMATES,
         default=SAMPLED,
-        help="sampled: IDRs from parts of large images, without dither and hatching; whole: from "
-        "every pixel (default: %(default)s)",
+        help="sampled: estimate from parts of large images, without dither and hatching; whole: "
+        "from every pixel (default: %(default)s)",
     )
     parser.add_argument("--dtype", choices=DTYPE_NAMES, default="auto")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps or auto")

@@ -1,4 +1,4 @@
-"""What is read and where results go: one plan, checked before anything is computed."""
+"""Finds the inputs and plans the paths of results, checked before any computation."""
 
 import glob
 import os
@@ -13,17 +13,17 @@ from .streams import note
 
 _IMAGES = image_formats.READ_SUFFIXES
 READ_SUFFIXES = tuple(dict.fromkeys(_IMAGES + containers.READ_SUFFIXES))
-"""The endings of files that are taken from folders to be upscaled."""
+"""Suffixes of files that `kdsr upscale` takes from folders."""
 IDR_SUFFIXES = (".safetensors",)
 
 
 class Kind(NamedTuple):
-    """What files hold, and which of them are written."""
+    """A kind of files: content, and suffixes that can be written."""
 
     holds: str
     suffixes: tuple[str, ...]
     usual: str
-    """For inputs of a kind that is not written, BMP for instance."""
+    """Suffix of results whose input format cannot be written, such as BMP."""
 
 
 IMAGES = Kind("images", image_formats.WRITE_SUFFIXES, ".png")
@@ -31,15 +31,16 @@ VIDEOS = Kind("videos", containers.WRITE_SUFFIXES, ".mp4")
 
 
 def find_inputs(patterns: list[str], suffixes: tuple[str, ...] = _IMAGES) -> list[Path]:
-    """Files that the arguments name, in order and once each.
+    """Finds the files that the arguments name, in order and once each.
+
+    Missing files stay in the list: reading reports them, and the others still run.
 
     Args:
         patterns: Files, folders and globs.
-        suffixes: Of the files that are taken from folders.
+        suffixes: Suffixes of files to take from folders.
 
     Raises:
-        ImageError: If a folder or glob holds no image. A file that is missing is left for the
-            reading to report, so that the others still run.
+        ImageError: If a folder or glob holds no image.
     """
     found: dict[Path, None] = {}
     for pattern in patterns:
@@ -63,7 +64,7 @@ def find_inputs(patterns: list[str], suffixes: tuple[str, ...] = _IMAGES) -> lis
 
 
 def _literal(path: Path) -> str:
-    """A pattern of which a folder that exists is no pattern: `photos [2019]/*.jpg`."""
+    """Escapes the existing folders of a pattern, such as `photos [2019]` in `photos [2019]/*`."""
     there = next((folder for folder in path.parents if folder.is_dir()), None)
     if there is None or not glob.has_magic(str(there)):
         return str(path)
@@ -71,7 +72,7 @@ def _literal(path: Path) -> str:
 
 
 def _say_passed_over(folder: Path) -> None:
-    """Says which pictures of a folder are of kinds that are not read."""
+    """Notes which pictures of a folder have formats that cannot be read."""
     others = [
         p.suffix.lower() for p in folder.iterdir() if p.suffix.lower() in image_formats.NOT_READ
     ]
@@ -89,19 +90,18 @@ def output_path(
     single: bool,
     kind: Kind = IMAGES,
 ) -> Path:
-    """Where the result of `source` goes.
+    """The path of the result for `source`.
 
     Args:
-        source: The input file.
-        output: A file (only for a single input) or a folder, or None for beside the input.
-        suffix: Added to the name, unless `output` is a file.
-        form: A suffix without its dot, for inputs of its kind; or None for the input's.
+        source: Input file.
+        output: File (for a single input) or folder; None for the folder of the input.
+        suffix: Suffix of the result's name, unless `output` is a file.
+        form: File suffix without its dot, used if it fits the kind; None for the input's.
         single: Whether there is only one input.
-        kind: Of the input.
+        kind: Kind of the input.
 
     Raises:
-        ConfigError: If several inputs would go into one file, or `output` ends like a file of a
-            kind that is not written.
+        ConfigError: If several inputs share one output file, or its suffix cannot be written.
     """
     if output is not None and output.suffix and not output.is_dir():
         more = "; a folder of that name must exist first"
@@ -117,23 +117,23 @@ def output_path(
 
 
 def _loses_sound(source: Path, form: str, kind: Kind) -> bool:
-    """Whether a format for pictures would make a silent animation of a film; named by `-o` it may.
+    """Whether `--format` would turn a film into a silent animation; only `-o` may do that.
 
-    A folder holds both, and `--format webp` is meant for what is a picture there.
+    In a folder with both, `--format webp` is meant for the pictures.
     """
     suffixes = containers.ANIMATION_SUFFIXES
     return kind is VIDEOS and f".{form}" in suffixes and source.suffix.lower() not in suffixes
 
 
 def check_targets(targets: dict[Path, Path], inputs: Iterable[str | Path | None]) -> None:
-    """Refuses results that would replace each other, or what the call reads.
+    """Raises an error if results would replace each other, or a file that the command reads.
 
     Args:
-        targets: Input -> result.
-        inputs: What the call reads besides, a model or an IDR; None is nothing.
+        targets: Paths of the results, by input.
+        inputs: Further files that the command reads, such as a model or an IDR; None is ignored.
 
     Raises:
-        ConfigError: Naming every such pair.
+        ConfigError: If there are such files; names them all.
     """
     first: dict[str, Path] = {}
     clashes = [
@@ -154,18 +154,17 @@ def check_output(
     *,
     overwrite: bool,
 ) -> None:
-    """Refuses a name for the one result of a command.
+    """Raises an error if the single result of a command cannot be written to a path.
 
     Args:
-        path: Where the result is to go.
-        suffixes: What it may end in.
-        holds: What it holds, in the plural.
-        inputs: Everything the call reads; None is nothing.
-        overwrite: Whether a file that exists is replaced.
+        path: Path of the result.
+        suffixes: Allowed suffixes.
+        holds: Content of the file, in the plural.
+        inputs: All files that the command reads; None is ignored.
+        overwrite: Whether to replace an existing file.
 
     Raises:
-        ConfigError: If the suffix is another's, or the file is read by the same call, is a folder,
-            or exists.
+        ConfigError: If the suffix is wrong, or the path is an input, a folder or an existing file.
     """
     _check_suffix(path, suffixes, holds)
     _check_not_read([path], inputs)
@@ -173,10 +172,10 @@ def check_output(
 
 
 def check_new(path: Path, *, overwrite: bool) -> None:
-    """Refuses to replace a folder, and a file unless asked to.
+    """Raises an error if a path is a folder, a device, or a file that must not be replaced.
 
     Raises:
-        ConfigError: If there is one.
+        ConfigError: If so.
     """
     if path.is_dir():
         raise ConfigError(f"{path} is a folder; name a file")
@@ -187,36 +186,36 @@ def check_new(path: Path, *, overwrite: bool) -> None:
 
 
 def without_results(targets: Mapping[Path, Path]) -> dict[Path, Path]:
-    """Those that are not themselves results of others: a folder that is upscaled a second time.
+    """Drops inputs that are results of other inputs, as in a folder that is upscaled again.
 
     Args:
-        targets: Input -> result.
+        targets: Paths of the results, by input.
     """
     makers = {_key(target): source for source, target in targets.items()}
     return {s: t for s, t in targets.items() if makers.get(_key(s), s) is s}
 
 
 def left_to_do(targets: Mapping[Path, Path], *, overwrite: bool) -> dict[Path, Path]:
-    """Those of several whose result is not there yet; says how many are.
+    """Keeps the inputs without a result; notes how many results exist.
 
     Args:
-        targets: Input -> result.
-        overwrite: All of them, then.
+        targets: Paths of the results, by input.
+        overwrite: Whether to keep all inputs.
     """
     left = dict(targets) if overwrite else unfinished(targets)
     if len(left) < len(targets):
         there = len(targets) - len(left)
-        note(f"{there} of {len(targets)} results are there; --overwrite makes them anew")
+        note(f"{there} of {len(targets)} results exist; --overwrite makes them anew")
     return left
 
 
 def unfinished(targets: Mapping[Path, Path]) -> dict[Path, Path]:
-    """Those whose result does not exist yet; a result is whole or not there.
+    """Keeps the inputs without a result; an existing result is complete.
 
-    Each folder of results is listed once: asking for every file takes long on shared storage.
+    It lists each folder once, as a query for every file is slow on shared storage.
 
     Args:
-        targets: Input -> result.
+        targets: Paths of the results, by input.
     """
     there = {folder: _names(folder) for folder in {target.parent for target in targets.values()}}
     return {
@@ -247,5 +246,5 @@ def _check_not_read(outputs: Iterable[Path], inputs: Iterable[str | Path | None]
 
 
 def _key(path: str | Path) -> str:
-    """Equal for all names of one file, hard links apart: those survive a replacement."""
+    """A key that is equal for all names of one file; hard links differ, as they survive."""
     return os.path.normcase(os.path.realpath(path))

@@ -1,4 +1,4 @@
-"""What the command says, and how it ends: lines, errors in one line each, Ctrl-C at any moment."""
+"""Messages of the command and its end: lines, one-line errors, signals."""
 
 import contextlib
 import errno
@@ -20,7 +20,7 @@ _remarks: list[str] = []
 
 
 def stopped() -> str:
-    """What is said when the command ends before it is done."""
+    """The message for a command that ends early."""
     said = "; ".join(("stopped; nothing half-written is left", *_remarks))
     _remarks.clear()
     return said
@@ -28,7 +28,7 @@ def stopped() -> str:
 
 @contextlib.contextmanager
 def remarking(remark: str) -> Iterator[None]:
-    """Adds a remark to that, for as long as the block runs or is left by Ctrl-C."""
+    """Adds a remark to `stopped`, while the block runs or if Ctrl-C ends it."""
     _remarks.append(remark)
     try:
         yield
@@ -39,11 +39,11 @@ def remarking(remark: str) -> Iterator[None]:
 
 
 def exit_on_signals() -> None:
-    """From now on these signals end the process, with 128 + their number, and leave nothing behind.
+    """Makes signals end the process with 128 + their number and remove half-written files.
 
-    For the process of the command alone. No exception is raised, as those get lost, or end in a
-    traceback or an abort, where they meet an import or a callback from C. What the process was
-    started to ignore (`nohup`, a shell's background job) stays ignored.
+    Use it only in the process of the command. It raises no exception, as imports and callbacks
+    from C lose exceptions or abort. Signals that were ignored at the start (`nohup`, a shell's
+    background job) stay ignored.
     """
     for name in _SIGNALS:
         number = getattr(signal, name, None)
@@ -52,7 +52,7 @@ def exit_on_signals() -> None:
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
-    atomic = sys.modules.get("kdsr.atomic")  # not loaded: nothing was written
+    atomic = sys.modules.get("kdsr.atomic")  # if it is not loaded, nothing was written
     if atomic is not None:
         atomic.abandon()
     with contextlib.suppress(Exception):
@@ -62,17 +62,17 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 
 _CLOSED = (errno.EPIPE, errno.EINVAL)  # EINVAL on Windows
 
-_lost: list[str] = []  # why lines could not be written to standard output
+_lost: list[str] = []  # reasons why lines could not be written to standard output
 
 
 def say(line: str) -> None:
     """Writes a line to standard output.
 
-    Never an error: what a command says about a result must not undo the result. A reader that
-    closed the pipe had enough; any other trouble is told by `flush_output`.
+    It never raises, as a failed message must not undo a result. A closed pipe is no error;
+    `flush_output` reports all others.
 
     Args:
-        line: Control characters, and what the stream's encoding lacks, are escaped.
+        line: Text; control characters, and characters outside of the encoding, are escaped.
     """
     try:
         _write(sys.stdout, line)
@@ -83,17 +83,17 @@ def say(line: str) -> None:
 
 
 def complain(message: str) -> None:
-    """Writes one line about what went wrong to standard error."""
+    """Writes one line about an error to standard error."""
     note(f"error: {message}")
 
 
 def note(message: str) -> None:
-    """Writes one line that is no result to standard error."""
+    """Writes one line of information to standard error."""
     detail(f"kdsr: {printable(message)}")
 
 
 def detail(text: str) -> None:
-    """Writes text as it is, of several lines if need be, to standard error."""
+    """Writes text of any number of lines to standard error."""
     try:
         for line in text.split("\n"):
             _write(sys.stderr, line)
@@ -102,16 +102,16 @@ def detail(text: str) -> None:
 
 
 def ensure_streams() -> None:
-    """Makes sure that there are standard streams, so that no file can get their descriptors.
+    """Opens missing standard streams, so that no file gets their descriptors.
 
-    What a library prints to a descriptor that was closed at the start would land in the first file
-    that is opened. For the process of the command alone.
+    Otherwise, libraries that print to a closed descriptor would write into the first opened file.
+    Use it only in the process of the command.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -120,15 +120,15 @@ def ensure_streams() -> None:
 
 
 def flush_output() -> int:
-    """Flushes standard output; Python would end with a traceback where that fails.
+    """Flushes standard output; if this failed at Python's exit, it would end with a traceback.
 
     Returns:
-        2, after saying why, if something could not be written to it since the last call; else 0.
+        2, after an error message, if writing has failed since the last call; otherwise 0.
     """
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
-    except ValueError:  # closed by whoever called
+    except ValueError:  # the caller has closed it
         pass
     except OSError as error:
         _drop(sys.stdout)
@@ -153,9 +153,9 @@ def _write(stream: TextIO | None, line: str) -> None:
 
 @contextlib.contextmanager
 def _bars_aside(stream: TextIO) -> Iterator[None]:
-    """Takes progress bars away while a line is written where they are shown."""
+    """Hides progress bars while a line is written."""
     bars = getattr(sys.modules.get("tqdm"), "tqdm", None)
-    # Without a bar nothing is to be locked: making the lock takes memory, which may have run out.
+    # Without a bar there is no lock to take. Creating it needs memory, which may have run out.
     if bars is None or not getattr(bars, "_instances", None):
         yield
         return
@@ -164,7 +164,7 @@ def _bars_aside(stream: TextIO) -> Iterator[None]:
 
 
 def _drop(stream: TextIO | None) -> None:
-    """Sends what is still buffered, and all that follows, nowhere."""
+    """Redirects buffered and future output to nowhere."""
     if stream is None:
         return
     with contextlib.suppress(OSError, ValueError):
@@ -174,31 +174,33 @@ def _drop(stream: TextIO | None) -> None:
 
 
 VERBOSE = "KDSR_VERBOSE"
-"""Environment variable that does what `--verbose` does."""
+"""Environment variable with the effect of `--verbose`."""
 
 _log = logging.getLogger(__name__)
 
 
 class Failure(NamedTuple):
-    """What is to be said of an error; unlike some errors it can go from machine to machine."""
+    """Description of an error; unlike some errors, it can be sent between machines."""
 
     code: int
+    """Exit code."""
     line: str
+    """Message of one line."""
     details: str
-    """The traceback."""
+    """Traceback."""
 
 
 def explained(error: Exception) -> Failure:
-    """What is to be said of it: code 2 for what the user can mend, 1 for a mistake in kdsr."""
+    """Describes an error: code 2 if the user can correct it, 1 for a bug in kdsr."""
     return Failure(*_said(error), "".join(traceback.format_exception(error)))
 
 
 def report(error: Exception | Failure, about: str = "") -> int:
-    """Says in one line what went wrong; returns the exit code.
+    """Prints an error in one line; returns the exit code.
 
     Args:
-        error: Here, or elsewhere.
-        about: What it is about, if the line itself does not say so.
+        error: An error of this process, or a failure from elsewhere.
+        about: Subject of the error, added if the message does not contain it.
     """
     failure = error if isinstance(error, Failure) else explained(error)
     _log.debug("%s", failure.details)
@@ -207,7 +209,7 @@ def report(error: Exception | Failure, about: str = "") -> int:
 
 
 def _said(error: Exception) -> tuple[int, str]:
-    """The exit code and the line."""
+    """Exit code and message of an error."""
     if isinstance(error, KDSRError):
         return 2, str(error)
     if is_out_of_memory(error):
@@ -223,10 +225,10 @@ def _said(error: Exception) -> tuple[int, str]:
 
 @contextmanager
 def listening(*, verbose: bool) -> Iterator[None]:
-    """Shows what the library logs, one line each; with `verbose` also what all libraries log.
+    """Shows warnings of kdsr, one line each; with `verbose` all log messages of all libraries.
 
     Args:
-        verbose: Or the environment says so.
+        verbose: Whether to show all messages; the environment variable `VERBOSE` can set it, too.
     """
     root, kdsr = logging.getLogger(), logging.getLogger(__name__.split(".")[0])
     everything = verbose or os.environ.get(VERBOSE, "0") not in ("", "0")
@@ -243,14 +245,14 @@ def listening(*, verbose: bool) -> Iterator[None]:
 
 
 class _Lines(logging.Handler):
-    """Log records as the command's own lines."""
+    """Prints log records as lines of the command."""
 
     def __init__(self, *, everything: bool) -> None:
         super().__init__()
         self.everything = everything
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Takes one record."""
+        """Prints one record."""
         if self.everything:
             detail(self.format(record))
         elif record.levelno >= logging.WARNING and record.name.startswith(__name__.split(".")[0]):

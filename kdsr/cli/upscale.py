@@ -1,4 +1,4 @@
-"""`kdsr upscale`, with one IDR for each image or one for all."""
+"""Runs `kdsr upscale`, with one IDR per image or one for all."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,11 +30,11 @@ from .streams import note, report, say
 if TYPE_CHECKING:
     from .cluster import ClusterSession
 
-_APART = 1000  # IDRs that are kept as they come: each takes 7 kB, joined 1.3
+_APART = 1000  # largest number of separate IDRs, which take 7 kB each; joined ones take 1.3 kB
 
 
 def upscale(command: Upscale) -> int:
-    """Upscales every input, the images first; one that fails does not stop the others."""
+    """Upscales all inputs, images first; an input that fails does not stop the others."""
     inputs = find_inputs(command.input, READ_SUFFIXES)
     if command.cluster:
         from .cluster import with_full_names
@@ -74,7 +74,7 @@ def upscale(command: Upscale) -> int:
 def _session(
     command: Upscale, idr: IDR | None, targets: Mapping[Path, Path]
 ) -> "Iterator[ImageSession | ClusterSession]":
-    """What does the work, here or on a cluster."""
+    """Opens the session that does the work, on this machine or on a cluster."""
     if command.cluster is None:
         yield ImageSession(command, ModelSet(command, idr))
         return
@@ -85,17 +85,17 @@ def _session(
 
 
 def _known_idr(command: Upscale) -> IDR | None:
-    """The IDR for all images that is known before any work."""
+    """Loads the common IDR of all images, if a file already holds it."""
     if command.idr:
         return IDR.load(command.idr)
     if command.one_idr and command.save_idr and not command.overwrite:
-        # By a run on a cluster that was stopped; others are not to replace it, see `checked`.
+        # A stopped run on a cluster wrote it; other runs must not replace it, see `checked`.
         return IDR.load(command.save_idr) if command.save_idr.is_file() else None
     return None
 
 
 def checked(command: Upscale, inputs: Sequence[Path]) -> dict[Path, Path]:
-    """Where the result of each input goes; what does not fit the inputs fails here, before work."""
+    """Maps each input to its result; raises errors about arguments before any work."""
     single = len(inputs) == 1
     if command.save_idr and not (single or command.one_idr):
         raise ConfigError(
@@ -119,17 +119,17 @@ def checked(command: Upscale, inputs: Sequence[Path]) -> dict[Path, Path]:
     check_targets(targets, read)
     if command.save_idr:
         read = (*inputs, *read)
-        goes_on = command.cluster and command.one_idr  # with the IDR of a run that was stopped
+        goes_on = command.cluster and command.one_idr  # resumes with the IDR of a stopped run
         replace = command.overwrite or bool(goes_on)
         check_output(command.save_idr, IDR_SUFFIXES, "IDRs", read, overwrite=replace)
     return targets
 
 
 def _one_idr(session: "ImageSession | ClusterSession", sources: Sequence[Path]) -> IDR:
-    """The average of what all images say, saved if that was asked for.
+    """Averages the IDRs of all images, and saves the result if `--save-idr` is given.
 
     Raises:
-        ImageError: If none of them has an IDR. Upscaling says of each that has none why.
+        ImageError: If no image has an IDR. Upscaling later reports why for each image.
     """
     command, found, first = session.command, [], ""
     with tqdm(total=len(sources), desc="estimating", unit="image", disable=None) as files:

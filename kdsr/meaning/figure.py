@@ -1,4 +1,4 @@
-"""Panels of the figure about IDRs: words, quantities and vectors."""
+"""Draws panels of the IDR figure: words, quantities and vectors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ from .panel import (
 from .readings import Measured, Reading, Wording
 
 _ROW = 66
-_LEFT, _RIGHT = 200, 420  # of the scales
-_SHOWN = 32  # readings drawn of a batch
+_LEFT, _RIGHT = 200, 420  # ends of the scales, px
+_SHOWN = 32  # largest number of drawn readings
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class _Quantity:
     label: str
     name: str
     most: float
-    """At the right end of the scale, unless a reading is larger."""
+    """Value at the right end of the scale, unless a reading is larger."""
     unit: str
 
 
@@ -48,12 +48,12 @@ _QUANTITIES = (
 
 
 def draw_readings(say: Wording, first: Sequence[Reading], second: Sequence[Reading] = ()) -> Panel:
-    """Draws the first reading on scales, the others of its batch as faint marks.
+    """Draws the first reading on scales, and the others of its batch as faint marks.
 
     Args:
-        say: The language.
-        first: Of the IDR that is shown, one or more.
-        second: Of the one it is compared with.
+        say: Wording of the reader's language.
+        first: Readings of the shown IDR, one or more.
+        second: Readings of the IDR to compare with.
     """
     height = 80 + _ROW * len(_QUANTITIES)
     panel = Panel(say, height, say("what was read"), say("± holds 4 times in 5"))
@@ -116,13 +116,13 @@ _HEIGHT = 150
 
 
 def draw_vectors(say: Wording, title: str, values: Tensor, other: Tensor | None = None) -> Panel:
-    """Draws bars of a batch's mean, whiskers from least to most, and a second one as a line.
+    """Draws a batch's mean as bars, its extremes as whiskers, and a second batch as a line.
 
     Args:
-        say: The language.
-        title: Of the panel, in English.
-        values: (B, N).
-        other: (B_other, N).
+        say: Wording of the reader's language.
+        title: Title of the panel, in English.
+        values: Vectors (B, N).
+        other: Vectors to compare with, (B_other, N), or None.
     """
     panel = Panel(say, _HEIGHT, say(title))
     top, bottom, left, right = 64, _HEIGHT - 16, 92, panel.width - PAD
@@ -157,14 +157,14 @@ def draw_vectors(say: Wording, title: str, values: Tensor, other: Tensor | None 
 
 
 LISTED = 8
-"""Images of a batch that are described one by one."""
+"""Largest number of images that are described one by one."""
 _LINE, _TOP, _TITLE = 44, 62, TEXT + 4
-_LEAST = 18  # height of letters, px
+_LEAST = 18  # smallest height of letters, px
 
 
 @dataclass(frozen=True)
 class _Line:
-    """One image."""
+    """Line about one image."""
 
     label: str
     colour: Colour
@@ -182,15 +182,15 @@ def draw_words(
     *,
     two: bool,
 ) -> Panel:
-    """Draws one reading large, several as a list, each with whether it is inside the range.
+    """Draws one reading in large letters or several as a list, with their place in the range.
 
     Args:
-        say: The language.
-        title: Whose they are.
-        note: At the right.
-        first: Of the IDRs that are shown; none without a calibration.
-        second: Of those they are compared with.
-        two: Whether there are any to compare with, read or not: the colours are explained.
+        say: Wording of the reader's language.
+        title: Title of the panel.
+        note: Text at the right.
+        first: Readings of the shown IDRs; none without a calibration.
+        second: Readings of the IDRs to compare with.
+        two: Whether there are two batches, whose colours the panel then explains.
     """
     if len(first) == 1 and not two:
         return _large(say, title, note, first[0])

@@ -1,4 +1,4 @@
-"""Panels of a figure: text and shapes, drawn fine and then reduced; similarities, places, heat."""
+"""Draws panels of the IDR figure: text and shapes, similarities, places and heat maps."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,11 @@ MARGIN, GAP = 28, 20
 INNER = 640
 """Width of a panel in one of the two columns."""
 WHOLE = 2 * INNER + GAP
-"""Of one over both."""
+"""Width of a panel over both columns."""
 WIDTH = WHOLE + 2 * MARGIN
-"""Of the figure, px: with two columns about as wide as high, so that a node shows it whole."""
+"""Width of the figure in px: two columns make it about square, so that a node shows all of it."""
 PAD = 20
-"""Between a panel's edge and what it shows."""
+"""Distance between a panel's edge and its content."""
 SMALL, TEXT, LARGE = 26, 30, 44
 """Heights of letters, px."""
 
@@ -26,14 +26,14 @@ Colour = tuple[int, int, int] | tuple[int, int, int, int]
 # An opaque card with its own contrast reads the same on dark and on light surroundings.
 CARD, SHEET, GRID = (24, 27, 34), (34, 38, 48), (74, 81, 97)
 INK, DIM = (236, 239, 244), (178, 186, 200)
-FIRST, SECOND = (92, 184, 255), (255, 170, 64)  # told apart by the colour-blind too
+FIRST, SECOND = (92, 184, 255), (255, 170, 64)  # distinct for colour-blind readers, too
 GOOD, BAD = (120, 214, 150), (255, 128, 112)
 _HEAT = np.array([(12, 16, 60), (52, 40, 140), (170, 50, 120), (240, 110, 50), (255, 225, 110)])
-_FINE = 2  # drawn this much larger, then reduced: Pillow's shapes have jagged edges
+_FINE = 2  # factor of drawing size before reduction, as Pillow's shapes have jagged edges
 
 
 class Panel:
-    """One part of the figure. Coordinates are px of the finished figure, from its top left."""
+    """One part of the figure. Coordinates are px of the finished panel, from its top left."""
 
     def __init__(
         self,
@@ -47,12 +47,12 @@ class Panel:
         """Makes an empty sheet with a title at its left and a note at its right.
 
         Args:
-            say: Has the letters that texts are drawn with; the texts are in its language.
-            height: px.
-            title: Its room is what the note leaves.
-            note: Drawn smaller where it would reach the title.
-            colour: Of the sheet.
-            width: px.
+            say: Wording of the reader's language, which has the font.
+            height: Height in px.
+            title: Title in the reader's language.
+            note: Note in the reader's language; its letters shrink to fit beside the title.
+            colour: Colour of the sheet.
+            width: Width in px.
         """
         self._say = say
         self.width, self.height = width, round(height)
@@ -83,12 +83,12 @@ class Panel:
         )  # fmt: skip
 
     def line(self, points: Sequence[tuple[float, float]], colour: Colour, width: float) -> None:
-        """Draws through points, with round corners."""
+        """Draws a line through points, with round corners."""
         xy = [value for point in points for value in _fine(point)]
         self._draw.line(xy, colour, max(1, round(width * _FINE)), joint="curve")
 
     def box(self, corners: Sequence[float], colour: Colour, radius: float = 0) -> None:
-        """Fills left, top, right, bottom."""
+        """Fills a rectangle (left, top, right, bottom) with rounded corners."""
         left, top, right, bottom = _fine(corners)
         if right < left or bottom < top:
             return
@@ -111,11 +111,11 @@ class Panel:
         self._image.paste(picture, (round(at[0] * _FINE), round(at[1] * _FINE)))
 
     def text_width(self, words: str, size: int = TEXT) -> float:
-        """Of one line, px."""
+        """Width of one line of text in px."""
         return self._font(size).getlength(words) / _FINE
 
     def fitted(self, words: str, width: float, size: int, least: int) -> int:
-        """The largest height of letters, `least` to `size`, at which a line fits into `width`."""
+        """Largest height of letters, `least` to `size`, at which a line fits into `width`."""
         while size > least and self.text_width(words, size) > width:
             size -= 1
         return size
@@ -126,17 +126,17 @@ class Panel:
         return ImageFont.truetype(str(self._say.font), size * _FINE)  # Pillow 10.1 takes no Path
 
     def finished(self) -> Image.Image:
-        """The panel, RGB, `width` x `height`."""
+        """The finished panel, RGB, `width` x `height` px."""
         return self._image.reduce(_FINE)
 
 
 def fine_size(width: float, height: float) -> tuple[int, int]:
-    """Px that a picture needs to fill (width, height) of the figure, at least 1 x 1."""
+    """Size in px of a picture that fills (width, height) of a panel, at least 1 x 1."""
     return max(1, round(width * _FINE)), max(1, round(height * _FINE))
 
 
 def colours(heat: np.ndarray) -> np.ndarray:
-    """Maps 0 to 1 onto the heat colours, (..., 3) in 0-255."""
+    """Maps values from 0 to 1 to heat colours, (..., 3) in 0-255."""
     places = np.linspace(0, 1, len(_HEAT))
     return np.stack([np.interp(heat, places, _HEAT[:, c]) for c in range(3)], axis=-1)
 
@@ -146,19 +146,19 @@ def _fine(values: Sequence[float]) -> tuple[float, ...]:
 
 
 SHOWN = 8
-"""Rows and columns of the table."""
+"""Largest number of rows and columns of the table."""
 LEAST_HEAT = 5.0
-"""Degrees: smaller differences are not blown up to full colour."""
+"""Smallest angle of full colour in degrees, so that small differences look small."""
 
 
 def draw_similarity(say: Wording, note: str, cosine: Tensor, angles: Tensor) -> Panel:
-    """Draws one pair as a sentence, several as a table coloured by angle, bright where alike.
+    """Draws the similarity of one pair as a sentence, of several as a table, bright where alike.
 
     Args:
-        say: The language.
-        note: What is compared, if there are several, in English.
-        cosine: (A, B) in [-1, 1].
-        angles: (A, B), the same in degrees.
+        say: Wording of the reader's language.
+        note: Description of the compared vectors, in English.
+        cosine: Cosine similarities (A, B) in [-1, 1].
+        angles: Angles (A, B) in degrees.
     """
     shown = cosine[:SHOWN, :SHOWN]
     rows, columns = shown.shape
@@ -188,7 +188,7 @@ def draw_similarity(say: Wording, note: str, cosine: Tensor, angles: Tensor) -> 
 _HEIGHT, _TOP = 480, 70
 _SPREAD = (120, 132, 156, 60)
 _DOT = (150, 162, 186)
-_SHOWN = 64  # images of a batch
+_SHOWN = 64  # largest number of drawn images
 
 
 def draw_places(
@@ -199,15 +199,15 @@ def draw_places(
     other: Tensor | None,
     nearest: str,
 ) -> Panel:
-    """Draws references as dots in discs as wide as they vary over photographs, and images in front.
+    """Draws references as dots in discs of their spread over photographs, and images above them.
 
     Args:
-        say: The language.
-        names: Of the references.
-        known: Their places, (N, 2), in units of the spread over photographs.
-        own: Of the images, (B, 2).
-        other: Of the second IDR, (B_other, 2).
-        nearest: The reference that the first image is most like, in all dimensions.
+        say: Wording of the reader's language.
+        names: Names of the references.
+        known: Places of the references, (N, 2), in units of the spread over photographs.
+        own: Places of the images, (B, 2).
+        other: Places of the second IDRs, (B_other, 2), or None.
+        nearest: Name of the first image's nearest reference in all dimensions.
     """
     panel = Panel(
         say, _HEIGHT, say("most like {name}", name=say(nearest)), say("known degradations")
@@ -232,7 +232,7 @@ def draw_places(
     taken += [(x - 6, y - 6, x + 6, y + 6) for x, y in dots]
     for x, y in dots:
         panel.oval((x, y), (6, 6), _DOT)
-    # Where there is no room for all names, the one that matters comes first.
+    # The nearest reference gets its label first, as there may not be room for all.
     for name, (x, y) in sorted(zip(names, dots, strict=True), key=lambda item: item[0] != nearest):
         gaps = (12, 30, 48) if name == nearest else (12,)
         label = say(name)
@@ -257,9 +257,9 @@ def _free_corner(
     taken: Sequence[tuple[float, float, float, float]],
     gaps: Sequence[int],
 ) -> tuple[float, float] | None:
-    """Top left of a label beside its dot that covers nothing, or None if there is no such place.
+    """Finds the top left of a label near its dot that covers nothing; None without free space.
 
-    `gaps` are the distances from the dot to try, px.
+    `gaps` are the distances from the dot to try, in px.
     """
     x, y = dot
     for gap in gaps:
@@ -281,12 +281,12 @@ _HIGHEST = 560
 
 
 def draw_heat(say: Wording, angles: Tensor, image: Tensor) -> Panel:
-    """Draws the angles over the grey image, and their scale below.
+    """Draws angles as colours over the grey image, with a scale below.
 
     Args:
-        say: The language.
-        angles: Degrees, (rows, columns).
-        image: RGB in [0, 1], (1, 3, H, W).
+        say: Wording of the reader's language.
+        angles: Angles of the cells in degrees, (rows, columns).
+        image: RGB image (1, 3, H, W) in [0, 1].
     """
     columns, rows = image.shape[-1], image.shape[-2]
     room = INNER - 2 * PAD

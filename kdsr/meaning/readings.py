@@ -1,4 +1,4 @@
-"""What an IDR says about an image: numbers with their errors, and words for them."""
+"""Reads degradations from an IDR: quantities with errors, and words in several languages."""
 
 import json
 import math
@@ -17,22 +17,22 @@ from ..network.models import QUANTITIES, Calibration, Student, calibration_of
 
 FOLDER = Path(__file__).parent / "languages"
 LANGUAGES = ("en", "ja", "ko", "zh", "zh-TW")
-"""What `wording` knows, by the names that ComfyUI's page has for them."""
+"""Languages of `wording`, named as in ComfyUI's settings."""
 
 
 @dataclass(frozen=True)
 class Wording:
-    """A language: call it with an English text to get its own."""
+    """Texts of a language; call it with an English text for the translation."""
 
     texts: Mapping[str, str]
-    """By the English text; what is missing stays English."""
+    """Translations by English text; missing texts stay English."""
     font: Path | None = None
-    """A file that has the letters; None for those that Pillow brings, which are Latin."""
+    """Font file of the language; None for Pillow's own font, which is Latin."""
 
     def __call__(self, text: str, **values: object) -> str:
-        """The text with `values` in place of what stands in its braces.
+        """Translates a text and fills `values` into its braces.
 
-        Without values, braces are left alone: names that people chose pass through here, too.
+        Without values, braces stay unchanged, as the text may be a name that a user chose.
         """
         own = self.texts.get(text, text)
         return own.format(**values) if values else own
@@ -43,10 +43,10 @@ ENGLISH = Wording({})
 
 @lru_cache
 def wording(language: str) -> Wording:
-    """The wording of a language; English where there is none.
+    """Loads the wording of a language; English if it is unknown.
 
     Args:
-        language: As in `LANGUAGES`. Of a region that is not there (zh-HK), the language is taken.
+        language: Name as in `LANGUAGES`; for an unknown region (zh-HK), the language alone counts.
     """
     known = [name for name in (language, language.partition("-")[0]) if name in LANGUAGES[1:]]
     if not known:
@@ -56,19 +56,19 @@ def wording(language: str) -> Wording:
 
 
 INSIDE = 0.8
-"""Share of truths that lie within the stated error; `train/calibrate.py` makes it so."""
+"""Probability that a true value lies within the stated error; `train/calibrate.py` ensures it."""
 LEAST_STRUCTURE = 256
-"""LQ pixels with structure below which readings are no better than guesses (docs/idr.md)."""
-_FEW = 16.0  # errors grow by this over the root of the pixels: measured on crops of 16 to 128 px
+"""Number of structured LQ pixels below which readings are no better than guesses (docs/idr.md)."""
+_FEW = 16.0  # errors grow by _FEW / sqrt(pixels), measured on crops of 16 to 128 px
 _RELIABLE = 1.25
-"""Errors are at most this much of a constant guess's mean error, or nothing is shown; as often as
-they hold, the guess is off by 1.5 of it."""
+"""Largest shown error, relative to the mean error of a constant guess. With the probability
+`INSIDE`, that guess is off by up to 1.5 of its mean error."""
 _JPEG_RELIABLE = 0.85
 _JPEG_SURE = 0.75  # probability
-_ISOTROPIC = 1.3  # axes that differ by less than this are one number
+_ISOTROPIC = 1.3  # smallest ratio of two axes that are stated separately
 _LARGEST = {"blur_long": 20.0, "blur_short": 20.0, "noise": 255.0, "quality": 100.0}
 _LEAST = {"blur_long": 0.35, "noise": 1.0}
-"""Below these there is none worth the name: px and 0-255."""
+"""Values below which an image counts as free of blur (px) or noise (0-255)."""
 _DIGITS = {"blur_long": 1, "blur_short": 1, "noise": 0, "quality": 0}
 RULES = {
     "isotropic": _ISOTROPIC,
@@ -77,94 +77,94 @@ RULES = {
     "digits": _DIGITS,
     "least_structure": LEAST_STRUCTURE,
 }
-"""What turns numbers into words; exported networks carry it, so that the demo page says the
+"""Rules that turn numbers into words; exported networks carry them, so that the demo page uses the
 same."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One quantity."""
+    """A measured quantity with its error."""
 
     value: float
-    """In its unit."""
+    """Value in the unit of the quantity."""
     error: float
-    """In the same unit: the truth lies within it for `INSIDE` of photographs."""
+    """Error in the same unit; for `INSIDE` of photographs the true value lies within it."""
     digits: int = 1
-    """Behind the point, when written."""
+    """Number of decimal places in texts."""
 
     @property
     def most(self) -> str:
-        """The upper end, written."""
+        """Upper end of the range, as text."""
         return f"{self.value + self.error:.{self.digits}f}"
 
     @property
     def number(self) -> str:
-        """The value, written."""
+        """Value as text."""
         return f"{self.value:.{self.digits}f}"
 
     @property
     def margin(self) -> str:
-        """The error, rounded up."""
+        """Error as text, rounded up."""
         unit = 10**-self.digits
         return f"± {max(1, math.ceil(self.error / unit - 1e-6)) * unit:.{self.digits}f}"
 
     def surely_below(self, least: float) -> bool:
-        """Whether there is none worth the name, not only little."""
+        """Whether the value surely is negligible."""
         return self.value + self.error < 2 * least
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What one IDR says. A quantity that cannot be told reliably from it is None."""
+    """Quantities read from one IDR; None where a reading would be unreliable."""
 
     blur_long: Measured | None
-    """Standard deviation along the long axis, px of the upscaled image."""
+    """Blur along the long axis: standard deviation in px of the upscaled image."""
     blur_short: Measured | None
-    """Along the short axis."""
+    """Blur along the short axis, in the same unit."""
     noise: Measured | None
-    """Standard deviation, 0-255, in the low-quality image."""
+    """Noise: standard deviation in 0-255, in the LQ image."""
     quality: Measured | None
-    """JPEG quality, 1-100, if it was compressed."""
+    """JPEG quality, 1-100, if the image was compressed."""
     compressed: float | None
-    """Probability that it was compressed as JPEG, 0 to 1."""
+    """Probability of JPEG compression, 0 to 1."""
     percentile: float
-    """Share of the training's images that are more usual, 0 to 1."""
+    """Share of training images closer to the centre of the range, 0 to 1."""
     excess: float
-    """How far out, as a multiple of the training's furthest image."""
+    """Distance from the centre, relative to the farthest training image."""
 
     enough: bool = True
-    """Whether the image had enough pixels with structure to tell anything."""
+    """Whether the image had enough structured pixels for a reading."""
 
     @property
     def uncompressed(self) -> bool:
-        """Whether it surely was not compressed as JPEG."""
+        """Whether the image surely was not compressed as JPEG."""
         return self.compressed is not None and self.compressed < 1 - _JPEG_SURE
 
     @property
     def inside(self) -> bool:
-        """Whether it lies in the range that the model was trained on."""
+        """Whether the IDR lies in the model's training range."""
         return self.excess <= 1.0
 
     @property
     def words(self) -> str:
-        """For people: "blur 2.1 px ± 0.4, noise 6/255 ± 2, no JPEG; inside the trained range"."""
+        """English text: "blur 2.1 px ± 0.4, noise 6/255 ± 2, no JPEG; inside the trained range"."""
         return self.said(ENGLISH)
 
     def said(self, say: Wording) -> str:
-        """`words` in any language."""
+        """Text like `words` in any language."""
         if not self.enough:
             return self.summary(say)
         return say("{summary}; {range}", summary=self.summary(say), range=self.range(say))
 
     def summary(self, say: Wording) -> str:
-        """The first half: what was measured."""
+        """First half of the text: the quantities."""
         if not self.enough:
             return say("nothing can be told: the image is too small or too flat")
         parts = [part for part in (self._blur(say), self._noise(say), self._jpeg(say)) if part]
         return say(", ").join(parts) or say("nothing that can be told reliably")
 
     def range(self, say: Wording) -> str:
-        """The second half."""
+        """Second half of the text: the place in the training range."""
         if not self.enough:
             return say("too few pixels with structure")
         return say("inside the trained range" if self.inside else "outside of the trained range")
@@ -211,7 +211,7 @@ def read(model: Student, idr: IDR) -> list[Reading]:
     """Reads every vector of a batch.
 
     Raises:
-        IDRError: If the IDR is of another model, or the model has no calibration.
+        IDRError: If the IDR belongs to another model, or the model has no calibration.
     """
     idr.check_model(model.fingerprint, model.config.n_feats)
     calibration = calibration_of(model)
@@ -236,7 +236,7 @@ def _reading(
     excess: float,
     enough: bool,
 ) -> Reading:
-    """What can be told reliably, of one vector."""
+    """Makes the reading of one vector, with its reliable quantities."""
     limits = reliable_errors(calibration).tolist()
     found = {
         name: Measured(value, error, _DIGITS[name]) if enough and error <= limit else None
@@ -255,24 +255,24 @@ def _reading(
 
 
 def reliable_errors(calibration: Calibration) -> Tensor:
-    """(4,): readings of `QUANTITIES` with larger errors are not worth showing."""
+    """Largest errors of `QUANTITIES` that are worth showing, (4,)."""
     return _RELIABLE * calibration.naive
 
 
 def tells_jpeg(calibration: Calibration) -> bool:
-    """Whether it can be told reliably that an image was compressed."""
+    """Whether the calibration can reliably detect JPEG compression."""
     return float(calibration.jpeg_accuracy) >= _JPEG_RELIABLE
 
 
 def regress(
     calibration: Calibration, idr_full: Tensor, structure: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The regressor.
+    """Runs the calibration's regressor.
 
     Args:
-        calibration: Of the model.
-        idr_full: (B, 4C).
-        structure: Pixels with structure that each was estimated from, (B,).
+        calibration: Calibration of the model.
+        idr_full: Vectors (B, 4C).
+        structure: Number of structured pixels behind each vector, (B,).
 
     Returns:
         Values and errors of `QUANTITIES`, (B, 4) each, and log odds of JPEG, (B,).
@@ -284,7 +284,7 @@ def regress(
     out = hidden @ calibration.out_weight.T + calibration.out_bias
     largest = torch.tensor([_LARGEST[name] for name in QUANTITIES])
     values = torch.minimum(out[:, :4].clamp(min=0), largest)
-    # A likelihood may claim to be surer than anything can be.
+    # A fitted likelihood may state impossibly small errors.
     errors = torch.maximum(out[:, 4:8].exp(), 0.05 * calibration.naive)
     errors = errors * (1 + _FEW / structure.clamp(min=1).sqrt())[:, None]
     return values, torch.minimum(errors, 2 * calibration.naive), out[:, 8]

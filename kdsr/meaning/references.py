@@ -1,4 +1,4 @@
-"""IDRs of known degradations, and IDRs drawn towards the clean one."""
+"""Reference IDRs of known degradations, and the strength of restoration."""
 
 from dataclasses import dataclass, replace
 from typing import overload
@@ -16,9 +16,9 @@ NAMES = (
     "light blur", "medium blur", "heavy blur", "light noise", "medium noise", "heavy noise",
     "light JPEG", "medium JPEG", "heavy JPEG",
 )  # fmt: skip
-"""The references that `train/calibrate.py` makes; a model may have others."""
+"""Names of the references that `train/calibrate.py` makes; a model may have others."""
 CLEAN = NAMES[0]
-"""The reference without degradation but for the downscaling."""
+"""Name of the reference that is only downscaled."""
 
 
 @dataclass(frozen=True)
@@ -26,27 +26,26 @@ class References:
     """Named IDRs of one model."""
 
     names: tuple[str, ...]
-    """As in `idrs`."""
+    """Names in the order of `idrs`."""
     idrs: IDR
-    """One row for each name: averages over many photographs."""
+    """IDRs, one row per name, averaged over many photographs."""
     calibration: Calibration
-    """Where they come from."""
+    """Calibration that the references come from."""
 
     def __getitem__(self, name: str) -> IDR:
         """The IDR of a name.
 
         Raises:
-            IDRError: If there is no such name.
+            IDRError: If the name is unknown.
         """
         if name not in self.names:
             raise IDRError(f"no reference {name!r}; choose one of {', '.join(self.names)}")
         return self.idrs[self.names.index(name)]
 
     def nearest(self, idr: IDR) -> list[str]:
-        """The name that each vector of a batch is most like.
+        """The nearest reference of each vector in a batch.
 
-        By the distance in the directions that tell degradations apart: vectors also differ by what
-        a photograph shows.
+        Distances are taken along the discriminants, as vectors also depend on image content.
         """
         idr.check_model(self.idrs.fingerprint, self.idrs.n_feats)
         places, known = map(self.calibration.discriminants, (idr.idr_full, self.idrs.idr_full))
@@ -54,10 +53,10 @@ class References:
 
 
 def references(model: Student) -> References:
-    """The references in a model's file.
+    """Reads the references of a model.
 
     Raises:
-        IDRError: If it has none.
+        IDRError: If the model has none.
     """
     calibration = calibration_of(model)
     means = calibration.means
@@ -75,13 +74,13 @@ def with_strength(model: Student, idr: IDR | Regions, strength: float) -> IDR | 
     """Moves an IDR towards the model's clean reference, or away from it.
 
     Args:
-        model: The one that made the IDR.
-        idr: As estimated; of regions, every IDR is moved.
+        model: Model of the IDR.
+        idr: Estimated IDR; of regions, every IDR is moved.
         strength: 0 only enlarges, 1 is as estimated, above 1 removes more; see `STRENGTHS`.
 
     Raises:
         ConfigError: If the strength is out of range.
-        IDRError: If the IDR is of another model, or the model has no references.
+        IDRError: If the IDR belongs to another model, or the model has no references.
     """
     check_strength(strength)
     if isinstance(idr, Regions):

@@ -1,4 +1,4 @@
-"""An IDR in words and in a figure, in the reader's language."""
+"""Describes IDRs in words and in a figure, in the reader's language."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from .panel import CARD, GAP, INNER, MARGIN, WIDTH, Panel, draw_heat, draw_place
 from .readings import Reading, Wording, read, wording
 from .references import references
 
-_SHOWN = 8  # rows and columns of similarities
+_SHOWN = 8  # largest number of rows and columns of similarities
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """How alike the vectors of two batches are."""
+    """Similarity of the vectors of two batches."""
 
     cosine: Tensor
-    """(B, B_other) in [-1, 1]."""
+    """Cosine similarities (B, B_other) in [-1, 1]."""
 
     angles: Tensor
-    """Degrees, (B, B_other)."""
+    """Angles (B, B_other) in degrees."""
 
     @classmethod
     def between(cls, idr: IDR, other: IDR) -> "Similarity":
@@ -45,11 +45,11 @@ def report(
     """Describes IDRs in words.
 
     Args:
-        idr: One or more.
+        idr: One or more IDRs.
         other: A second batch of the same model to compare with.
         local: Estimates over the cells of one image, compared with the first of `idr`.
-        model: Theirs; if it is calibrated, the report begins with what it reads off them.
-        language: See `kdsr.meaning.readings.LANGUAGES`; English where it is another.
+        model: Model of the IDRs; if it is calibrated, the report begins with readings.
+        language: One of `kdsr.meaning.readings.LANGUAGES`; otherwise English is used.
 
     Raises:
         IDRError: If they come from different models.
@@ -87,19 +87,19 @@ def draw_report(
     model: Student | None = None,
     language: str = "en",
 ) -> Image.Image:
-    """Draws IDRs: what can be read off them, the vectors, and where in the image they differ.
+    """Draws IDRs: readings, vectors, and a map of local differences.
 
     Args:
-        idr: One or more; the first is read, bars show the mean and whiskers the spread.
+        idr: One or more IDRs; readings are of the first, bars show the mean, whiskers the spread.
         other: A second batch of the same model, drawn in another colour.
         local: Estimates over the cells of `image`, compared with the first of `idr`.
-        image: RGB in [0, 1], (1, 3, H, W), under the heat map.
-        model: Theirs; if it is calibrated, readings with their errors and the place among known
-            degradations are drawn.
-        language: See `kdsr.meaning.readings.LANGUAGES`; English where it is another.
+        image: RGB image (1, 3, H, W) in [0, 1], under the heat map.
+        model: Model of the IDRs; if it is calibrated, the figure shows readings with their errors,
+            and the place among known degradations.
+        language: One of `kdsr.meaning.readings.LANGUAGES`; otherwise English is used.
 
     Returns:
-        RGB, two columns, 1356 px wide, as high as it needs to be.
+        RGB figure with two columns, 1356 px wide.
 
     Raises:
         IDRError: If they come from different models.
@@ -122,7 +122,7 @@ def draw_report(
 
 
 def _in_columns(header: Panel, panels: Sequence[Panel]) -> Image.Image:
-    """The header over both columns, then every panel at the end of the shorter one."""
+    """Arranges the header over both columns, then every panel below the shorter column."""
     ends, places = [MARGIN + header.height + GAP] * 2, []
     for panel in panels:
         column = int(ends[1] < ends[0])
@@ -136,7 +136,7 @@ def _in_columns(header: Panel, panels: Sequence[Panel]) -> Image.Image:
 
 
 def _readings(model: Student | None, idr: IDR | None) -> list[Reading]:
-    """None without a calibration."""
+    """Reads IDRs; returns nothing without a calibration."""
     if model is None or idr is None:
         return []
     idr.check_model(model.fingerprint, model.config.n_feats)
@@ -151,7 +151,7 @@ def _calibrated_panels(
     first: Sequence[Reading],
     second: Sequence[Reading],
 ) -> list[Panel]:
-    """What was read, and where those of which anything can be told lie."""
+    """Panels with readings and places of the IDRs that can be read."""
     told = [i for i, reading in enumerate(first) if reading.enough]
     if model is None or model.calibration is None or not told:
         return []

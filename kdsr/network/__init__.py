@@ -1,5 +1,5 @@
-"""The networks: what is trained, saved and run, and nothing about images that do not fit in memory.
+"""The networks that are trained, saved and run, without the handling of large images.
 
-Lives here: configuration, layers, estimator, SR network, tail, the baked network, calibration.
+Contents: configuration, layers, estimator, SR network, tail, the baked network, calibration.
 May import: `kdsr.errors`, `kdsr.atomic`, `kdsr.options`, `kdsr.idr`; no other folder.
 """

@@ -14,7 +14,7 @@ from .tail import Tail, compose, run_composed
 SCALES = (1, 2, 3, 4)
 """Upscaling factors; 1 cleans a picture and leaves its size."""
 LARGEST = {"n_feats": 1024, "n_blocks": 256, "n_resblocks": 256}
-"""Several times of what anyone trains; beyond that a file is damaged or a number mistyped."""
+"""Largest accepted sizes, several times those of any model: more means damage or a typo."""
 
 _TAIL = "network.tail"
 
@@ -75,7 +75,7 @@ def infer_config(state: "Mapping[str, Tensor]") -> KDSRConfig:
     """Reads the configuration off the tensors' names and shapes.
 
     Raises:
-        CheckpointError: If the tensors that tell are not there.
+        CheckpointError: If the tensors that state the configuration are missing.
     """
     enlarges = any(key.startswith(f"{_TAIL}.up.") for key in state)
     head = state.get("network.head.weight")
@@ -94,7 +94,7 @@ def infer_config(state: "Mapping[str, Tensor]") -> KDSRConfig:
 
 
 def infer_role(state: "Mapping[str, Tensor]") -> str:
-    """Says "student" if the estimator sees the LQ image alone, else "teacher"."""
+    """Infers the role: "student" if the estimator sees the LQ image alone, else "teacher"."""
     head = state.get("estimator.head.weight")
     return "student" if head is None or head.ndim != 4 or head.shape[1] == 3 else "teacher"
 
@@ -151,12 +151,12 @@ class IDRBlock(nn.Module):
         self.conv = nn.Conv2d(n_feats, n_feats, 3, padding=1)
 
     def forward(self, x: Tensor, kernels: Tensor) -> Tensor:
-        """Maps features (B, C, H, W) to the same, with kernels (1 or B, C, 3, 3) of `predictor`."""
+        """Maps features (B, C, H, W) to features, by kernels (1 or B, C, 3, 3) of `predictor`."""
         return x + self.conv(F.leaky_relu_(depthwise_conv(x, kernels), LEAK))
 
 
 class ResBlock(nn.Module):
-    """conv3x3 - LReLU - conv3x3 with a skip, as in the degradation estimator."""
+    """Residual block of the estimator: conv3x3 - LReLU - conv3x3 with a skip."""
 
     def __init__(self, n_feats: int) -> None:
         super().__init__()
@@ -176,7 +176,7 @@ def init_alive(module: nn.Module) -> None:
     for the SR network's residual convolutions, whose sum would explode.
     """
     for child in module.modules():
-        # On `meta` there is nothing to fill, and the first try imports for seconds.
+        # Tensors on `meta` hold no values, and filling them would trigger a slow import.
         if isinstance(child, (nn.Conv2d, nn.Linear)) and not child.weight.is_meta:
             nn.init.kaiming_normal_(child.weight, a=LEAK)
             if child.bias is not None:
@@ -208,34 +208,34 @@ class DegradationEstimator(nn.Module):
         self.compress = nn.Linear(4 * n_feats, n_feats)
         init_alive(self)
         with torch.no_grad():
-            for block in self.blocks:  # or the sum over the blocks would grow exponentially
+            for block in self.blocks:  # otherwise the sum over the blocks grows exponentially
                 block.get_submodule("conv2").get_parameter("weight").mul_(0.1)
 
     @property
     def halo(self) -> int:
-        """LQ pixels of context that one feature sees on each side: one for every convolution."""
+        """Context of a feature on each side in LQ pixels: one for every convolution."""
         return 1 + 2 * len(self.blocks) + len(self.widen)
 
     def features(self, x: Tensor) -> Tensor:
-        """Features before pooling: (B, in_channels, H, W) -> (B, 4C, H, W)."""
+        """Computes features before pooling: (B, in_channels, H, W) -> (B, 4C, H, W)."""
         x = self.blocks(F.leaky_relu_(self.head(x), LEAK))
         for conv in self.widen:
             x = F.leaky_relu_(conv(x), LEAK)
         return x
 
     def from_pooled(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
-        """Features averaged over the image (B, 4C) -> (idr (B, C), idr_full (B, 4C))."""
+        """Maps features averaged over the image (B, 4C) to (idr (B, C), idr_full (B, 4C))."""
         idr_full = pooled
         for linear in self.mlp:
             idr_full = F.leaky_relu(linear(idr_full), LEAK)
         return self.compress_idr(idr_full), idr_full
 
     def compress_idr(self, idr_full: Tensor) -> Tensor:
-        """The last layer alone: D' (B, 4C), the distilled vector, -> D (B, C)."""
+        """Applies the last layer: `idr_full` (D' in the paper), (B, 4C) -> `idr` (D), (B, C)."""
         return F.leaky_relu(self.compress(idr_full), LEAK)
 
     def compress_stored(self, idr_full: Tensor) -> Tensor:
-        """The same for D' of any dtype and device, such as one from a file."""
+        """Applies `compress_idr` to vectors of any dtype and device, such as those from a file."""
         return self.compress_idr(idr_full.to(self.compress.weight))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -248,9 +248,10 @@ RGB_MEAN = (0.4488, 0.4371, 0.4040)
 
 
 def halo(n_blocks: int, tail: Tail) -> int:
-    """LQ pixels that an output pixel sees on each side: one for every 3x3 convolution at LQ size.
+    """Context of an output pixel on each side in LQ pixels: one for every 3x3 convolution.
 
-    They are the head, two a block, and the one that closes the body; then comes the tail's reach.
+    The convolutions are the head, two per block, and the body's last one; the tail's reach is
+    added.
     """
     return 1 + 2 * n_blocks + 1 + tail.reach
 
@@ -270,21 +271,21 @@ class SRNetwork(nn.Module):
         self.blocks = nn.ModuleList(IDRBlock(c) for _ in range(config.n_blocks))
         self.fuse = nn.Conv2d(c, c, 3, padding=1)
         self.tail = Tail(c, config.scale)
-        # In memory even where the rest is only laid out (on `meta`): no file holds it.
+        # The mean is in memory even if the weights are on `meta`, as no file holds it.
         mean = torch.tensor(RGB_MEAN, device="cpu").reshape(1, 3, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
 
     @property
     def halo(self) -> int:
-        """LQ pixels of context that one output pixel sees on each side, given the IDR."""
+        """Context of an output pixel on each side in LQ pixels, given the IDR."""
         return halo(len(self.blocks), self.tail)
 
     def predict_kernels(self, idr: Tensor) -> list[Tensor]:
-        """All blocks' depthwise kernels, each (B, C, 3, 3), for an IDR (B, C)."""
+        """Predicts all blocks' depthwise kernels, (B, C, 3, 3) each, from an IDR (B, C)."""
         return [block.predictor(idr) for block in self.blocks]  # pyright: ignore[reportCallIssue]
 
     def trunk(self, lq: Tensor, kernels: Sequence[Tensor]) -> Tensor:
-        """Everything before the tail: LQ (B, 3, H, W) in [0, 1] -> features (B, C, H, W)."""
+        """Runs all layers before the tail: LQ (B, 3, H, W) in [0, 1] -> features (B, C, H, W)."""
         head = self.head(lq - self.mean)
         x = head
         for block, kernel in zip(self.blocks, kernels, strict=True):
@@ -292,21 +293,21 @@ class SRNetwork(nn.Module):
         return self.fuse(x) + head
 
     def forward(self, lq: Tensor, idr: Tensor, *, compose_tail: bool = False) -> Tensor:
-        """Super-resolves `lq`.
+        """Super-resolves images.
 
         Args:
-            lq: RGB in [0, 1], (B, 3, H, W).
-            idr: (B, C), or (1, C) for one that all images share.
-            compose_tail: Run the tail as one convolution composed inside the graph: the same
-                parameters, gradients and result (up to rounding) for less work. For training.
+            lq: RGB images (B, 3, H, W) in [0, 1].
+            idr: IDRs (B, C), or (1, C) for a common one.
+            compose_tail: Run the tail as one convolution composed inside the graph, for training.
+                Parameters, gradients and results (up to rounding) are the same; steps are faster.
 
         Returns:
-            RGB around [0, 1], not clamped, (B, 3, sH, sW).
+            RGB images (B, 3, sH, sW) around [0, 1], not clamped.
         """
         features = self.trunk(lq, self.predict_kernels(idr))
         if not compose_tail:
             return self.tail(features) + self.mean
-        # The composed weights are differences of products: reduced precision would show in them.
+        # Composed weights are differences of products, which need full precision.
         with torch.autocast(lq.device.type, enabled=False):
             composed = compose(self.tail)
         return run_composed(self.tail, composed, features) + self.mean

@@ -1,7 +1,7 @@
-"""The network with its IDR built in: plain convolutions, the fast path of everything.
+"""The network with its IDR built in: plain convolutions, the fast path of all upscaling.
 
-A vector from elsewhere is drawn back into the range that the model knows. A cell outside of it has
-no vote: the estimator takes dither and hatching for degradations that no photograph has.
+An IDR outside of the model's calibrated range is moved back to its edge. Cells outside of the range
+do not count in an estimate, as the estimator mistakes dither and hatching for degradations.
 """
 
 import logging
@@ -20,16 +20,16 @@ from .models import Calibration, Student
 from .tail import ComposedTail, Tail, run_composed
 
 FULL, NONE = 1.0, 1.2
-"""Votes fade between these distances: a cell counts whole up to the first, not at all from the
-second. The unit is the distance that 99.9% of photographs' cells stay within. A hard limit would
-make a film flicker where a cell lies on it."""
+"""Distances from the centre of the range: a cell's weight in an estimate falls from 1 at the first
+to 0 at the second. The unit is the distance within which 99.9% of photographs' cells lie. A hard
+limit would make films flicker when a cell crosses it."""
 FARTHEST = 1.1
-"""A vector farther away, in the same unit, is drawn back."""
+"""Largest distance of an IDR in the same unit; farther ones are moved back."""
 _log = logging.getLogger(__name__)
 
 
 def range_of(model: Student) -> Calibration | None:
-    """The calibration of a model that has a range; else None, said once."""
+    """The calibration of a model if it has a range; otherwise None, with one warning."""
     calibration = model.calibration
     if calibration is not None and calibration.cell_distance is not None:
         return calibration
@@ -46,12 +46,12 @@ def _say_without() -> None:
 
 
 def votes(calibration: Calibration, idr_full: Tensor) -> Tensor:
-    """How much each vector counts, 0 to 1: (..., 4C) -> (...)."""
+    """Weights of vectors in an estimate, 0 to 1: (..., 4C) -> (...)."""
     return ((NONE - _excess(calibration, idr_full)) / (NONE - FULL)).clamp(0, 1)
 
 
 def lies_outside(model: Student, idr: IDR) -> bool:
-    """Whether `drawn_back` moves any vector of a batch."""
+    """Whether `drawn_back` would move any vector of a batch."""
     calibration = range_of(model)
     if calibration is None:
         return False
@@ -59,11 +59,11 @@ def lies_outside(model: Student, idr: IDR) -> bool:
 
 
 def drawn_back(model: Student, idr: IDR) -> IDR:
-    """Moves vectors that lie outside of the range straight towards its middle, onto its edge.
+    """Moves vectors outside of the range towards its centre, onto its edge.
 
     Args:
-        model: Theirs; without a range nothing changes.
-        idr: From a file, a blend, or an estimate of the whole.
+        model: Model of the IDR; without a range nothing changes.
+        idr: IDR from a file, a blend or an estimate.
     """
     calibration = range_of(model)
     if calibration is None:
@@ -95,10 +95,10 @@ _ONES = [1, 1]
 
 
 def can_fuse(weight: Tensor) -> bool:
-    """Whether blocks with such weights may run by `fused_block`: bf16 on a CPU that knows it.
+    """Whether blocks with such weights can run by `fused_block`: bf16 on a CPU with bf16 support.
 
-    There the activation and the sum of a block take as long as its convolutions: they wait for
-    memory. oneDNN does them while it convolves, from float32 sums, which also rounds less often.
+    On CPUs a block's activation and sum take as long as its convolutions, because of memory access.
+    oneDNN fuses them into the convolutions, on float32 sums, which also rounds less often.
     PyTorch's own compiler uses these operations; they have no public name.
     """
     ops = torch.ops.mkldnn
@@ -113,7 +113,7 @@ def can_fuse(weight: Tensor) -> bool:
 
 
 def fused_block(depthwise: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
-    """A block, x + conv(LReLU(depthwise(x))), (B, C, H, W); see `can_fuse`. No gradients."""
+    """Runs a block, x + conv(LReLU(depthwise(x))), (B, C, H, W), fused; without gradients."""
     kernels, weight = depthwise.get_parameter("weight"), conv.get_parameter("weight")
     ops = torch.ops.mkldnn._convolution_pointwise
     y = ops(x, kernels, None, _ONES, _ONES, _ONES, len(kernels), "leaky_relu", [LEAK], "")
@@ -122,16 +122,16 @@ def fused_block(depthwise: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
 
 
 def plain_block(depthwise: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
-    """The same anywhere."""
+    """Runs the same block as `fused_block` by ordinary operations."""
     return conv(F.leaky_relu_(depthwise(x), LEAK)).add_(x)
 
 
 class BakedKDSR(nn.Module):
-    """A KDSR network for one IDR: (B, 3, H, W) -> (B, 3, sH, sW), RGB, not clamped.
+    """A KDSR network for one IDR: RGB (B, 3, H, W) -> RGB (B, 3, sH, sW), not clamped.
 
-    Given the IDR every IDR-DDC is a static depthwise convolution, and the tail is one convolution
-    (`kdsr.network.tail`). One pass equals the model's own result. A caller that cuts the image into
-    tiles itself gets that result only where its tiles overlap by `halo` LQ pixels or more.
+    For a fixed IDR, every IDR-DDC is a static depthwise convolution, and the tail is one
+    convolution (`kdsr.network.tail`). One pass equals the model's own result. Callers that cut
+    tiles themselves get the same result if their tiles overlap by at least `halo` LQ pixels.
 
     Args:
         config: The model's configuration.
@@ -157,20 +157,20 @@ class BakedKDSR(nn.Module):
         self.register_buffer("mean", torch.tensor(RGB_MEAN).reshape(1, 3, 1, 1))
 
         self.fused = False
-        """Whether blocks run by operations that exports do not know; see `can_fuse`."""
+        """Whether blocks run by fused operations, which exporters do not know; see `can_fuse`."""
         self.halo = halo(config.n_blocks, self.tail)
-        """LQ pixels of context that one output pixel sees on each side."""
+        """Context of an output pixel on each side in LQ pixels."""
 
     @classmethod
     def from_model(cls, model: Student, idr: IDR | None = None) -> "BakedKDSR":
         """Copies a student's network, on the student's device.
 
         Args:
-            model: The student.
-            idr: A batch of one from this model; without it, call `set_idr` before use.
+            model: Student.
+            idr: One IDR of this model; without it, call `set_idr` before use.
 
         Raises:
-            IDRError: If the IDR is another model's or a batch of several.
+            IDRError: If the IDR belongs to another model, or is a batch of several.
         """
         network = model.network
         weight = network.head.weight
@@ -191,7 +191,7 @@ class BakedKDSR(nn.Module):
             state[f"depthwise.{i}.weight"] = blank
         composed = model.composed_tail()
         state["composed.weight"], state["composed.bias"] = composed.weight, composed.bias
-        # Cloned, so that a later cast or move of either leaves the other alone.
+        # Clones, so that a later cast or move of either network does not affect the other.
         baked.load_state_dict({k: t.detach().clone() for k, t in state.items()}, assign=True)
         baked.eval().requires_grad_(False).to(weight.device)
         if idr is not None:
@@ -202,7 +202,7 @@ class BakedKDSR(nn.Module):
     def set_idr(self, model: Student, idr: IDR) -> None:
         """Builds another IDR in; see `from_model`.
 
-        One outside of the model's range is drawn back into it (`kdsr.network.baked`).
+        An IDR outside of the model's range is moved to its edge; see `drawn_back`.
         """
         idr.check_model(model.fingerprint, model.config.n_feats)
         if len(idr) != 1:
@@ -218,10 +218,10 @@ class BakedKDSR(nn.Module):
             conv.get_parameter("weight").copy_(rearrange(kernel, "1 c kh kw -> c 1 kh kw"))
 
     def cast_body(self, dtype: torch.dtype) -> "BakedKDSR":
-        """Runs everything but the first convolution in `dtype`, in place; returns itself.
+        """Casts everything but the first convolution to `dtype`, in place; returns itself.
 
-        The first convolution is cheap and stays in float32: rounding the image itself would cost
-        more accuracy than all later layers together.
+        The first convolution is cheap and stays in float32, as rounding the image itself costs more
+        accuracy than all later layers together.
         """
         self.to(dtype)
         self.head.float()
@@ -235,7 +235,7 @@ class BakedKDSR(nn.Module):
         for depthwise, conv in zip(self.depthwise, self.convs, strict=True):
             x = fused_block(depthwise, conv, x) if self.fused else plain_block(depthwise, conv, x)
         x = self.fuse(x).add_(head)
-        bias = self.composed.bias  # torch.export of 2.4 does not know `get_parameter`
+        bias = self.composed.bias  # torch.export of 2.4 does not support `get_parameter`
         assert bias is not None
         composed = ComposedTail(self.composed.weight, bias, self.scale)
         y = run_composed(self.tail, composed, x).to(lq.dtype)
@@ -243,10 +243,10 @@ class BakedKDSR(nn.Module):
 
 
 def bytes_per_pixel(config: KDSRConfig, element_size: int) -> int:
-    """Bytes that one pass allocates for each LQ pixel of its window, weights apart.
+    """Bytes that one pass allocates for each LQ pixel of its window, without weights.
 
-    Four maps of C features are alive at the widest point of a block, and the tail's output twice
-    in its own dtype and once in float32.
+    At its peak, a block holds four maps of C features. The tail's output exists twice in its own
+    dtype and once in float32.
     """
     values = 3 * config.scale**2
     return (5 * config.n_feats + 2 * values) * element_size + 3 * values * 4

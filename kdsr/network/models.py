@@ -1,4 +1,4 @@
-"""Student and teacher with their estimators, and what a student's vectors mean, as measured."""
+"""Student and teacher models, and the calibration of a student's IDRs."""
 
 import hashlib
 import json
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 PREFIX = "calibration."
-"""Tensors of a calibration begin with it, in a safetensors file."""
+"""Prefix of a calibration's tensors in a safetensors file."""
 KEY = "calibration"
-"""The metadata under this key names their rows."""
+"""Metadata key of the names of the references."""
 CLEAN = "clean"
-"""The reference without degradation but for the downscaling."""
+"""Name of the reference that is only downscaled."""
 QUANTITIES = ("blur_long", "blur_short", "noise", "quality")
-"""What is read off a vector: blur in px of the upscaled image, noise in 0-255, JPEG quality."""
+"""Quantities read from a vector: blur in px of the SR image, noise in 0-255, JPEG quality."""
 CALIBRATE = (
     "make it with `python train/calibrate.py MODEL.safetensors --data PHOTOS` in a clone of the "
     "project (packages leave the folder train out)"
 )
-"""What to do where a model has none."""
+"""Remedy for models without a calibration."""
 _SHAPES: dict[str, tuple[str | int, ...]] = {
     "means": ("references", "size"),
     "centre": ("size",),
@@ -49,50 +49,50 @@ _SHAPES: dict[str, tuple[str | int, ...]] = {
     "quantiles": (101,),
     "cell_distance": (1,),
 }
-"""Shapes of all tensors; a word stands for the same number wherever it occurs."""
-_OPTIONAL = {"cell_distance"}  # measured after all others, see `train.measuring.usual`
+"""Shapes of all tensors; each word stands for one number."""
+_OPTIONAL = {"cell_distance"}  # older files lack it, see `train.measuring.usual`
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Measured on photographs of known degradations; D' is `idr_full`, 4C values.
+    """Statistics of a model's `idr_full` (4C values) on photographs with known degradations.
 
     Raises:
-        CheckpointError: If names and tensors do not belong together, or numbers make no sense.
+        CheckpointError: If names, shapes or values are inconsistent.
     """
 
     names: tuple[str, ...]
     """Names of the N references."""
     means: Tensor
-    """(N, 4C): D' of each reference, averaged over photographs."""
+    """Mean `idr_full` of each reference over photographs, (N, 4C)."""
     centre: Tensor
-    """(4C,): mean of D' over the training degradations."""
+    """Mean of `idr_full` over the training degradations, (4C,)."""
     scale: Tensor
-    """(4C,): standard deviation of D' over them."""
+    """Standard deviation of `idr_full` over the training degradations, (4C,)."""
     axes: Tensor
-    """(A, 4C): maps (D' - centre) / scale to where the references lie furthest apart, in units of
-    the spread over photographs (linear discriminants, the strongest first)."""
+    """Linear discriminants of the references, the strongest first, (A, 4C). They apply to
+    (idr_full - centre) / scale; the unit is the spread over photographs."""
     hidden_weight: Tensor
-    """(H, 4C): first layer of the regressor, on (D' - centre) / scale."""
+    """First layer of the regressor, (H, 4C), on (idr_full - centre) / scale."""
     hidden_bias: Tensor
-    """(H,)."""
+    """Biases of the first layer, (H,)."""
     out_weight: Tensor
-    """(9, H): values of the four quantities, log errors of the same, log odds of JPEG."""
+    """Second layer, (9, H): four quantities, the logarithms of their errors, log odds of JPEG."""
     out_bias: Tensor
-    """(9,)."""
+    """Biases of the second layer, (9,)."""
     typical: Tensor
-    """(4,): mean absolute errors on photographs that were not fitted on."""
+    """Mean absolute errors on held-out photographs, (4,)."""
     naive: Tensor
-    """(4,): mean absolute errors of the best constant guess."""
+    """Mean absolute errors of the best constant guess, (4,)."""
     jpeg_accuracy: Tensor
-    """(1,): share of images of which it is told rightly whether they were compressed."""
+    """Accuracy of the decision whether an image is a JPEG, 0 to 1, (1,)."""
     whitening: Tensor
-    """(K, 4C): maps (D' - centre) / scale to numbers of unit variance over the training's range."""
+    """Maps (idr_full - centre) / scale to unit variance on the training data, (K, 4C)."""
     quantiles: Tensor
-    """(101,): whitened distances from the centre that 0 to 100% of training images stay within."""
+    """Whitened distances from the centre that contain 0, 1, ... 100% of training images, (101,)."""
     cell_distance: Tensor | None = None
-    """(1,): distance from the centre that 99.9% of cells of degraded photographs stay within; None
-    where nobody measured it. See `kdsr.network.baked`."""
+    """Distance from the centre that contains 99.9% of the cells of degraded photographs, (1,); None
+    if it was not measured. See `kdsr.network.baked`."""
 
     def __post_init__(self) -> None:
         if not self.names or not all(isinstance(name, str) and name for name in self.names):
@@ -128,7 +128,7 @@ class Calibration:
             )
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a safetensors file keeps, without `names`."""
+        """The tensors for a safetensors file, by name."""
         return {
             PREFIX + key: value.detach().float().contiguous()
             for key, value in vars(self).items()
@@ -136,22 +136,22 @@ class Calibration:
         }
 
     def metadata(self) -> dict[str, str]:
-        """The rest."""
+        """The metadata for a safetensors file."""
         return {KEY: json.dumps({"references": self.names})}
 
     @classmethod
     def from_file(
         cls, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], size: int
     ) -> "Calibration | None":
-        """What a file holds, or None if it has no calibration.
+        """Reads the calibration in a file; returns None if there is none.
 
         Args:
-            tensors: Those whose names began with `PREFIX`, without it.
-            metadata: The file's.
-            size: 4C of the model.
+            tensors: Tensors whose names begin with `PREFIX`, by the rest of the name.
+            metadata: Metadata of the file.
+            size: Length 4C of the model's vectors.
 
         Raises:
-            CheckpointError: If it is there in part, damaged, or another model's.
+            CheckpointError: If the calibration is incomplete, damaged or of another model.
         """
         if not tensors:
             return None
@@ -175,36 +175,36 @@ class Calibration:
         return found
 
     def standard(self, idr_full: Tensor) -> Tensor:
-        """(B, 4C) -> (B, 4C): differences from the training's mean in standard deviations."""
+        """Standardises vectors (B, 4C) by the mean and the standard deviation of the training."""
         return (idr_full - self.centre) / self.scale
 
     def distance(self, idr_full: Tensor) -> Tensor:
-        """Euclidean distance from the training's mean: (..., 4C) -> (...)."""
+        """Euclidean distances from the training's mean: (..., 4C) -> (...)."""
         return torch.linalg.vector_norm(idr_full - self.centre.to(idr_full), dim=-1)
 
     @property
     def clean(self) -> Tensor:
-        """(4C,): the clean reference, or the training's mean where there is none."""
+        """The clean reference, (4C,); the training's mean if there is none."""
         return self.means[self.names.index(CLEAN)] if CLEAN in self.names else self.centre
 
     def place(self, idr_full: Tensor) -> Tensor:
-        """Where figures show vectors: (B, 4C) -> (B, 2)."""
+        """Coordinates of vectors in figures: (B, 4C) -> (B, 2)."""
         return self.discriminants(idr_full)[:, :2]
 
     def discriminants(self, idr_full: Tensor) -> Tensor:
-        """What tells degradations apart, whatever the photograph: (B, 4C) -> (B, A)."""
+        """Coordinates along the discriminants, which ignore image content: (B, 4C) -> (B, A)."""
         return self.standard(idr_full) @ self.axes.T
 
     def percentile(self, idr_full: Tensor) -> Tensor:
-        """Share of the training's images that are more usual, 0 to 1: (B, 4C) -> (B,).
+        """Share of training images closer to the centre, 0 to 1: (B, 4C) -> (B,).
 
-        1 means further out than every one of them.
+        1 means farther out than all training images.
         """
         distance = (self.standard(idr_full) @ self.whitening.T).norm(dim=1)
         return torch.searchsorted(self.quantiles, distance.contiguous()).clamp(max=100) / 100
 
     def excess(self, idr_full: Tensor) -> Tensor:
-        """Distance from the centre over that of the last training image: (B, 4C) -> (B,)."""
+        """Distance relative to the farthest training image: (B, 4C) -> (B,)."""
         distance = (self.standard(idr_full) @ self.whitening.T).norm(dim=1)
         return distance / self.quantiles[-1]
 
@@ -212,8 +212,8 @@ class Calibration:
 def fingerprint(model: nn.Module) -> str:
     """Hashes all weights, in float32 and in name order, to 16 hexadecimal digits.
 
-    Two models with the same fingerprint give every image the same IDR. The hash is taken over
-    values, not over a file, so that converting a file keeps it.
+    Two models with the same fingerprint give every image the same IDR. The hash covers values and
+    not files, so that converting a file keeps it.
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
@@ -223,7 +223,7 @@ def fingerprint(model: nn.Module) -> str:
 
 
 class Base(nn.Module):
-    """What student and teacher share: an estimator, a network and where they came from."""
+    """Common base of student and teacher: an estimator, a network and their origin."""
 
     role = ""
 
@@ -231,17 +231,17 @@ class Base(nn.Module):
         super().__init__()
         self.config = config
         self.metadata: dict[str, str] = {}
-        """String metadata of the file the weights came from."""
+        """Metadata of the weights file."""
         self.source: Path | None = None
-        """The file the weights came from."""
+        """Path of the weights file; None for random weights."""
         self.calibration: Calibration | None = None
-        """What its IDRs mean; see `kdsr.references` and `kdsr.read`."""
+        """Calibration of the IDRs; see `kdsr.references` and `kdsr.read`."""
         self.estimator = DegradationEstimator(in_channels, config.n_feats, config.n_resblocks)
         self.network = SRNetwork(config)
 
 
 class Student(Base):
-    """The student: its estimator sees the LQ image alone. `kdsr.KDSR` adds the algorithms.
+    """The student, whose estimator sees the LQ image alone; `kdsr.KDSR` adds the algorithms.
 
     Args:
         config: The network's shape. Weights are random until loaded; see `kdsr.load`.
@@ -255,13 +255,12 @@ class Student(Base):
         self._composed_tail: ComposedTail | None = None
 
     def freeze(self, fingerprint_of: "Student | None" = None) -> "Self":
-        """Declares the weights final: no gradients, and what follows from them is kept.
+        """Marks the weights as final: removes gradients, and caches fingerprint and composed tail.
 
-        Loaded models are frozen. Without it the fingerprint and the composed tail are computed at
-        each use, which is right for a model in training.
+        Loaded models are frozen. A model in training is not, and computes both at each use.
 
         Args:
-            fingerprint_of: A model whose IDRs are this one's, too, with its fingerprint.
+            fingerprint_of: Another model with the same IDRs, whose fingerprint to use; or None.
         """
         self.eval().requires_grad_(False)
         self._fingerprint = fingerprint_of.fingerprint if fingerprint_of else fingerprint(self)
@@ -283,13 +282,13 @@ class Student(Base):
         """The official computation in one pass, for training and as the reference.
 
         Args:
-            lq: RGB in [0, 1], (B, 3, H, W).
-            idr: (B, C) or (1, C); estimated from `lq` when left out.
-            compose_tail: See `SRNetwork.forward`.
+            lq: RGB images (B, 3, H, W) in [0, 1].
+            idr: IDRs (B, C) or (1, C); by default estimated from `lq`.
+            compose_tail: Whether to run the tail as one convolution; see `SRNetwork.forward`.
 
         Returns:
-            SR (B, 3, sH, sW), idr (B, C) and idr_full (B, 4C); idr_full is empty (B, 0) when an
-            `idr` was given.
+            SR (B, 3, sH, sW), idr (B, C) and idr_full (B, 4C); idr_full is empty, (B, 0), if `idr`
+            was given.
         """
         if idr is None:
             idr, idr_full = self.estimator(lq)
@@ -300,7 +299,7 @@ class Student(Base):
 
 
 class Teacher(Base):
-    """The teacher: its estimator also sees the ground truth. For training only.
+    """The teacher, whose estimator also sees the ground truth; for training only.
 
     Args:
         config: The network's shape.
@@ -312,11 +311,11 @@ class Teacher(Base):
         super().__init__(config, in_channels=3 + 3 * config.scale**2)
 
     def estimate_pair(self, lq: Tensor, gt: Tensor) -> tuple[Tensor, Tensor]:
-        """IDRs of (LQ, GT) pairs: idr (B, C) and idr_full (B, 4C).
+        """Estimates the IDRs of (LQ, GT) pairs: idr (B, C) and idr_full (B, 4C).
 
         Args:
-            lq: RGB in [0, 1], (B, 3, H, W).
-            gt: RGB in [0, 1], (B, 3, sH, sW).
+            lq: LQ images, RGB (B, 3, H, W) in [0, 1].
+            gt: Ground truths, RGB (B, 3, sH, sW) in [0, 1].
         """
         s = self.config.scale
         phases = rearrange(gt, "b c (h row) (w column) -> b (c row column) h w", row=s, column=s)
@@ -325,7 +324,7 @@ class Teacher(Base):
     def forward(
         self, lq: Tensor, gt: Tensor, *, compose_tail: bool = False
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns SR (B, 3, sH, sW), idr (B, C) and idr_full (B, 4C) for (LQ, GT) pairs."""
+        """Computes SR (B, 3, sH, sW), idr (B, C) and idr_full (B, 4C) for (LQ, GT) pairs."""
         idr, idr_full = self.estimate_pair(lq, gt)
         return self.network(lq, idr, compose_tail=compose_tail), idr, idr_full
 

@@ -1,13 +1,12 @@
 """The upsampling tail, and the single convolution that replaces it.
 
-The official tail has no activation: convolutions and pixel shuffles only. It is therefore one
-linear map, and away from the image border that map is a single 5x5 convolution at LQ resolution
-followed by one pixel shuffle (`compose`). Zero padding between the tail's layers makes the
-outermost pixels differ, three at x4, one at x2 and x3; there the official tail is run on thin
-strips, so that the result equals the official network everywhere.
+The official tail consists of convolutions and pixel shuffles, without activations, and is therefore
+linear. Away from the image border it equals a single 5x5 convolution at LQ resolution and one pixel
+shuffle (`compose`). Zero padding between the tail's layers changes the outermost pixels, three at
+x4, one at x2 and x3. The official tail runs on thin strips there, so that the result equals the
+official network everywhere.
 
-Deviation: the paper has no x1. There the tail is the convolution to RGB alone, which needs none of
-this: it is composed of itself, and exact up to the border.
+Deviation: the paper has no x1. Its tail is a convolution to RGB alone, which needs no composing.
 """
 
 from dataclasses import dataclass
@@ -31,15 +30,15 @@ class Tail(nn.Module):
         steps = {1: (), 4: (2, 2)}.get(scale, (scale,))
         self.steps = steps
         self.reach = 2 if steps else 1
-        """LQ pixels that one output pixel sees on each side: two convolutions at LQ and 2x LQ and
-        one at 4x LQ reach less than two."""
+        """Context of an output pixel on each side in LQ pixels: convolutions at LQ, 2x LQ and 4x LQ
+        size together reach less than two."""
         self.spoilt = 0
-        """Output pixels at each edge that the padding between the layers changes."""
+        """Number of output pixels at each edge that the padding between the layers changes."""
         for step in (*steps[1:], 1) if steps else ():
             self.spoilt = (self.spoilt + 1) * step
         self.kernel_side = 2 * self.reach + 1
-        """Side of the composed convolution. Images with a shorter side, LQ pixels, go through the
-        tail itself."""
+        """Side of the composed convolution. Images with a shorter side in LQ pixels run through
+        the tail itself."""
         self.n_feats = n_feats
         self.scale = scale
         self.up = nn.ModuleList(
@@ -54,16 +53,16 @@ class Tail(nn.Module):
         return self.out(x)
 
     def edge(self, x: Tensor, dim: int, *, far: bool) -> Tensor:
-        """The outer `spoilt` rows (dim=2) or columns (dim=3) of the output for `x`, exactly.
+        """Computes the outer `spoilt` rows (dim=2) or columns (dim=3) of the output exactly.
 
-        Runs on a strip of three, and every layer on no more rows than the next one needs.
+        It uses a strip of three pixels, and computes only the rows that the next layer needs.
 
         Args:
-            x: Features, (B, C, H, W), at least three pixels along `dim`.
+            x: Features (B, C, H, W), at least three pixels along `dim`.
             dim: 2 for the top and bottom edge, 3 for the left and right one.
-            far: False for the top / left edge, True for the bottom / right one.
+            far: False for the top or left edge, True for the bottom or right one.
         """
-        needed = [self.spoilt]  # of what each layer makes, from the last to the first
+        needed = [self.spoilt]  # rows of each layer's output, from the last layer to the first
         for step in reversed(self.steps):
             needed.append(-(-(needed[-1] + 1) // step))
         x = _outer(x, dim, needed.pop() + 1, far=far)
@@ -78,7 +77,7 @@ def _outer(x: Tensor, dim: int, length: int, *, far: bool) -> Tensor:
 
 
 def _outer_convolution(conv: nn.Module, x: Tensor, dim: int, *, far: bool) -> Tensor:
-    """Pads a strip at its outer edge alone: it comes out one row shorter, and all rows right."""
+    """Convolves a strip padded at its outer edge alone; the result is one row shorter and exact."""
     assert isinstance(conv, nn.Conv2d)
     along = (0, 1) if far else (1, 0)
     padded = F.pad(x, (1, 1, *along) if dim == 2 else (*along, 1, 1))
@@ -90,9 +89,9 @@ class ComposedTail:
     """The interior of a tail as one convolution.
 
     Attributes:
-        weight: (3 * scale**2, C, k, k), where k is the tail's `kernel_side`.
-        bias: (3 * scale**2,).
-        scale: The pixel shuffle that follows.
+        weight: Kernel (3 * scale**2, C, k, k), where k is the tail's `kernel_side`.
+        bias: Biases (3 * scale**2,).
+        scale: Factor of the pixel shuffle that follows.
     """
 
     weight: Tensor
@@ -100,21 +99,21 @@ class ComposedTail:
     scale: int
 
     def interior(self, x: Tensor) -> Tensor:
-        """Maps features (B, C, H, W) to images (B, 3, sH, sW), right but for the border."""
+        """Maps features (B, C, H, W) to images (B, 3, sH, sW), exact except at the border."""
         same = F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
         return F.pixel_shuffle(same, self.scale)
 
 
 def compose(tail: Tail) -> ComposedTail:
-    """Composes a tail's interior into one convolution, by following its outputs back.
+    """Composes a tail's interior into one convolution, by propagating its outputs back.
 
-    Differentiable: gradients of the composed weights reach the tail's own parameters, so the same
-    function serves training (in its dtype) and inference (on a float64 copy of the tail).
+    The result is differentiable: gradients reach the tail's own parameters. The same function
+    therefore serves training (in its dtype) and inference (on a float64 copy of the tail).
     """
     out_channels = 3 * tail.scale**2
     weight = tail.out.weight
-    # One unit gradient per output phase of an LQ pixel, sent backwards: every layer spreads it by
-    # one of its own pixels each way.
+    # One unit gradient per output phase of an LQ pixel is sent backwards; every layer spreads it by
+    # one of its own pixels in each direction.
     eye = torch.eye(out_channels, device=weight.device, dtype=weight.dtype)
     x = F.pixel_shuffle(rearrange(eye, "outputs phases -> outputs phases 1 1"), tail.scale)
     x, spread = F.conv_transpose2d(x, weight), 1
@@ -122,14 +121,14 @@ def compose(tail: Tail) -> ComposedTail:
         pad = -spread % step
         x = F.pixel_unshuffle(F.pad(x, (pad, pad, pad, pad)), step)
         x, spread = F.conv_transpose2d(x, conv.get_parameter("weight")), (spread + pad) // step + 1
-    # The middle of the response to zeros is the (periodic) bias.
+    # The middle of the response to a zero input is the (periodic) bias.
     silence = tail(weight.new_zeros(1, tail.n_feats, tail.kernel_side, tail.kernel_side))
     bias = F.pixel_unshuffle(silence, tail.scale)[0, :, tail.reach, tail.reach]
     return ComposedTail(x, bias, tail.scale)
 
 
 def compose_exactly(tail: Tail) -> ComposedTail:
-    """Composes in float64 on the CPU (not every device has it); float32 weights, no gradients."""
+    """Composes in float64 on the CPU, as some devices lack it; float32 result, no gradients."""
     with torch.no_grad():
         double = Tail(tail.n_feats, tail.scale)
         double.load_state_dict(tail.state_dict())
@@ -138,15 +137,15 @@ def compose_exactly(tail: Tail) -> ComposedTail:
 
 
 def run_composed(tail: Tail, composed: ComposedTail, x: Tensor) -> Tensor:
-    """Runs the composed tail with exact borders: equals `tail(x)` up to rounding.
+    """Runs the composed tail with exact borders; equals `tail(x)` up to rounding.
 
     Args:
         tail: The tail itself, for the border.
-        composed: `compose(tail)` or `compose_exactly(tail)`.
-        x: Features, (B, C, H, W), any size.
+        composed: Result of `compose(tail)` or `compose_exactly(tail)`.
+        x: Features (B, C, H, W) of any size.
 
     Returns:
-        Images, (B, 3, sH, sW).
+        Images (B, 3, sH, sW).
     """
     if not tail.steps:
         return composed.interior(x)

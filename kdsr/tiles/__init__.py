@@ -1,5 +1,5 @@
-"""Images larger than memory: where tiles lie, what each reads, and what to do when memory runs out.
+"""Tiled processing of images larger than memory, and recovery when memory runs out.
 
-Lives here: pure layout arithmetic, tile windows, free memory, precision of a device.
-May import: `kdsr.network` and what lies at the top of `kdsr`; nothing else.
+Contents: pure layout arithmetic, the loop over tiles, free memory, precision of a device.
+May import: `kdsr.network` and the files at the top of `kdsr`; nothing else.
 """

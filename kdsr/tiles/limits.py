@@ -1,4 +1,4 @@
-"""What a device has room for; which images, masks and results may come in and go out."""
+"""Checks of images, masks and result buffers; device, dtype and free memory."""
 
 import math
 import os
@@ -11,18 +11,18 @@ from ..options import DTYPE_NAMES
 from ..pixels import extremes, float_problem
 
 OVERSHOOT = 0.5
-"""How far beyond [0, 1] an image may reach: further than sharpening resamplers go (bicubic and
-Lanczos by up to 0.3), and less than the other ranges that people use (-1 to 1, 0 to 255)."""
+"""Accepted overshoot beyond [0, 1]: more than resamplers produce (up to 0.3 with bicubic and
+Lanczos), and less than other common ranges have (-1 to 1, 0 to 255)."""
 
 
 def check_images(lq: Tensor, *, bytes_too: bool = False) -> None:
-    """Refuses what is not a batch of RGB images.
+    """Raises an error unless `lq` is a batch of RGB images.
 
-    Values may overshoot [0, 1] by `OVERSHOOT`; they are used as they are.
+    Values may overshoot [0, 1] by `OVERSHOOT`; they are used unchanged.
 
     Args:
-        lq: To be checked.
-        bytes_too: Whether uint8 is taken, in a quarter of the memory.
+        lq: Images to check.
+        bytes_too: Whether to accept uint8, which needs a quarter of the memory.
 
     Raises:
         ImageError: Unless `lq` is floating point, (B, 3, H, W), not empty, finite and in range.
@@ -44,10 +44,10 @@ def check_images(lq: Tensor, *, bytes_too: bool = False) -> None:
 
 
 def check_alpha(alpha: Tensor, lq: Tensor) -> None:
-    """Refuses what is not the opacity of these images.
+    """Raises an error unless `alpha` is the opacity of images `lq`.
 
     Raises:
-        ImageError: Unless `alpha` is floating point, (B, 1, H, W), finite and in range, as images.
+        ImageError: Unless `alpha` is floating point, (B, 1, H, W), finite and in range.
     """
     expected = (lq.shape[0], 1, *lq.shape[-2:])
     if problem := float_problem(alpha):
@@ -58,11 +58,11 @@ def check_alpha(alpha: Tensor, lq: Tensor) -> None:
 
 
 def check_weights(weights: Tensor, what: str) -> Tensor:
-    """Masks or regions, in float32; bools and integers count as weights too.
+    """Checks the weights of masks or regions; returns them in float32.
 
     Args:
-        weights: Any shape.
-        what: Is said to be at fault.
+        weights: Weights of any shape; bools and integers are accepted.
+        what: Name of the weights, for the message.
 
     Raises:
         ImageError: If a weight is negative, NaN or infinite.
@@ -79,16 +79,16 @@ def check_weights(weights: Tensor, what: str) -> Tensor:
 
 
 def check_out(out: Tensor | None, shape: tuple[int, int, int, int], besides: int = 0) -> Tensor:
-    """A result buffer on the CPU: `out`, or a new one.
+    """Checks the result buffer `out`, or allocates one on the CPU.
 
     Args:
-        out: What the caller gave.
-        shape: It must have.
-        besides: Bytes on the CPU that the work will take as well.
+        out: The caller's buffer, or None.
+        shape: Required shape.
+        besides: Further bytes on the CPU that the work will need.
 
     Raises:
-        ImageError: If `out` has another shape, place or kind.
-        OutOfMemoryError: If there is not as much memory.
+        ImageError: If `out` has another shape, device or dtype.
+        OutOfMemoryError: If memory is too small for buffer and work.
     """
     needed = besides + (0 if out is not None else 4 * math.prod(shape))
     check_room(needed, f"a result of {shape[3]} x {shape[2]} px")
@@ -104,12 +104,12 @@ def check_out(out: Tensor | None, shape: tuple[int, int, int, int], besides: int
 
 
 def check_computed(values: Tensor) -> None:
-    """Refuses what a network made of an image that was finite, if the result is not.
+    """Raises an error if a network's result is not finite.
 
     Raises:
         ImageError: If a value is NaN or infinite.
     """
-    # A sum is the cheapest look at every value: it allocates nothing and keeps NaN and infinity.
+    # A sum is the cheapest test: it allocates nothing and propagates NaN and infinity.
     if not math.isfinite(float(values.sum(dtype=torch.float32))):
         raise ImageError(
             "the network's result is not finite although the image is: its numbers became too "
@@ -130,18 +130,18 @@ def _check_range(values: Tensor, what: str) -> None:
 
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-"""Names that the command and the nodes use."""
-_DEVICES = ("cpu", "cuda", "mps")  # PyTorch names others, but the networks do not run there
-_BF16 = ("avx512_bf16", "amx_bf16")  # as `torch.cpu.get_capabilities` calls them
-_PROBES = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # of a PyTorch without that
-_ASSUMED_FREE = 4 << 30  # where the system does not say
+"""Dtypes by the names that the command and the nodes use."""
+_DEVICES = ("cpu", "cuda", "mps")  # PyTorch has others, on which the networks do not run
+_BF16 = ("avx512_bf16", "amx_bf16")  # names in `torch.cpu.get_capabilities`
+_PROBES = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # for older PyTorch
+_ASSUMED_FREE = 4 << 30  # bytes, if the system does not report its memory
 
 
 def pick_device(name: str) -> torch.device:
-    """The device that a name means; auto takes CUDA, then MPS, then the CPU.
+    """Finds a device by name; "auto" takes CUDA, then MPS, then the CPU.
 
     Raises:
-        ConfigError: If it is not there.
+        ConfigError: If the device does not exist.
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -183,7 +183,7 @@ def pick_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
 
 def _fast_dtype(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
-        # fp16 has three more bits of precision than bf16 at the same speed.
+        # fp16 is as fast as bf16 and has three more bits of precision.
         return torch.float16
     return torch.bfloat16 if multiplies_bf16(device) else torch.float32
 
@@ -191,7 +191,7 @@ def _fast_dtype(device: torch.device) -> torch.dtype:
 def multiplies_bf16(device: torch.device) -> bool:
     """Whether a device has bf16 instructions; without them bf16 is slower than fp32."""
     if device.type == "cuda":
-        # `is_bf16_supported` says yes to cards that compute bf16 by fp32, several times slower.
+        # `is_bf16_supported` includes cards that emulate bf16 in fp32, several times slower.
         return bool(torch.version.hip) or torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":
         return False
@@ -202,7 +202,7 @@ def multiplies_bf16(device: torch.device) -> bool:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that a new allocation on `device` may take, by its driver's or system's word."""
+    """Free memory for new allocations on `device` in bytes, as driver or system report it."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -214,7 +214,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def _guessed_free() -> int:
-    """Half of the machine's memory, or a modest number where even that is not said."""
+    """Half of the machine's memory, or a modest constant if its size is unknown."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     except (OSError, ValueError, AttributeError):
@@ -222,7 +222,7 @@ def _guessed_free() -> int:
 
 
 def release_memory(device: torch.device) -> None:
-    """Gives the allocator's unused blocks back, so that smaller ones can be had."""
+    """Returns the allocator's unused blocks, so that other sizes can be allocated."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif device.type == "mps":

@@ -1,7 +1,7 @@
 """Layout arithmetic of tiled processing: integers only, no tensors.
 
-All numbers are LQ pixels along one axis, counted from the image's first pixel; negative ones and
-ones past the end wrap around.
+All numbers are LQ pixels along one axis, counted from the image's first pixel. Numbers below 0 and
+past the end wrap around.
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ class Span:
     """One tile along one axis.
 
     Attributes:
-        start: First pixel this tile is responsible for.
-        stop: One past the last such pixel.
-        window: First pixel of the window that is read to compute them.
-        size: Pixels of that window.
+        start: First pixel of the tile.
+        stop: One past its last pixel.
+        window: First pixel of the window that the tile is computed from.
+        size: Length of the window in pixels.
     """
 
     start: int
@@ -28,12 +28,12 @@ class Span:
 
     @property
     def length(self) -> int:
-        """Pixels that this tile is responsible for."""
+        """Length of the tile in pixels."""
         return self.stop - self.start
 
     @property
     def offset(self) -> int:
-        """Where `start` lies inside the window."""
+        """Position of `start` inside the window."""
         return self.start - self.window
 
     @property
@@ -47,20 +47,20 @@ class Span:
         return slice(self.start, self.stop)
 
     def scaled(self, factor: int) -> "Span":
-        """The same tile of an image that is `factor` times larger."""
+        """The same tile of an image that is `factor` times as large."""
         numbers = (self.start, self.stop, self.window, self.size)
         return Span(*(number * factor for number in numbers))
 
 
 @dataclass(frozen=True)
 class AxisPlan:
-    """Tiles along one axis: they cover it once, in order, with windows of one size.
+    """Tiles along one axis, which cover it once, in order, with windows of one size.
 
     Attributes:
-        length: Pixels of the image along this axis.
-        halo: Pixels of context on each side of a tile.
-        spans: The tiles.
-        wrap: Whether windows wrap around the image (seamless textures).
+        length: Length of the image along this axis in pixels.
+        halo: Number of context pixels on each side of a tile.
+        spans: Tiles in order.
+        wrap: Whether windows wrap around the image, for seamless textures.
     """
 
     length: int
@@ -70,19 +70,19 @@ class AxisPlan:
 
     @property
     def size(self) -> int:
-        """Pixels of every window."""
+        """Length of every window in pixels."""
         return self.spans[0].size
 
     def source(self, span: Span) -> list[int]:
-        """The image pixel behind each window pixel; windows that reach past the image wrap."""
+        """The image pixel of each window pixel; windows past the image's end wrap around."""
         return [p % self.length for p in range(span.window, span.window + span.size)]
 
     def split(self, span: Span, most: int) -> tuple[Span, ...]:
-        """The same pixels in tiles of at most so many, evened out, each with a window of its own.
+        """Splits a tile into even smaller ones, each with its own window.
 
         Args:
             span: One of `spans`, or a part of one.
-            most: Pixels that a tile may be responsible for.
+            most: Largest length of a part in pixels.
         """
         step = _parts(span.length, _parts(span.length, most))
         return tuple(
@@ -100,15 +100,15 @@ class AxisPlan:
 def plan_axis(length: int, tile: int | None, halo: int, *, wrap: bool = False) -> AxisPlan:
     """Divides one axis into tiles whose windows all have the same size.
 
-    A window that meets the image border is flush with it, so that the network's zero padding acts
-    there just as in one pass; its tile is then larger by the halo that it does not need. Tiles are
-    evened out: none is larger than asked for, and no window reads more than it has to.
+    A window at the image border ends there, so that the network's zero padding acts as in one pass.
+    Its tile is longer by the unneeded halo. Tiles have nearly equal lengths, at most `tile`, and
+    windows are as short as possible.
 
     Args:
-        length: Pixels of the image, at least 1.
+        length: Length of the image in pixels, at least 1.
         tile: Largest number of pixels between two halos, or None for one pass.
-        halo: Pixels of context on each side of a tile.
-        wrap: Continue the image circularly beyond both ends.
+        halo: Number of context pixels on each side of a tile.
+        wrap: Whether to continue the image circularly beyond both ends.
     """
     if wrap:
         count = 1 if tile is None else _parts(length, tile)
@@ -132,36 +132,36 @@ def plan_axis(length: int, tile: int | None, halo: int, *, wrap: bool = False) -
 
 
 def _parts(length: int, size: int) -> int:
-    """How many parts of a size make a length, rounded up; of integers, however large."""
+    """The number of parts of a size in a length, rounded up; exact for any integers."""
     return -(-length // size)
 
 
 class Layout(Protocol):
-    """Tiles in an image, all with windows of one size: a `TilePlan`, or some tiles alone."""
+    """Tiles of an image with windows of one size: a `TilePlan`, or a selection of tiles."""
 
     @property
     def rows(self) -> AxisPlan:
-        """Along the height."""
+        """Tiles along the height."""
         ...
 
     @property
     def columns(self) -> AxisPlan:
-        """Along the width."""
+        """Tiles along the width."""
         ...
 
     @property
     def tiles(self) -> list[tuple[Span, Span]]:
-        """(row span, column span) of every tile."""
+        """Pairs (row span, column span), one per tile."""
         ...
 
 
 @dataclass(frozen=True)
 class TilePlan:
-    """Tiles of an image: every pair of a row span and a column span.
+    """Tiles of an image: all pairs of a row span and a column span.
 
     Attributes:
-        rows: Along the height.
-        columns: Along the width.
+        rows: Tiles along the height.
+        columns: Tiles along the width.
     """
 
     rows: AxisPlan
@@ -169,19 +169,19 @@ class TilePlan:
 
     @property
     def tiles(self) -> list[tuple[Span, Span]]:
-        """(row span, column span) of every tile, row by row."""
+        """Pairs (row span, column span), one per tile, row by row."""
         return [(row, column) for row in self.rows.spans for column in self.columns.spans]
 
     @property
     def window_pixels(self) -> int:
-        """Pixels that one tile's window holds."""
+        """Number of pixels in a window."""
         return self.rows.size * self.columns.size
 
 
 def plan_tiles(
     image: Size, tile: int | None, halo: int, *, wrap: tuple[bool, bool] = (False, False)
 ) -> TilePlan:
-    """Plans both axes; see `plan_axis`. `wrap` is (along the width, along the height)."""
+    """Plans the tiles of an image; see `plan_axis`. `wrap` is (along width, along height)."""
     return TilePlan(
         plan_axis(image.height, tile, halo, wrap=wrap[1]),
         plan_axis(image.width, tile, halo, wrap=wrap[0]),

@@ -1,4 +1,4 @@
-"""The one loop over tiles, which estimating and upscaling share; less at a time in a shortage."""
+"""The loop over tiles for estimating and upscaling, which shrinks tiles when memory runs out."""
 
 import logging
 from collections import deque
@@ -16,13 +16,13 @@ from .limits import free_memory, release_memory
 from .plan import AxisPlan, Layout, Span
 
 SMALLEST_TILE = 16
-"""LQ pixels; halving stops here."""
+"""Smallest tile side in LQ pixels, at which halving stops."""
 
 _log = logging.getLogger(__name__)
 
 
 class Tile(NamedTuple):
-    """A tile of one image of a batch."""
+    """A tile of one image in a batch."""
 
     image: int
     row: Span
@@ -30,28 +30,28 @@ class Tile(NamedTuple):
 
     @property
     def side(self) -> int:
-        """LQ pixels of the longer side, the halo apart."""
+        """Longer side in LQ pixels, without the halo."""
         return max(self.row.length, self.column.length)
 
 
 class Step:
-    """A few tiles that are done together. Do them in a `with`: it takes a shortage of memory.
+    """A few tiles that run together. Process them in a `with` block, which handles shortages.
 
-    What is done in it must be right if it is done again, up to its last statement.
+    After a shortage the same pixels come again, so the block must be repeatable.
     """
 
     def __init__(self, work: "TileWork", tiles: list[Tile]) -> None:
         self.tiles = tiles
         self.short = False
-        """Whether memory ran out."""
+        """Whether memory ran out in the block."""
         self._work = work
 
     def windows(self) -> Tensor:
-        """What the network is to see.
+        """Reads the windows of the tiles.
 
         Returns:
-            (tiles, C, window height, window width) on the device, channels_last: convolutions run
-            faster on it.
+            Windows (tiles, C, window height, window width) on the device, in the channels-last
+            format, which is faster for convolutions.
         """
         work, images = self._work, self._work.images
         windows = []
@@ -80,24 +80,24 @@ class Step:
 
 
 class TileWork:
-    """Goes over the tiles of images, a few at a time.
+    """Runs over the tiles of images, a few at a time.
 
-    When memory runs out it goes on with single tiles, then with smaller ones, and never with more
-    again. What was done stays done.
+    When memory runs out, it continues with single tiles, then with smaller ones, and stays there.
+    Finished tiles are not repeated.
 
         for step in work.steps():
             with step:
                 result = network(step.windows())
 
     Args:
-        images: (B, C, H, W), floats or uint8, on any device.
-        plan: Of tiles.
-        device: Where the work runs.
-        dtype: Of the windows.
-        batch: Tiles that go through the network together.
-        smallest: LQ pixels of a side; halving stops here.
-        job: Told after each step, asked before it.
-        remedy: What helps where even the least is too much.
+        images: Images (B, C, H, W), floats or uint8, on any device.
+        plan: Layout of the tiles.
+        device: Device of the work.
+        dtype: Dtype of the windows.
+        batch: Number of tiles per step.
+        smallest: Smallest tile side in LQ pixels.
+        job: Receives the progress, and may cancel before each step.
+        remedy: Advice for the error if even the smallest tile does not fit.
     """
 
     def __init__(
@@ -114,15 +114,15 @@ class TileWork:
     ) -> None:
         self.images, self.plan, self.device, self.dtype = images, plan, device, dtype
         self.batch, self.smallest, self.job, self.remedy = batch, smallest, job, remedy
-        self._largest: int | None = None  # LQ pixels of a tile's side, once memory ran out
+        self._largest: int | None = None  # limit of a tile's side in LQ pixels, after a shortage
         self._done, self._total = 0, len(images) * len(plan.tiles)
 
     def steps(self, images: Iterable[int] | None = None) -> Iterator[Step]:
-        """The steps over some of the images, or over all.
+        """Yields the steps over the given images, by default over all.
 
         Raises:
             OutOfMemoryError: If memory runs out even for a single tile of the smallest size.
-            Cancelled: If the job says so.
+            Cancelled: If the job is cancelled.
         """
         chosen = range(len(self.images)) if images is None else images
         left = deque(self._cut(Tile(i, *place) for i in chosen for place in self.plan.tiles))
@@ -138,7 +138,7 @@ class TileWork:
                 self.job.report(self._done, self._total)
 
     def _shrink(self, tiles: list[Tile]) -> None:
-        """One tile at a time first; then half the tile."""
+        """Reduces the work per step: first to single tiles, then to tiles of half the side."""
         release_memory(self.device)
         side = max(tile.side for tile in tiles)
         if len(tiles) == 1:
@@ -153,7 +153,7 @@ class TileWork:
         _log.debug("memory ran out; going on with single tiles of %s px", self._largest or side)
 
     def _cut(self, tiles: Iterable[Tile]) -> list[Tile]:
-        """The same tiles, in parts where they are larger than memory allows."""
+        """Cuts tiles that exceed the current limit."""
         tiles = list(tiles)
         if self._largest is None:
             return tiles

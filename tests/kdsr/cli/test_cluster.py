@@ -88,13 +88,13 @@ def test_results_that_exist_are_taken_for_finished_unless_told_otherwise(
     capsys.readouterr()
     assert main(run) == 0
     said = capsys.readouterr()
-    assert "2 of 3 results are there" in said.err
+    assert "2 of 3 results exist" in said.err
     assert len(said.out.splitlines()) == 1
     assert contents(folder / "out") == {**first, "b-kdsr.png": b"as it was left"}
     assert main([*run, "--overwrite"]) == 0
     assert contents(folder / "out") == first
     assert main(run) == 0
-    assert "3 of 3 results are there" in capsys.readouterr().err
+    assert "3 of 3 results exist" in capsys.readouterr().err
 
 
 def test_a_stopped_run_with_one_idr_goes_on_with_the_one_it_saved(

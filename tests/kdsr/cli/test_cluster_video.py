@@ -84,7 +84,7 @@ def test_images_videos_and_what_is_neither_in_one_folder(
     assert f"{folder / 'in' / 'broken.mkv'}: the video cannot be read" in failed
     assert summary == "kdsr: 2 of 3 images and videos upscaled"
     assert main(run) == 2
-    assert "2 of 3 results are there" in capsys.readouterr().err
+    assert "2 of 3 results exist" in capsys.readouterr().err
 
 
 def test_a_film_that_another_run_is_at_fails_and_the_others_do_not(

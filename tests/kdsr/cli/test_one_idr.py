@@ -1,4 +1,4 @@
-"""`--one-idr`: one look for a roll."""
+"""`--one-idr`: the same IDR for all images."""
 
 from pathlib import Path
 

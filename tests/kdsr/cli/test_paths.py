@@ -57,7 +57,7 @@ def test_what_is_done_is_skipped_and_counted(
     assert left_to_do(targets, overwrite=False) == targets
     pictures(tmp_path / "out", "a.png")
     assert list(left_to_do(targets, overwrite=False)) == [tmp_path / "b.png"]
-    assert "1 of 2 results are there; --overwrite makes them anew" in capsys.readouterr().err
+    assert "1 of 2 results exist; --overwrite makes them anew" in capsys.readouterr().err
     assert left_to_do(targets, overwrite=True) == targets
 
 
@@ -70,7 +70,7 @@ def test_the_same_folder_twice_is_fine(tmp_path: Path, capsys: pytest.CaptureFix
     capsys.readouterr()
     assert main(command) == 0
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == made
-    assert "2 of 2 results are there" in capsys.readouterr().err
+    assert "2 of 2 results exist" in capsys.readouterr().err
 
 
 def test_one_damaged_input_leaves_the_idrs_of_the_others(

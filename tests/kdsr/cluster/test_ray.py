@@ -101,7 +101,7 @@ def test_a_killed_driver_started_again_finishes_what_is_left(
     with kdsr(tmp_path, *command) as run:
         said, errors = run.communicate()
     assert run.returncode == 2
-    assert f"{len(before)} of {COUNT + 1} results are there" in errors
+    assert f"{len(before)} of {COUNT + 1} results exist" in errors
     assert len(sources_in(said)) == COUNT - len(before)
     assert results(tmp_path / "out") == results(plain / "out")
     for name, time_stamp in before.items():
