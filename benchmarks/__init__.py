@@ -1,1 +1,1 @@
-"""Side-by-side measurements; each module prints a table. Ratios count, not seconds."""
+"""Side-by-side measurements; each module prints a table. Ratios are comparable, seconds are not."""

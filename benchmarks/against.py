@@ -1,6 +1,6 @@
-"""This checkout beside another revision of it, in one run: each in a process of its own.
+"""Times this checkout against another revision in one run, each in its own process.
 
-What is timed is processor time: other work on the machine does not lengthen it.
+It measures processor time, which other work on the machine hardly affects.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from typing import IO
 
 ROOT = Path(__file__).resolve().parents[1]
 _JOBS = ("estimate", "whole job")
-"""What is timed: an IDR, and the IDR and the upscaling."""
+"""Timed jobs: estimating an IDR, and estimating with upscaling."""
 _SERVING = """
 import sys, time, torch
 from kdsr import KDSR, KDSRConfig
@@ -25,10 +25,10 @@ from tests.support.calibrated import calibration_for
 def calibrated(model):
     try:
         return calibration_for(model, cell_distance=torch.tensor([1e9]))
-    except TypeError:  # before revision f308783 there was no range
+    except TypeError:  # revisions before f308783 have no range
         return calibration_for(model)
 
-def seen(found):  # what random weights make is off everywhere; compared, but not mended
+def seen(found):  # results of random weights differ everywhere; they are compared, not repaired
     return (torch.zeros_like(found[0]), found[1]) if isinstance(found, tuple) else None
 
 try:
@@ -55,12 +55,12 @@ for line in sys.stdin:
 
 @dataclass(frozen=True)
 class Checkout:
-    """A revision, running."""
+    """A running process of a revision."""
 
     process: "subprocess.Popen[str]"
 
     def seconds(self, job: str, size: str, height: int, width: int) -> float:
-        """Processor time of one job, loading apart."""
+        """Processor time of one job in seconds, without loading."""
         writing, reading = self.process.stdin, self.process.stdout
         assert writing is not None
         assert reading is not None
@@ -78,7 +78,7 @@ def _asked(writing: IO[str], reading: IO[str], line: str) -> float:
 
 @contextlib.contextmanager
 def serving(folder: Path) -> Iterator[Checkout]:
-    """Runs the code in a folder until the end of the block."""
+    """Runs the code of a folder in a process until the end of the block."""
     with subprocess.Popen(
         [sys.executable, "-c", _SERVING],
         cwd=folder,
@@ -92,7 +92,7 @@ def serving(folder: Path) -> Iterator[Checkout]:
 
 @contextlib.contextmanager
 def checked_out(revision: str) -> Iterator[Path]:
-    """A revision's files, in a folder that is gone after the block."""
+    """Checks out a revision into a temporary folder for the block."""
     with tempfile.TemporaryDirectory(prefix="kdsr-against-") as place:
         folder = Path(place) / "kdsr_there"
         git = ["git", "-C", str(ROOT), "worktree"]
@@ -104,13 +104,13 @@ def checked_out(revision: str) -> Iterator[Path]:
 
 
 def compare(revision: str, sizes: list[str], shapes: list[str], rounds: int) -> None:
-    """Prints a table: each job by both, in turn.
+    """Prints a table of each job's time in both, measured in turn.
 
     Args:
-        revision: Of git.
+        revision: Git revision.
         sizes: Names in `kdsr.PRESETS`.
-        shapes: HEIGHTxWIDTH of LQ images.
-        rounds: How often, after one that does not count.
+        shapes: Sizes of LQ images, HEIGHTxWIDTH.
+        rounds: Number of rounds, after one for warm-up.
     """
     print(f"| LQ | size | job | {revision} | here | times as fast |\n|---|---|---|---|---|---|")
     with checked_out(revision) as folder, serving(folder) as there, serving(ROOT) as here:

@@ -1,11 +1,11 @@
-"""A folder of photographs: how long the network waits for files, one by one and overlapped.
+"""Times the upscaling of a folder: how long the network waits for files, overlapped or not.
 
     python -m benchmarks.folder FOLDER [--count 100] [--format png] [--rounds 3]
 
-"one by one, zlib 6" reads, upscales and writes each photograph before the next, PNG as Pillow
-compresses by default; the rows below it change one thing each. The last is `kdsr upscale FOLDER`.
-Busy is the network's share of the time. Photographs are cut to `--side` LQ pixels and kept in
-memory as PNG, so that what is timed is decoding and not the disk; results go to a temporary folder.
+"one by one, zlib 6" reads, upscales and writes each photograph before the next, with Pillow's
+default PNG compression. The rows below it change one thing each. The last row is `kdsr upscale
+FOLDER`. Busy is the network's share of the time. Photographs are cut to `--side` LQ pixels and
+written as PNG into a temporary folder, where results go, too.
 """
 
 import argparse
@@ -28,13 +28,13 @@ from train.data.image_files import find_images
 
 Step = Callable[..., object]
 Way = Callable[[Sequence[Path], Step, Step, Step], Iterator[tuple[Path, object]]]
-_PILLOW = 6  # its own level of zlib
+_PILLOW = 6  # Pillow's default level of zlib
 
 
 def one_by_one(
     sources: Sequence[Path], read: Step, work: Step, write: Step
 ) -> Iterator[tuple[Path, object]]:
-    """The plain loop."""
+    """Processes the files one by one."""
     for source in sources:
         yield source, write(source, work(source, read(source)))
 
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def sources_of(folder: Path, arguments: argparse.Namespace) -> list[Path]:
-    """Files with crops of the photographs in `arguments.folder`: `.count`, of `.side` px."""
+    """Writes `.count` crops of the photographs in `.folder`, `.side` px; returns their paths."""
     found, made = find_images(arguments.folder), []
     for index in range(arguments.count):
         rgb = read_image(found[index % len(found)]).rgb
@@ -86,7 +86,7 @@ def sources_of(folder: Path, arguments: argparse.Namespace) -> list[Path]:
 
 
 def _shift(rgb: torch.Tensor, side: int, turn: int) -> int:
-    """Where the crop of a photograph begins that was taken `turn` times before."""
+    """Corner of the next crop of a photograph that has given `turn` crops before."""
     room = min(rgb.shape[-2:]) - side
     if room < 0:
         raise SystemExit(f"a photograph has fewer than {side} px a side: choose a smaller --side")
@@ -94,7 +94,7 @@ def _shift(rgb: torch.Tensor, side: int, turn: int) -> int:
 
 
 def _time(model: kdsr.KDSR, sources: Sequence[Path], loop: Way, suffix: str) -> tuple[float, float]:
-    """(seconds, the network's share of them)."""
+    """Times one way; returns seconds and the network's share of them."""
     busy = 0.0
 
     def work(_source: Path, picture: DecodedImage) -> tuple[DecodedImage, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""A step of the gan stage beside one on L1 alone, part by part; called by `benchmarks.training`."""
+"""Times steps of the gan stage, part by part, against L1 alone; called by `benchmarks.training`."""
 
 import statistics
 import tempfile
@@ -25,12 +25,12 @@ from train.recipes.stages import StageOptions
 
 @dataclass(frozen=True)
 class Variant:
-    """What a gan stage looks with.
+    """Networks of a gan stage.
 
     Attributes:
         perceptual: Share of the samples that the perceptual network sees.
-        discriminator: Its name, or None for none.
-        feats: Its channels.
+        discriminator: Name of the discriminator, or None.
+        feats: Number of the discriminator's channels.
     """
 
     perceptual: float = 0.0
@@ -54,9 +54,9 @@ def table(
     size: str, photos: Path, perceptual: Path, batch: int, patch: int, rounds: int,
     device: torch.device,
 ) -> None:  # fmt: skip
-    """Prints the table of one size: whole steps of `train/run.py`, in turn.
+    """Prints the table of one size: whole steps of `train/run.py`, measured in turn.
 
-    On a CPU with one thread in CPU time, which other programs hardly change.
+    With one thread on a CPU it measures CPU time, which other programs hardly affect.
     """
     keep_freed_memory()
     alone = device.type == "cpu" and torch.get_num_threads() == 1
@@ -73,7 +73,7 @@ def table(
                 start = clock()
                 step()
                 synchronize(device)
-                if turn:  # the first one warms up
+                if turn:  # the first turn is a warm-up
                     times[name].append(clock() - start)
     seconds = {name: statistics.median(found) for name, found in times.items()}
     for name, took in seconds.items():
@@ -84,7 +84,7 @@ def _step(
     variant: Variant, size: Any, photos: Path, perceptual: Path, batch: int, patch: int,
     folder: Path, device: torch.device,
 ) -> Callable[[], None]:  # fmt: skip
-    """A step of the real loop."""
+    """Makes a function that runs one step of the real loop."""
     start = folder / "start.safetensors"
     stage = StageOptions(
         optimizer="muon", warmup=0, shift=16,

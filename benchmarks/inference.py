@@ -1,14 +1,13 @@
-"""The official network's plain path against ours, on one machine in one run.
+"""Times the official computation against ours, on one machine in one run.
 
     python -m benchmarks.inference [--sizes s m l gan] [--lq 180x320] [--device cpu] [--rrdb]
     python -m benchmarks.inference --against v0.1.0 --sizes s m l --lq 816x1224
 
-Every row is the whole job: estimate the IDR of the LQ image, then upscale it x4. "plain fp32" is
-the official computation, layer by layer. "collapsed" is `model.upscale`. "baked" has the IDR built
-in, as for a video with one look: it does not estimate. Weights are random: speed does not depend
-on them.
+Every row estimates the IDR of the LQ image and upscales it x4. "plain fp32" is the official
+computation, layer by layer. "collapsed" is `model.upscale`. "baked" has the IDR built in, and does
+not estimate. Weights are random, as they do not affect speed.
 
-With `--against` another git revision is checked out beside, and both are timed in turn.
+`--against` checks out another git revision and times both in turn.
 """
 
 import gc
@@ -33,12 +32,12 @@ def main() -> None:
     """Prints one Markdown table."""
     parser = parser_of(__doc__)
     parser.add_argument("--sizes", nargs="+", default=list(PRESETS), choices=list(PRESETS))
-    parser.add_argument("--lq", nargs="+", default=None, help="HEIGHTxWIDTH of the LQ image")
+    parser.add_argument("--lq", nargs="+", default=None, help="size of the LQ image, HEIGHTxWIDTH")
     parser.add_argument("--device", default=None, help="cpu, cuda or mps")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rrdb", action="store_true", help="add a Real-ESRGAN-sized RRDBNet")
-    parser.add_argument("--compile", action="store_true", help="add compiled rows on a CPU too")
-    parser.add_argument("--against", metavar="REF", help="a git revision to compare with instead")
+    parser.add_argument("--compile", action="store_true", help="add compiled rows on a CPU, too")
+    parser.add_argument("--against", metavar="REF", help="compare with a git revision instead")
     args = parser.parse_args()
     if args.against:
         compare(args.against, args.sizes, args.lq or ["816x1224"], args.rounds)
@@ -67,7 +66,7 @@ def main() -> None:
 def kdsr_candidates(
     size: str, height: int, width: int, device: torch.device, *, compiled: bool
 ) -> Candidates:
-    """Ways to run one KDSR size, the official computation first."""
+    """Makes the ways of running one KDSR size, the official computation first."""
     torch.manual_seed(0)
     model = KDSR(KDSRConfig.preset(size)).freeze().to(device)
     lq = torch.rand(1, 3, height, width)
@@ -101,7 +100,7 @@ def kdsr_candidates(
 def compiled_candidates(
     baked: BakedKDSR, lq: torch.Tensor, device: torch.device, name: str
 ) -> Candidates:
-    """The baked network compiled, and on CUDA as a CUDA graph."""
+    """Makes the compiled baked network, and on CUDA a CUDA graph."""
     dtype = {"fp16": torch.float16, "bf16": torch.bfloat16}[name]
     baked = baked.cast_body(dtype)
     baked.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -124,7 +123,7 @@ def compiled_candidates(
 
 
 def rrdb_candidate(height: int, width: int, device: torch.device) -> Callable[[], object]:
-    """A network of Real-ESRGAN x4plus' size, from spandrel (an optional dependency)."""
+    """Makes a network of Real-ESRGAN x4plus's size, by spandrel (an optional dependency)."""
     from spandrel.architectures.ESRGAN.__arch.RRDB import (  # pyright: ignore[reportMissingImports]
         RRDBNet,
     )
@@ -140,7 +139,7 @@ def rrdb_candidate(height: int, width: int, device: torch.device) -> Callable[[]
 
 
 def peak_in_child(size: str, name: str, height: int, width: int) -> float:
-    """Peak memory of one candidate, in a process that has run nothing else."""
+    """Measures the peak memory of one candidate in a new process, in MiB."""
     if name not in PEAK_ROWS:
         return math.nan
     with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -153,7 +152,7 @@ def _peak(size: str, name: str, height: int, width: int) -> float:
 
 
 def print_rows(shape: str, size: str, rows: dict[str, Measurement]) -> None:
-    """Prints one size's rows, with ratios to its first."""
+    """Prints the rows of one size, with ratios to its first row."""
     base = next(iter(rows.values())).seconds
     for name, row in rows.items():
         print(
@@ -164,7 +163,7 @@ def print_rows(shape: str, size: str, rows: dict[str, Measurement]) -> None:
 
 
 def describe(device: torch.device) -> str:
-    """The device in words."""
+    """Describes a device in words."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type}, {torch.get_num_threads()} threads"

@@ -1,9 +1,9 @@
-"""A very large image from file to file: peak memory, time, and the size of what comes out.
+"""Measures the upscaling of a very large image from file to file: memory, time, size of the result.
 
     python -m benchmarks.large_image [--width 12000 --height 8000] [--suffix png]
 
-Runs `kdsr upscale` to its end in a process of its own, on a picture made of a sample: mirrored side
-by side, with noise. `pytest -m slow` does it on a smaller one.
+It runs `kdsr upscale` in its own process, on a picture made of mirrored copies of a sample with
+noise. `pytest -m slow` uses a smaller one.
 """
 
 import argparse
@@ -24,16 +24,16 @@ _SAMPLE = Path(__file__).resolve().parents[1] / "samples/example.png"
 
 
 class Run(NamedTuple):
-    """What a run took."""
+    """Results of a run."""
 
     seconds: float
     peak_mib: float
     bytes: int
-    """Size of the result's file."""
+    """Size of the result's file in bytes."""
 
 
 def make_input(path: Path, width: int, height: int) -> None:
-    """Writes the picture."""
+    """Writes the input picture."""
     sample = np.asarray(Image.open(_SAMPLE).convert("RGB"))
     both = np.concatenate((sample, sample[:, ::-1]), axis=1)
     block = np.concatenate((both, both[::-1]))

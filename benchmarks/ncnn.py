@@ -1,6 +1,6 @@
-"""Networks of other projects, read from their ncnn files: `NAME.param` (text) and `NAME.bin`.
+"""Reads networks of other projects from ncnn files: `NAME.param` (text) and `NAME.bin`.
 
-Only the layers that upscalers of the Real-ESRGAN family are made of.
+It supports the layers of upscalers in the Real-ESRGAN family.
 """
 
 from collections import Counter
@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _HALF = 0x01306B47
-"""Tag of weights in float16; 0 is that of float32."""
+"""Tag of float16 weights; the tag of float32 is 0."""
 _OWN = ("Input", "Split", "Convolution", "PReLU")
-"""Kinds that the network itself runs; the others are in `_RUN`."""
+"""Kinds of layers that `NcnnNetwork` runs itself; `_RUN` holds the others."""
 _PADDING, _BIAS, _ACTIVATION, _SLOPES, _COEFFICIENTS = 4, 5, 9, -23310, -23301
-"""Numbers of options, as ncnn's documentation has them."""
+"""Option numbers in ncnn's documentation."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Layer:
     """One line of a `.param` file.
 
     Attributes:
-        kind: Of the layer.
-        inputs: Names of what it takes.
-        outputs: Names of what it makes.
-        options: By their numbers.
+        kind: Kind of the layer.
+        inputs: Names of the inputs.
+        outputs: Names of the outputs.
+        options: Option values by number.
     """
 
     kind: str
@@ -51,19 +51,18 @@ class Layer:
         return float(self.options.get(key, default))
 
     def numbers(self, key: int) -> list[float]:
-        """A list, which begins with its length."""
+        """An option as a list of numbers; its text begins with the length."""
         return [float(word) for word in self.options.get(key, "0").split(",")[1:]]
 
 
 class NcnnNetwork(nn.Module):
-    """(B, 3, H, W) -> (B, 3, sH, sW), RGB in [0, 1].
+    """A network that maps RGB (B, 3, H, W) in [0, 1] to (B, 3, sH, sW).
 
     Args:
         stem: Path of both files without their suffixes.
 
     Raises:
-        ValueError: If a layer is of a kind that is not known here, or the files do not belong
-            together.
+        ValueError: If a layer's kind is not supported, or the files do not belong together.
     """
 
     def __init__(self, stem: Path) -> None:
@@ -87,7 +86,7 @@ class NcnnNetwork(nn.Module):
             raise ValueError(f"{stem}.bin has {reader.rest} bytes more than {stem}.param asks for")
 
     def forward(self, lq: Tensor) -> Tensor:
-        """Runs the layers in their order; what none asks for any more is dropped."""
+        """Runs the layers in order; drops results that no later layer needs."""
         uses = Counter(name for layer in self.layers for name in layer.inputs)
         kept: dict[str, Tensor] = {}
         made = lq
@@ -145,18 +144,18 @@ _RUN: dict[str, Callable[[Layer, list[Tensor]], Tensor]] = {
 
 
 class _Weights:
-    """Numbers of a `.bin` file, one after the other."""
+    """Reads the numbers of a `.bin` file in order."""
 
     def __init__(self, raw: bytes) -> None:
         self.raw, self.at = raw, 0
 
     @property
     def rest(self) -> int:
-        """Bytes that are left."""
+        """Number of unread bytes."""
         return len(self.raw) - self.at
 
     def tagged(self, count: int) -> Tensor:
-        """Numbers of the format that the four bytes before them name."""
+        """Reads numbers whose format is named by the four bytes before them."""
         tag = int.from_bytes(self.raw[self.at : self.at + 4], "little")
         if tag not in (0, _HALF):
             raise ValueError(f"expected weights in float32 or float16, found the tag {tag:#x}")
@@ -164,7 +163,7 @@ class _Weights:
         return self._read(count, np.float16 if tag == _HALF else np.float32)
 
     def floats(self, count: int) -> Tensor:
-        """Numbers in float32."""
+        """Reads numbers in float32."""
         return self._read(count, np.float32)
 
     def _read(self, count: int, kind: type[np.floating]) -> Tensor:

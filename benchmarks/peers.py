@@ -1,14 +1,13 @@
-"""Other upscalers and ours side by side: time, memory and work on the same pictures.
+"""Compares other upscalers with ours: time, memory and multiply-adds on the same pictures.
 
     python -m benchmarks.peers --ncnn realesrgan-x4plus RealESRGAN_General_x4_v3 4xLSDIRCompactC3
         [--models kdsr-s-x4-photo] [--sizes b] [--lq 256x256 512x512 1024x1024] [--dtype bf16]
 
-`--ncnn` takes paths of `.param` and `.bin` files, without the suffix; their networks run in
-PyTorch, the picture in one piece, channels last. `--models` are whole jobs of ours, as `kdsr
-upscale` does them (estimate, then upscale, tile by tile), and the upscaling alone with its IDR
-given; `--sizes` the same with random weights. All rows have the same type, threads and machine, in
-turn; one thread is measured in CPU time. Memory is what one call adds, on a CPU in a process of its
-own.
+`--ncnn` takes paths of `.param` and `.bin` files, without the suffix. Their networks run in PyTorch
+on the whole picture, in the channels-last format. `--models` are models of ours, with estimating
+and upscaling tile by tile, and with upscaling alone for a given IDR. `--sizes` are the same with
+random weights. All rows use the same dtype, threads and machine, and are measured in turn. With
+one thread, times are CPU times. Memory is the addition by one call, on a CPU in a new process.
 """
 
 import functools
@@ -31,14 +30,16 @@ from kdsr import KDSR, PRESETS, KDSRConfig
 from kdsr.tiles.limits import DTYPES
 from tools.arguments import parser_of
 
-_PROBE = 64  # pixels a side of the picture that multiply-adds are counted on
+_PROBE = 64  # side in pixels of the picture for counting multiply-adds
 
 
 def main() -> None:
     """Prints one Markdown table."""
     parser = parser_of(__doc__)
-    parser.add_argument("--ncnn", nargs="*", type=Path, default=[], help="files of other networks")
-    parser.add_argument("--models", nargs="*", default=["kdsr-s-x4-photo"], help="of ours")
+    parser.add_argument(
+        "--ncnn", nargs="*", type=Path, default=[], help="ncnn files of other networks"
+    )
+    parser.add_argument("--models", nargs="*", default=["kdsr-s-x4-photo"], help="models of ours")
     parser.add_argument("--sizes", nargs="*", default=[], choices=list(PRESETS))
     parser.add_argument("--lq", nargs="+", default=["256x256", "512x512", "1024x1024"])
     parser.add_argument("--dtype", default="bf16", choices=list(DTYPES))
@@ -63,7 +64,7 @@ def main() -> None:
 def table(
     names: list[str], shape: tuple[int, int], dtype: str, device: torch.device, rounds: int
 ) -> None:
-    """Prints the rows of one size of picture."""
+    """Prints the rows of one picture size."""
     networks = {name: _network(name, device) for name in names}
     jobs = {
         label: job
@@ -93,18 +94,18 @@ _GIVEN = ", IDR given"
 
 
 def _by_cpu_time(device: torch.device) -> bool:
-    """One thread is measured by what it works, which other programs hardly change."""
+    """Whether to measure CPU time, which other programs hardly affect: with one CPU thread."""
     return device.type == "cpu" and torch.get_num_threads() == 1
 
 
 def _title(label: str) -> str:
-    """A network's name for the table."""
+    """Name of a network for the table."""
     kind, _, name = label.partition(" ")
     return Path(name).name if kind == "ncnn" else label.removeprefix("model ")
 
 
 def _network(name: str, device: torch.device) -> nn.Module:
-    """The network that `ncnn PATH`, `model NAME` or `size NAME` stands for."""
+    """Loads the network for `ncnn PATH`, `model NAME` or `size NAME`."""
     kind, _, what = name.partition(" ")
     if kind == "ncnn":
         return NcnnNetwork(Path(what)).eval().to(device)
@@ -117,7 +118,7 @@ def _network(name: str, device: torch.device) -> nn.Module:
 def _jobs(
     name: str, network: nn.Module, shape: tuple[int, int], dtype: str, device: torch.device
 ) -> dict[str, Callable[[], object]]:
-    """What is timed of a network."""
+    """Makes the timed jobs of a network, by label."""
     lq = torch.rand(1, 3, *shape, generator=torch.Generator().manual_seed(0))
     if isinstance(network, KDSR):
         idr = network.estimate(lq, dtype=dtype)
@@ -137,7 +138,7 @@ def _whole(network: nn.Module, lq: Tensor, dtype: torch.dtype, device: torch.dev
 
 
 def _multiply_adds(network: nn.Module) -> float:
-    """For each LQ pixel."""
+    """Counts multiply-adds per LQ pixel."""
     tensor = next(_tensors(network))
     lq = torch.rand(1, 3, _PROBE, _PROBE, device=tensor.device, dtype=tensor.dtype)
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
@@ -146,7 +147,7 @@ def _multiply_adds(network: nn.Module) -> float:
 
 
 def _tensors(network: nn.Module):
-    """What a network has learnt: buffers where it was read from ncnn's files."""
+    """The weights of a network, which are buffers for ncnn files."""
     return network.buffers() if isinstance(network, NcnnNetwork) else network.parameters()
 
 

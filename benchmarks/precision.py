@@ -1,9 +1,9 @@
-"""How far reduced precision is from float32, on real images.
+"""Measures the difference between reduced precision and float32 on real images.
 
     python -m benchmarks.precision FOLDER [--model kdsr-s-x4] [--device cpu]
 
-For each dtype: the share of output values within 1/255 of float32 over all images and on the worst
-image, and the largest difference. The IDR is estimated in the dtype under test, too.
+For each dtype the table holds the share of output values within 1/255 of float32, over all images
+and on the worst image, and the largest difference. The IDR is estimated in the same dtype.
 """
 
 import argparse

@@ -1,11 +1,12 @@
-"""The rows of docs/results.md: models by the paper's protocol, and what their IDRs are worth.
+"""Makes the rows of docs/results.md: models by the paper's protocol, and the effect of their IDRs.
 
     python -m benchmarks.results --models kdsr-s-x4 FILE --sets Set5 Set14
         [--held_out PHOTOS] [--protocol gaussian8]
 
-One row a model: PSNR / SSIM on every set, bicubic beside them, with each image's own IDR, the set's
-mean IDR and that of the opposite degradation. With --held_out, the general protocol on the
-photographs that a training with --hold_out 8 left aside, and on how many bicubic is better.
+Each row holds PSNR / SSIM of a model on a set, bicubic upscaling, and the changes with the set's
+mean IDR and with the IDR of the opposite degradation. --held_out adds the general protocol on the
+photographs that a training with --hold_out 8 kept aside, and counts those on which bicubic is
+better.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", required=True, help="names or paths")
     parser.add_argument("--sets", nargs="+", type=Path, required=True, help="folders of GT images")
     parser.add_argument("--protocol", default="gaussian8")
-    parser.add_argument("--held_out", type=Path, help="the folder that was trained on")
+    parser.add_argument("--held_out", type=Path, help="folder of the training photographs")
     arguments = parser.parse_args()
     models = {name: kdsr.load(name) for name in arguments.models}
     scale = next(iter(models.values())).config.scale
@@ -73,7 +74,7 @@ def _held_out(models: dict[str, KDSR], folder: Path, scale: int) -> None:
 
 
 def _losses(rows: Sequence[Row]) -> str:
-    """Photographs, over their draws, and single draws on which bicubic is better."""
+    """Counts the photographs and the single draws on which bicubic is better."""
     photographs: dict[str, list[float]] = {}
     for row in rows:
         photographs.setdefault(row.image, []).append(row.psnr - row.bicubic_psnr)

@@ -1,11 +1,11 @@
-"""What goes wrong when every tile is upscaled by itself, in numbers and as a figure.
+"""Measures and draws the errors of upscaling every tile by itself.
 
     python benchmarks/seams.py [IMAGE] [--tile 64] [--figure docs/images/seams.png]
 
-A blind upscaler that is given one tile at a time estimates every tile anew and guesses what lies
-behind its border. Each of the two is switched on and off here. Steps are measured on the lines
-where tiles meet: by how much neighbouring pixels there differ more than in the whole image's
-result, on average and at worst, in 1/255.
+A blind upscaler that sees one tile at a time estimates every tile anew and lacks the context behind
+its border. The table switches each of the two on and off. It measures steps on the lines between
+tiles: how much more neighbouring pixels differ there than in the whole image's result, on average
+and at worst, in 1/255.
 """
 
 import argparse
@@ -22,23 +22,23 @@ from kdsr.options import DEFAULT_MODEL
 from kdsr.pixels import to_bytes
 
 ROOT = Path(__file__).parents[1]
-CROP, ZOOM = 120, 4  # SR pixels shown, and how much larger
+CROP, ZOOM = 120, 4  # side of the shown part in SR pixels, and its enlargement
 BRIGHTER = 8
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way to upscale tiles, and its result."""
+    """A way of upscaling tiles, with its result."""
 
     name: str
     sr: Tensor
-    """(1, 3, H, W) in [0, 1]."""
+    """Result (1, 3, H, W) in [0, 1]."""
 
 
 def tile_by_tile(
     model: kdsr.KDSR, lq: Tensor, tile: int, overlap: int, idr: kdsr.IDR | None
 ) -> Tensor:
-    """Upscales each tile by itself, cropping the overlap; without an IDR each estimates its own."""
+    """Upscales each tile by itself and crops the overlap; without `idr`, each estimates its own."""
     height, width = lq.shape[-2:]
     s = model.config.scale
     out = torch.zeros(1, 3, height * s, width * s)
@@ -54,7 +54,7 @@ def tile_by_tile(
 
 
 def steps(sr: Tensor, whole: Tensor, pitch: int) -> Tensor:
-    """How much more neighbours differ across tile borders than in `whole`, in 1/255."""
+    """Excess differences of neighbours across tile borders over those in `whole`, in 1/255."""
     excess = []
     for a, b in ((sr, whole), (sr.mT, whole.mT)):
         lines = torch.arange(pitch, a.shape[-1], pitch)
@@ -64,7 +64,7 @@ def steps(sr: Tensor, whole: Tensor, pitch: int) -> Tensor:
 
 
 def worst_corner(sr: Tensor, whole: Tensor, pitch: int) -> tuple[int, int]:
-    """Top left of the square around the corner of four tiles where two results differ most."""
+    """Top left of the square around that corner of four tiles where two results differ most."""
     half = CROP // 2
     difference = (sr - whole).abs().mean(1)[0]
     height, width = difference.shape
@@ -77,7 +77,7 @@ def worst_corner(sr: Tensor, whole: Tensor, pitch: int) -> tuple[int, int]:
 
 
 def figure(ways: list[Way], whole: Tensor, numbers: list[str], pitch: int) -> Image.Image:
-    """The worst corner, for every way, over its difference from the whole image's result."""
+    """Draws the worst corner for every way, above its difference from the whole image's result."""
     y, x = worst_corner(ways[0].sr, whole, pitch)
     side, gap, text = CROP * ZOOM, 12, 64
     sheet = Image.new(
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("image", nargs="?", default=ROOT / "samples/lake.png")
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--tile", type=int, default=64, help="LQ pixels")
-    parser.add_argument("--figure", type=Path, help="where to draw the figure")
+    parser.add_argument("--figure", type=Path, help="file of the figure")
     options = parser.parse_args()
 
     model = kdsr.load(options.model)

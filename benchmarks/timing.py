@@ -1,4 +1,4 @@
-"""Interleaved timing: every candidate sees the same machine in the same minutes."""
+"""Interleaved timing, which exposes all candidates to the same load of the machine."""
 
 import math
 import statistics
@@ -12,11 +12,11 @@ import torch
 
 @dataclass
 class Measurement:
-    """What one candidate took.
+    """Results of one candidate.
 
     Attributes:
-        seconds: Median of one call.
-        peak_mib: Memory one call allocated at its peak, in MiB; NaN where not measured.
+        seconds: Median time of one call.
+        peak_mib: Peak memory of one call in MiB; NaN if it was not measured.
     """
 
     seconds: float
@@ -33,11 +33,11 @@ def measure(
     """Times all candidates in turn, `rounds` times, after one warm-up call each.
 
     Args:
-        candidates: Name -> what to time.
-        device: Is waited for.
-        rounds: How often.
-        prepare: Called with the name before each call, outside the timed part.
-        clock: Seconds; `time.process_time` where one thread shares a CPU with other programs.
+        candidates: Functions to time, by name.
+        device: Device to wait for.
+        rounds: Number of rounds.
+        prepare: Function called with the name before each call, outside of the timed part.
+        clock: Clock in seconds; `time.process_time` for one thread on a shared CPU.
     """
     peaks = {name: cuda_peak(run, device) for name, run in candidates.items()}
     times: dict[str, list[float]] = {name: [] for name in candidates}
@@ -53,7 +53,7 @@ def measure(
 
 
 def cuda_peak(run: Callable[[], object], device: torch.device) -> float:
-    """MiB that a call allocates on a CUDA device; also the warm-up. NaN elsewhere."""
+    """Runs a call for warm-up; returns its peak memory in MiB on CUDA, NaN elsewhere."""
     run()
     if device.type != "cuda":
         return math.nan
@@ -66,11 +66,11 @@ def cuda_peak(run: Callable[[], object], device: torch.device) -> float:
 
 
 def resident_peak(run: Callable[[], object]) -> float:
-    """MiB of resident memory that a call adds, by the Linux kernel's own high-water mark.
+    """Measures the resident memory in MiB that a call adds, by the Linux kernel's peak counter.
 
-    Only the first such call of a process tells: later ones reuse what the allocator kept.
+    Only the first call of a process is meaningful, as later ones reuse the allocator's memory.
     """
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the mark
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak counter
     before = _status("VmRSS")
     run()
     return (_status("VmHWM") - before) / 1024
@@ -82,7 +82,7 @@ def _status(key: str) -> int:
 
 
 def synchronize(device: torch.device) -> None:
-    """Waits until the device has done what it was given."""
+    """Waits until the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -90,7 +90,7 @@ def synchronize(device: torch.device) -> None:
 
 
 def default_device() -> torch.device:
-    """CUDA, else MPS, else the CPU."""
+    """CUDA if available, otherwise MPS, otherwise the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

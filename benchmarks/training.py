@@ -1,16 +1,16 @@
-"""A training step of the student stage: the official way, ours, and what each part brings.
+"""Times a training step of the student stage: the official way, ours, and the effect of each part.
 
     python -m benchmarks.training [--sizes s m] [--batch 16] [--patch 64] [--rounds 9]
 
-All rows train the same network on the same crops with the same losses, interleaved in one run; each
-row adds one part to the one above. "official" is a plain re-statement of the published step: one
-kernel for the whole batch, blurred by a grouped convolution, the teacher's estimator with a graph,
-the tail layer by layer, fp32. The last row is a step of `train/run.py` as it is, which also keeps
-freed memory for the next step. A second table has the degradation's share of that step.
+All rows train the same network on the same crops with the same losses, interleaved in one run. Each
+row adds one part to the row above. "official" is a plain re-implementation of the published step:
+one kernel per batch, blur by a grouped convolution, the teacher's estimator with a graph, the tail
+layer by layer, fp32. The last row is a real step of `train/run.py`, which also keeps freed memory.
+A second table holds the degradation's share of that step.
 
     python -m benchmarks.training --perceptual WEIGHTS [--sizes b] [--batch 8] [--patch 32]
 
-has whole steps of the gan stage instead, by what they look with, beside one on L1 alone.
+times whole steps of the gan stage with various networks against a step on L1 alone.
 """
 
 import ctypes
@@ -58,7 +58,7 @@ PHOTOS = Path(__file__).parents[1] / "samples" / "photos"
 
 @dataclass(frozen=True)
 class Parts:
-    """Which of our parts a step has."""
+    """Our parts in a step."""
 
     graph_free_teacher: bool = False
     composed_tail: bool = False
@@ -81,12 +81,12 @@ class PlainStep:
     """One student step, written out without `train`'s loop.
 
     Args:
-        config: Of student and teacher.
+        config: Configuration of student and teacher.
         crops: Source of GT patches.
-        batch: Samples.
-        patch: Side of LQ patches.
-        parts: Which parts are ours.
-        device: Where to train.
+        batch: Number of samples.
+        patch: Side of LQ patches in pixels.
+        parts: Our parts in the step.
+        device: Device of the training.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class PlainStep:
         self.step = 0
 
     def degrade(self) -> Tensor:
-        """LQ images, with a kernel per sample or one for all."""
+        """Makes LQ images, with a kernel per sample or one for all."""
         if self.parts.per_sample:
             samples = range(len(self.gt))
             return self.degradation.apply(self.gt, self.degradation.sample(0, self.step, samples))
@@ -126,7 +126,7 @@ class PlainStep:
         return on_grid(lq)
 
     def __call__(self) -> None:
-        """Degrades, runs both networks forwards, the student backwards, and updates it."""
+        """Degrades, runs both networks forwards and the student backwards, and updates it."""
         parts, self.step = self.parts, self.step + 1
         lq = self.degrade()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=parts.bf16):
@@ -143,7 +143,7 @@ class PlainStep:
 def real_step(
     size: Any, batch: int, patch: int, device: torch.device, precision: str = "bf16"
 ) -> Iterator[Callable[[], object]]:
-    """A step of the real loop: crops, degradation, clipping, averaging and all."""
+    """Yields a function that runs one full step of the real loop."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         options = TrainOptions(
@@ -220,12 +220,12 @@ def ladder(
 
 
 def _set_allocator(name: str) -> None:
-    """Freed memory is kept between our steps, and given back as by default in the others."""
+    """Makes the allocator keep freed memory for our steps, and return it as usual for others."""
     if name == _OURS:
         keep_freed_memory()
     elif sys.platform.startswith("linux"):
         libc = ctypes.CDLL(None)
-        # Where glibc's own thresholds end up in a process that frees large blocks.
+        # Values that glibc's own thresholds reach in a process that frees large blocks.
         libc.mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD
         libc.mallopt(-1, 64 << 20)  # M_TRIM_THRESHOLD
         libc.malloc_trim(0)
@@ -234,7 +234,7 @@ def _set_allocator(name: str) -> None:
 def shares(
     size: str, cache: ImageCache, batch: int, patch: int, rounds: int, device: torch.device
 ) -> None:
-    """Prints what each pipeline takes of a step of one size."""
+    """Prints the share of each pipeline in a step of one size."""
     crops, samples = CropSampler(cache, 0), range(batch)
     cut = _median(lambda: crops.batch(0, samples, patch * 4, device), rounds, device)
     with real_step(size, batch, patch, device) as step:
@@ -250,12 +250,12 @@ def _pairs(
     kind: Any, uses: int, crops: CropSampler, batch: int, patch: int, rounds: int,
     device: torch.device,
 ) -> float:  # fmt: skip
-    """Seconds that the pairs of a step take."""
+    """Measures the seconds for the pairs of a step."""
     degradation = DegradationOptions(kind=kind).build(4)
     pairs = SyntheticPairs(crops, degradation, 0, device)
     pool = PairPool(pairs, 0, uses, depth=max(1, 180 // batch))
     steps = count(uses)
-    for _ in range(uses):  # or the first steps would fill the pool
+    for _ in range(uses):  # fills the pool first
         pool.batch(next(steps), range(batch), patch * 4)
     return _median(lambda: pool.batch(next(steps), range(batch), patch * 4), rounds, device)
 

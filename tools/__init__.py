@@ -1,1 +1,1 @@
-"""For those who maintain the project: pictures of docs and pages, and the check of a release."""
+"""Maintenance scripts: pictures of docs and pages, generated documents, release checks."""

@@ -1,10 +1,10 @@
-"""Commands for developers say in `--help` what their module's docstring says."""
+"""Makes argument parsers whose `--help` shows the module's docstring."""
 
 import argparse
 
 
 def parser_of(doc: str | None) -> argparse.ArgumentParser:
-    """A parser with `doc` as its description, line for line."""
+    """Makes a parser with `doc` as its description, line for line."""
     return argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""Headless Chromium that asks nobody but the servers of the tests."""
+"""Starts headless Chromium, which contacts no servers but those of the tests."""
 
 import shutil
 import tempfile
@@ -10,7 +10,7 @@ NOT_FOUND = (
     "no Chromium found: install chromium and chromedriver (Debian: apt-get install chromium "
     "chromium-driver) and `pip install selenium`"
 )
-# Without these, Chromium asks its maker's servers at every start.
+# Without these flags, Chromium contacts Google's servers at every start.
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -24,7 +24,7 @@ WEBGPU_BY_CPU = (
 
 
 def found_chromium() -> tuple[str, str] | None:
-    """Chromium and its driver, or None."""
+    """Paths of Chromium and its driver, or None."""
     try:
         import selenium  # noqa: F401
     except ImportError:
@@ -36,7 +36,7 @@ def found_chromium() -> tuple[str, str] | None:
 
 @contextmanager
 def chromium(width: int, height: int, *flags: str) -> Iterator[Any]:
-    """A selenium driver of a window of so many pixels with a profile of its own."""
+    """Starts Chromium with a window of a size in pixels and a new profile; yields its driver."""
     found = found_chromium()
     assert found, NOT_FOUND
     from selenium import webdriver

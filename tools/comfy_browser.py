@@ -1,4 +1,4 @@
-"""ComfyUI's own frontend in headless Chromium."""
+"""Controls ComfyUI's own frontend in headless Chromium."""
 
 import base64
 import json
@@ -16,16 +16,16 @@ _QUIET = {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False}
 
 
 class Frontend:
-    """A page of ComfyUI."""
+    """An open page of ComfyUI."""
 
     def __init__(self, driver: Any, server: ComfyServer) -> None:
         self.driver = driver
         self.server = server
 
     def load(self, timeout: float = 300) -> None:
-        """Loads the page anew; waits until the pack's nodes are known and its first graph is open.
+        """Reloads the page; waits until the pack's nodes and the first graph are loaded.
 
-        The page opens what was open before. What is loaded earlier would be replaced by that.
+        The page restores its last graph, which would replace anything loaded before that.
         """
         self.leave()
         self.driver.get(self.server.url)
@@ -33,22 +33,21 @@ class Frontend:
         self.wait_for("return !!app.extensionManager.workflow.activeWorkflow", timeout)
 
     def stay(self) -> None:
-        """Loads the page where it is not shown yet: that takes longer than most tests."""
+        """Loads the page unless it is already open, as loading takes longer than most tests."""
         if not self.driver.current_url.startswith(self.server.url):
             self.load()
 
     def leave(self) -> None:
-        """Leaves the page for an empty one, and waits until that is there.
+        """Opens an empty page, and waits until it is loaded.
 
-        ComfyUI's page changes its own address now and then (the part after #). The driver takes
-        that for the end of the loading it began; what is asked for next would then be dropped, and
-        the driver would wait for it until its time is up.
+        ComfyUI's page changes the part of its address after # now and then. The driver mistakes
+        this for the end of a page load, drops the next command and waits until its timeout.
         """
         self.driver.get("about:blank")
         self.wait_for("return location.href === 'about:blank'")
 
     def open_template(self, name: str, timeout: float = 120) -> None:
-        """Opens one of the pack's templates as the template browser does it."""
+        """Opens one of the pack's templates in the same way as the template browser."""
         self.stay()
         failed = self.driver.execute_async_script(
             """
@@ -68,14 +67,14 @@ class Frontend:
         )
 
     def wait_for(self, script: str, timeout: float = 120) -> None:
-        """Waits until JavaScript returns something true; errors count as false."""
+        """Waits until JavaScript returns a true value; errors count as false."""
         end = time.monotonic() + timeout
         while not self.driver.execute_script(f"try {{ {script} }} catch {{ return false }}"):
             assert time.monotonic() < end, f"not within {timeout} s: {script}"
             time.sleep(0.2)
 
     def nodes(self) -> list[dict[str, Any]]:
-        """What the graph holds."""
+        """The nodes of the graph: type, whether marked as an error, whether known."""
         return self.driver.execute_script(
             "return app.graph.nodes.map(n => ({type: n.type, red: !!n.has_errors,"
             " known: n.type in LiteGraph.registered_node_types || n.type.includes('Note')}))"
@@ -90,7 +89,7 @@ class Frontend:
         )
 
     def click_in_dialog(self, text: str, timeout: float = 120) -> None:
-        """Clicks what has this text, and nothing else, in a dialog."""
+        """Clicks the element of a dialog with exactly this text."""
         from selenium.webdriver.common.by import By
 
         path = f"//*[@role='dialog']//*[normalize-space(.)='{text}']"
@@ -108,8 +107,8 @@ class Frontend:
 
         canvas = self.driver.find_element(By.ID, "graph-canvas")
         place = ActionChains(self.driver).move_to_element_with_offset(canvas, 0, 250)
-        focused = lambda: self.driver.switch_to.active_element  # noqa: E731 - what takes the keys
-        for _ in range(5):  # a page that is still loading takes no clicks, or none of the letters
+        focused = lambda: self.driver.switch_to.active_element  # noqa: E731 - gets the keys
+        for _ in range(5):  # a page that is still loading loses clicks and letters
             place.double_click().perform()
             place = ActionChains(self.driver).move_to_element_with_offset(canvas, 0, 250)
             if not within(10, lambda: focused().tag_name == "input"):
@@ -121,10 +120,10 @@ class Frontend:
                     break
             focused().send_keys(Keys.ESCAPE)
         self.wait_for(_HAS_SUBGRAPH)
-        place.click().perform()  # newer pages let it hang on the pointer until the next click
+        place.click().perform()  # newer frontends attach it to the pointer until the next click
 
     def prompt(self) -> dict[str, Any]:
-        """What the frontend would send to the server."""
+        """The prompt that the frontend would send to the server."""
         return self.driver.execute_async_script(
             "app.graphToPrompt().then(p => arguments[0](p.output))"
         )
@@ -132,7 +131,7 @@ class Frontend:
     def run(self, timeout: float = 600) -> dict[str, Any]:
         """Presses the Run button and waits until the results are shown; returns the history entry.
 
-        What the server refuses, and what fails while it runs, fails the test.
+        A refused prompt or an error while it runs fails the test.
         """
         known = set(self.server.get_json("/history"))
         self.press_run()
@@ -144,7 +143,7 @@ class Frontend:
             time.sleep(0.2)
         entry = self.server.get_json("/history")[new.pop()]
         assert entry["status"]["status_str"] == "success", entry["status"]["messages"][-1]
-        self.fit()  # what is not seen is not loaded
+        self.fit()  # the page loads only visible results
         try:
             self.wait_for(_PICTURES_SHOWN, timeout)
             self.wait_for(_VIDEOS_SHOWN, timeout)
@@ -169,7 +168,7 @@ class Frontend:
         )
 
     def boxes(self) -> dict[str, tuple[float, float, float, float]]:
-        """Where nodes are on the canvas: left, top (of the title), right and bottom, by id."""
+        """Boxes of the nodes on the canvas: left, top (with title), right and bottom, by id."""
         found = self.driver.execute_script(
             """
             const canvas = app.canvas.canvas.getBoundingClientRect(), ds = app.canvas.ds
@@ -189,12 +188,12 @@ class Frontend:
         return {node: tuple(box) for node, box in found.items()}
 
     def slide(self, share: float) -> float:
-        """Moves the pointer over the node Compare; returns where its line is, as a share too."""
+        """Moves the pointer to a share of the node Compare's width; returns its line's share."""
         from selenium.webdriver.common.action_chains import ActionChains
         from selenium.webdriver.common.by import By
 
         frame = self.driver.find_element(By.CSS_SELECTOR, ".kdsr-compare")
-        # Selenium's own size knows nothing of the canvas's zoom.
+        # Selenium's own size ignores the zoom of the canvas.
         width = self.driver.execute_script(
             "return arguments[0].getBoundingClientRect().width", frame
         )
@@ -205,7 +204,7 @@ class Frontend:
         return float(at.removesuffix("%")) / 100
 
     def fit(self) -> None:
-        """Zooms so that the whole graph is seen."""
+        """Zooms to show the whole graph."""
         self.driver.execute_script("app.extensionManager.command.execute('Comfy.Canvas.FitView')")
         self.settle()
 
@@ -233,9 +232,9 @@ class Frontend:
         )
 
     def focus(self, titles: list[str], scale: float = 1.25, margin: int = 16) -> dict[str, float]:
-        """Moves nodes to the middle of the page; returns where they are, for `screenshot`.
+        """Moves nodes to the middle of the page; returns their rectangle, for `screenshot`.
 
-        What would not fit at that scale is shown smaller.
+        The scale is reduced if they do not fit.
         """
         script = """
             const [titles, largest, margin] = arguments
@@ -257,7 +256,7 @@ class Frontend:
             app.canvas.setDirty(true, true)
             return [scale, {x: page.left + x, y: page.top + y, width, height}]
             """
-        for _ in range(10):  # a page that is still moving to what was opened moves on
+        for _ in range(10):  # the page may still be moving to a graph that was opened
             found = self.driver.execute_script(script, titles, scale, margin)
             assert found, f"no nodes called {titles}"
             self.settle()
@@ -266,13 +265,13 @@ class Frontend:
         raise AssertionError("the page does not stay where it is put")
 
     def screenshot(self, path: Path, crop: dict[str, float] | None = None) -> None:
-        """Writes a PNG of the page or of a part: x, y, width and height in CSS pixels."""
+        """Writes a PNG of the page, or of a part (x, y, width and height in CSS pixels)."""
         options = {"format": "png", **({"clip": {**crop, "scale": 1}} if crop else {})}
         shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", options)
         path.write_bytes(base64.b64decode(shot["data"]))
 
 
-# Vue nodes with several pictures have them on the page alone.
+# Vue nodes with several pictures hold them on the page only.
 _PICTURES_SHOWN = """
 const drawn = n => document.querySelector(`[data-node-id='${n.id}'] img`)
 return app.graph.nodes.filter(n => /^(Save|Preview)Image$/.test(n.type))
@@ -283,7 +282,7 @@ const videos = [...document.querySelectorAll('video')]
 return videos.length >= app.graph.nodes.filter(n => n.type === 'SaveVideo').length
     && videos.every(v => v.readyState > 0)
 """
-# What a page that shows too little has been told, and where it looks.
+# State of the page, for messages about missing results.
 _KNOWN = """
 return {outputs: Object.keys(app.nodeOutputs), socket: app.api?.socket?.readyState,
     view: [app.canvas.ds.scale, ...app.canvas.ds.offset]}
@@ -293,7 +292,7 @@ _HAS_SUBGRAPH = "return app.graph.nodes.some(n => n.isSubgraphNode?.())"
 
 
 def within(seconds: float, happens: Callable[[], bool]) -> bool:
-    """Whether something happens in that time."""
+    """Waits until a function returns true; returns whether it did in time."""
     end = time.monotonic() + seconds
     while not (happened := happens()) and time.monotonic() < end:
         time.sleep(0.2)
@@ -304,7 +303,7 @@ def within(seconds: float, happens: Callable[[], bool]) -> bool:
 def frontend(
     server: ComfyServer, width: int = 1700, height: int = 1000, **settings: Any
 ) -> Iterator[Frontend]:
-    """Starts Chromium for a server; `settings` are ComfyUI's, with _ for the dots in names."""
+    """Opens Chromium for a server; `settings` are ComfyUI's, with _ for dots in their names."""
     named = {f"Comfy.{name.replace('_', '.')}": value for name, value in settings.items()}
     server.post("/settings", {**_QUIET, **named})
     try:
@@ -315,7 +314,7 @@ def frontend(
 
 
 def as_json(prompt: dict[str, Any]) -> dict[str, Any]:
-    """A prompt without what differs between writers: titles and the types of numbers."""
+    """A prompt without differences between writers, which are titles and types of numbers."""
     bare = {
         node_id: {
             "class_type": node["class_type"],

@@ -1,4 +1,4 @@
-"""A real ComfyUI with this pack: started on a free port, in a folder of its own."""
+"""Starts a real ComfyUI with this pack on a free port, in its own folder."""
 
 import json
 import os
@@ -21,11 +21,11 @@ NOT_FOUND = (
 
 
 class NotStartedError(RuntimeError):
-    """A ComfyUI that does not start, without this pack neither: its environment lacks something."""
+    """ComfyUI does not start even without this pack, so that its environment is at fault."""
 
 
 def found_comfyuis() -> list[Path]:
-    """ComfyUI checkouts, oldest first."""
+    """Finds ComfyUI checkouts, oldest first."""
     named = os.environ.get("COMFYUI_DIR")
     folders = [Path(p) for p in named.split(os.pathsep)] if named else CACHE.glob("ComfyUI-*")
     found = [f.resolve() for f in folders if (f / "main.py").is_file()]
@@ -33,7 +33,7 @@ def found_comfyuis() -> list[Path]:
 
 
 def comfy_python() -> Path | None:
-    """The interpreter that has ComfyUI's requirements."""
+    """Finds the interpreter with ComfyUI's requirements, or None."""
     named = os.environ.get("COMFYUI_PYTHON")
     for candidate in [named] if named else [CACHE / "comfy-venv/bin/python"]:
         if Path(candidate).exists():
@@ -42,10 +42,10 @@ def comfy_python() -> Path | None:
 
 
 def _own_frontend(comfyui: Path) -> Path | None:
-    """The page that this ComfyUI was released with, where it was unpacked.
+    """The frontend that a ComfyUI was released with, if it is unpacked.
 
-    One environment serves several ComfyUIs but holds one page: others lie in
-    ~/.cache/kdsr/frontend-VERSION, the unpacked wheel of comfyui-frontend-package.
+    One environment serves several ComfyUIs but holds one frontend. Others are in
+    ~/.cache/kdsr/frontend-VERSION, as the unpacked wheel of comfyui-frontend-package.
     """
     wanted = (comfyui / "requirements.txt").read_text(encoding="utf-8")
     version = wanted.partition("comfyui-frontend-package==")[2].partition("\n")[0].strip()
@@ -54,7 +54,7 @@ def _own_frontend(comfyui: Path) -> Path | None:
 
 
 def newest_page(comfyui: Path) -> Path | None:
-    """The newest page that was unpacked, unless it is this ComfyUI's own."""
+    """The newest unpacked frontend, unless it is this ComfyUI's own."""
     pages = sorted(
         CACHE.glob("frontend-*/comfyui_frontend_package/static"),
         key=lambda path: [
@@ -65,9 +65,9 @@ def newest_page(comfyui: Path) -> Path | None:
 
 
 def _overlay(comfyui: Path) -> dict[str, str]:
-    """Packages that this ComfyUI needs in another version than the environment has.
+    """Environment variables for packages that this ComfyUI needs in another version.
 
-    They lie in ~/.cache/kdsr/overlay-VERSION, from `pip install --no-deps --target`.
+    They are in ~/.cache/kdsr/overlay-VERSION, from `pip install --no-deps --target`.
     """
     version = ".".join(str(part) for part in _version(comfyui))
     folder = CACHE / f"overlay-{version}"
@@ -84,10 +84,10 @@ class ComfyServer:
     """A running ComfyUI."""
 
     comfyui: Path
-    """The checkout it runs from."""
+    """Checkout of ComfyUI."""
     url: str
     base: Path
-    """Its base directory: input, output, models and custom_nodes lie in here."""
+    """Base directory, with input, output, models and custom_nodes."""
     log_path: Path
     version: tuple[int, ...]
     process: subprocess.Popen
@@ -105,7 +105,7 @@ class ComfyServer:
         return self.log_path.read_text(encoding="utf-8", errors="replace")
 
     def get(self, path: str) -> bytes:
-        """GET, as the browser does it."""
+        """Sends a GET request, as a browser would."""
         with urllib.request.urlopen(self.url + path, timeout=60) as response:
             return response.read()
 
@@ -113,7 +113,7 @@ class ComfyServer:
         return json.loads(self.get(path))
 
     def post(self, path: str, data: Any) -> Any:
-        """POST of JSON; a refusal (HTTP 400) is returned like any other answer."""
+        """Sends a POST request with JSON; returns the answer, refusals (HTTP 400) too."""
         request = urllib.request.Request(
             self.url + path,
             json.dumps(data).encode(),
@@ -145,7 +145,7 @@ class ComfyServer:
         return json.dumps(answer, ensure_ascii=False)
 
     def wait(self, prompt_id: str, timeout: float = 600) -> dict[str, Any]:
-        """Waits for the end of a prompt, good or bad; returns its history entry."""
+        """Waits for the end of a prompt, with success or not; returns its history entry."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             history = self.get_json(f"/history/{prompt_id}")
@@ -162,21 +162,21 @@ class ComfyServer:
         return entry
 
     def messages(self, entry: dict[str, Any]) -> dict[str, Any]:
-        """What the server said while running, by event (the last of each)."""
+        """The server's last message of each kind of event."""
         return dict(entry["status"]["messages"])
 
     def saved(self, entry: dict[str, Any]) -> list[Path]:
-        """Images that the prompt saved or previewed."""
+        """Paths of the images that the prompt saved or previewed."""
         images = [i for out in entry["outputs"].values() for i in out.get("images", [])]
         return [self.base / i["type"] / i["subfolder"] / i["filename"] for i in images]
 
 
 def start(comfyui: Path, base: Path, *options: str, pack: Path | None = PACK) -> ComfyServer:
-    """Starts a ComfyUI that leaves its own folder alone; stop it with `stop`.
+    """Starts a ComfyUI that writes only into `base`; stop it with `stop`.
 
     Raises:
-        NotStartedError: It was found, not named by COMFYUI_DIR, and fails without the pack, too.
-        AssertionError: Any other that does not start.
+        NotStartedError: If a ComfyUI not named by COMFYUI_DIR fails even without the pack.
+        AssertionError: If any other ComfyUI does not start.
     """
     server = _launch(comfyui, base, *options, pack=pack)
     if _answers(server):

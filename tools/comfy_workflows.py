@@ -1,4 +1,4 @@
-"""The workflows that ship with the pack, and how they become prompts for a real ComfyUI."""
+"""Reads the pack's workflows and converts them to prompts for a real ComfyUI."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from tools.comfy_server import PACK, ComfyServer, comfy_python
 FOLDER = PACK / "workflows"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 
-# comfy-cli lives in ComfyUI's own environment; its conversion is the frontend's.
+# comfy-cli is in ComfyUI's own environment; its conversion equals the frontend's.
 _CONVERT = """
 import json, sys
 from comfy_cli.workflow_to_api import convert_ui_to_api
@@ -20,12 +20,12 @@ json.dump(convert_ui_to_api(workflow, info), sys.stdout)
 
 
 def read(name: str) -> dict[str, Any]:
-    """A workflow as the frontend saves it."""
+    """Reads a workflow in the frontend's format."""
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def to_api(workflow: dict[str, Any], object_info: dict[str, Any]) -> dict[str, Any]:
-    """Converts a workflow of the frontend to a prompt for the server."""
+    """Converts a workflow from the frontend's format to a prompt for the server."""
     done = subprocess.run(
         [str(comfy_python()), "-c", _CONVERT],
         input=json.dumps([workflow, object_info]),
@@ -39,14 +39,14 @@ def to_api(workflow: dict[str, Any], object_info: dict[str, Any]) -> dict[str, A
 
 
 def title(node: dict[str, Any]) -> str:
-    """What a person calls a node of a workflow."""
+    """The visible title of a node in a workflow."""
     return node.get("title") or node["type"]
 
 
 def shown(
     server: ComfyServer, name: str, entry: dict[str, Any]
 ) -> dict[str, dict[str, list[Path]]]:
-    """The files that a run made: by the titles of their nodes, then by what they are to them."""
+    """Files of a run: by title of their node, then by the kind of output."""
     titles = {str(node["id"]): title(node) for node in read(name)["nodes"]}
     files: dict[str, dict[str, list[Path]]] = {}
     for node_id, output in entry["outputs"].items():

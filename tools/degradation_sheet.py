@@ -1,8 +1,8 @@
-"""One photograph through every degradation that a pipeline can be told to mix in, weak and strong.
+"""Draws one photograph under every optional degradation, weak and strong.
 
     python -m tools.degradation_sheet [docs/images/degradations.jpg]
 
-What each picture shows stands below it, in the words of `--show`.
+The text below each picture is that of `train/run.py --show`.
 """
 
 from pathlib import Path
@@ -28,8 +28,8 @@ from train.degradation.video import Filmed
 
 ROOT = Path(__file__).resolve().parents[1]
 _PHOTO = "samples/photos/sign.jpg"
-_SCALE = 2  # so that an LQ image shows enough
-_PART = (slice(20, 100), slice(30, 150))  # LQ rows and columns that are shown
+_SCALE = 2  # small, so that the LQ image shows enough
+_PART = (slice(20, 100), slice(30, 150))  # shown LQ rows and columns
 _ENLARGED = 2
 _LABEL, _COLUMNS = 18, 3
 
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def draw(cells: list[tuple[str, Tensor]]) -> Image.Image:
-    """Pictures (3, H, W) in [0, 1] of one size, in rows, their words below them."""
+    """Arranges pictures (3, H, W) in [0, 1] of one size in rows, with their texts below."""
     height, width = (n * _ENLARGED for n in cells[0][1].shape[1:])
     rows = -(-len(cells) // _COLUMNS)
     sheet = Image.new("RGB", (_COLUMNS * width, rows * (height + _LABEL)), "white")

@@ -1,4 +1,4 @@
-"""A contact sheet of what training draws into crops, several of each kind.
+"""Draws a contact sheet of the patterns that training draws into crops.
 
 python -m tools.drawing_sheet OUT.png [--photo FILE] [--side 128] [--columns 8] [--kinds text map]
 """
@@ -22,7 +22,7 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--photo", type=Path, default=ROOT / "samples/photos/sign.jpg")
-    parser.add_argument("--side", type=int, default=128, help="pixels of a crop")
+    parser.add_argument("--side", type=int, default=128, help="side of a crop in pixels")
     parser.add_argument("--columns", type=int, default=8)
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
     arguments = parser.parse_args()
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def contact_sheet(photo: torch.Tensor, kinds: list[str], side: int, columns: int) -> Image.Image:
-    """A row of drawings for each kind, over crops of a photograph (H, W, 3), uint8."""
+    """Draws a row for each kind, over crops of a photograph (H, W, 3), uint8."""
     step = side + _GAP
     sheet = Image.new("RGB", (_LABEL + columns * step, len(kinds) * step), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)

@@ -1,4 +1,4 @@
-"""The table of film containers in docs/formats.md, from real files: see `tools.formats`."""
+"""Makes the table of film containers in docs/formats.md from real files; see `tools.formats`."""
 
 import contextlib
 import io
@@ -19,12 +19,12 @@ _SAMPLES = 48_000
 
 
 class Film(NamedTuple):
-    """A film to make."""
+    """Description of a test film."""
 
     what: str
     name: str
     encoder: str
-    """FFmpeg's names."""
+    """Name of the encoder in FFmpeg; so are `pixels` and `sound`."""
     pixels: str
     sound: str | None
 
@@ -55,7 +55,7 @@ _ALSO = {"a.mov": ("mp4", "webm"), "a.mkv": ("mp4",), "a.webm": ("mp4", "mov"), 
 
 
 def rows(folder: Path) -> Iterator[str]:
-    """The lines of the table."""
+    """Yields the lines of the table."""
     yield "| comes in | into | goes out | what is said | decoded by |\n|---|---|---|---|---|"
     made = [(film.what, film.name, _film(folder, film)) for film in FILMS]
     made += [(what, name, _moving(folder, name, options)) for what, name, options in MOVING]
@@ -129,7 +129,7 @@ def _library(source: Path) -> str:
 
 
 def _described(path: Path) -> str:
-    """What a result is, as other programs see it."""
+    """Describes a result as other programs read it."""
     if path.suffix in (".gif", ".png", ".webp", ".avif"):
         with Image.open(path) as image:
             clear = image.convert("RGBA").getchannel("A").getextrema() != (255, 255)

@@ -1,9 +1,9 @@
-"""Makes the fonts of `kdsr/meaning/languages/`: what its texts need of Noto Sans CJK.
+"""Makes the fonts in `kdsr/meaning/languages/`: subsets of Noto Sans CJK for its texts.
 
     python -m tools.fonts NotoSansCJK-Regular.ttc
 
-The file is in Debian's package fonts-noto-cjk. Needs fonttools. Run it after changing a text, and
-look at the figure in that language: tools do not see what is unreadable.
+The source file is in Debian's package fonts-noto-cjk. Needs fonttools. Run it after changing a
+text, and look at the figure in that language.
 """
 
 import argparse
@@ -15,24 +15,24 @@ from pathlib import Path
 from kdsr.meaning.readings import FOLDER
 
 PLACES = {"ja": 0, "ko": 1, "zh": 2, "zh-TW": 3}
-"""Places of the languages in the collection: one character may be drawn in four ways."""
+"""Indices of the languages in the font collection, as shapes of characters differ among them."""
 ALWAYS = string.printable.strip() + " ±°…–—?"
-"""Beside the texts: names and numbers stand among them."""
+"""Characters that every font holds, for names and numbers."""
 
 
 def characters(language: str) -> str:
-    """What a language's texts need."""
+    """All characters of a language's texts."""
     texts = json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
     return "".join(sorted(set(ALWAYS).union(*texts.values())))
 
 
 def subset(collection: Path, language: str) -> bytes:
-    """Writes the font of a language; returns its content."""
+    """Writes the font of a language; returns the content of the file."""
     from fontTools.subset import Options, Subsetter  # pyright: ignore[reportMissingImports]
     from fontTools.ttLib import TTFont  # pyright: ignore[reportMissingImports]
 
     font = TTFont(collection, fontNumber=PLACES[language])
-    # No shaping, no vertical text: Pillow's basic layout draws one glyph after the other.
+    # Pillow's basic layout draws glyph by glyph, without shaping and vertical text.
     options = Options(layout_features=[], name_IDs=[0, 1, 2, 13, 14], notdef_outline=True)
     options.drop_tables += ["BASE", "GDEF", "GPOS", "GSUB", "VORG", "vhea", "vmtx", "DSIG"]
     options.hinting = options.desubroutinize = False
@@ -45,7 +45,7 @@ def subset(collection: Path, language: str) -> bytes:
 
 
 def main() -> None:
-    """Makes all of them."""
+    """Makes all fonts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("collection", type=Path, help="NotoSansCJK-Regular.ttc")
     collection = parser.parse_args().collection

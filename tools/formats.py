@@ -1,9 +1,9 @@
-"""Writes docs/formats.md from real files: what comes in, what goes out, and what is said.
+"""Writes docs/formats.md from real files: inputs, results, and messages.
 
     python -m tools.formats
 
-Makes a small file of every kind, reads it and writes it as the command would, and looks at the
-result with other programs. Needs the extras `tiff`, `exr` and `video`.
+It makes a small file of every kind, reads and writes it like the command, and reads the result with
+other programs. Needs the extras `tiff`, `exr` and `video`.
 """
 
 import importlib.metadata
@@ -42,38 +42,38 @@ DATE = "2019:05:04 10:00:00"
 def by_pillow(
     pixels: np.ndarray, mode: str | None = None, **options: Any
 ) -> Callable[[Path], object]:
-    """Saves with Pillow."""
+    """Makes a function that saves by Pillow."""
     image = Image.fromarray(pixels)
     image = image.convert(mode) if mode else image
     return lambda path: image.save(path, **options)
 
 
 def by_tifffile(pixels: np.ndarray, **options: Any) -> Callable[[Path], object]:
-    """Saves with tifffile."""
+    """Makes a function that saves by tifffile."""
     return lambda path: tifffile.imwrite(path, pixels, **options)
 
 
 def by_imagecodecs(pixels: np.ndarray, bits: int) -> Callable[[Path], object]:
-    """Saves an AVIF of many bits."""
+    """Makes a function that saves an AVIF with a bit depth, by imagecodecs."""
     return lambda path: path.write_bytes(
         imagecodecs.avif_encode(pixels >> (16 - bits), level=95, bitspersample=bits)
     ) and None  # fmt: skip
 
 
 def by_openexr(pixels: np.ndarray) -> Callable[[Path], object]:
-    """Saves linear light."""
+    """Makes a function that saves linear light by OpenEXR."""
     return lambda path: OpenEXR.File({}, {"RGB": np.ascontiguousarray(pixels)}).write(str(path))
 
 
 def deep_png(pixels: np.ndarray) -> Callable[[Path], object]:
-    """Saves 16 bits."""
+    """Makes a function that saves a 16-bit PNG by imagecodecs."""
     return lambda path: (
         path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels))) and None
     )
 
 
 def lab() -> Image.Image:
-    """A CIELab image."""
+    """Makes a CIELab image."""
     profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
     made = ImageCms.profileToProfile(Image.fromarray(RGB8), *profiles, outputMode="LAB")
     assert made is not None
@@ -122,7 +122,7 @@ KINDS: list[tuple[str, str, Callable[[Path], object], str]] = [
 
 @contextmanager
 def heard() -> Iterator[list[str]]:
-    """What the library says meanwhile, without the names of files."""
+    """Collects the library's messages in the block, without file names."""
     said: list[str] = []
 
     class Handler(logging.Handler):
@@ -138,13 +138,13 @@ def heard() -> Iterator[list[str]]:
 
 
 def enlarged(picture: DecodedImage) -> torch.Tensor:
-    """Pixels of a result, made without a network."""
+    """Pixels of a result, enlarged by nearest neighbour instead of a network."""
     parts = [picture.rgb[0]] + ([] if picture.alpha is None else [picture.alpha[0]])
     return torch.cat(parts).repeat_interleave(2, 1).repeat_interleave(2, 2)
 
 
 def described(path: Path) -> str:
-    """What a result is, as other programs see it."""
+    """Describes a result as other programs read it."""
     kind = format_of(path)
     assert kind is not None
     if path.suffix == ".exr":
@@ -168,7 +168,7 @@ def described(path: Path) -> str:
 
 
 def row_of(folder: Path, name: str, file: str, save: Callable[[Path], object], library: str) -> str:
-    """A line of the first table."""
+    """Makes a line of the first table."""
     source = folder / file
     save(source)
     with heard() as said:
@@ -185,7 +185,7 @@ def row_of(folder: Path, name: str, file: str, save: Callable[[Path], object], l
 
 
 def with_everything(path: Path) -> None:
-    """An image that says all that its format can."""
+    """Saves an image with all metadata that its format supports."""
     exif = Image.Exif()
     exif[0x0132], exif[0x0112] = DATE, 6
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description dc:title="t"/></x:xmpmeta>'
@@ -213,7 +213,7 @@ def with_everything(path: Path) -> None:
 
 
 def metadata_rows(folder: Path) -> Iterator[str]:
-    """The second table: from each format into each other."""
+    """Yields the second table: metadata from each format into each other."""
     yield "| from | into | kept | left out, and said |\n|---|---|---|---|"
     for source in ("jpg", "png", "webp", "tif", "avif"):
         path = folder / f"m.{source}"
@@ -237,7 +237,7 @@ def metadata_rows(folder: Path) -> Iterator[str]:
 
 
 def page() -> str:
-    """The whole page."""
+    """Makes the whole page."""
     versions = {
         "Python": platform.python_version(), "Pillow": PIL.__version__,
         "libtiff": features.version("libtiff"), "libavif": features.version("avif"),

@@ -1,9 +1,9 @@
-"""Makes the pictures of the help pages and the README's screenshots, in a real ComfyUI.
+"""Makes the pictures of the help pages and the README's screenshots in a real ComfyUI.
 
     python -m tools.help_pictures
 
-Run it after changing the bundled model, a node or a workflow, and look at every picture. Needs a
-ComfyUI and Chromium, as the tests marked `comfy` do.
+Run it after changing the bundled model, a node or a workflow, and look at every picture. It needs
+ComfyUI and Chromium, like the tests marked `comfy`.
 """
 
 import tempfile
@@ -27,8 +27,8 @@ ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "samples"
 HELP = ROOT / "web" / "docs" / "images"
 README = ROOT / "docs" / "images"
-WIDTH = 1000  # of a picture in a help page, at most
-# Parts of workflows after they ran: picture, workflow, titles of the nodes shown.
+WIDTH = 1000  # largest width of a picture in a help page
+# Pictures of parts of workflows after a run: name, workflow, titles of the shown nodes.
 PARTS = {
     "KDSR_Load": ("04", ["Load KDSR", "KDSR Upscale Regions"]),
     "KDSR_Sample": ("01", ["KDSR Sample", "KDSR Upscale"]),
@@ -39,7 +39,7 @@ PARTS = {
     "KDSR_LoadIDR": ("09", ["Load IDR", "KDSR Upscale"]),
     "KDSR_BakeUpscaleModel": ("10", ["Bake to Upscale Model", "Upscale Image (using Model)"]),
 }
-# The workflow has Load IDR muted, for there is no file before its first run.
+# Load IDR is muted in the workflow, as its file does not exist before the first run.
 USE_LOAD_IDR = """
 const node = type => app.graph.nodes.find(n => n.type === type)
 const load = node('KDSR_LoadIDR'), upscale = node('KDSR_Upscale')
@@ -49,13 +49,13 @@ load.connect(0, upscale, upscale.findInputSlot('idr'))
 
 
 def to_image(pixels: Tensor) -> Image.Image:
-    """(1, 3, H, W) in [0, 1]."""
+    """Converts pixels (1, 3, H, W) in [0, 1] to a picture."""
     array = to_bytes(pixels[0].permute(1, 2, 0))
     return Image.fromarray(array.numpy())
 
 
 def row(pictures: dict[str, Image.Image]) -> Image.Image:
-    """Pictures of one size side by side, with their captions above."""
+    """Arranges pictures of one size side by side, with captions above."""
     first = next(iter(pictures.values()))
     gap, text = 8, 30
     sheet = Image.new("RGB", (len(pictures) * (first.width + gap) - gap, first.height + text))
@@ -74,7 +74,7 @@ def save(picture: Image.Image, path: Path) -> None:
 
 
 def upscaled(model: kdsr.KDSR) -> Image.Image:
-    """Draws the picture of Upscale: the input enlarged plainly, and the result."""
+    """Draws the picture of Upscale: the input in bicubic enlargement, and the result."""
     lq = read_image(SAMPLES / "example.png").rgb
     sr = to_image(model.upscale(lq))
     part = (60, 0, 540, 440)
@@ -94,7 +94,7 @@ def blended(model: kdsr.KDSR) -> Image.Image:
 
 
 def inspected(model: kdsr.KDSR) -> Image.Image:
-    """Draws the picture of Inspect IDR: the figure that the node shows."""
+    """Draws the picture of Inspect IDR: the node's figure."""
     lq = read_image(SAMPLES / "example.png").rgb
     other = model.estimate(read_image(SAMPLES / "osprey.png").rgb)
     figure = draw_report(model.estimate(lq), other, estimate_local(model, lq), lq, model)
@@ -121,17 +121,19 @@ def seams() -> Image.Image:
 
 
 def shoot(page: Frontend, folder: Path) -> None:
-    """Runs workflows in the frontend and takes pictures of them."""
+    """Runs workflows in the frontend and takes screenshots."""
     shot = folder / "shot.png"
     page.open_template(NAMES[0])
     page.run()
     page.fit()
-    time.sleep(5)  # until messages are gone
+    time.sleep(5)  # until messages have disappeared
     page.screenshot(shot)
     save(Image.open(shot), README / "comfyui-after.jpg")
     for name, (number, titles) in PARTS.items():
         page.open_template(next(n for n in NAMES if n.startswith(number)))
-        page.server.post("/free", {"unload_models": True, "free_memory": True})  # shows all anew
+        page.server.post(
+            "/free", {"unload_models": True, "free_memory": True}
+        )  # clears cached results
         page.run()
         if name == "KDSR_LoadIDR":
             page.driver.execute_script(USE_LOAD_IDR)

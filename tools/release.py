@@ -1,8 +1,8 @@
-"""Are version, changelog and tag of a release one? Prints the release's notes if they are.
+"""Checks that version, changelog and tag of a release agree, and prints the release notes.
 
     python -m tools.release [--tag v0.2.0]
 
-Without a tag: what is still missing before one can be set.
+Without a tag, it lists what is missing for a release.
 """
 
 import argparse
@@ -21,7 +21,7 @@ _SEMANTIC = re.compile(r"\d+\.\d+\.\d+")
 
 @dataclass(frozen=True)
 class Release:
-    """What a checkout says about the release that it is."""
+    """Release information in a checkout."""
 
     package: str
     """Version in pyproject.toml."""
@@ -30,11 +30,11 @@ class Release:
     logged: str
     """Newest version in CHANGELOG.md that is not "Unreleased"; empty if there is none."""
     date: str
-    """Its date; empty if there is none."""
+    """Date of that version; empty if there is none."""
     notes: str
-    """What the changelog says about it."""
+    """Section of the changelog about that version."""
     unreleased: str
-    """What stands under "Unreleased"."""
+    """Section "Unreleased" of the changelog."""
 
     @classmethod
     def read(cls, root: Path = ROOT) -> "Release":
@@ -52,10 +52,10 @@ class Release:
         )
 
     def problems(self, tag: str | None = None) -> list[str]:
-        """What does not agree, each with what to do about it; empty if the release is one.
+        """Lists disagreements with their remedies; nothing if the release is consistent.
 
         Args:
-            tag: Of the commit, "v" and the version.
+            tag: Tag of the commit: "v" and the version.
         """
         found = []
         if not _SEMANTIC.fullmatch(self.package):
@@ -81,7 +81,7 @@ class Release:
 
 
 def _sections(text: str) -> dict[str, tuple[str, str]]:
-    """(date, text) of each version of a changelog, in its order."""
+    """Date and text of each version in a changelog, in its order."""
     headings = list(_HEADING.finditer(text))
     ends = [*(heading.start() for heading in headings), len(text)][1:]
     return {
@@ -98,9 +98,9 @@ def _version(path: Path) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Prints the notes; returns 1 and names what disagrees on stderr otherwise."""
+    """Prints the notes, or disagreements to stderr; returns the exit code, 1 for disagreements."""
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n")[0])
-    parser.add_argument("--tag", help="of the commit")
+    parser.add_argument("--tag", help="tag of the commit")
     release = Release.read()
     problems = release.problems(parser.parse_args(argv).tag)
     for problem in problems:

@@ -1,8 +1,8 @@
-"""Estimates the IDRs that ship with the samples: they belong to the bundled model.
+"""Estimates the bundled IDRs of the samples, which belong to the bundled model.
 
     python -m tools.sample_idrs
 
-Run it after changing the bundled model or a sample. The clip is read with PyAV, which ComfyUI has.
+Run it after changing the bundled model or a sample. It reads the clip by PyAV.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ SAMPLES = Path(__file__).parents[1] / "samples"
 
 
 def frames(path: Path) -> Iterator[Tensor]:
-    """The pictures of a sample, each (1, 3, H, W) in [0, 1]."""
+    """Yields the pictures of a sample, (1, 3, H, W) in [0, 1] each."""
     if path.suffix != ".mp4":
         yield read_image(path).rgb
         return

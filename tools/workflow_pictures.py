@@ -2,8 +2,8 @@
 
     python -m tools.workflow_pictures [01 07 ...]
 
-Run it after changing the bundled model or a workflow, and look at every picture. Needs a ComfyUI,
-as the tests marked `comfy` do.
+Run it after changing the bundled model or a workflow, and look at every picture. It needs ComfyUI,
+like the tests marked `comfy`.
 """
 
 import sys
@@ -19,12 +19,12 @@ from tools.comfy_workflows import FOLDER, NAMES, read, shown, to_api
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 SIDE = 512
-DETAIL = 420  # pixels of a result: what was done to a whole photograph cannot be seen that small
-SEAMS = {"05": 200, "11": 200}  # likewise, for a seam: a thin upright line
+DETAIL = 420  # side of the shown part of a result in pixels; smaller scales hide the effect
+SEAMS = {"05": 200, "11": 200}  # the same for workflows about seams, which are thin lines
 
 
 def pictures(server: comfy_server.ComfyServer, name: str) -> list[Path]:
-    """Runs a workflow; returns what its slider compares, its video, its figure, or in and out."""
+    """Runs a workflow; returns its compared pictures, video, figure, or input and output."""
     workflow = read(name)
     entry = server.run(to_api(workflow, server.object_info()))
     files = shown(server, name, entry)
@@ -39,7 +39,7 @@ def pictures(server: comfy_server.ComfyServer, name: str) -> list[Path]:
 
 
 def opened(file: Path) -> Image.Image:
-    """A picture, or the first frame of a video, of the size of the result."""
+    """Opens a picture, or the first frame of a video enlarged to the size of the result."""
     if file.suffix != ".mp4":
         return Image.open(file)
     with av.open(str(file)) as video:
@@ -48,7 +48,7 @@ def opened(file: Path) -> Image.Image:
 
 
 def square(file: Path, size: tuple[int, int], detail: int) -> Image.Image:
-    """The middle of a photograph, brought to a size; all of a figure."""
+    """A square thumbnail: the middle of a photograph scaled to a size, or all of a figure."""
     with opened(file) as image:
         if image.width == WIDTH:
             return ImageOps.pad(image.convert("RGB"), (SIDE, SIDE), color=CARD)
@@ -60,7 +60,7 @@ def square(file: Path, size: tuple[int, int], detail: int) -> Image.Image:
 
 
 def thumbnail(name: str, files: list[Path]) -> Image.Image:
-    """One picture, or a half of one beside that of another; below it where a seam is upright."""
+    """One picture, or halves of two side by side; one above the other for upright seams."""
     seam = SEAMS.get(name[:2])
     with opened(files[-1]) as last:
         size = last.size

@@ -15,10 +15,10 @@ from kdsr.estimation.whole import explained
 from kdsr.exports.demo_page import write_demo
 from kdsr.files.images import read_image
 from tests.support.calibrated import small_calibrated
+from tests.support.demo_page import DemoPage, demo_page
+from tests.support.node import NO_RUNTIME, found_runtime, link_runtime
 from tests.support.places import SAMPLES
 from tools.chromium import NOT_FOUND, WEBGPU_BY_CPU, found_chromium
-from tools.demo_page import DemoPage, demo_page
-from tools.node import NO_RUNTIME, found_runtime, link_runtime
 
 pytestmark = [
     pytest.mark.slow,

@@ -17,7 +17,7 @@ from kdsr.exports.onnx_file import estimator_facts, seen_size
 from kdsr.tiles.plan import plan_axis
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for
-from tools.node import NOT_FOUND, found_node, run_node
+from tests.support.node import NOT_FOUND, found_node, run_node
 
 pytestmark = pytest.mark.skipif(found_node() is None, reason=NOT_FOUND)
 

@@ -12,9 +12,7 @@ from PIL import Image
 
 from kdsr import KDSR, with_strength
 from kdsr.exports.export import pair_paths
-from tests.support.onnx_files import picture, tiny_files, tiny_model, with_checkerboard
-from tests.support.places import ROOT
-from tools.node import (
+from tests.support.node import (
     NO_RUNTIME,
     NOT_FOUND,
     found_node,
@@ -22,6 +20,8 @@ from tools.node import (
     link_runtime,
     run_node,
 )
+from tests.support.onnx_files import picture, tiny_files, tiny_model, with_checkerboard
+from tests.support.places import ROOT
 
 EXAMPLES = ROOT / "docs/onnx"
 

@@ -1,4 +1,4 @@
-"""The demo's page in Chromium, on a server of this machine."""
+"""Controls the demo page in Chromium, on a server of this machine."""
 
 import base64
 import io
@@ -18,7 +18,7 @@ from tools.chromium import chromium
 
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
-    """Serves a folder as `kdsr demo --serve` does; gives its address."""
+    """Serves a folder like `kdsr demo --serve`; yields the address."""
     with make_server(folder, 0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -30,14 +30,14 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 class DemoPage:
-    """What a person does with the page."""
+    """A user's actions on the page."""
 
     def __init__(self, driver: Any, address: str) -> None:
         self.driver = driver
         self.address = address
 
     def load(self, device: str) -> None:
-        """Loads the page anew and waits for its networks.
+        """Reloads the page and waits for its networks.
 
         Args:
             device: "wasm" or "webgpu".
@@ -46,7 +46,7 @@ class DemoPage:
         self.wait(lambda: self.status.startswith("Ready"))
 
     def drop(self, picture: Path) -> None:
-        """Chooses a file and waits for the result."""
+        """Selects a file and waits for the result."""
         self._element("file").send_keys(str(picture))
         self.wait(self._is_done)
 
@@ -66,7 +66,7 @@ class DemoPage:
         )
 
     def wait(self, done: Any, timeout: float = 240) -> None:
-        """Waits; what the page reports as an error fails the test."""
+        """Waits for a condition; errors on the page fail the test."""
         end = time.monotonic() + timeout
         while not done():
             assert "error" not in self._element("status").get_attribute("class"), self.status
@@ -100,6 +100,6 @@ class DemoPage:
 
 @contextmanager
 def demo_page(folder: Path, *flags: str) -> Iterator[DemoPage]:
-    """The page of a folder, not loaded yet; `flags` are Chromium's."""
+    """Opens Chromium for the page in a folder, which is not loaded yet; `flags` are Chromium's."""
     with serving(folder) as address, chromium(900, 900, *flags) as driver:
         yield DemoPage(driver, address)

@@ -1,4 +1,4 @@
-"""Node.js, and onnxruntime-web as somebody's web page would use it."""
+"""Runs scripts in Node.js with onnxruntime-web, as a web page would use it."""
 
 import shutil
 import subprocess
@@ -13,26 +13,26 @@ NO_RUNTIME = (
 
 
 def found_node() -> str | None:
-    """The program node, or None."""
+    """Path of Node.js, or None."""
     return shutil.which("node")
 
 
 def found_runtime() -> Path | None:
-    """A node_modules folder that holds onnxruntime-web, or None."""
-    homes = (Path(__file__).parents[1], Path.home() / ".cache/kdsr")
+    """Path of a node_modules folder with onnxruntime-web, or None."""
+    homes = (Path(__file__).parents[2], Path.home() / ".cache/kdsr")
     folders = [home / "node_modules" for home in homes]
     return next((f for f in folders if (f / "onnxruntime-web/package.json").is_file()), None)
 
 
 def link_runtime(folder: Path) -> None:
-    """Puts onnxruntime-web where scripts and pages in a folder look for it."""
+    """Links onnxruntime-web into a folder, for its scripts and pages."""
     modules = found_runtime()
     assert modules, NO_RUNTIME
     (folder / "node_modules").symlink_to(modules, target_is_directory=True)
 
 
 def run_node(script: Path, *arguments: object) -> str:
-    """Runs a script in its folder; returns what it printed."""
+    """Runs a script in its folder; returns its output."""
     node = found_node()
     assert node, NOT_FOUND
     done = subprocess.run(
