@@ -1,4 +1,4 @@
-"""Files that are whole or not there; safetensors files, checked."""
+"""Atomic writing of files, and checked reading and writing of safetensors files."""
 
 import errno
 import json
@@ -95,7 +95,7 @@ def sweep(folder: Path, *, below: bool = False) -> None:
     `writing` does that, once in a process, for each folder it writes into.
 
     Args:
-        folder: Where to look; need not exist.
+        folder: Folder to search; it need not exist.
         below: Look into its subfolders too.
     """
     with suppress(OSError):
@@ -160,7 +160,7 @@ def _remove_if_stale(part: Path) -> None:
 
 
 def _lock(file: BinaryIO) -> bool | None:
-    """Whether the lock on a file could be had; None where there are none."""
+    """Whether the lock on a file was acquired; None if the file system has no locks."""
     if fcntl is None:
         return None
     try:
@@ -180,7 +180,7 @@ def _is_at(path: Path, file: BinaryIO) -> bool:
 
 
 def _check_regular(target: Path) -> None:
-    """Refuses what is there and no regular file: replacing a device breaks a machine."""
+    """Raises an error if the target exists and is no regular file, such as a device."""
     with suppress(FileNotFoundError):
         mode = target.stat().st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
@@ -188,7 +188,7 @@ def _check_regular(target: Path) -> None:
 
 
 def _reason(error: OSError, target: Path) -> str:
-    """What the system said and, if it is about the disk, which one that is."""
+    """The system's error message, with the disk's name and free space for disk errors."""
     if error.errno == errno.EEXIST:
         return _SPECIAL if error.strerror == _SPECIAL else "it exists and is not replaced"
     reason = error.strerror or str(error)
@@ -248,8 +248,8 @@ def write_safetensors(
 
     Args:
         path: The file.
-        tensors: Of int8 or 16 to 64-bit floats, on the CPU.
-        metadata: Kept with them.
+        tensors: Tensors on the CPU, int8 or 16 to 64-bit floats.
+        metadata: Metadata of the file.
     """
     # The widest first, so that each lies at a multiple of its own width; then by name.
     items = sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0]))

@@ -39,7 +39,7 @@ class WorkerPool(Generic[State]):
         ray: The module, connected.
         device: One of `DEVICES`; auto takes the GPUs of the cluster if it has any.
         opener: Gets "cuda" or "cpu", gives what the work takes. Called once in each worker.
-        most: How many workers there is work for.
+        most: Largest useful number of workers.
 
     Raises:
         ConfigError: If the device is none of them.
@@ -213,7 +213,7 @@ def worker_pool(
             machine alone, or HOST:PORT.
         device: One of `DEVICES`.
         opener: Gets "cuda" or "cpu", gives what the work takes. Called once in each worker.
-        most: How many workers there is work for.
+        most: Largest useful number of workers.
 
     Raises:
         ConfigError: If address or device are none.

@@ -1,4 +1,4 @@
-"""Numbers of tensors: finite or not, bytes, highlights above 1."""
+"""Conversions and checks of pixel values: finite values, bytes, highlights above 1."""
 
 import math
 
@@ -10,7 +10,7 @@ _FORMATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
 def float_problem(value: object) -> str | None:
-    """Why a value is not a dense tensor of 16 to 64-bit floats; None if it is one."""
+    """Describes why a value is no dense tensor of 16 to 64-bit floats; None if it is one."""
     if not isinstance(value, Tensor):
         return f"got {type(value).__name__}"
     if value.is_nested or value.layout != torch.strided:
@@ -21,7 +21,7 @@ def float_problem(value: object) -> str | None:
 
 
 def extremes(values: Tensor) -> tuple[float, float]:
-    """Smallest and largest value, both NaN if any is; allocates nothing. 0 and 0 of no values."""
+    """Smallest and largest value, both NaN if any is; 0 and 0 for an empty tensor."""
     if values.numel() == 0:
         return 0.0, 0.0
     low, high = values.detach().aminmax()
@@ -34,36 +34,36 @@ def is_finite(values: Tensor) -> bool:
 
 
 BYTE, WORD = 255, 65535
-"""The largest value of 8 and of 16 bits, which is 1.0."""
+"""Largest values of 8 and of 16 bits, which stand for 1.0."""
 
 
 def levels(values: Tensor, largest: int = BYTE) -> Tensor:
-    """Whole numbers from 0 to `largest`, still as floats.
+    """Scales and rounds values to whole numbers from 0 to `largest`, as floats.
 
     Args:
-        values: Floats; what lies outside of [0, 1] is clamped. Not changed.
-        largest: What 1.0 becomes.
+        values: Floats, which are clamped to [0, 1]; the tensor is not changed.
+        largest: Level of 1.0.
     """
     return (values * largest).round_().clamp_(0, largest)
 
 
 def on_grid(values: Tensor, largest: int = BYTE) -> Tensor:
-    """Floats in [0, 1] that `largest` + 1 levels can hold, as if stored and read again."""
+    """Rounds floats in [0, 1] to `largest` + 1 levels, as storing and reading would."""
     return levels(values, largest) / largest
 
 
 def to_bytes(values: Tensor) -> Tensor:
-    """Floats in [0, 1] of any shape -> uint8 of that shape, on the same device."""
+    """Converts floats in [0, 1] of any shape to uint8, on the same device."""
     return levels(values).to(torch.uint8)
 
 
 def to_words(values: Tensor) -> np.ndarray:
-    """Floats in [0, 1] of any shape, on the CPU -> uint16 of that shape."""
+    """Converts floats in [0, 1] of any shape on the CPU to uint16."""
     return levels(values, WORD).numpy().astype(np.uint16)
 
 
 def as_floats(values: Tensor) -> Tensor:
-    """Bytes of any shape as floats in [0, 1]; floats as they are."""
+    """Converts bytes of any shape to floats in [0, 1]; returns floats unchanged."""
     return values.float().div_(BYTE) if values.dtype == torch.uint8 else values
 
 
@@ -71,7 +71,7 @@ def store(target: Tensor, values: Tensor) -> None:
     """Writes floats into a buffer of any float format, or of uint8 as bytes.
 
     Args:
-        target: Of the shape of `values`, on any device.
+        target: Buffer with the shape of `values`, on any device.
         values: Clamped to [0, 1] in place, so that no copy of them is needed.
     """
     values.clamp_(0, 1)
@@ -99,7 +99,7 @@ def coded(linear: Tensor, *, curved: bool = False) -> tuple[Tensor, float]:
 
 
 def linear_of(values: Tensor, span: float, *, curved: bool = False) -> Tensor:
-    """The inverse of `coded`, float32."""
+    """Inverts `coded`; returns float32."""
     curve = values.float() * span
     if curved:
         return curve
@@ -111,7 +111,7 @@ def linear_of(values: Tensor, span: float, *, curved: bool = False) -> Tensor:
 
 
 def shown(values: Tensor, span: float) -> Tensor:
-    """What a screen shows of coded values: the curve of sRGB, what is beyond white cut; float32."""
+    """Converts coded values to display values: the sRGB curve, clipped at white; float32."""
     return (values.float() * span).clamp_(0, 1)
 
 

@@ -19,7 +19,7 @@ from .video import UpscaleVideo
 
 
 class KDSRExtension(ComfyExtension):
-    """What `comfy_entrypoint` returns."""
+    """The extension that `comfy_entrypoint` returns."""
 
     def __init__(self) -> None:
         # Not in on_load: ComfyUI 0.3.64 does not call it.

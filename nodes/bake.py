@@ -22,7 +22,7 @@ class BakedUpscaler:
 
     Args:
         model: The baked network.
-        name: Of the model it was baked from.
+        name: Name of the model that it was baked from.
     """
 
     purpose = "SR"
@@ -54,16 +54,16 @@ class BakedUpscaler:
 
     @property
     def device(self) -> torch.device:
-        """Where the network is."""
+        """Device of the network."""
         return self.model.fuse.weight.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the network computes in, its first layer apart."""
+        """Dtype of the network, except for its first layer."""
         return self.model.fuse.weight.dtype
 
     def to(self, *args, **kwargs) -> "BakedUpscaler":
-        """As `torch.nn.Module.to`."""
+        """Moves the network, like `torch.nn.Module.to`."""
         self.model.to(*args, **kwargs)
         return self
 

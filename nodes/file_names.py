@@ -1,4 +1,4 @@
-"""What files may be called: one rule for those that are saved, listed and loaded.
+"""Rules for names of files that are saved, listed and loaded.
 
 A name is a path with `/` below one of ComfyUI's folders, and one that every system can read: an
 input folder that comes from Linux is opened on Windows, too.
@@ -13,7 +13,7 @@ _DEVICES = {"con", "prn", "aux", "nul"} | {f"{p}{n}" for p in ("com", "lpt") for
 
 
 def name_problem(name: object) -> str | None:
-    """What is wrong with a name, as the second half of a sentence; None if nothing is."""
+    """Describes the problem of a name, as the second half of a sentence; None without one."""
     if not isinstance(name, str):
         return f"expected text, got {'nothing' if name is None else type(name).__name__}"
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):

@@ -8,7 +8,7 @@ from ..kdsr.pixels import coded, linear_of
 
 DISPLAY, LINEAR = "display", "linear light"
 LIGHTS = (DISPLAY, LINEAR)
-"""What an image's numbers are: those of a screen in [0, 1], or light, of which white is 1."""
+"""Meaning of an image's values: display values in [0, 1], or linear light with white at 1."""
 _ROWS = 256  # at a time: copies of a large result would not fit beside it
 
 

@@ -45,7 +45,7 @@ class Picture:
         return cls(bleed(lq, alpha), alpha)
 
     def weights(self, mask: Tensor | None) -> Tensor | None:
-        """What counts in an estimate: the mask, and only where the image can be seen.
+        """Weights of pixels in an estimate: the mask, limited to visible pixels.
 
         Args:
             mask: MASK; see `fitted`.
@@ -69,7 +69,7 @@ class Picture:
         if seen is None:
             return mask
         both = mask.to(seen) * seen
-        # Where all that the mask selects is hidden, the mask decides.
+        # If all selected pixels are hidden, the mask alone decides.
         hidden = ~(both > 0).flatten(1).any(1)
         return torch.where(hidden.reshape(-1, 1, 1, 1), mask.to(seen), both)
 

@@ -124,7 +124,7 @@ def light_input() -> Any:
 
 
 def tile_inputs() -> dict[str, Any]:
-    """How the work is cut, by name; `tile_options` says what they mean."""
+    """Tile inputs by name; `tile_options` converts their values."""
     inputs = [
         io.Int.Input(
             "tile",
@@ -169,13 +169,13 @@ def tile_inputs() -> dict[str, Any]:
 def smoothing_inputs(
     applies: str, smoothing: float, scene_cut: float, *, optional: bool = False
 ) -> list[Any]:
-    """How IDRs are smoothed over frames; see `kdsr.estimation.maps.smooth`.
+    """Inputs for smoothing IDRs over frames; see `kdsr.estimation.maps.smooth`.
 
     Args:
         applies: The mode that needs them.
         smoothing: Default.
         scene_cut: Default, degrees.
-        optional: As all that follows an optional input.
+        optional: Whether the inputs are optional, as all after an optional one must be.
     """
     return [
         io.Float.Input(
@@ -206,7 +206,7 @@ def smoothing_inputs(
 def tile_options(
     tile: int, overlap: str, custom_overlap: int, tiles_per_batch: int
 ) -> dict[str, Any]:
-    """What the tile inputs mean to `running.upscale`."""
+    """Converts the tile inputs for `running.upscale`."""
     return {
         "tile": tile or "auto",
         "overlap": custom_overlap if overlap == CUSTOM else overlap,
@@ -215,7 +215,7 @@ def tile_options(
 
 
 def output_size(size_by: str, size: float, fit_height: int = FIT_HEIGHT) -> OutputSize | None:
-    """What the size inputs mean; None is the model's factor.
+    """Converts the size inputs; None stands for the model's factor.
 
     Nothing checks them before the run: ComfyUI would blame every input that such a check reads, and
     what is wrong is one. It checks the range of each itself.

@@ -18,16 +18,16 @@ from .types import LoadedModel
 PURPOSES: Mapping[str, str] = MappingProxyType(
     {"photo": "photo", "faithful": "faithful", "old or recompressed": "old"}
 )
-"""What people choose, and the library's name for it."""
+"""Choices for people, and the library's names for them."""
 DEFAULT = "photo"
 DOWNLOAD_MARK = " (download)"
 
 
 class Models:
-    """What Load KDSR gives: one model, or one for each factor, each loaded when it is needed.
+    """Output of Load KDSR: one model, or one for each factor, loaded when needed.
 
     Args:
-        loaders: By factor.
+        loaders: Loading functions, by factor.
     """
 
     def __init__(self, loaders: dict[int, Callable[[], LoadedModel]]) -> None:
@@ -36,7 +36,7 @@ class Models:
 
     @property
     def factors(self) -> tuple[int, ...]:
-        """Those there are models for, the smallest first."""
+        """Factors with models, the smallest first."""
         return tuple(sorted(self._loaders))
 
     def of(self, factor: int) -> LoadedModel:
@@ -89,7 +89,7 @@ def options() -> list[str]:
 
 
 def problem(model: object) -> str | None:
-    """What is wrong with a choice, as far as can be known without reading weights."""
+    """Describes the problem of a choice, as far as known without reading weights."""
     if _is_purpose(model) or _entry(model) or runtime.model_path(model):
         return None
     return (
@@ -121,10 +121,10 @@ def load(
     """Loads a choice, downloading it if need be.
 
     Args:
-        model: One of `options`.
+        model: Choice, one of `options`.
         hub_id: An address that is taken instead.
-        precision: What it runs in.
-        crispness: See `kdsr.load`; not used where there is no such dial.
+        precision: Precision of the network.
+        crispness: Crispness as in `kdsr.load`; ignored by models without it.
 
     Raises:
         KDSRError: If there is no such model, or it cannot be had or read.

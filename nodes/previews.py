@@ -1,4 +1,4 @@
-"""What the progress bar shows of a result while it grows."""
+"""Previews of a growing result in the progress bar."""
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ class Preview:
     """A small picture of the last image that was begun; what is not done shows the input.
 
     Args:
-        picture: What is upscaled.
+        picture: Picture to upscale.
         out: (B, H, W, channels), zero where nothing was written yet.
     """
 

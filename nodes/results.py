@@ -20,8 +20,8 @@ def new_result(
     """Makes room for a result; more than is free is said in the node, and tried.
 
     Args:
-        node: Whose run it is.
-        picture: What is upscaled.
+        node: Node that runs.
+        picture: Picture to upscale.
         steps: How; from `plan`.
         in_regions: Whether regions are blended, which takes more memory beside the result.
 

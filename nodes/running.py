@@ -1,4 +1,4 @@
-"""How every node calls the library: the model made ready, one progress bar, interruptible."""
+"""Calls of the library by all nodes: prepares the model, shows one progress bar, can be stopped."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,13 +29,13 @@ class Step:
 
     model: LoadedModel
     source: Size
-    """Of what it starts from."""
+    """Size of the input."""
     size: Size
-    """Of its result."""
+    """Size of the result."""
 
     @property
     def full(self) -> Size:
-        """What the network makes, before it is resized to `size`."""
+        """Size of the network's output, before resizing to `size`."""
         return self.source.scaled(self.model.kdsr.config.scale)
 
 
@@ -63,10 +63,10 @@ def plan_factor(
     """The one model for a video: the first of `plan`; what is left is resized.
 
     Args:
-        models: As in `plan`.
-        source: Of a frame.
-        wish: As in `plan`.
-        idr: As in `plan`.
+        models: Models, as in `plan`.
+        source: Size of a frame.
+        wish: Wanted size, as in `plan`.
+        idr: IDR, as in `plan`.
     """
     return _plan(models, source, wish, idr)[0].model
 
@@ -83,7 +83,7 @@ def _plan(models: Models, source: Size, wish: OutputSize | None, idr: IDR | None
 
 
 def story(steps: list[Step]) -> str:
-    """What was done, for the node's note."""
+    """Text about the passes, for the node's note."""
     return f"{steps[-1].size} by {', then '.join(step.model.name for step in steps)}"
 
 
@@ -115,12 +115,12 @@ def _multiplications(network: nn.Module) -> float:
 
 
 def cost(steps: list[Step], estimates: float, passes: float = 1) -> float:
-    """Of all steps, in the unit of `estimating_cost` for a pixel of the first.
+    """Cost of all steps, in the unit of `estimating_cost` per pixel of the first.
 
     Args:
-        steps: From `plan`.
-        estimates: How often the first looks at its images.
-        passes: How often it upscales them.
+        steps: Steps from `plan`.
+        estimates: Number of times the first step estimates its images.
+        passes: Number of times the first step upscales them.
     """
     first, *later = steps
     done = estimates * estimating_cost(first.model) + passes * upscaling_cost(first.model)
@@ -142,13 +142,13 @@ def estimate(
     """An IDR for each image of a batch.
 
     Args:
-        model: Made ready here.
+        model: Model, which is prepared here.
         picture: The images.
         progress: Goes on by `estimating_cost` times `share`.
         wrap: Continue them circularly along (width, height).
         mask: MASK; only this region counts.
-        share: See `progress`.
-        estimated: One of `kdsr.options.ESTIMATES`.
+        share: Share of the progress bar; see `progress`.
+        estimated: Way of estimating, one of `kdsr.options.ESTIMATES`.
     """
     weights = picture.weights(mask)
     part = progress.part(share * estimating_cost(model))
@@ -189,10 +189,10 @@ def upscale(
     """The images, larger.
 
     Args:
-        steps: From `plan`. Each model is made ready here.
+        steps: Steps from `plan`; their models are prepared here.
         picture: The images.
         out: From `new_result`: written into, and as large as the result shall be.
-        idr: For the first step: one for all, one for each, or regions; estimated when left out.
+        idr: IDRs of the first step: one for all, one for each, or regions; by default estimated.
             A second step estimates anew, of what the first has made.
         strength: 1 is as estimated; see `kdsr.meaning.references`.
         wrap: Continue the images circularly along (width, height).

@@ -1,4 +1,4 @@
-"""What travels between the nodes, and how their schemas are made."""
+"""Types of values that pass between nodes, and helpers for their schemas."""
 
 import copy
 import dataclasses
@@ -25,7 +25,7 @@ class LoadedModel:
     """A KDSR model in ComfyUI's hands, which decide where its weights are."""
 
     name: str
-    """What people call it: of the catalog, or of its file."""
+    """Name for people, from the catalog or the file."""
 
     patcher: Any
     """A `comfy.model_patcher.ModelPatcher`."""

@@ -135,9 +135,9 @@ class _Painted:
     weights: Tensor | None
     """(N, 1, H, W), what no mask covers last; None without masks."""
     given: tuple[IDR | None, ...]
-    """For each region; None is to be estimated."""
+    """IDR of each region; None for an estimate."""
     cells: int | None
-    """Of the map that what no mask covers gets; None for one IDR."""
+    """Number of map cells for the area without masks; None for one IDR."""
     left_out: bool = False
     """The masks cover everything, and what was meant for the rest is not used."""
 
@@ -169,7 +169,7 @@ class _Painted:
         return cls(weights, (*given, rest), cells)
 
     def cost(self, steps: list[Step]) -> float:
-        """Of the estimates and of upscaling every region."""
+        """Cost of the estimates and of upscaling every region."""
         missing = sum(idr is None for idr in self.given) + (self.cells is not None)
         passes = len(self.given) + _MAP_COST * (self.cells is not None)
         return cost(steps, missing, passes)
@@ -177,7 +177,7 @@ class _Painted:
     def estimated(
         self, model: LoadedModel, picture: Picture, feather: int, progress: runtime.Progress
     ) -> Regions:
-        """With the IDRs that were not given, and soft edges."""
+        """Makes the regions, with estimates for missing IDRs, and soft edges."""
         mapped = None
         if self.cells is not None:
             mapped = estimate_map(model, picture, self.cells, progress)

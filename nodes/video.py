@@ -23,11 +23,11 @@ from .types import FIRST, IDRType, LoadedModel, advanced, schema
 
 _DEFAULTS = VideoOptions()
 _CODEC, _DEEP_CODEC = "h264", "hevc"
-"""What browsers play; they do not play 10 bits of H.264."""
+"""Codecs that browsers play, for 8 bit and more; they do not play 10-bit H.264."""
 _TICKS = 1_000_000
 """A second: how exactly ComfyUI's floats say where a video is cut."""
 _LARGEST_DIVISOR = 1001
-"""Of the frame rates in use, 30000/1001 for instance."""
+"""Largest denominator of common frame rates, such as 30000/1001."""
 
 
 class UpscaleVideo(io.ComfyNode):
@@ -133,7 +133,7 @@ class UpscaleVideo(io.ComfyNode):
 
 
 def _story(made: Made, facts: Facts, wish: OutputSize, model: LoadedModel) -> str:
-    """What was done, for the node's note."""
+    """Text about the work, for the node's note."""
     frame, factor = Size(facts.width, facts.height), model.kdsr.config.scale
     size = video_size(wish, frame)
     told = f"{made.frames} frames of {size} by {model.name}"

@@ -1,4 +1,4 @@
-"""What the estimator sees: features of tiles, summed over cells or sampled windows."""
+"""Features of the estimator: computed tile by tile, summed over cells or sampled windows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ def structured_pixels(lq: Tensor, weights: Tensor | None = None) -> Tensor:
 
     Args:
         lq: RGB in [0, 1] or uint8, (B, 3, H, W), on any device.
-        weights: How much each pixel counts, (B or 1, 1, H, W), at least one positive for each
+        weights: Weights of pixels, (B or 1, 1, H, W), at least one positive for each
             image; in proportion to their largest.
 
     Returns:
@@ -107,7 +107,7 @@ class TileFeatures:
     """The features of one tile of one image."""
 
     index: int
-    """Of the image in its batch."""
+    """Number of the image in its batch."""
     row: Span
     """LQ rows that the tile is responsible for."""
     column: Span
@@ -120,10 +120,10 @@ class FeatureReader:
     """Runs a student's estimator over images of any size.
 
     Args:
-        model: On the device to run on.
+        model: Model, on the device to run on.
         lq: RGB in [0, 1], (B, 3, H, W), on any device; checked by the caller.
-        tiling: How to cut the work.
-        job: Told after each tile, asked before it.
+        tiling: Tiling of the work.
+        job: Receives the progress after each tile, and may cancel before it.
 
     Raises:
         ConfigError: If the device cannot run the dtype.
@@ -214,7 +214,7 @@ class Cells:
     """(B, cells), float64 on the CPU: of the pixels' weights."""
 
     def means(self) -> Tensor:
-        """Of each cell, (B, cells, 4C); zero where no pixel counts."""
+        """Mean features of each cell, (B, cells, 4C); zero for cells without weight."""
         return self.features / self.pixels.clamp(min=1e-9)[..., None]
 
     def pooled(self, votes: Tensor | None = None) -> Tensor:
@@ -232,10 +232,10 @@ def sum_cells(
     """Sums features that cover images.
 
     Args:
-        tiles: Of all images.
+        tiles: Features of the tiles of all images.
         grid: The cells.
         images: B.
-        weights: How much each pixel counts, (B or 1, 1, H, W).
+        weights: Weights of pixels, (B or 1, 1, H, W).
     """
     row_of, column_of = grid.row_of, grid.column_of
     total: Tensor | None = None

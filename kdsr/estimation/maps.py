@@ -27,7 +27,7 @@ def smooth(idr: IDR, factor: float, cut_angle: float = CUT_ANGLE) -> IDR:
     does not lag behind a slow change, and the first frame of a scene is as smooth as any other.
 
     Args:
-        idr: One IDR per frame, in order.
+        idr: IDRs, one per frame, in order.
         factor: 0 (unchanged) to less than 1; about 2 / (1 - factor) frames count.
         cut_angle: Degrees between `idr_full` of a frame and the scene's running average above which
             a new scene begins; 180 for never.
@@ -138,8 +138,8 @@ def estimate_local(
         cells: Cells along the longer side, at least 1; fewer where they would be less than 16 px.
         mask: Weights, as in `estimate`, (1, 1, H, W). A cell of which nothing counts gets the
             estimate of all that does.
-        tiling: As in `estimate`; the result does not depend on the tile.
-        job: Told of every tile, asked before it.
+        tiling: Tiling, as in `estimate`; the result does not depend on the tile.
+        job: Receives the progress after each tile, and may cancel before it.
 
     Raises:
         ImageError: If `lq` is not one RGB image.
@@ -184,9 +184,9 @@ def idr_map(
         model: Student, on the device to run on.
         lq: RGB in [0, 1], (B, 3, H, W); the map is averaged over the batch.
         cells: Cells along the longer side. Fewer are more reliable, more are finer.
-        mask: As in `estimate_local`, for each image, (B, 1, H, W).
-        tiling: As in `estimate_local`.
-        job: Told of every tile of each image, asked before it.
+        mask: Weights of pixels for each image, (B, 1, H, W), as in `estimate_local`.
+        tiling: Tiling, as in `estimate_local`.
+        job: Receives the progress after each tile of each image, and may cancel before it.
     """
     masks = [None] * len(lq) if mask is None else mask.split(1)
     frames = [
@@ -216,7 +216,7 @@ def idr_map(
 
 
 def _trust(model: Student, idr: IDR) -> Tensor:
-    """How much each of many cells counts, (N,)."""
+    """Weights of many cells, (N,)."""
     calibration = range_of(model)
     return torch.ones(len(idr)) if calibration is None else votes(calibration, idr.idr_full)
 
@@ -254,7 +254,7 @@ def alike(apart: Tensor, most: float) -> list[list[int]]:
 
 
 def _part(group: list[int], rows: Tensor, columns: Tensor) -> Region:
-    """Where a group of cells counts."""
+    """Area of a group of cells."""
     plane = torch.zeros(rows.shape[1], columns.shape[1])
     for cell in group:
         row, column = divmod(cell, len(columns))

@@ -21,7 +21,7 @@ from .whole import estimate
 
 @dataclass(frozen=True)
 class Region:
-    """Where one IDR counts: a box of the image, and how much in each of its pixels."""
+    """Area of one IDR: a box of the image, with a weight for each of its pixels."""
 
     top: int
     left: int
@@ -38,12 +38,12 @@ class Region:
 
     @property
     def bottom(self) -> int:
-        """One past its last row."""
+        """Row after its last one."""
         return self.top + self.weights.shape[0]
 
     @property
     def right(self) -> int:
-        """One past its last column."""
+        """Column after its last one."""
         return self.left + self.weights.shape[1]
 
 
@@ -52,10 +52,10 @@ class Regions:
     """IDRs and where each counts; by `of_weights`, `of_masks` or `kdsr.estimation.maps`."""
 
     idr: IDR
-    """One for each part."""
+    """IDRs, one for each part."""
     parts: tuple[Region, ...]
     size: Size
-    """Of the LQ image."""
+    """Size of the LQ image."""
 
     def __post_init__(self) -> None:
         if len(self.idr) != len(self.parts):
@@ -114,8 +114,8 @@ class Regions:
             lq: RGB in [0, 1], (B, 3, H, W); the IDRs are averaged over the batch.
             masks: 0 to 1, (N, 1, H, W).
             feather: LQ pixels over which regions fade into each other.
-            tiling: As in `estimate`.
-            job: Told of every tile of each estimate, asked before it.
+            tiling: Tiling, as in `estimate`.
+            job: Receives the progress after each tile, and may cancel before it.
         """
         hard = with_rest(masks)
         idrs = [
@@ -127,7 +127,7 @@ class Regions:
         """Divides one part by other regions.
 
         Args:
-            index: Of the part; it is replaced by those of `finer` that it touches.
+            index: Number of the part; the parts of `finer` that touch it replace it.
             finer: Regions of the whole image, of the same size.
         """
         pieces = [(_common(self.parts[index], part), row) for row, part in enumerate(finer.parts)]
@@ -169,7 +169,7 @@ def feathered(masks: Tensor, radius: int) -> Tensor:
 
 
 def _common(one: Region, other: Region) -> Region | None:
-    """Where both count, with the product of their weights; None if nowhere."""
+    """Overlap of two areas, with the product of their weights; None if they do not overlap."""
     top, left = max(one.top, other.top), max(one.left, other.left)
     bottom, right = min(one.bottom, other.bottom), min(one.right, other.right)
     if top >= bottom or left >= right:

@@ -1,4 +1,4 @@
-"""One IDR of a whole image, or of its visible parts; what of it does not count."""
+"""Estimates one IDR of a whole image or its visible parts; explains which parts were ignored."""
 
 from collections.abc import Callable
 
@@ -48,7 +48,7 @@ def explained(model: Student, idr: IDR, say: Callable[..., str] = str.format) ->
 
     Args:
         model: The IDR's.
-        idr: Of one picture or several.
+        idr: IDR of one picture or several.
         say: Gets an English text and the values of its braces, gives it in another language.
     """
     share = float(idr.left_out.mean())
@@ -95,8 +95,8 @@ def estimate(
         mask: Weights in [0, 1], (B or 1, 1, H, W): only this region counts, and all of it does.
         tiling: How to run over the image. The overlap is always exact, tiles go one by one, and
             sampled windows never meet an edge, so that they do not wrap.
-        job: Told of every tile, asked before it.
-        provenance: Kept with the result.
+        job: Receives the progress after each tile, and may cancel before it.
+        provenance: Origin of the images, kept with the result.
 
     Raises:
         ImageError: If `lq` or `mask` has the wrong shape, size or values.
@@ -148,7 +148,7 @@ def _voted(model: Student, cells: Cells, calibration: Calibration | None) -> tup
 
 
 def _sampled_structure(lq: Tensor) -> Tensor:
-    """How many pixels of each image have structure, (B,), by those of the sampled cells."""
+    """Number of structured pixels of each image, (B,), extrapolated from the sampled cells."""
     height, width = lq.shape[-2:]
     parts = [
         lq[:, :, row.own, column.own] for row, column in sample_windows(height, width, 0).tiles

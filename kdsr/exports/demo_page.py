@@ -42,9 +42,9 @@ def write_demo(
     """Writes a page for any web server; onnxruntime-web has to be put beside it, see `has_runtime`.
 
     Args:
-        model: On the CPU.
-        folder: Made if it is missing; each file is written whole or not at all.
-        dtype: See `kdsr.exports.export.export_pair`.
+        model: Model on the CPU.
+        folder: Folder of the page; created if absent. Files are written atomically.
+        dtype: Dtype, as in `kdsr.exports.export.export_pair`.
         overwrite: Whether files that exist are replaced.
 
     Raises:
@@ -93,7 +93,7 @@ def make_server(folder: Path, port: int) -> ThreadingHTTPServer:
     """A server of a folder's files that nobody but this machine reaches.
 
     Args:
-        folder: As `write_demo` wrote it.
+        folder: Folder that `write_demo` wrote.
         port: 0 for any that is free; `server_port` then tells which.
 
     Raises:

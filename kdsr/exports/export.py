@@ -38,7 +38,7 @@ class StreamedEstimator(nn.Module):
 
     Args:
         model: The student; copied.
-        dtype: Of the convolutions. Sums, MLP and results stay in float32.
+        dtype: Dtype of the convolutions. Sums, MLP and results stay in float32.
     """
 
     def __init__(self, model: Student, dtype: torch.dtype = torch.float32) -> None:
@@ -129,7 +129,7 @@ class SteeredKDSR(nn.Module):
 
     Args:
         model: The student; copied.
-        dtype: Of everything but the first convolution, as in `BakedKDSR.cast_body`.
+        dtype: Dtype of everything but the first convolution, as in `BakedKDSR.cast_body`.
     """
 
     def __init__(self, model: Student, dtype: torch.dtype = torch.float32) -> None:
@@ -155,7 +155,7 @@ class BlindKDSR(nn.Module):
 
     Args:
         model: The student; copied.
-        dtype: As in the parts.
+        dtype: Dtype, as in the parts.
     """
 
     def __init__(self, model: Student, dtype: torch.dtype = torch.float32) -> None:
@@ -191,7 +191,7 @@ def export_onnx(baked: BakedKDSR, path: str | Path, *, overwrite: bool = True) -
     its result is exact only where tiles overlap by `halo` LQ pixels (in the file's metadata).
 
     Args:
-        baked: On the CPU; its body in any dtype that the target runs, see `BakedKDSR.cast_body`.
+        baked: Network on the CPU; its body may have any dtype, see `BakedKDSR.cast_body`.
         path: Ends in `.onnx`; written whole or not at all, see `kdsr.atomic.writing`.
         overwrite: Whether a file that exists is replaced.
 
@@ -207,7 +207,7 @@ def export_program(baked: BakedKDSR, path: str | Path, *, overwrite: bool = True
     """Writes a baked network as a `torch.export` program; otherwise as `export_onnx`.
 
     Args:
-        baked: On the CPU.
+        baked: Network on the CPU.
         path: Ends in `.pt2`.
         overwrite: Whether a file that exists is replaced.
     """
@@ -245,7 +245,7 @@ def export_blind(
 
 
 def pair_paths(path: str | Path) -> tuple[Path, Path, Path]:
-    """What `export_pair` writes for `x.onnx`: x.estimator.onnx, x.network.onnx and x.json."""
+    """Paths that `export_pair` writes for `x.onnx`: x.estimator.onnx, x.network.onnx, x.json."""
     path = Path(path)
     names = (f"{path.stem}.estimator.onnx", f"{path.stem}.network.onnx", f"{path.stem}.json")
     return path.with_name(names[0]), path.with_name(names[1]), path.with_name(names[2])
@@ -266,7 +266,7 @@ def export_pair(
     Args:
         model: On the CPU.
         path: Stands for the three of `pair_paths`, each written whole or not at all.
-        dtype: As in `export_blind`.
+        dtype: Dtype, as in `export_blind`.
         overwrite: Whether files that exist are replaced.
 
     Returns:

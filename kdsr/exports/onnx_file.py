@@ -41,7 +41,7 @@ _BLEND = "clean_idr + strength * (idr - clean_idr): 0 only enlarges, 1 is as est
 READINGS = (
     *QUANTITIES, *(f"{name}_error" for name in QUANTITIES), "compressed", "excess", "structure"
 )  # fmt: skip
-"""What the estimator's output `readings` holds, in order."""
+"""Entries of the estimator's output `readings`, in order."""
 
 
 def baked_facts(baked: BakedKDSR) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def estimator_facts(model: Student) -> dict[str, Any]:
 
 
 def _cells(model: Student) -> str:
-    """What is done about dither, hatching and the like."""
+    """How the files handle dither, hatching and similar patterns."""
     calibration = model.calibration
     if calibration is None or calibration.cell_distance is None:
         return "all count: the model has no range"
@@ -166,7 +166,7 @@ class Traced:
     """A module with what it is traced with."""
 
     module: nn.Module
-    """In evaluation mode, on the CPU."""
+    """Network in evaluation mode, on the CPU."""
     inputs: dict[str, Tensor]
     """Example arguments in order, by the names that they have in the file."""
     free: tuple[dict[int, Any] | None, ...]
@@ -189,9 +189,9 @@ def write_onnx(
     """Writes one ONNX file, weights inside.
 
     Args:
-        traced: What to write.
+        traced: Network to write.
         path: Written whole or not at all, see `kdsr.atomic.writing`.
-        facts: For the file's metadata; what is no string is kept as JSON.
+        facts: Metadata of the file; values other than strings are stored as JSON.
         overwrite: Whether a file that exists is replaced.
 
     Raises:

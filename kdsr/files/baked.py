@@ -37,9 +37,9 @@ def save_baked(
     """Writes a baked network in float32, whole or not at all; see `kdsr.atomic.writing`.
 
     Args:
-        baked: In any number format, on any device.
+        baked: Network with any dtype, on any device.
         path: Ends in `.safetensors`.
-        metadata: What to say of it: strings only.
+        metadata: Metadata of the file, strings only.
         overwrite: Whether a file that exists is replaced.
     """
     described = {**(metadata or {}), "format": FORMAT, "scale": str(baked.scale)}

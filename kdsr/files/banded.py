@@ -43,9 +43,9 @@ def write_bands(
         size: (height, width) of the image.
         bands: Its rows from top to bottom, (3, rows, width), float in [0, 1] or uint8.
         like: The source, whose metadata, colour space and depth the result takes.
-        compress: As in `write_image`.
-        overwrite: As in `write_image`.
-        strip: As in `write_image`.
+        compress: Whether to write the smallest file, as in `write_image`.
+        overwrite: Whether to replace a file, as in `write_image`.
+        strip: Whether to leave out metadata, as in `write_image`.
     """
     kind, (height, width) = format_of(path), size
     check_format(path, transparent=False, size=size, colours=() if like.icc else like.colours)
@@ -104,7 +104,7 @@ def write_pages(
 
     Args:
         path: `.tif`.
-        numbers: Of the pages.
+        numbers: Numbers of the pages.
         made: Makes a page: its pixels as `kdsr.files.images.write_image` takes them, and what
             they are made from.
         largest: Bytes that a page may have: more than 4 GiB in all make a BigTIFF.

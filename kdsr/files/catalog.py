@@ -1,4 +1,4 @@
-"""From a name to a model: the catalog, files that are bundled, local or downloaded, and loading.
+"""Finds and loads models by name: the catalog, bundled, local and downloaded files.
 
 HF_ENDPOINT (a mirror), HF_TOKEN and HF_HUB_OFFLINE are honoured as they are at the time of the
 call, HF_HOME as it was when the client was first imported. A download that breaks off is resumed,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .hub_client import ProgressFn
 
 CATALOG = Path(__file__).with_name("catalog.json")
-"""What `list_models` reads."""
+"""File that `list_models` reads."""
 WEIGHTS = CATALOG.parents[1] / "weights"
 """Folder of the bundled weights that enlarge."""
 
@@ -33,7 +33,7 @@ class CatalogEntry:
     """One model of `catalog.json`."""
 
     name: str
-    """What people type."""
+    """Name of the model."""
     repo: str | None
     """`owner/repo` on the Hub; None for a bundled file."""
     file: str
@@ -41,15 +41,15 @@ class CatalogEntry:
     revision: str | None
     """Commit that is downloaded: never a branch, which could move."""
     sha256: str
-    """Of the file."""
+    """SHA-256 of the file."""
     licence: str
-    """Of the weights."""
+    """Fingerprint of the weights."""
     scale: int
     """Upscaling factor; 1 cleans and leaves the size."""
     purpose: str
-    """What it is for, in a few words."""
+    """Purpose of the model, in a few words."""
     degradations: str
-    """What it was trained on, in words."""
+    """Training degradations, in words."""
     serves: str | None = None
     """The purpose that it is the bundled model of, for its factor; see `models_by_factor`."""
     faithful: str | None = None
@@ -75,7 +75,7 @@ class CatalogEntry:
 
 
 def list_models() -> list[CatalogEntry]:
-    """All models that have a name."""
+    """Lists all models with a name."""
     entries = json.loads(CATALOG.read_text(encoding="utf-8"))
     return [CatalogEntry(**entry) for entry in entries]
 
@@ -111,7 +111,7 @@ def find_model(name: str, entries: list[CatalogEntry]) -> CatalogEntry:
 
 
 def default_folder() -> Path:
-    """Where downloaded models are kept: `$KDSR_HOME/models`, else `~/.cache/kdsr/models`."""
+    """Folder of downloaded models: `$KDSR_HOME/models`, or `~/.cache/kdsr/models`."""
     home = os.environ.get("KDSR_HOME")
     return (Path(home) if home else Path.home() / ".cache" / "kdsr") / "models"
 
@@ -191,7 +191,7 @@ def load(
     Args:
         source: A name from `kdsr models`; a path to `.safetensors`, or to an official `.pt` /
             `.pth`; or `hf://owner/repo/file.safetensors[@revision]`.
-        folders: Where models are looked for and kept; see `kdsr.files.catalog.resolve`.
+        folders: Folders to search and to keep models in; see `kdsr.files.catalog.resolve`.
         crispness: For a crisp model with a name: 1 is that model, 0 the faithful one that it was
             trained on from, and others, up to 1.25, lie between the two or beyond. IDRs serve all
             of them. See `kdsr.blend_models`.

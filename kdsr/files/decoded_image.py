@@ -1,4 +1,4 @@
-"""What was in an image file, and what its numbers mean in colour."""
+"""Content of an image file, and the colour space of its values."""
 
 import io
 import struct
@@ -42,12 +42,12 @@ _HEAD_OF_AVIF = 1 << 16  # bytes, in which its boxes lie
 
 
 def space_of(icc: bytes) -> str:
-    """What a profile is for: "RGB", "GRAY", "CMYK", "Lab" or another word of ICC."""
+    """Colour space of a profile: "RGB", "GRAY", "CMYK", "Lab" or another name of ICC."""
     return icc[16:20].decode("latin-1").strip()
 
 
 def named_colours(path: Path) -> Chunks:
-    """What a PNG or AVIF says of its colours besides a profile, as chunks of PNG."""
+    """Colour information of a PNG or AVIF other than a profile, as PNG chunks."""
     return tuple(chunk for chunk in read_chunks(path) if chunk[0] in COLOUR) or nclx_of(path)
 
 
@@ -150,7 +150,7 @@ def profile_for(
     """A profile that says what PNG chunks say, for formats that know profiles alone.
 
     Args:
-        chunks: Of names in `kdsr.files.png.COLOUR`.
+        chunks: Chunks with names in `kdsr.files.png.COLOUR`.
         grey: Whether it is for a grey image.
         linear: Whether the numbers are linear light, though chunks say what is made of them.
 
@@ -243,7 +243,7 @@ def _fixed(value: float) -> bytes:
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """What was in an image file.
+    """Content of an image file.
 
     Attributes:
         rgb: (1, 3, H, W), float32 in [0, 1], or uint8 where that was asked for. Colours that
@@ -258,11 +258,11 @@ class DecodedImage:
         lossless: Whether a WebP was without loss; it is then written so.
         floats: "float16" or "float32" if the file held linear light as floats, else None. Then
             `rgb` is coded by `kdsr.pixels`; where the format can, it is written back as floats.
-        span: Of that coding; above 1 where something is brighter than white.
+        span: Span of that coding; above 1 if something is brighter than white.
         curved: The floats are no linear light: the profile says which curve they have.
         pages: Numbers of the pages of a TIFF, without its thumbnails and smaller copies; (0,) for
             all other files.
-        metadata: What else the file says: EXIF, XMP, IPTC, dots per inch, texts, comments.
+        metadata: Metadata: EXIF, XMP, IPTC, dots per inch, texts, comments.
     """
 
     rgb: Tensor
@@ -280,7 +280,7 @@ class DecodedImage:
 
     @property
     def weights(self) -> Tensor | None:
-        """How much each pixel counts in an estimate, as `mask`; None if all count the same."""
+        """Weights of pixels in an estimate, as `mask`; None if all are equal."""
         return visible(self.alpha)
 
     @property

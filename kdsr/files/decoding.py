@@ -1,4 +1,4 @@
-"""From an image file to its pixels: what it says of its numbers is heeded, not guessed."""
+"""Decodes image files to pixels, by the stated meaning of their numbers, without guesses."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -60,8 +60,8 @@ def decoded(
     Args:
         path: The file.
         said: Takes remarks, of what is left out for instance.
-        page: Of several in a TIFF; the first one, with a remark on the others, if not given.
-        small: See `kdsr.files.images.read_image`.
+        page: Number of a TIFF's page; by default the first, with a remark on the others.
+        small: Whether to return uint8; see `kdsr.files.images.read_image`.
     """
     found = _decoded(path, said, page, small=small)
     return replace(found, icc=_fitting(found.icc, said, grey=found.grey))
@@ -111,7 +111,7 @@ def _by_tifffile(path: Path, said: list[str], page: int) -> DecodedImage:
 def _of_tiff(
     path: Path, page: int, turn: int, said: list[str], icc: bytes | None
 ) -> tuple[Metadata, Chunks]:
-    """What a page says, and what its colours mean where no profile says it."""
+    """Metadata of a page, and its colour space if it has no profile."""
     try:
         metadata, primaries = read_tiff_metadata(path, page, turn, said)
     except Exception:  # noqa: BLE001 - ruined metadata is no reason to refuse the pixels
@@ -263,7 +263,7 @@ def _from_floats(values: np.ndarray, said: list[str], *, curved: bool = False) -
 
 
 def _from_image(image: Image.Image, *, small: bool) -> DecodedImage:
-    """Of 8 bits: grey or RGB, with opacity or without."""
+    """Pixels with 8 bits: grey or RGB, with opacity or without."""
 
     def rows(top: int, end: int) -> np.ndarray:
         band = np.asarray(image.crop((0, top, image.width, end)))

@@ -47,7 +47,7 @@ def read_deep_avif(path: Path, said: list[str]) -> np.ndarray | None:
 
 
 def bits_of(path: Path) -> int:
-    """Of the first picture's channels, as its box `av1C` says; 8 if there is none."""
+    """Bit depth of the first picture's channels, from its box `av1C`; 8 without one."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
     at = head.find(b"av1C")
@@ -178,7 +178,7 @@ def read_exr(path: Path, said: list[str]) -> np.ndarray:
 
 
 def _remarks(file: Any) -> Iterator[str]:
-    """What of a file is not read."""
+    """Names the parts of a file that are not read."""
     header = file.header()
     if len(file.parts) > 1:
         yield f"of its {len(file.parts)} parts the first is read"
@@ -199,7 +199,7 @@ def _header(path: Path) -> dict[str, Any]:
 
 
 def attributes_of(path: Path, said: list[str]) -> tuple[tuple[str, Any], ...]:
-    """What a file says besides its pixels: (name, value).
+    """Metadata of a file: (name, value).
 
     Args:
         path: The file.

@@ -20,7 +20,7 @@ DESCRIBING = (
     0x010D, 0x010E, 0x010F, 0x0110, 0x011D, 0x0129, 0x0131, 0x0132, 0x013B, 0x013C, 0x4746, 0x4749,
     0x8298, 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F, *BELOW,
 )  # fmt: skip
-"""Of the first directory, those that speak of the picture and not of how it is stored."""
+"""Tags of the first directory that describe the picture and not its storage."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Exif:
     """A copy of EXIF data that can be changed.
 
     Args:
-        data: Without the word in front of it that JPEG has.
+        data: EXIF without JPEG's prefix.
 
     Raises:
         ValueError: If it is no such data. What is damaged further in raises on use: struct.error.
@@ -98,7 +98,7 @@ class Exif:
 
         Args:
             size: Its (height, width).
-            factor: How many times it was enlarged: its dots per inch grow with it.
+            factor: Enlargement of the picture, which multiplies its dots per inch.
             thumbnail: A JPEG, in place of the one that there is, if there is one; None leaves it
                 out.
         """
@@ -122,7 +122,7 @@ class Exif:
         return any(e.tag == DESCRIPTION for e in self._entries(self._long(4), below=False))
 
     def moved(self, base: int) -> tuple[bytes, list[bytes]]:
-        """For a TIFF of this byte order: what to put at `base`, and entries for its directory.
+        """Encodes for a TIFF of this byte order: data for `base`, and directory entries.
 
         Returns:
             The data with all its offsets counted from the beginning of that file, and the 12 bytes
@@ -137,7 +137,7 @@ class Exif:
         return bytes(self.data), [bytes(self.data[e.at : e.at + 12]) for e in kept]
 
     def tree(self) -> "list[Told]":
-        """What speaks of the picture, for files whose directories are of another form.
+        """Tags about the picture, for files with other forms of directories.
 
         Values of unnamed kind, as what a camera's maker wrote, stay as they are.
         """

@@ -20,7 +20,7 @@ from ..errors import Cancelled, HubError
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"\w(?:[\w.-]{0,94}\w)?", re.ASCII)
-"""What the Hub allows as an owner or a repository, `--` and `..` apart."""
+"""Valid names of owners and repositories on the Hub; `--` and `..` are excluded elsewhere."""
 _REVISION = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*", re.ASCII)
 """A commit, a tag, a branch or `refs/pr/1`: no part of it leads upwards."""
 
@@ -65,7 +65,7 @@ class HubFile:
 
     @property
     def url(self) -> str:
-        """Where it can be fetched by hand."""
+        """Address for a manual download."""
         endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
         return f"{endpoint}/{self.repo}/resolve/{self.revision}/{self.file}"
 
@@ -95,10 +95,10 @@ def download(
 
     Args:
         wanted: The file.
-        by_hand: What to say after a failure.
-        progress: Where the installed client can report it; it shows its own bar otherwise.
+        by_hand: Advice for the message after a failure.
+        progress: Progress callback, if the client supports one; otherwise it shows its own bar.
         cancelled: Asked several times a second, also while the network keeps the client waiting.
-        sha256: Of the file; what the Hub states if not given.
+        sha256: Checksum of the file; by default the Hub's.
 
     Raises:
         HubError: If it cannot be had or verified.
@@ -112,7 +112,7 @@ def download(
             f"{by_hand}"
         ) from None
     forbidden = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
-    # Where nobody answers only the cache is asked: the client would try again for half a minute.
+    # Without a connection only the cache is used, as the client would retry for half a minute.
     offline = forbidden or _unreachable(wanted.url)
     try:
         with _hushed():
@@ -133,7 +133,7 @@ def download(
     try:
         verify(path, sha256, by_hand)
     except HubError:
-        # What links to the wrong bytes goes first, or they would be served from the cache.
+        # Links to the wrong bytes are removed first, so that the cache cannot serve them.
         blob = path.parent / path.readlink() if path.is_symlink() else path
         for file in (path.resolve(), path, blob):
             file.unlink(missing_ok=True)
@@ -156,7 +156,7 @@ def _unreachable(url: str) -> bool:
 
 @contextmanager
 def _hushed() -> Iterator[None]:
-    """In the block the client logs errors alone: it has several lines for what is one of ours."""
+    """Limits the client's log to errors in the block, as it logs several lines per failure."""
     logger = logging.getLogger("huggingface_hub")
     before = logger.level
     if not _log.isEnabledFor(logging.DEBUG):

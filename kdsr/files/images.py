@@ -44,7 +44,7 @@ def read_image(path: Path, page: int | None = None, *, small: bool = False) -> D
 
     Args:
         path: The file.
-        page: Of a TIFF of several; then nothing is said of the others.
+        page: Number of a TIFF's page, without a remark on the others.
         small: Keep an opaque image of 8 bits as uint8, in a quarter of the memory; see
             `kdsr.pixels.as_floats`.
 
@@ -61,10 +61,10 @@ def check_format(
     """Refuses a name that an image cannot be written under, before work goes into it.
 
     Args:
-        path: Where the image is to go; the suffix says the format.
+        path: Path of the result; its suffix decides the format.
         transparent: Whether some of it is transparent.
         size: Its (height, width).
-        colours: What its colours mean, where no profile says it.
+        colours: Colour information, if there is no profile.
 
     Raises:
         ImageError: If the format is not known or cannot hold transparency, that many pixels or
@@ -106,7 +106,7 @@ def write_image(
         pixels: (3 or 4, H, W), float in [0, 1], or uint8.
         like: Gives depth, greyness, what colours mean, and the metadata; what of it the format has
             no place for is logged, as one line.
-        quality: Of JPEG and WebP, 1-100.
+        quality: Quality of JPEG and WebP, 1-100.
         compress: PNG as small as it gets. Otherwise it is about a fifth larger, and written in a
             thirtieth of the time: less than the network takes.
         overwrite: Whether a file that exists is replaced.
@@ -157,7 +157,7 @@ def leftovers(path: Path, kind: ImageFormat, left: list[str], foreign: Iterable[
 def what_is_said(
     like: DecodedImage, kind: ImageFormat, size: tuple[int, int], pixels: np.ndarray
 ) -> "Said":
-    """What a result says besides its pixels.
+    """Makes the metadata of a result.
 
     Args:
         like: What it was made from.
@@ -178,7 +178,7 @@ def what_is_said(
 
 
 class Said(NamedTuple):
-    """What a file says besides its pixels."""
+    """Metadata to write into a file."""
 
     icc: bytes | None
     like: DecodedImage

@@ -1,4 +1,4 @@
-"""What a file says of its picture besides the pixels: carried, with what changed made true."""
+"""Metadata of images: carried to the result, and updated where they change."""
 
 import io
 import struct
@@ -24,17 +24,17 @@ _THUMBNAIL = 160  # pixels
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is carried from a source to its result.
+    """Metadata that a result takes over from its source.
 
     Attributes:
         exif: Date, camera, place and more, without the word in front of it that JPEG has.
-        xmp: The same and more as XML.
+        xmp: XMP, metadata as XML.
         iptc: Captions and credits of news agencies, IIM records.
         dpi: Dots per inch, (x, y).
         texts: Chunks of PNG, whole: generators keep prompts and workflows in them.
-        comment: Of JPEG or GIF.
+        comment: Comment of a JPEG or GIF.
         attributes: (name, value) of OpenEXR, besides those about its pixels.
-        foreign: What it says besides and no result can say, in words.
+        foreign: Descriptions of metadata that no result can hold.
     """
 
     exif: bytes | None = None
@@ -52,14 +52,14 @@ class Metadata:
     def renewed(
         self, size: tuple[int, int], factor: float, pixels: np.ndarray | None
     ) -> "Metadata":
-        """For the result: upright, of its size, with its own thumbnail.
+        """Updates the metadata for the result: upright, with its size and thumbnail.
 
         Dots per inch are multiplied by the factor: prints keep their size, and scans their
         millimetres.
 
         Args:
             size: (height, width) of the result.
-            factor: How many times it is larger.
+            factor: Enlargement of the result.
             pixels: (H, W, C), uint8, uint16 or floats, of the result or of a part of its rows;
                 None leaves the thumbnail out.
         """

@@ -1,4 +1,4 @@
-"""What image files say besides their pixels, as `Metadata`; what of it is lost is named there."""
+"""Reads the metadata of image files as `Metadata`, which also names what a result will lose."""
 
 import re
 import struct
@@ -48,7 +48,7 @@ _FILM = rb"\xff\xd9.{4,1024}?ftyp"  # the end of a JPEG, and the beginning of a 
 
 
 def read_metadata(path: Path, image: Image.Image, turn: int, said: list[str]) -> Metadata:
-    """What an image file says.
+    """Reads the metadata of an image file.
 
     Args:
         path: The file.
@@ -102,7 +102,7 @@ def _aspect_of_gif(path: Path) -> Fraction:
 
 
 def _of_avif(head: bytes, found: Metadata, said: list[str]) -> tuple[Metadata, Fraction]:
-    """What its boxes say."""
+    """Reads metadata from the boxes of a file."""
     at, aspect = head.find(b"pasp"), Fraction(1)
     if 0 <= at <= len(head) - 12:
         x, y = struct.unpack_from(">II", head, at + 4)
@@ -218,13 +218,13 @@ def _with_raw_profile(found: Metadata, name: bytes, content: bytes) -> Metadata:
 def read_tiff_metadata(
     path: Path, page: int, turn: int, said: list[str]
 ) -> tuple[Metadata, tuple[float, ...]]:
-    """What a page of a TIFF says, and the primaries that it names (red, green, blue, white).
+    """Metadata of a TIFF's page, and its primaries (red, green, blue, white).
 
     Args:
         path: The file.
         page: Which.
-        turn: How its pixels still have to be turned by whoever has read them, as EXIF says it.
-        said: See `read_metadata`.
+        turn: EXIF orientation that remains to be applied to its pixels.
+        said: Names of lost metadata; see `read_metadata`.
     """
     from .tiff_reading import tags_of  # only here: few images are TIFFs
 

@@ -51,7 +51,7 @@ _OURS = (
 
 
 def what_it_is(path: Path) -> str | None:
-    """What a file is that cannot be opened, and what to do; None if that is not known."""
+    """Explains a file that cannot be opened, with a remedy; None if its format is unknown."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
     for name, remedy, fits in _KINDS:
@@ -63,7 +63,7 @@ def what_it_is(path: Path) -> str | None:
 
 
 def _odd_jpeg(head: bytes) -> str:
-    """In which way a JPEG is none that programs usually read; empty if it is not."""
+    """Describes the unusual kind of a JPEG that programs rarely read; empty for usual ones."""
     at = 2 if head[:2] == b"\xff\xd8" else len(head)
     while at + 5 <= len(head) and head[at] == 0xFF:
         marker = head[at + 1]
@@ -102,7 +102,7 @@ def open_image(path: Path, page: int = 0) -> Iterator[Image.Image]:
 
     Args:
         path: The file.
-        page: Of several.
+        page: Number of the page.
 
     Raises:
         UnknownImageError: If it is of no format in `FORMATS`: Pillow knows dozens more, which
@@ -159,7 +159,7 @@ def check_pixels(width: int, height: int) -> None:
 
 
 def orientation(image: Image.Image) -> int:
-    """How a loaded image still has to be turned, as EXIF says it: 1 for not at all.
+    """EXIF orientation that remains to be applied to a loaded image: 1 for none.
 
     Asked after loading, because Pillow turns TIFFs by itself and then forgets their orientation.
     """
@@ -258,7 +258,7 @@ def _is_plain(image: Image.Image) -> bool:
 
 
 def raw_mode(image: Image.Image) -> str:
-    """How the pixels lie in the file, in Pillow's words."""
+    """Layout of the pixels in the file, as Pillow names it."""
     tiles = getattr(image, "tile", None)
     if not tiles:
         return ""

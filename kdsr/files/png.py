@@ -63,7 +63,7 @@ def write_png(
         shape: (height, width, channels), 1 to 4 channels.
         bands: Its rows from top to bottom, (rows, width, channels) each, uint8 or uint16.
         icc: Its colour profile.
-        level: Of zlib.
+        level: Level of zlib.
         chunks: Go in front of the pixels.
     """
     height, width, channels = shape

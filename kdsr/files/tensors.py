@@ -43,7 +43,7 @@ def quantize(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def stored_dtype(path: Path) -> torch.dtype:
-    """What `save_checkpoint` wrote a safetensors file in; int8 if `quantize` was at work."""
+    """Dtype that `save_checkpoint` used for a safetensors file; int8 after `quantize`."""
     dtypes = {key: tensor.dtype for key, tensor in read_safetensors(path)[0].items()}
     return torch.int8 if torch.int8 in dtypes.values() else dtypes["network.head.weight"]
 
@@ -75,7 +75,7 @@ def _along_rows(step: Tensor, ndim: int) -> Tensor:
 _WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "net")
 """Keys under which checkpoints hold their tensors; averaged weights first."""
 _PREFIXES = re.compile(r"(?:module\.|_orig_mod\.)+")
-"""What DataParallel and `torch.compile` put in front of every name."""
+"""Prefixes that DataParallel and `torch.compile` add to every name."""
 LARGEST_WEIGHT = 1e6
 """Beyond any trained weight (theirs are below 10): a flipped bit makes about 1e36 of one."""
 
@@ -83,7 +83,7 @@ LARGEST_WEIGHT = 1e6
 _CODE = re.compile(
     r"unsupported (global|class)|unrecognized function|can only (create|build)", re.I
 )
-"""What PyTorch says of a pickle that calls for more than tensors. Random bytes it does not know."""
+"""PyTorch's message about a pickle with more than tensors; random bytes do not cause it."""
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

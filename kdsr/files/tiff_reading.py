@@ -54,7 +54,7 @@ def pages_of(path: Path, said: list[str]) -> tuple[int, ...]:
 
 
 def tags_of(path: Path, page: int) -> list[Told]:
-    """What a page says, but for its pixels; as far as it is not damaged."""
+    """Tags of a page, as far as they are not damaged."""
     entries = next(islice(_directories(path), page, None), {})
     if not entries:
         return []
@@ -150,9 +150,9 @@ class TiffPixels:
 
     Attributes:
         values: (H, W, 1 to 4), uint8, uint16, or floats as they are in the file.
-        orientation: As EXIF says it.
+        orientation: Orientation as in EXIF.
         icc: Its colour profile.
-        remark: What is to be said of it, or None.
+        remark: Message about the page, or None.
     """
 
     values: np.ndarray

@@ -30,7 +30,7 @@ class Page:
         kind: uint8, uint16, float16 or float32.
         bands: Its rows, (rows, width, channels) each, from top to bottom.
         icc: Its colour profile.
-        exif: Of any byte order in a BigTIFF, else of that of the first page's or left out.
+        exif: EXIF, in any byte order in a BigTIFF, otherwise in that of the first page, or none.
         dpi: Dots per inch, (x, y).
         tags: Further tags of bytes.
     """
@@ -45,7 +45,7 @@ class Page:
 
     @property
     def bytes(self) -> int:
-        """Of its pixels as they are."""
+        """Size of the uncompressed pixels in bytes."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.kind.itemsize
 
 
@@ -60,7 +60,7 @@ def write_tiff(path: Path, pages: Iterable[Page], level: int = 6, *, big: bool =
     Args:
         path: The file.
         pages: At least one.
-        level: Of zlib.
+        level: Level of zlib.
         big: Make it a BigTIFF; see `is_big`.
     """
     pages = iter(pages)
@@ -162,7 +162,7 @@ class _Writer:
         return {struct.unpack(self.order + "H", entry[:2])[0]: entry for entry in entries}
 
     def _big_exif(self, told: list[Told]) -> dict[int, bytes]:
-        """The same in the form of a BigTIFF, whose offsets have 8 bytes."""
+        """Converts to a BigTIFF, whose offsets have 8 bytes."""
         entries = {}
         for tag, value, kind, count in told:
             if isinstance(value, list):
@@ -193,7 +193,7 @@ class _Writer:
 
 
 def _regrouped(bands: Iterable[np.ndarray], rows: int) -> Iterator[np.ndarray]:
-    """The same rows, so many at a time; fewer in the end."""
+    """Regroups rows into groups of equal height; the last one may be smaller."""
     kept: np.ndarray | None = None
     for band in bands:
         whole = band if kept is None or not len(kept) else np.concatenate((kept, band))

@@ -1,4 +1,4 @@
-"""How spandrel tells KDSR files, and baked networks, from all others, and what it gets for one.
+"""Lets spandrel recognise and load KDSR files and baked networks.
 
 The only module that needs spandrel: it is imported by `kdsr.spandrel_archs.install`.
 """
@@ -62,7 +62,7 @@ class PlainKDSR(nn.Module):
             RGB clamped to [0, 1], (B, 3, sH, sW), of the image's dtype on its device.
         """
         weight = self.kdsr.network.head.weight
-        # Without CUDA half precision only halves the weights: convolutions run in float32.
+        # Without CUDA, half precision affects the weights only; convolutions run in float32.
         half_is_slow = weight.dtype == torch.float16 and weight.device.type != "cuda"
         dtype = torch.float32 if half_is_slow else weight.dtype
         return self.kdsr.upscale(image, dtype=dtype).to(image)

@@ -29,7 +29,7 @@ def mended(
         mender: Its network makes the bands, and is free when they have ended.
         lq: What they are made from, (3, H, W), in [0, 1] or uint8.
         bands: Rows from top to bottom, (3, rows, sW), float32 or uint8.
-        folder: Where that file goes, which is as large as the rows in it; None for the system's.
+        folder: Folder of the temporary file, which is as large as its rows; None for the system's.
 
     Yields:
         Rows, laid out as (rows, sW, 3). Be done with them before asking for more.
@@ -82,7 +82,7 @@ class _Spool:
         self._file.write(np.ascontiguousarray(rows.movedim(0, -1).numpy()).data)
 
     def pixels(self) -> Tensor:
-        """All of them, (3, H, W): what is changed in it is changed in the file."""
+        """All rows, (3, H, W); changes to them change the file."""
         self._file.flush()
         self._map = mmap.mmap(self._file.fileno(), 0)
         values = np.frombuffer(self._map, self._type).reshape(-1, self._width, 3)

@@ -22,9 +22,9 @@ MOST_FINE, MOST_COARSE = 0.14, 8 / 255
 """How far means may be off, of 1. What `kdsr-s-x4-photo` made of degraded photographs (Set5 and
 five of Set14, two general and two second-order draws) was off by at most 0.11 and 6.5 / 255."""
 TONED = 0.75 * MOST_COARSE
-"""How far means are off whose shade is made right in the end."""
+"""Smallest error of a mean whose shade is corrected at the end."""
 MOST_TAKEN = 0.0316
-"""What may be gone of a coarse block that holds no noise: root of the mean square, of 1 (30 dB)."""
+"""Accepted loss in a coarse block without noise: root mean square on a scale of 1 (30 dB)."""
 _AGREEING = 0.5
 """Correlation of what was taken away with itself a period further, from which on it is a pattern.
 Dither, scanlines and meshes reach 0.7 to 1, noise 0.2."""
@@ -46,7 +46,7 @@ _STRIP = 16  # LQ rows that are shrunk at a time: a copy of more in floats would
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was added to some rows of an image."""
+    """Differences between some rows of an image and its result."""
 
     means: Tensor
     """(3, h, w), over fine blocks; those that reach beyond the edge have zeros there."""
@@ -82,7 +82,7 @@ class Comparison:
         Args:
             patterns: (h, w) bool, or one for all: where nothing is noise.
             noise: Standard deviation of what was taken away from most of the image, of 1.
-            shade: How far the mean of a coarse block may be off.
+            shade: Accepted error of the mean of a coarse block.
         """
         most = max(MOST_FINE, _SIGMAS * noise / FINE)
         lines = F.max_pool2d(self.means.abs(), COARSE // FINE, ceil_mode=True) > most
@@ -103,7 +103,7 @@ def compare(lq: Tensor, sr: Tensor, s: int) -> Comparison:
     Args:
         lq: RGB, (3, h, W), in [0, 1] or uint8, on any device: a multiple of `COARSE` of its rows,
             or the last ones.
-        sr: The same rows of the result, (3, sh, sW), on the CPU, in [0, 1] or uint8.
+        sr: Same rows of the result, (3, sh, sW), on the CPU, in [0, 1] or uint8.
         s: The factor.
     """
     strips = []

@@ -62,7 +62,7 @@ class Mender:
     """
 
     model: Student
-    """On the device to run on; without a range nothing is done."""
+    """Model, on the device to run on; without a calibrated range nothing is repaired."""
     network: BakedKDSR
     """Its own, that results are made with; another IDR is set in it."""
     wrap: tuple[bool, bool] = (False, False)
@@ -115,7 +115,7 @@ class Mender:
         """The blocks that are off, and those where nothing is noise: (h, w) bool each.
 
         Args:
-            canvas: What is compared.
+            canvas: Images and results to compare.
             patterns: What is known of the latter, (h, w) bool, or one for all.
         """
         found = self._compared(canvas)
@@ -132,7 +132,7 @@ class Mender:
 
     @property
     def scale(self) -> int:
-        """How many times the results are larger."""
+        """Upscaling factor of the results."""
         return self.network.scale
 
     def _again(self, canvas: Canvas, weights: "_Faded") -> None:
@@ -171,7 +171,7 @@ class Mender:
             canvas.release()
 
     def _missing(self, canvas: Canvas, weights: "_Faded", rows: slice) -> Tensor:
-        """What is missing in some rows, (3, rows, W), where it counts."""
+        """Missing light in some rows, (3, rows, W), where it counts."""
         found = torch.zeros(3, rows.stop - rows.start, canvas.lq.shape[2])
         for _, columns in weights.cells(rows):
             seen = _floats(canvas.own[:, rows, columns]).cpu()
@@ -200,14 +200,14 @@ class Mender:
 
 
 class _Faded:
-    """How much each pixel counts: 1 in blocks that are off, falling to 0 around them."""
+    """Weights of pixels: 1 in wrong blocks, falling to 0 around them."""
 
     def __init__(self, off: Tensor, size: torch.Size) -> None:
         self.off, self.size = off, size
         self._near = F.max_pool2d(off.float()[None], 3, 1, 1)[0] > 0
 
     def at(self, rows: slice, columns: slice) -> Tensor:
-        """Of some pixels, (rows, columns)."""
+        """Weights of some pixels, (rows, columns)."""
         reach = _FADE + _FADE // 2
         plane, inner = _blown_up(self.off.float()[None], rows, columns, self.size, reach)
         grown = F.max_pool2d(plane, 2 * _FADE + 1, 1, _FADE)
@@ -234,7 +234,7 @@ class _Spread:
         self.blocks, self.size = blocks.clamp(max=0.5), size
 
     def at(self, rows: slice, columns: slice) -> Tensor:
-        """Of some pixels, (3, rows, columns)."""
+        """Values of some pixels, (3, rows, columns)."""
         plane, inner = _blown_up(self.blocks, rows, columns, self.size, _FADE // 2)
         spread = F.avg_pool2d(plane, _FADE + 1, 1, _FADE // 2, count_include_pad=False)
         return spread[(slice(None), *inner)]
@@ -268,7 +268,7 @@ def _rows(out: Tensor, rows: slice, s: int) -> Tensor:
 
 
 def _place(out: Tensor, rows: slice, columns: slice, s: int) -> Tensor:
-    """Where LQ rows and columns lie in a result."""
+    """Slices of LQ rows and columns in a result."""
     return out[:, rows.start * s : rows.stop * s, columns.start * s : columns.stop * s]
 
 

@@ -21,7 +21,7 @@ def resize(images: Tensor, size: Size, wrap: tuple[bool, bool]) -> Tensor:
 
     Args:
         images: Float, (B, C, H, W).
-        size: Of the result.
+        size: Size of the result.
         wrap: Continue the image circularly along (width, height).
     """
     own = Size.of(images)
@@ -74,11 +74,11 @@ def _wrap_pads(length: int, target: int) -> tuple[int, int]:
 
 
 def resizing_bytes(full: Size, size: Size) -> int:
-    """What resizing one frame takes at a time: before, halfway (axis after axis) and after.
+    """Peak memory of resizing one frame: before, halfway (axis after axis) and after.
 
     Args:
-        full: Of the network's result.
-        size: Of the frame in the end.
+        full: Size of the network's result.
+        size: Size of the final frame.
     """
     pixels = full.pixels
     if size != full:
@@ -87,7 +87,7 @@ def resizing_bytes(full: Size, size: Size) -> int:
 
 
 def group_of(frames: int, full: Size) -> int:
-    """How many of the frames to resize at a time: their full-size results fit into a buffer."""
+    """Number of frames to resize at a time, so that their full-size results fit into a buffer."""
     return min(frames, max(1, _BUFFER_VALUES // (3 * full.pixels)))
 
 
@@ -95,11 +95,11 @@ class Part:
     """A region at work.
 
     Args:
-        region: Of an LQ image.
+        region: Region of an LQ image.
         reach: LQ pixels that the network sees on each side.
-        size: Of the LQ image.
+        size: Size of the LQ image.
         wrap: Whether it continues along (width, height).
-        scale: Of the network.
+        scale: The network's upscaling factor.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Part:
         """The size of what is computed, LQ pixels."""
 
     def cut(self, images: Tensor) -> Tensor:
-        """What the region depends on, of LQ images (B, C, H, W)."""
+        """The part of LQ images (B, C, H, W) that the region depends on."""
         return images[:, :, self.rows, self.columns]
 
     def add(self, blended: Tensor, sr: Tensor, pixels: Tensor) -> None:

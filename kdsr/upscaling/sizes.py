@@ -115,7 +115,7 @@ def parse_size(text: str) -> OutputSize:
 
 @dataclass(frozen=True)
 class Pass:
-    """One run of a network."""
+    """One pass of a network."""
 
     factor: int
     """The network's factor."""
@@ -130,9 +130,9 @@ def plan_passes(source: Size, target: Size, factors: Iterable[int]) -> tuple[Pas
     that is smaller would leave the rest to a bicubic filter, which adds blur and no detail.
 
     Args:
-        source: Of the image.
-        target: Of the result.
-        factors: That there are networks for.
+        source: Size of the image.
+        target: Size of the result.
+        factors: Available upscaling factors.
 
     Returns:
         One pass by the smallest factor that is large enough; beyond the largest factor two, the

@@ -46,7 +46,7 @@ class Upscaler:
     """A model, and how it runs over images; costs nothing to make."""
 
     model: Student
-    """On the device to run on."""
+    """Model, on the device to run on."""
     tiling: Tiling = DEFAULT_TILING
 
     def estimate(
@@ -100,8 +100,8 @@ class Upscaler:
             out: Tensor (B, 3 or with alpha 4, height, width) on the CPU, of any strides, to write
                 into: float, or uint8 for values rounded to 0-255 in a quarter of the memory. Where
                 a region is not done yet, a float32 one shows the enlarged image.
-            growing: Told before a buffer is filled that is resized into `out` afterwards.
-            job: Told after each step, asked before it.
+            growing: Receives the buffer that is later resized into `out`, before it is filled.
+            job: Receives the progress after each step, and may cancel before it.
 
         Returns:
             RGB, with `alpha` RGBA, clamped to [0, 1], float32 on the CPU; `out` if it was given.
@@ -168,10 +168,10 @@ class Upscaler:
         Args:
             lq: RGB in [0, 1] or uint8, (1, 3, H, W), on any device.
             idr: One.
-            dtype: Of the bands, float32 or uint8; see `out` in `upscale`.
+            dtype: Dtype of the bands, float32 or uint8; see `out` in `upscale`.
             folder: Where rows that may have to be mended wait, in a file without a name; None for
                 the system's temporary folder.
-            job: Told after each step, asked before it.
+            job: Receives the progress after each step, and may cancel before it.
 
         Yields:
             (3, h, sW) from top to bottom, on the CPU, laid out as (h, sW, 3). A band is used again:
@@ -193,7 +193,7 @@ class Upscaler:
     def _bands(
         self, network: BakedKDSR, lq: Tensor, idr: IDR, dtype: torch.dtype, job: Job
     ) -> Iterator[Tensor]:
-        """As they come from the network."""
+        """Yields the bands as the network makes them."""
         network.set_idr(self.model, idr)
         work, s, width = self._work(network, lq, job), network.scale, lq.shape[-1]
         spans = iter(work.plan.rows.spans)
@@ -302,7 +302,7 @@ class Upscaler:
         return [Part(region, reach, size, wrap, scale) for region in regions.parts]
 
     def _blending_bytes(self, regions: Regions, full: Size, *, apart: bool) -> int:
-        """What blending takes beside the result: the largest region, and a copy if it is apart."""
+        """Bytes for blending: the largest region, and with `apart` a copy of the result."""
         s = self.model.config.scale
         largest = max(part.size.scaled(s).pixels for part in self._parts(regions))
         return 4 * 3 * (largest + apart * full.pixels)
@@ -332,7 +332,7 @@ def _write(out: Tensor, tiles: Sequence[Tile], results: Tensor, scale: int) -> N
 
 
 def _inner(tiles: Sequence[Tile], results: Tensor, scale: int) -> list[Tensor]:
-    """What lies between the halos of tiles, (3, h, w) each."""
+    """Parts of the windows between the halos, (3, h, w) each."""
     found = []
     for tile, sr in zip(tiles, results, strict=True):
         rows, columns = tile.row.scaled(scale), tile.column.scaled(scale)

@@ -27,18 +27,18 @@ _FLAGS, _ALPHA = 20, 0x10  # of a WebP file that is animated: which byte, and wh
 
 
 class Animation(NamedTuple):
-    """What is written."""
+    """The animation to write."""
 
     pictures: Iterable[Coded]
     """PNG files of its frames."""
     durations: list[Fraction]
     """Seconds that each is shown for."""
     plays: int
-    """How often it is shown; 0 is without end."""
+    """Number of repetitions; 0 for endless."""
     transparent: bool
     """Something in it is."""
     about: Metadata = Metadata()
-    """What it says of itself, as far as the format has a place for it."""
+    """Metadata, as far as the format supports it."""
     lossless: bool = False
     """Keep every value, in WebP: the others do, or never do."""
 
@@ -47,10 +47,10 @@ def write_animation(path: Path, form: str, animation: Animation, quality: int) -
     """Writes an animation.
 
     Args:
-        path: Of any name.
+        path: Path of the file, with any suffix.
         form: gif (each frame gets a palette of its own, opacity becomes all or nothing), apng, webp
             or avif.
-        animation: With at least one frame.
+        animation: Animation with at least one frame.
         quality: 1-100, of WebP and AVIF.
 
     Raises:
@@ -158,12 +158,12 @@ def _insert(path: Path, place: Callable[[bytes], int], content: bytes) -> None:
 
 
 def _end_of_screen(head: bytes) -> int:
-    """Where the blocks of a GIF begin: behind its header and common palette."""
+    """Start of a GIF's blocks, after its header and common palette."""
     return 13 + (3 << ((head[10] & 7) + 1) if head[10] & 0x80 else 0)
 
 
 def _comment(text: bytes) -> bytes:
-    """As a block of GIF."""
+    """Encodes a comment as a block of GIF."""
     parts = (text[start : start + 255] for start in range(0, len(text), 255))
     return b"\x21\xfe" + b"".join(bytes([len(part)]) + part for part in parts) + b"\0"
 
@@ -195,7 +195,7 @@ def _plain(image: Image.Image) -> "av.VideoFrame":
 
 
 def _paletted(image: Image.Image) -> "av.VideoFrame":
-    """As a frame of at most 255 colours, dithered, and one for what is transparent."""
+    """Converts a picture to 255 colours, dithered, and one for transparent pixels."""
     quantized = image.convert("RGB").quantize(_HIDDEN, method=Image.Quantize.MEDIANCUT)
     indices = np.array(quantized)
     palette = np.zeros((256, 4), dtype=np.uint8)  # BGRA

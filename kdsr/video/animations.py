@@ -38,7 +38,7 @@ _LARGEST_AVIF = 1 << 30  # bytes that a cut one is filled up to: Pillow holds it
 _DAMAGED = (
     EOFError, OSError, ValueError, SyntaxError, IndexError, RuntimeError, struct.error,
 )  # fmt: skip
-"""What Pillow's decoders raise at the end, and at what is ruined."""
+"""Errors that Pillow's decoders raise at the end of a file, and at damage."""
 _FORMATS = ("GIF", "WEBP", "PNG", "AVIF")
 
 
@@ -89,7 +89,7 @@ class AnimationFile:
 
     @cached_property
     def profile(self) -> bytes | None:
-        """What its colours mean, where it names them in another way than by a profile."""
+        """Colour information of the file, other than a profile."""
         try:
             return profile_for(named_colours(self.file), grey=False)
         except ImageError:  # PQ or HLG: the facts say so
@@ -153,7 +153,7 @@ class AnimationFile:
 
 
 class AnimationReading:
-    """See `kdsr.video.film.Reading`."""
+    """Reads the frames; see `kdsr.video.film.Reading`."""
 
     damaged = 0
 
@@ -186,7 +186,7 @@ class AnimationReading:
 
 
 def _about(file: Path, image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
-    """What an animation says of itself, and what of it no result can say."""
+    """Metadata of an animation, and descriptions of those that no result can hold."""
     unsaid = ["more than 8 bits a channel"] if _is_deep(file, image.format) else []
     try:
         profile_for(named_colours(file), grey=False)
@@ -231,7 +231,7 @@ def _is_transparent(image: Image.Image) -> bool:
 
 
 def _plays(image: Image.Image) -> int:
-    """How often it is shown. GIF counts repeats, and says nothing for once; others count all."""
+    """Number of showings, 0 for endless; GIF counts repeats, and states none for one showing."""
     loop = image.info.get("loop")
     if image.format != "GIF":
         return loop or 0

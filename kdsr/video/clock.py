@@ -118,7 +118,7 @@ _WAITING = 5  # frames that are stored before others that are shown before them
 
 @dataclass
 class Extent:
-    """How far the pictures of a file go, by its packets."""
+    """End of a file's pictures, by its packets."""
 
     ticks: bool
     """There is a packet, or none, for each tick of a constant rate: AVI."""
@@ -164,7 +164,7 @@ class Clock:
     the rate stays what it was.
 
     Args:
-        facts: Of the source.
+        facts: Facts about the source.
         milliseconds: The result rounds to these itself: then nothing is put right.
     """
 

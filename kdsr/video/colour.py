@@ -32,7 +32,7 @@ _RGB = {
     (True, False): "rgb48le",
     (True, True): "rgba64le",
 }
-"""By (deep, transparent)."""
+"""Pixel formats by (deep, transparent)."""
 _ITU709, _ITU601 = 1, 5
 _LIMITED, _FULL = 1, 2
 _HD_HEIGHT = 720
@@ -49,7 +49,7 @@ _CENTRED = ("mjpeg", "mpeg1video")
 
 @dataclass(frozen=True)
 class Colour:
-    """How the pixels of a video are coded."""
+    """Colour coding of a video's pixels."""
 
     matrix: int
     """Between YUV and RGB, as FFmpeg numbers them."""
@@ -93,7 +93,7 @@ class Colour:
 
     @classmethod
     def of_images(cls, *, deep: bool = False, transparent: bool = False) -> "Colour":
-        """For a video made of RGB images."""
+        """Coding for a video made from RGB images."""
         return cls(_BT709, _BT709, _BT709, deep, transparent)
 
     def to_rgb(self, frame: "av.VideoFrame") -> Tensor:
@@ -137,7 +137,7 @@ class Colour:
         return cast("av.VideoFrame", graph.pull())
 
     def _centred(self, frame: "av.VideoFrame") -> "av.VideoFrame":
-        """With chroma of full size, for FFmpeg that would take it to lie between pixels."""
+        """Converts to chroma at full size for FFmpeg versions that misplace left-sited chroma."""
         if (
             not self.left_sited
             or "420" not in frame.format.name
@@ -157,7 +157,7 @@ class Colour:
 
     @property
     def pixel_format(self) -> str:
-        """That of the encoded video; 4:2:0, which every player shows."""
+        """Pixel format of the encoded video: 4:2:0, which every player supports."""
         return "yuv420p10le" if self.deep else "yuv420p"
 
     def tag(self, context: "av.VideoCodecContext") -> None:

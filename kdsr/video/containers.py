@@ -19,7 +19,7 @@ _ANIMATED = 2  # of a WebP's flags
 
 
 class Blocks(NamedTuple):
-    """What the blocks of an image file say."""
+    """Facts from the blocks of an image file."""
 
     pictures: int
     """How many are there, whole."""
@@ -149,7 +149,7 @@ def boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _ends_of_samples(track: bytes) -> list[int]:
-    """Where each picture of a track ends in the file: chunks lie anywhere, samples in a row."""
+    """End of each picture of a track in the file; chunks may be anywhere."""
     media = dict(boxes(dict(boxes(track))[b"mdia"]))
     if media[b"hdlr"][8:12] not in (b"pict", b"auxv"):  # colours and opacity
         return []
@@ -187,7 +187,7 @@ class Codec:
     largest_crf: int
     """0 for a codec that has none."""
     options: dict[str, str] = field(default_factory=dict)
-    """Of the encoder. Its memory is that of the frames it holds back: a short look ahead."""
+    """Options of the encoder. A short look-ahead limits its memory."""
     clear: str = ""
     """FFmpeg's name of its pixels with opacity; empty where it has none."""
     clear_options: dict[str, str] = field(default_factory=dict)
@@ -209,13 +209,13 @@ class Container:
     clear_codec: str = ""
     """The default for pictures with opacity; empty where it cannot hold them."""
     sound: str = "aac"
-    """What sound becomes that it cannot hold."""
+    """Codec for sound that the container cannot hold."""
     milliseconds: bool = False
     """Time stamps are in these, not in what is asked for."""
     square: bool = False
-    """Has no way to say that pixels are not square."""
+    """Whether the container cannot store that pixels are not square."""
     options: dict[str, str] = field(default_factory=dict)
-    """Of FFmpeg's muxer."""
+    """Options of FFmpeg's muxer."""
 
     @property
     def is_animation(self) -> bool:
@@ -264,7 +264,7 @@ CONTAINERS = {
     ".apng": Container("apng", (), square=True),
     ".avif": Container("avif", (), square=True),
 }  # fmt: skip
-"""By suffix: what is written."""
+"""Containers of results, by suffix."""
 MP4 = CONTAINERS[".mp4"]
 
 ANIMATION_SUFFIXES = tuple(suffix for suffix, one in CONTAINERS.items() if one.is_animation)
@@ -304,7 +304,7 @@ _LARGEST_CRF = max(codec.largest_crf for codec in CODECS.values())
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """How the frames of a video are estimated and encoded.
+    """Options of estimating and encoding the frames of a video.
 
     Raises:
         ConfigError: Listing every value that is out of range.
@@ -322,7 +322,7 @@ class VideoOptions:
     """Constant rate factor: 0 is the best, 18 of H.264 hard to tell from it, 51 (VP9 and AV1: 63)
     the smallest; None for the codec's default."""
     quality: int = 95
-    """Of animated WebP and AVIF, 1 to 100."""
+    """Quality of animated WebP and AVIF, 1 to 100."""
 
     def __post_init__(self) -> None:
         problems = []

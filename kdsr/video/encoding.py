@@ -28,7 +28,7 @@ _PNG_LEVEL = 1  # of zlib; these files are read once and deleted
 
 
 class Coded(NamedTuple):
-    """One frame of the result, coded; these come in the order in which they are shown."""
+    """An encoded frame of the result; frames come in display order."""
 
     shown: int
     """When, in ticks of the `Clock`."""
@@ -38,12 +38,12 @@ class Coded(NamedTuple):
     """Can be decoded without those before it."""
     data: bytes
     opacity: bytes = b""
-    """What Matroska and WebM store of opacity beside the picture."""
+    """Opacity data that Matroska and WebM store beside the picture."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How pictures of one video are coded.
+    """Encoding of one video's pictures.
 
     Raises:
         ConfigError: If the crf is not one of the codec's.
@@ -51,10 +51,10 @@ class Encoding:
     """
 
     name: str
-    """In `CODECS`."""
+    """Key of `CODECS`."""
     crf: int
     facts: Facts
-    """Of the source, whose rate, colours and aspect are kept."""
+    """Facts about the source, whose rate, colours and aspect are kept."""
     size: tuple[int, int]
     """(height, width) of the result, even numbers."""
     tick: Fraction
@@ -84,7 +84,7 @@ class Encoding:
 
     @property
     def codec(self) -> Codec:
-        """What the name means."""
+        """Codec of that name."""
         return CODECS[self.name]
 
     @property
@@ -142,7 +142,7 @@ class Encoder(Protocol):
         ...
 
     def finish(self) -> Iterator[Coded]:
-        """What was held back."""
+        """Yields the delayed frames."""
         ...
 
 
@@ -221,8 +221,8 @@ def choose(
     """The time stamps and the coding of a result; no coding for animations.
 
     Args:
-        container: That is written.
-        facts: Of the source.
+        container: Container of the result.
+        facts: Facts about the source.
         size: (height, width) of the result.
         codec: A name in `CODECS`, or None for what plays in most places.
         crf: Or None for the codec's default.

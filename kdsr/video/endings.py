@@ -1,4 +1,4 @@
-"""What the blocks of a film say of its end: whether the file breaks off before it."""
+"""Detects from a film's blocks whether the file is cut off."""
 
 import struct
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from .probing import EBML, FIRST_BOXES, MOV, SEGMENT, number
 
 
 class Ending(NamedTuple):
-    """What is known of the end of a file."""
+    """Facts about the end of a file."""
 
     cut: bool = False
     """It ends before its blocks do."""
@@ -35,7 +35,7 @@ class Ending(NamedTuple):
 
 
 def _end_of_riff(file: BinaryIO, there: int) -> Ending:
-    """Of an AVI; OpenDML has several parts."""
+    """Checks an AVI; OpenDML files have several parts."""
     place = 0
     while place + 8 <= there:
         file.seek(place)
@@ -108,7 +108,7 @@ def _end_of_ts(file: BinaryIO, there: int) -> Ending:
 
 
 def _last_sync(tail: bytes, size: int) -> int | None:
-    """Where the last packet begins, which may be cut; None if packets are of another size."""
+    """Start of the last packet, which may be cut; None for other packet sizes."""
     for last in range(len(tail) - 1, max(-1, len(tail) - size - 1), -1):
         before = tail[last::-size][:_SYNCS]
         if len(before) >= _FEWEST_SYNCS and not before.strip(_SYNC):

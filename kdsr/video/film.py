@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a video before its frames are read."""
+    """Facts about a video, known before its frames are read."""
 
     height: int
     """Pixels, as it is shown: turned upright."""
     width: int
     frames: int
-    """How many, as far as the file says; for showing progress."""
+    """Number of frames as the file states it, for showing progress."""
     rate: Fraction
     """Frames a second, on average."""
     tick: Fraction
@@ -47,25 +47,25 @@ class Facts:
     interlaced: bool = False
     """Its frames are two pictures each, line by line."""
     plays: int = 0
-    """How often an animation is shown; 0 is without end."""
+    """Number of repetitions of an animation; 0 for endless."""
     track: dict[str, str] = field(default_factory=dict)
     """Language and title of the pictures."""
     hdr: HDR | None = None
     crop: Crop = field(default_factory=Crop)
-    """What is cut from the decoded pictures; the sizes above are without it."""
+    """Crop of the decoded pictures; the sizes above are after it."""
     first: Fraction = Fraction(0)
     """Seconds at which the first picture is shown, as the file counts."""
     about: Metadata = field(default_factory=Metadata)
-    """What an animation says as images do: EXIF, XMP, texts, comments."""
+    """Image metadata of an animation: EXIF, XMP, texts, comments."""
     lossless: bool = False
     """An animation keeps every value; it is then written so where that is a choice."""
     chapters: frozenset[int] = frozenset()
     """Numbers of the tracks that hold the names of chapters."""
     left_out: tuple[str, ...] = ()
-    """What the file says of its pictures and no result can say, in words."""
+    """Descriptions of picture metadata that no result can hold."""
 
     def stripped(self) -> "Facts":
-        """Without what need not be known to show it: titles, dates, places, texts."""
+        """A copy without metadata that playback does not need: titles, dates, places, texts."""
         track = {name: said for name, said in self.track.items() if name == "language"}
         return replace(self, metadata={}, track=track, about=Metadata())
 
@@ -106,7 +106,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Missing:
-    """What a file promises and has not."""
+    """Missing parts of a file."""
 
     frames: int = 0
     about: bool = False
@@ -126,7 +126,7 @@ class Missing:
         return f"{said} {'are' if frames else 'is'} missing"
 
     def more(self, damaged: int) -> "Missing":
-        """With those that cannot be decoded."""
+        """A copy that counts further frames, which cannot be decoded."""
         return replace(self, frames=self.frames + damaged)
 
 
@@ -156,7 +156,7 @@ class Film(Protocol):
     """A video that can be read from its beginning any number of times."""
 
     def facts(self) -> Facts:
-        """What is known of it before it is read."""
+        """Facts about the film, known before it is read."""
         ...
 
     def open(self) -> AbstractContextManager[Reading]:
@@ -189,7 +189,7 @@ class Waveform:
             )
 
     def encoded(self) -> io.BytesIO:
-        """As AAC in an MP4 file, a second at a time."""
+        """Encodes the sound as AAC in an MP4 file, second by second."""
         av = load_av()
         file = io.BytesIO()
         layout = _LAYOUTS[len(self.samples)]
@@ -231,7 +231,7 @@ class Images:
             )
 
     def facts(self) -> Facts:
-        """What is known of it."""
+        """Facts about the film."""
         count, _, height, width = self.frames.shape
         return Facts(
             height=height,
@@ -256,7 +256,7 @@ class Images:
 
 
 class ImagesReading:
-    """See `kdsr.video.film.Reading`."""
+    """Reads the frames; see `kdsr.video.film.Reading`."""
 
     def __init__(self, images: Images, container: "InputContainer | None") -> None:
         self.images = images

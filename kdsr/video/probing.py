@@ -1,4 +1,4 @@
-"""What a video file is, before anything of it is decoded for use: its headers and streams."""
+"""Probes video files before decoding: headers and streams."""
 
 import struct
 from collections.abc import Iterator
@@ -89,7 +89,7 @@ def _mov(file: BinaryIO, size: tuple[int, int]) -> Header:
 
 
 def _chapters(content: bytes) -> frozenset[int]:
-    """What tracks of a MOV name as their chapters."""
+    """Tracks that a MOV names as its chapters."""
     tracks = (dict(boxes(track)) for name, track in boxes(content[8:]) if name == b"trak")
     said = (dict(boxes(track.get(b"tref", b""))).get(b"chap", b"") for track in tracks)
     return frozenset(
@@ -184,7 +184,7 @@ def end_of(stream: "av.VideoStream") -> Fraction | None:
 
 
 def unsaid(frame: "av.VideoFrame", header: Header) -> Iterator[str]:
-    """What is known of the pictures and cannot be written."""
+    """Descriptions of picture metadata that cannot be written."""
     if header.spherical:
         yield "the 360-degree projection"
     for name, words in _LOST.items():

@@ -40,7 +40,7 @@ def load_av() -> ModuleType:
 
 
 def side_data(frame: "av.VideoFrame", name: str) -> bytes:
-    """What comes along with a decoded frame, by FFmpeg's name; empty where there is none."""
+    """Side data of a decoded frame, by FFmpeg's name; empty if there is none."""
     from av.sidedata.sidedata import SideDataContainer
 
     # Not `frame.side_data`: a frame that keeps its container stays until garbage is collected.
@@ -53,7 +53,7 @@ def explained(task: str) -> Iterator[None]:
     """Turns what FFmpeg raises into a sentence.
 
     Args:
-        task: What was being done, to begin the sentence with.
+        task: Description of the task, the start of the message.
 
     Raises:
         VideoError: For an error of FFmpeg.
@@ -76,7 +76,7 @@ def can_store_opacity() -> bool:
 
 
 def opacity_of(packet: "av.Packet") -> bytes:
-    """What is stored of opacity beside a coded picture of VP9."""
+    """Opacity data stored beside a coded picture of VP9."""
     return bytes(packet.get_sidedata(_OPACITY)) if packet.has_sidedata(_OPACITY) else b""
 
 
@@ -106,7 +106,7 @@ class HDR:
 
     @classmethod
     def of(cls, frame: "av.VideoFrame") -> "HDR | None":
-        """That of a decoded frame; None where nothing is said."""
+        """Reads HDR metadata from a decoded frame; None if it has none."""
         display: tuple[float, ...] = ()
         light: tuple[int, ...] = ()
         if found := side_data(frame, "MASTERING_DISPLAY_METADATA"):
@@ -119,7 +119,7 @@ class HDR:
         return cls(display, light) if display or light else None
 
     def options(self, encoder: str) -> dict[str, str]:
-        """What makes an encoder of FFmpeg write it; empty for one that cannot."""
+        """Options for an FFmpeg encoder to write HDR metadata; empty without support."""
         if encoder == "libx265":
             parts = [f"master-display={self._display(_COLOURS, _NITS)}"] if self.display else []
             parts += [f"max-cll={self.light[0]},{self.light[1]}"] if self.light else []
@@ -154,7 +154,7 @@ class Orientation(NamedTuple):
 
     @classmethod
     def of(cls, frame: "av.VideoFrame") -> "Orientation":
-        """That of a decoded frame, to whole quarters of a turn."""
+        """Reads the rotation of a decoded frame, in quarter turns."""
         found = side_data(frame, "DISPLAYMATRIX")
         if not found:
             return cls()

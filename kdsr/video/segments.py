@@ -20,7 +20,7 @@ from .upscaling import frames_of
 SEGMENT = 60
 """Frames: what a killed run loses at most, and how far apart the places are that players find."""
 SUFFIX = ".kdsr-parts"
-"""Of the folder's name, after the result's."""
+"""Suffix of the folder's name, after the result's name."""
 _JOB = "job.json"
 _COMPLETE = "complete"
 _LOCK = "lock"
@@ -33,7 +33,7 @@ class Segments:
 
     Args:
         target: The result.
-        job: All that decides what the result is, as JSON.
+        job: All settings that decide the result, as JSON.
 
     Raises:
         VideoError: If there is something else of that name.
@@ -149,7 +149,7 @@ class Segments:
 
 
 def folder_of(target: Path) -> Path:
-    """Where the segments of a result are kept."""
+    """Folder of a result's segments."""
     return target.with_name(target.name + SUFFIX)
 
 
@@ -218,7 +218,7 @@ class SegmentReader:
     searched safely, but not made into pixels.
 
     Args:
-        film: To read.
+        film: Film to read.
         clock: Makes one that has seen no frame.
     """
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import av
 
 ESTIMATING, UPSCALING, JOINING = "estimating", "upscaling", "joining"
-"""What is done, in order; the first only if all frames are estimated first."""
+"""Stages in order; the first is skipped if frames are not estimated in advance."""
 
 TellFn = Callable[[str, int, int], None]
 """Called with (what is done, frames done, frames in all as far as is known)."""
@@ -56,15 +56,15 @@ class VideoJob:
     """A film to upscale into a file."""
 
     model: Student
-    """On the device to run on."""
+    """Model, on the device to run on."""
     source: Path
     target: Path
     size: OutputSize | None = None
-    """Of the result; the model's factor when left out. See `kdsr.video.upscaling.video_size`."""
+    """Size of the result, by default by the model's factor; see `video_size`."""
     idr: IDR | None = None
-    """One for all frames, in place of what `options.mode` would find."""
+    """One IDR for all frames, instead of estimates by `options.mode`."""
     strength: float = 1.0
-    """See `kdsr.meaning.references`."""
+    """Strength of restoration; see `kdsr.meaning.references`."""
     options: VideoOptions = field(default_factory=VideoOptions)
     tiling: Tiling = DEFAULT_TILING
     device: str | None = None
@@ -92,9 +92,9 @@ class VideoSession:
     several processes, each of which does some segments (see docs/scaling.md).
 
     Args:
-        job: What to do.
-        film: From `film_of` of its source.
-        facts: Of the film.
+        job: Description of the work.
+        film: Film, from `film_of` of the source.
+        facts: Facts about the film.
 
     Raises:
         VideoError: If the result cannot be written so.
@@ -123,7 +123,7 @@ class VideoSession:
         self.survey = Survey()
 
     def remarks(self) -> list[str]:
-        """One line for each thing that does not stay what it was. Reads the film once."""
+        """Makes a line for each change from the source; reads the film once."""
         self.survey = survey(self.film, self.container, self.encoding)
         suffix = self.job.target.suffix.lower()
         lines = remarks_on(self.film, self.facts, self.container, self.encoding, suffix)
@@ -140,7 +140,7 @@ class VideoSession:
         """Writes the result, whole or not at all; returns how many frames it has.
 
         Args:
-            tell: Told after each frame.
+            tell: Progress callback, called after each frame.
             overwrite: Whether a file that exists is replaced.
 
         Raises:
@@ -187,7 +187,7 @@ class VideoSession:
         self.segments.keep_idr(None, IDR.cat(parts))
 
     def upscaler(self) -> FrameUpscaler:
-        """What makes frames; after `gather`."""
+        """Upscaler of the frames; needs `gather` first."""
         job, idr, encoding = self.job, self.job.idr, self.encoding
         if self.two_passes:
             found = self.segments.idr(None)
@@ -315,7 +315,7 @@ class VideoSession:
         return choose(self.container, self.facts, self.size, options.codec, options.crf)
 
     def _wanted(self) -> dict[str, object]:
-        """All that decides what the result is."""
+        """All settings that decide the result."""
         job, about, encoding = self.job, self.job.source.stat(), self.encoding
         device = job.device or next(job.model.parameters()).device.type
         idr = job.idr and hashlib.sha256(job.idr.idr.numpy().tobytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""What does not stay what it was when a film is written, and what is tried before there is work."""
+"""Reports changes between a film and its result, and tests streams before the work."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from .writing import VideoWriter, named, remarks
 _TECHNICAL = (
     "encoder", "major_brand", "minor_version", "compatible_brands", "duration", "creation_time",
 )  # fmt: skip
-"""What files say of how they were made, and not of what they show."""
+"""Metadata keys about the making of a file, and not about its content."""
 
 
 def remarks_on(
@@ -29,10 +29,10 @@ def remarks_on(
 
     Args:
         film: The source.
-        facts: Of it.
-        container: That will be written.
-        encoding: Of the pictures; None for animations.
-        suffix: Of the result, to speak of.
+        facts: Facts about the film.
+        container: Container of the result.
+        encoding: Encoding of the pictures; None for animations.
+        suffix: Suffix of the result, for the messages.
     """
     with film.open(pictures=False) as reading:
         lines = remarks(reading.sound, container, suffix)
@@ -52,7 +52,7 @@ def _has_halves(film: VideoFile | AnimationFile) -> bool:
 
 
 def _without_place(facts: Facts, container: Container, encoding: Encoding | None) -> Iterator[str]:
-    """What a source says of itself that the kind of file has no place for."""
+    """Metadata of a source that the container cannot hold."""
     about = facts.about
     yield from about.foreign
     if encoding is not None:
@@ -105,12 +105,12 @@ def _on_pictures(
 
 @dataclass(frozen=True)
 class Survey:
-    """What a film turns out to be."""
+    """Findings about a film."""
 
     missing: Missing = field(default_factory=Missing)
     """Frames that its header promises and it has not."""
     remarks: tuple[str, ...] = ()
-    """One line for each track of sound or subtitles of which packets cannot be written."""
+    """Lines about tracks of sound or subtitles with packets that cannot be written."""
 
 
 def survey(
@@ -119,9 +119,9 @@ def survey(
     """Reads all packets of a film once, and writes those of its sound to nowhere.
 
     Args:
-        film: To read.
-        container: What will be written.
-        encoding: Of the pictures that will be written; None for animations.
+        film: Film to read.
+        container: Container of the result.
+        encoding: Encoding of the pictures; None for animations.
 
     Raises:
         VideoError: If the sound can be written in no way: before the work, not after it.

@@ -49,7 +49,7 @@ def estimate_frame(
 
 
 def collected(idrs: Iterable[IDR]) -> IDR | None:
-    """One for each frame, in one block of memory; None where there are none."""
+    """IDRs, one for each frame, in one block of memory; or None."""
     coming, blocks = iter(idrs), []
     while block := list(islice(coming, _BLOCK)):
         blocks.append(IDR.cat(block))
@@ -57,7 +57,7 @@ def collected(idrs: Iterable[IDR]) -> IDR | None:
 
 
 def combined(idr: IDR, options: VideoOptions) -> IDR:
-    """What the IDRs of all frames become: one for all, or one for each, smoothed."""
+    """Combines the IDRs of all frames: one for all, or one for each, smoothed."""
     if options.mode == LOCKED:
         return idr.mean()
     return smooth(idr, options.smoothing, options.scene_cut)
@@ -80,13 +80,13 @@ class FrameUpscaler:
     """Makes the frames of a result, one by one."""
 
     model: Student
-    """On the device to run on."""
+    """Model, on the device to run on."""
     size: tuple[int, int]
     """(height, width) of the result."""
     idr: IDR | None
-    """One for all frames, one for each in order, or None: each frame's own."""
+    """One IDR for all frames, one for each in order, or None for each frame's own."""
     strength: float = 1.0
-    """See `kdsr.meaning.references`; applied to each frame's IDR here."""
+    """Strength of restoration, applied to each frame's IDR; see `kdsr.meaning.references`."""
     deep: bool = False
     """Give float in [0, 1], not uint8."""
     transparent: bool = False
@@ -97,9 +97,9 @@ class FrameUpscaler:
         """Upscales a frame.
 
         Args:
-            frame: Of the source.
+            frame: Frame of the source.
             index: Which it is.
-            job: Told of every tile, asked before it.
+            job: Receives the progress after each tile, and may cancel before it.
 
         Returns:
             (H, W, 3), with opacity (H, W, 4).
@@ -120,12 +120,12 @@ class FrameUpscaler:
 
 
 class Made(NamedTuple):
-    """What became of a video."""
+    """Result of upscaling a video."""
 
     frames: int
-    """How many the result has."""
+    """Number of frames in the result."""
     lost: tuple[str, ...]
-    """What of the source it lacks, in words: frames, packets, what no MP4 says of them."""
+    """Descriptions of missing parts: frames, packets, unsupported metadata."""
 
 
 def upscale_video(
@@ -144,15 +144,15 @@ def upscale_video(
     """Upscales a video, one frame at a time, and writes it as MP4 with its sound and time stamps.
 
     Args:
-        model: On the device to run on.
+        model: Model, on the device to run on.
         film: Read twice, unless `idr` is given or each frame has its own.
         path: Written whole or not at all.
-        size: Of the result; the model's factor when left out. See `video_size`.
-        idr: One for all frames, in place of what `options.mode` would find.
-        strength: See `kdsr.meaning.references`.
-        options: How to estimate and encode.
-        tiling: How to run over each frame.
-        job: Told of the steps of both passes, asked before each.
+        size: Size of the result; by default by the model's factor. See `video_size`.
+        idr: One IDR for all frames, instead of estimates by `options.mode`.
+        strength: Strength of restoration; see `kdsr.meaning.references`.
+        options: Options of estimating and encoding.
+        tiling: Tiling of each frame.
+        job: Receives the progress of both passes, and may cancel before each step.
         shown: Gets each finished frame.
 
     Raises:
@@ -230,8 +230,8 @@ class _Steps:
 
     Args:
         progress: Told.
-        frames: How many there seem to be; files do not always say it right.
-        passes: How often they are read.
+        frames: Stated number of frames, which may be wrong.
+        passes: Number of passes over the frames.
     """
 
     def __init__(self, progress: ProgressFn | None, frames: int, passes: int) -> None:

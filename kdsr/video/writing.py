@@ -43,7 +43,7 @@ class Track(Protocol):
     """One stream of the result."""
 
     def packets(self, packet: "av.Packet | None") -> "Iterable[av.Packet]":
-        """What to write for a packet of the source; None is the end."""
+        """Packets to write for a packet of the source; None stands for the end."""
         ...
 
 
@@ -73,7 +73,7 @@ def names_of(source: "Stream") -> dict[str, str]:
 
 
 def for_container(names: dict[str, str], container: Container) -> dict[str, str]:
-    """The same in the words of a kind of file: QuickTime knows one of two codes of a language."""
+    """Converts a language code for a container, as QuickTime knows only one of two codes."""
     language = names.get("language")
     if container.format != "mov" or language is None or _is_storable(language):
         return names
@@ -97,14 +97,14 @@ def _is_storable(language: str) -> bool:
 
 
 def fate(source: "Stream", container: Container, supported: Set[str]) -> str | None:
-    """What becomes of a stream.
+    """Plans the writing of a stream.
 
     Packets are copied if the container allows it. PCM, which MP4 knows but browsers do not play
     there, becomes FLAC with the same samples (of up to 24 bits).
 
     Args:
-        source: Of sound or subtitles.
-        container: That is written.
+        source: Stream of sound or subtitles.
+        container: Container of the result.
         supported: Names of the codecs that it can hold.
 
     Returns:
@@ -120,12 +120,12 @@ def fate(source: "Stream", container: Container, supported: Set[str]) -> str | N
 
 
 def remarks(sources: "Iterable[Stream]", container: Container, suffix: str) -> list[str]:
-    """One line for each stream that is not copied as it is, and how to keep it.
+    """Makes a line for each stream that is not copied unchanged, with the way to keep it.
 
     Args:
-        sources: Of sound and subtitles.
-        container: That will be written.
-        suffix: Of the result, to speak of.
+        sources: Streams of sound and subtitles.
+        container: Container of the result.
+        suffix: Suffix of the result, for the messages.
     """
     lines, supported = [], _supported(container)
     for source in sources:
@@ -158,7 +158,7 @@ def _remedy(source: "Stream", what: str) -> str:
 
 
 def named(source: "Stream") -> str:
-    """What a stream that is not kept is called: its kind, its codec, its file's name or title."""
+    """Describes a dropped stream: kind, codec, and file name or title."""
     from av.stream import Disposition
 
     cover = source.type == "video" and source.disposition & Disposition.attached_pic
@@ -240,9 +240,9 @@ class VideoWriter:
     """Writes a video with its other streams.
 
     Args:
-        path: Of any name.
-        container: What to write.
-        encoding: Of the pictures that will come.
+        path: Path of the file, with any suffix.
+        container: Container to write.
+        encoding: Encoding of the pictures.
         sound: Streams of the source whose packets will come.
 
     Raises:
@@ -306,7 +306,7 @@ class VideoWriter:
                 raise
 
     def lost(self) -> Iterator[str]:
-        """One line for each other stream of which packets were left out."""
+        """Makes a line for each other stream with dropped packets."""
         for stream, count in self.refused.items():
             yield f"damaged, left out: {_packets(count, stream)}"
         for stream, count in self.holes.found.items():

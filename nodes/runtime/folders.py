@@ -59,7 +59,7 @@ def model_folders() -> list[Path]:
 
 
 def upscale_model_folder() -> Path:
-    """Where Load Upscale Model finds the user's models."""
+    """Folders in which Load Upscale Model finds the user's models."""
     return Path(folder_paths.get_folder_paths("upscale_models")[0])
 
 

@@ -28,7 +28,7 @@ def manage(model: "KDSR", precision: str, name: str) -> LoadedModel:
 
 
 def patcher(model: torch.nn.Module) -> Any:
-    """What ComfyUI moves a network by, within its memory management."""
+    """ComfyUI's wrapper that moves a network within its memory management."""
     return comfy.model_patcher.ModelPatcher(
         model, load_device=mm.get_torch_device(), offload_device=mm.unet_offload_device()
     )
@@ -84,6 +84,6 @@ def result(images: Tensor) -> Tensor:
 
 
 def result_dtype() -> torch.dtype:
-    """Of the images that pass between nodes."""
+    """Device of the images that pass between nodes."""
     pick = getattr(mm, "intermediate_dtype", None)  # later than 0.3.64
     return pick() if pick else torch.float32

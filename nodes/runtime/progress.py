@@ -20,7 +20,7 @@ PreviewFn = Callable[[], Tensor | None]
 
 
 def cancelled() -> bool:
-    """For `kdsr`'s `cancelled`: leaves by ComfyUI's own exception."""
+    """Callback for `kdsr`'s `cancelled`; raises ComfyUI's own exception."""
     mm.throw_exception_if_processing_interrupted()
     return False
 
@@ -29,7 +29,7 @@ class Progress:
     """The bar of one run of a node. It shows from the start and fills once.
 
     Args:
-        cost: Of all parts of the work together, in any unit.
+        cost: Total cost of the work, in any unit.
     """
 
     def __init__(self, cost: float) -> None:
@@ -44,7 +44,7 @@ class Progress:
         """Begins the next part of the work.
 
         Args:
-            cost: Of this part; all that is left if not given.
+            cost: Cost of this part; by default all that remains.
             preview: Asked twice a second at most.
 
         Returns:
@@ -62,7 +62,7 @@ class Progress:
         return progress
 
     def _picture(self, preview: PreviewFn | None):
-        """What ComfyUI takes as a preview, or None if it is too early for the next one."""
+        """A preview for ComfyUI, or None if the last one is too recent."""
         if preview is None or time.monotonic() - self._shown <= _PREVIEW_SECONDS:
             return None
         picture = preview()

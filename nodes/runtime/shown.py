@@ -1,4 +1,4 @@
-"""What a node shows of itself: a note, a picture."""
+"""Content that nodes display: a note, a picture."""
 
 import logging
 import sys
