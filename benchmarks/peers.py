@@ -29,7 +29,9 @@ from benchmarks.timing import default_device, measure, resident_peak
 from kdsr import KDSR, PRESETS, KDSRConfig
 from kdsr.tiles.limits import DTYPES
 from tools.arguments import parser_of
+from train.data.image_files import load_image
 
+_SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "photos"
 _PROBE = 64  # side in pixels of the picture for counting multiply-adds
 
 
@@ -119,7 +121,7 @@ def _jobs(
     name: str, network: nn.Module, shape: tuple[int, int], dtype: str, device: torch.device
 ) -> dict[str, Callable[[], object]]:
     """Makes the timed jobs of a network, by label."""
-    lq = torch.rand(1, 3, *shape, generator=torch.Generator().manual_seed(0))
+    lq = _photographs(*shape)
     if isinstance(network, KDSR):
         idr = network.estimate(lq, dtype=dtype)
         return {
@@ -129,6 +131,16 @@ def _jobs(
     network.to(DTYPES[dtype])
     network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return {name: functools.partial(_whole, network, lq, DTYPES[dtype], device)}
+
+
+def _photographs(height: int, width: int) -> Tensor:
+    """The samples beside and below each other, (1, 3, height, width): noise would be mended."""
+    photos = [load_image(path) for path in sorted(_SAMPLES.glob("*.jpg"))]
+    side = photos[0].shape[-1]
+    down, across = -(-height // side), -(-width // side)
+    tiles = [photos[i % len(photos)] for i in range(down * across)]
+    rows = [torch.cat(tiles[i * across : (i + 1) * across], dim=3) for i in range(down)]
+    return torch.cat(rows, dim=2)[..., :height, :width]
 
 
 @torch.inference_mode()

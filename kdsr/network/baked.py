@@ -235,11 +235,13 @@ class BakedKDSR(nn.Module):
         for depthwise, conv in zip(self.depthwise, self.convs, strict=True):
             x = fused_block(depthwise, conv, x) if self.fused else plain_block(depthwise, conv, x)
         x = self.fuse(x).add_(head)
+        del head  # the tail holds most memory
         bias = self.composed.bias  # torch.export of 2.4 does not support `get_parameter`
         assert bias is not None
         composed = ComposedTail(self.composed.weight, bias, self.scale)
-        y = run_composed(self.tail, composed, x).to(lq.dtype)
-        return y.add_(self.mean.to(lq.dtype))
+        y = run_composed(self.tail, composed, x)
+        del x
+        return y.to(lq.dtype).add_(self.mean.to(lq.dtype))
 
 
 def bytes_per_pixel(config: KDSRConfig, element_size: int) -> int:

@@ -6,7 +6,7 @@ what is still off then is moved to its input. The parts lie on a grid that does 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -47,6 +47,8 @@ class Canvas:
     """Of the fine blocks above, where nothing is off."""
     release: Callable[[], None] = _nothing
     """Called after each cell: lets go of what `out` holds in memory besides a file."""
+    compared: dict[int, Comparison] = field(default_factory=dict)
+    """Of each row of cells, by number; rows that were changed since are missing."""
 
     @property
     def own(self) -> Tensor:
@@ -123,12 +125,13 @@ class Mender:
         return found.off(patterns, noise_of((*canvas.variances, found.variances))), patterns
 
     def _compared(self, canvas: Canvas) -> Comparison:
-        parts = []
-        for rows in _spans(canvas.own.shape[1]):
-            shown = _rows(canvas.out, rows, self.scale)
-            parts.append(compare(canvas.own[:, rows], shown, self.scale))
-            canvas.release()
-        return Comparison.joined(parts)
+        parts = canvas.compared
+        for number, rows in enumerate(_spans(canvas.own.shape[1])):
+            if number not in parts:
+                shown = _rows(canvas.out, rows, self.scale)
+                parts[number] = compare(canvas.own[:, rows], shown, self.scale)
+                canvas.release()
+        return Comparison.joined(parts[number] for number in sorted(parts))
 
     @property
     def scale(self) -> int:
@@ -149,6 +152,7 @@ class Mender:
             target = _place(canvas.out, rows, columns, s)
             before = _floats(target)
             store(target, before + share * (own.clamp(0, 1) - before))
+            canvas.compared.pop(rows.start // CELL, None)
             canvas.release()
 
     def _moved(self, canvas: Canvas, weights: "_Faded") -> None:
@@ -167,6 +171,7 @@ class Mender:
                 added = F.interpolate(window, scale_factor=float(s), mode="bicubic")[0]
                 target = _place(canvas.out, rows, columns, s)
                 store(target, _floats(target) + _inside(added, rows, columns, (top, left), s))
+                canvas.compared.pop(number, None)
             above, own, upper = own, below, rows
             canvas.release()
 
@@ -196,6 +201,7 @@ class Mender:
             up, down = (_enlarged(share, self.scale) for share in shares)
             before = _floats(target)
             store(target, before + up * (1 - before) - down * before)
+            canvas.compared.pop(rows.start // CELL, None)
             canvas.release()
 
 
@@ -215,11 +221,15 @@ class _Faded:
         return faded[0][inner]
 
     def cells(self, rows: slice | None = None) -> Iterator[tuple[slice, slice]]:
-        """The cells of a fixed grid in which anything counts; of one row of them, or of all."""
+        """The part of each cell of a fixed grid in which anything counts.
+
+        Args:
+            rows: Of one row of cells; all without.
+        """
         for cell in _cells(self.size, rows):
             blocks = tuple(slice(one.start // COARSE, -(-one.stop // COARSE)) for one in cell)
-            if self._near[blocks].any() and self.at(*cell).any():
-                yield cell
+            if self._near[blocks].any() and (counts := self.at(*cell) > 0).any():
+                yield _cut(cell[0], counts.any(1)), _cut(cell[1], counts.any(0))
 
     def share(self) -> float:
         """The part of the pixels that count."""
@@ -261,6 +271,12 @@ def _cells(size: torch.Size, rows: slice | None = None) -> Iterator[tuple[slice,
     for down in _spans(size[0]) if rows is None else [rows] * (rows.start < rows.stop):
         for across in _spans(size[1]):
             yield down, across
+
+
+def _cut(span: slice, counts: Tensor) -> slice:
+    """A span without what does not count at its ends."""
+    inside = counts.nonzero()
+    return slice(span.start + int(inside[0]), span.start + int(inside[-1]) + 1)
 
 
 def _rows(out: Tensor, rows: slice, s: int) -> Tensor:
