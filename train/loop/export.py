@@ -15,7 +15,6 @@ from kdsr.tiles.limits import DTYPES
 from train.cards.card import card
 from train.cards.facts import ModelFacts
 from train.loop.loop import Loop
-from train.stages.branches import merge_branches
 
 _DTYPES = DTYPES | {"int8": torch.int8}
 
@@ -50,7 +49,6 @@ def _exported(loop: Loop) -> tuple[KDSR | KDSRTeacher, dict[str, str]]:
         model.load_state_dict(best["model"])
         step, seconds, metrics = best["step"], best["seconds"], best["metrics"]
         chosen = {"chosen_by": f"by {options.best} of {loop.step:,} steps"}
-    merge_branches(model)
     return model, {
         "licence": options.licence,
         "stage": stage.name,

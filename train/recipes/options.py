@@ -84,9 +84,6 @@ class TrainOptions(SessionOptions):
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """Autocast; parameters and the optimiser stay in float32. `auto` is bf16 on devices with bf16
     instructions. On a CPU without them a bf16 step took twenty times as long."""
-    branches: bool = False
-    """Train every 3x3 convolution of the SR network's body with a parallel 1x1 convolution and a
-    skip, as RepVGG does. Steps cost the same, and the file holds one merged convolution."""
     compose_tail: bool = True
     """Run the tail as one convolution composed inside the graph: same parameters, faster steps."""
     clip: float = 1.0

@@ -18,7 +18,6 @@ from train.losses.lpips import LPIPS, load_lpips
 from train.losses.perceptual import PerceptualLoss, load_perceptual
 from train.losses.unshuffled_discriminator import UnshuffledDiscriminator
 from train.recipes.options import TrainOptions
-from train.stages.branches import add_branches
 from train.stages.distillation import Stage, StudentStage, TeacherStage, copy_fitting
 from train.stages.gan import GANStage
 from train.stages.growth import can_grow, grow
@@ -39,13 +38,6 @@ def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) ->
         CheckpointError: If a weights file cannot be read.
         TrainingError: If the required teacher or student is missing or of another network.
     """
-    stage = _with_weights(name, options, say)
-    if options.branches:
-        add_branches(stage.model)
-    return stage
-
-
-def _with_weights(name: str, options: TrainOptions, say: Callable[[str], None]) -> Stage:
     config, stage_options = options.network(), options.for_stage(name)
     composed = options.compose_tail
     if name == "teacher":

@@ -122,18 +122,17 @@ def test_init_grows_what_is_smaller(kind: type[KDSR | KDSRTeacher], tmp_path: Pa
     torch.testing.assert_close(stage.model(*pair)[0], wanted, rtol=0, atol=2e-6)
 
 
-def test_the_gan_stage_grows_too_and_branches_start_as_the_same_network(tmp_path: Path) -> None:
+def test_the_gan_stage_grows_too(tmp_path: Path) -> None:
     torch.manual_seed(0)
     small, lq = KDSR(OLD), torch.rand(1, 3, 8, 8)
     save_checkpoint(small, tmp_path / "small.safetensors")
     chosen = TrainOptions(
         init=str(tmp_path / "small.safetensors"), stages=("gan",), n_feats=12, n_blocks=5,
-        n_resblocks=3, gan=StageOptions(gan_weight=0.1), branches=True, discriminator_feats=4,
+        n_resblocks=3, gan=StageOptions(gan_weight=0.1), discriminator_feats=4,
     )  # fmt: skip
     model = build_stage("gan", chosen, lambda _: None).model
     assert isinstance(model, KDSR)
     torch.testing.assert_close(model(lq)[0], small(lq)[0], rtol=0, atol=2e-6)
-    assert [name for name, _ in model.named_parameters() if name.endswith("point")]
 
 
 def test_init_refuses_what_is_larger(tmp_path: Path) -> None:
