@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .comparing import TONED, compare
+from .comparing import TONED, Comparison, Noise, compare
 from .mending import CELL, REACH, Canvas, Mender
 
 _HELD = -(-REACH // CELL)  # groups of rows that what comes after them may change
@@ -35,16 +35,16 @@ def mended(
         Rows, laid out as (rows, sW, 3). Be done with them before asking for more.
     """
     waiting: deque[Tensor] = deque()
-    variances: list[Tensor] = []
+    compared: list[Comparison] = []
     doubted = torch.tensor(mender.doubted)
     spool, given, seen = None, 0, 0
     for group in _grouped(bands, CELL * mender.scale):
         rows = slice(seen, seen + group.shape[1] // mender.scale)
         found = compare(lq[:, rows], group, mender.scale)
-        variances.append(found.variances)
+        compared.append(found)
         seen = rows.stop
         waiting.append(group)
-        if spool is None and found.off(doubted, 0, TONED).any():
+        if spool is None and found.off(doubted, Noise(), TONED).any():
             spool = _Spool(folder, group)
         while waiting and spool is not None:
             spool.add(waiting.popleft())
@@ -56,7 +56,7 @@ def mended(
         return
     with spool:
         first = given * CELL
-        canvas = Canvas(lq, spool.pixels(), first, tuple(variances[:given]), spool.release)
+        canvas = Canvas(lq, spool.pixels(), first, tuple(compared[:given]), spool.release)
         mender.mend_canvas(canvas)
         for top in range(0, canvas.out.shape[1], CELL * mender.scale):
             yield canvas.out[:, top : top + CELL * mender.scale]

@@ -16,7 +16,7 @@ from ..idr import IDR
 from ..network.baked import BakedKDSR, range_of
 from ..network.models import Student
 from ..pixels import as_floats, store
-from .comparing import COARSE, TONED, Comparison, block_means, compare, noise_of, shrunk
+from .comparing import COARSE, TONED, Comparison, Noise, block_means, compare, shrunk
 
 CELL = 64
 """LQ pixels that are compared, or made again, at a time."""
@@ -43,8 +43,8 @@ class Canvas:
     """The result on the CPU from `first` on, (3, s(H - first), sW), in [0, 1] or uint8."""
     first: int = 0
     """LQ row at which `out` begins; a multiple of `CELL`."""
-    variances: tuple[Tensor, ...] = ()
-    """Of the fine blocks above, where nothing is off."""
+    above: tuple[Comparison, ...] = ()
+    """Of the rows above, where nothing is off."""
     release: Callable[[], None] = _nothing
     """Called after each cell: lets go of what `out` holds in memory besides a file."""
     compared: dict[int, Comparison] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class Mender:
         """
         found = self._compared(canvas)
         patterns = patterns | found.no_noise
-        return found.off(patterns, noise_of((*canvas.variances, found.variances))), patterns
+        return found.off(patterns, Noise.of((*canvas.above, found))), patterns
 
     def _compared(self, canvas: Canvas) -> Comparison:
         parts = canvas.compared

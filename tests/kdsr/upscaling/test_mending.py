@@ -49,6 +49,31 @@ def test_what_noise_explains_stays_to_the_last_bit(
     assert torch.equal(out, before)
 
 
+def blotched(smooth: torch.Tensor) -> torch.Tensor:
+    """With noise that was enlarged, whose blotches are as large as what a line leaves."""
+    generator = torch.Generator().manual_seed(2)
+    noise = torch.randn(1, 3, 32, 42, generator=generator)
+    return smooth + 0.07 * F.interpolate(noise, smooth.shape[1:], mode="bicubic")[0]
+
+
+def test_blotches_of_noise_stay_away_to_the_last_bit(model: KDSR) -> None:
+    lq = 0.3 + 0.4 * F.interpolate(torch.rand(1, 3, 4, 5), (160, 210), mode="bilinear")[0]
+    out = enlarged(lq)
+    before = out.clone()
+    assert F.avg_pool2d(blotched(lq) - lq, 4).abs().max() > 1.2 * MOST_FINE
+    assert mender(model).mend(blotched(lq), out) == 0
+    assert torch.equal(out, before)
+
+
+def test_a_line_that_is_lost_in_blotches_of_noise_comes_back(model: KDSR) -> None:
+    smooth = torch.full((3, 160, 210), 0.6)
+    lq = blotched(smooth)
+    lq[:, 60:62, 20:80] = 0.0
+    out = enlarged(smooth)
+    assert 0 < mender(model).mend(lq, out) < 0.5
+    assert out[:, 121:123, 80:120].mean() < 0.25
+
+
 @pytest.mark.parametrize("period", [2, 3, 4])
 @pytest.mark.parametrize("across", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
