@@ -1,4 +1,4 @@
-"""Ray: workers on many machines, each of which opens once what its work takes. Knows no images."""
+"""Distributes tasks among workers on many machines by Ray; independent of images."""
 
 import io
 import logging
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class WorkerPool(Generic[State]):
-    """Workers that keep what they opened from one run to the next.
+    """Workers that keep their state from one run to the next.
 
     Args:
         ray: The module, connected.
@@ -69,7 +69,7 @@ class WorkerPool(Generic[State]):
         step: Callable[[State, Sequence[Task]], Iterator[tuple[Task, Outcome]]],
         tasks: Iterable[Task],
     ) -> Iterator[tuple[Task, Outcome | ClusterError]]:
-        """Does a step with every task; yields each, as it is done, with what came of it.
+        """Runs a step on every task; yields each task with its result, in order of completion.
 
         Args:
             step: Gets what `opener` gave and a chunk of the tasks; yields each with its outcome.
@@ -91,7 +91,7 @@ class WorkerPool(Generic[State]):
             yield task, ClusterError(f"its worker died, {_RETRIES + 1} times out of as many")
 
     def close(self) -> None:
-        """Ends all workers, with nothing half-written left where they still answer."""
+        """Stops all workers; those that still answer remove their unfinished files."""
         last = [actor.stop.options(**_LAST).remote() for actor in self._actors]
         self._ray.wait(last, num_returns=len(last), timeout=_GRACE)
         for actor in self._actors:
@@ -110,7 +110,7 @@ class WorkerPool(Generic[State]):
                 _log.warning("a worker died; its work is done again (%s)", _first_line(error))
 
     def _opened(self, actors: Sequence[Any]) -> list[Any]:
-        """Those that could open, and that the cluster has room for."""
+        """Keeps the workers that the cluster has room for and that could open their state."""
         calls = {actor.ready.remote(): actor for actor in actors}
         ready, late = self._ray.wait([*calls], num_returns=len(calls), timeout=_PATIENCE)
         if not ready:  # the cluster is at other work
@@ -123,7 +123,7 @@ class WorkerPool(Generic[State]):
         return [*calls.values()]
 
     def _reason(self, call: Any) -> str:
-        """Why a worker cannot work; empty if it can."""
+        """Reason why a worker cannot work; empty if it can."""
         try:
             reason = self._ray.get(call)
         except self._ray.exceptions.RayError as error:
@@ -144,7 +144,7 @@ class Worker:
         return self._opener(self._device)
 
     def ready(self) -> str:
-        """Why nothing could be opened; empty if it could."""
+        """Reason why the state could not be opened; empty on success."""
         try:
             _ = self._state
         except Exception as error:  # noqa: BLE001 - what is not there, or a mistake: the driver says it
@@ -152,20 +152,20 @@ class Worker:
         return ""
 
     def work(self, step: Callable, chunk: Sequence[Any]) -> list[tuple[Any, Any]]:
-        """What came of each task of a chunk."""
+        """Results of the tasks in a chunk."""
         import torch
 
         torch.set_num_threads(self._threads)
         return list(step(self._state, chunk))
 
     def stop(self) -> NoReturn:
-        """Ends the process at once; what it was writing is removed."""
+        """Ends the process at once; removes its unfinished files."""
         abandon()
         os._exit(0)
 
 
 def planned(resources: Mapping[str, float], device: str) -> tuple[str, int, int]:
-    """What workers run on, how many there can be, and how many threads each gets.
+    """Device of the workers, their largest number, and the threads of each.
 
     One for each GPU or, where there is none, for each core that has memory for it: on CPUs many
     workers of one thread do more than few of many. Ray names the resources.

@@ -1,4 +1,4 @@
-"""Errors that say what was expected, what came and what to do; shortages of memory among them."""
+"""Errors that state expected value, actual value and remedy; detection of memory shortages."""
 
 import errno
 import logging
@@ -12,7 +12,7 @@ _UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format (bidi), surrogate, l
 
 
 def printable(text: str) -> str:
-    """One line that a terminal shows as it is: control characters become their escapes.
+    """Makes text safe for one line on a terminal: escapes control characters.
 
     File names, metadata and tensor names come from strangers. As they are they could move the
     cursor, change what was printed before, or fail to encode.
@@ -24,7 +24,7 @@ def printable(text: str) -> str:
 
 
 class KDSRError(ValueError):
-    """Base class of every error that a user can cause and mend; its message is one line."""
+    """Base class of all errors that a user can cause and correct; its message is one line."""
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
@@ -59,7 +59,7 @@ class IDRError(KDSRError):
 
 
 class OutOfMemoryError(KDSRError):
-    """Work that takes more memory than there is, however little is done at a time."""
+    """Memory is too small even for the smallest step of the work."""
 
 
 class Cancelled(Exception):  # noqa: N818 - a request that was honoured, not an error
@@ -107,8 +107,8 @@ def explaining_shortage(task: str, remedy: str = "close other programs") -> Iter
     """Raises one error for every kind of shortage in the block; decorates functions, too.
 
     Args:
-        task: What there is not enough memory for, as in "to read a.png".
-        remedy: What to do about it.
+        task: Description of the task, such as "to read a.png".
+        remedy: Advice for the message.
 
     Raises:
         OutOfMemoryError: Instead of what the library that met the shortage raised.
@@ -123,13 +123,13 @@ def explaining_shortage(task: str, remedy: str = "close other programs") -> Iter
 
 
 def check_room(needed: int, what: str) -> None:
-    """Refuses what cannot fit, before anything is allocated.
+    """Raises an error if work cannot fit into memory, before anything is allocated.
 
-    Systems promise more memory than there is, and kill the process that takes them at their word.
+    Systems may grant more memory than they have, and then kill the process that uses it.
 
     Args:
-        needed: Bytes that will be in use at a time.
-        what: They are for.
+        needed: Peak memory of the work in bytes.
+        what: Description of the work, for the message.
 
     Raises:
         OutOfMemoryError: With both numbers. Where the system does not say how much is free,
@@ -144,17 +144,17 @@ def check_room(needed: int, what: str) -> None:
 
 
 def in_words(count: int) -> str:
-    """Bytes as people write them."""
+    """Formats a number of bytes for people."""
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"
 
 
 def free_host_memory(*, swap: bool = False) -> int | None:
-    """Bytes that this process may still take, or None where the system does not say.
+    """Free memory of this process in bytes, or None if the system does not report it.
 
     The least of what the machine has, what its container may use and what `ulimit -v` leaves.
 
     Args:
-        swap: Count the disk's swap space, too.
+        swap: Whether to include swap space.
     """
     machine = _meminfo("MemAvailable", "SwapFree") if swap else _meminfo("MemAvailable")
     known = [free for free in (machine, _container(), _address_space()) if free is not None]
@@ -172,7 +172,7 @@ def _meminfo(*names: str) -> int | None:
 def _container(
     root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
 ) -> int | None:
-    """What the control groups of this process leave: a SLURM job's, say, and those above it."""
+    """Free memory by the limits of this process's control groups, such as a SLURM job's."""
     known = []
     for folder, limit, used, reclaimable in _CGROUPS:
         group = _group(own, folder)
@@ -216,8 +216,8 @@ def reading(path: Path, kind: type[KDSRError], damaged: str) -> Iterator[None]:
 
     Args:
         path: The file.
-        kind: Of error to raise.
-        damaged: What to say where the content is at fault, as in "the image is damaged".
+        kind: Class of the error to raise.
+        damaged: Message for damaged content, such as "the image is damaged".
 
     Raises:
         KDSRError: Of that kind, with one line that begins with the path.

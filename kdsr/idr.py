@@ -19,7 +19,7 @@ BLEND_RANGE = (-1.0, 2.0)
 
 
 def degrees_between(a: Tensor, b: Tensor) -> Tensor:
-    """Angles between vectors: (N, D) and (M, D) -> (N, M) in degrees, in float64.
+    """Computes angles between vectors: (N, D) and (M, D) -> (N, M) in degrees, float64.
 
     90 where one of them is zero, 0 where both are.
     """
@@ -31,7 +31,7 @@ def degrees_between(a: Tensor, b: Tensor) -> Tensor:
 
 
 _TENSORS = ("idr", "idr_full", "structure", "left_out")
-"""What a file holds."""
+"""Names of the tensors in a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +46,13 @@ class IDR:
     """
 
     idr: Tensor
-    """D, (B, C), B at least 1, float32 on the CPU: drives the convolutions."""
+    """Vectors D that steer the convolutions, (B, C), B at least 1, float32 on the CPU."""
     idr_full: Tensor
-    """D', (B, 4C), float32 on the CPU: the vector that is distilled."""
+    """Distilled vectors D', (B, 4C), float32 on the CPU."""
     fingerprint: str
-    """Fingerprint of the model that made it."""
+    """Fingerprint of the model that estimated the IDR."""
     provenance: dict[str, str] = field(default_factory=dict)
-    """Where it came from, for people to read: image, model, operation. Kept as printable text."""
+    """Origin for people: image, model, operation; stored as printable text."""
     structure: Tensor = field(default_factory=lambda: torch.tensor(torch.inf))
     """How many LQ pixels with structure each is from, (B,) or one number for all; float32
     on the CPU; see `kdsr.estimation.features`. Infinite where nobody counted."""
@@ -92,7 +92,7 @@ class IDR:
 
     @property
     def n_feats(self) -> int:
-        """C of the model that made it."""
+        """Number of feature channels C of the model."""
         return self.idr.shape[1]
 
     def __getitem__(self, index: int | slice) -> "IDR":
@@ -156,7 +156,7 @@ class IDR:
         )
 
     def cosine(self, other: "IDR") -> Tensor:
-        """Cosine similarity of `idr_full`, every one of this batch with every one of the other's.
+        """Computes cosine similarities of `idr_full`, of all pairs from the two batches.
 
         Returns:
             (B, B_other) in [-1, 1].
@@ -165,7 +165,7 @@ class IDR:
         return F.normalize(self.idr_full, dim=1) @ F.normalize(other.idr_full, dim=1).T
 
     def angles(self, other: "IDR") -> Tensor:
-        """Degrees between `idr_full` of every one of this batch and every one of the other's.
+        """Computes angles between `idr_full` in degrees, of all pairs from the two batches.
 
         Returns:
             (B, B_other) in 0 to 180.
@@ -212,14 +212,14 @@ class IDR:
             )
 
     def check_model(self, fingerprint: str, n_feats: int) -> None:
-        """Refuses use with another model.
+        """Raises an error if the IDR belongs to another model.
 
         Args:
-            fingerprint: Of the model.
-            n_feats: Its C.
+            fingerprint: Fingerprint of the model in use.
+            n_feats: Number of its feature channels C.
 
         Raises:
-            IDRError: If either is not this IDR's.
+            IDRError: If either differs from this IDR's.
         """
         if self.fingerprint != fingerprint:
             made_by = self.provenance.get("model", "another model")

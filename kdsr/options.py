@@ -1,4 +1,4 @@
-"""What can be chosen, in values that need no PyTorch: made once, and passed on as they are."""
+"""Options as frozen values, without PyTorch: made once and passed on unchanged."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,39 +11,39 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DEFAULT_MODEL = "kdsr-s-x4"
-"""What is used where no model is named."""
+"""Name of the default model."""
 PURPOSES = {
     "photo": "photographs whose past is unknown: crisp, at home with noise and JPEG",
     "faithful": "restores without invention, closest to the original",
     "old": "old or recompressed pictures: strong blocks, noise and blur",
 }
-"""What people have, and what the models for it do; the factor chooses the file
+"""Purposes of the models, with descriptions; the upscaling factor then selects the file
 (`kdsr.files.catalog`)."""
 DTYPE_NAMES = ("auto", "fp32", "fp16", "bf16")
 """Number formats by name; see `kdsr.tiles.limits`."""
 EXPORT_DTYPE_NAMES = ("fp32", "fp16")
-"""Those that files for other programs can be written in."""
+"""Names of the dtypes of exported files."""
 WRAPS = {"none": (False, False), "x": (True, False), "y": (False, True), "both": (True, True)}
 """Names of the pairs (along the width, along the height) that `wrap` takes."""
 OVERLAP_NAMES = ("exact", "fast")
 """exact: as far as the network sees. fast: `FAST_OVERLAP`."""
 FAST_OVERLAP = 32
-"""LQ pixels of `overlap="fast"`."""
+"""Overlap of `overlap="fast"` in LQ pixels."""
 ESTIMATE_TILE = 512
-"""LQ pixels; an estimate does not depend on it, so it is merely small enough for any device."""
+"""Tile size of estimates in LQ pixels; results do not depend on it, and any device has room."""
 SAMPLED, WHOLE = "sampled", "whole"
 ESTIMATES = (SAMPLED, WHOLE)
 """How an IDR is estimated. sampled: windows of a large image, and cells that the model knows
 nothing like (dither, hatching) left out. whole: the mean over every pixel."""
 MAP_CELLS = 6
-"""Cells of an IDR map along the longer side, unless told otherwise."""
+"""Default number of IDR map cells along the longer side."""
 LARGEST_MAP = 100
-"""Cells of an IDR map along the longer side."""
+"""Largest number of IDR map cells along the longer side."""
 STRENGTHS = (0.0, 1.25)
 """Least and most: 0 takes an image for clean, 1 is as estimated. Sharpness and noise follow it in
 one direction (docs/idr.md)."""
 CRISPNESSES = (0.0, 1.25)
-"""Least and most: 0 is the faithful model of a pair, 1 the crisp one, above 1 a little crisper."""
+"""Smallest and largest crispness: 0 is the faithful model, 1 the crisp one, above 1 crisper."""
 CUT_ANGLE = 5.0
 """Degrees that begin a new scene. Frames of one scene that differ by noise and a pan stay below 4
 (with JPEG too, 5.3); 90 to 98% of pairs of scenes lie above it (measured on the bundled model,
@@ -52,12 +52,12 @@ CUT_ANGLE = 5.0
 ProgressFn = Callable[[int, int], None]
 """Called with (steps done, steps in all) after each step."""
 CancelledFn = Callable[[], bool]
-"""Asked before each step; True raises `kdsr.Cancelled`."""
+"""Called before each step; True raises `kdsr.Cancelled`."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """Width and height of an image, in pixels; any numbers, for whoever uses it to check."""
+    """Width and height of an image in pixels; users of the value check its range."""
 
     width: int
     height: int
@@ -72,31 +72,31 @@ class Size:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(height, width), the order in which tensors have them."""
+        """Height and width, in the order of tensors."""
         return self.height, self.width
 
     @property
     def pixels(self) -> int:
-        """How many there are."""
+        """Number of pixels."""
         return self.width * self.height
 
     @property
     def longest(self) -> int:
-        """Pixels of the longer side."""
+        """Length of the longer side in pixels."""
         return max(self.width, self.height)
 
     def scaled(self, factor: int) -> "Size":
-        """So many times as large."""
+        """The size multiplied by a factor."""
         return Size(self.width * factor, self.height * factor)
 
     def covers(self, other: "Size") -> bool:
-        """Whether no side of the other is longer."""
+        """Whether no side of the other size is longer."""
         return self.width >= other.width and self.height >= other.height
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How a network runs over an image: in which tiles, around which edges, in which numbers.
+    """Options for running a network over an image: tiles, overlap, wrapping and dtype.
 
     Raises:
         ConfigError: Listing every value that is out of range.
@@ -113,9 +113,9 @@ class Tiling:
     dtype: "str | torch.dtype" = "auto"
     """"auto", "fp32", "fp16" (CUDA), "bf16" or a torch dtype; see `kdsr.tiles.limits`."""
     batch: int | str = "auto"
-    """Tiles that go through the network together when upscaling, or "auto"."""
+    """Number of tiles per step when upscaling, or "auto"."""
     estimate: str = SAMPLED
-    """One of `ESTIMATES`: which pixels count when the IDR of a whole image is estimated."""
+    """Way of estimating the IDR of a whole image, one of `ESTIMATES`."""
 
     def __post_init__(self) -> None:
         problems = []
@@ -141,13 +141,13 @@ class Tiling:
 
     @property
     def estimate_tile(self) -> int | None:
-        """LQ pixels between the halos of the estimator, None for one pass."""
+        """Tile size of the estimator in LQ pixels, without the halo; None for one pass."""
         return ESTIMATE_TILE if isinstance(self.tile, str) else self.tile
 
     def halo(self, exact: int) -> int:
-        """LQ pixels of context around each tile of a network that sees `exact` of them.
+        """Context around each tile in LQ pixels, for a network that sees `exact` of them.
 
-        Never more: what the network does not see changes nothing.
+        It is at most `exact`, as further pixels do not affect the result.
         """
         named = {"exact": exact, "fast": FAST_OVERLAP}
         wanted = named[self.overlap] if isinstance(self.overlap, str) else self.overlap
@@ -156,13 +156,13 @@ class Tiling:
 
 @dataclass(frozen=True)
 class Job:
-    """Who hears how far the work is, and who may stop it."""
+    """Callbacks for the progress of work and for cancelling it."""
 
     progress: ProgressFn | None = None
     """Called with (steps done, steps in all); steps are tiles, or LQ pixels where several images or
     regions are done one by one."""
     cancelled: CancelledFn | None = None
-    """Asked before each step."""
+    """Called before each step; True cancels the work."""
 
     def report(self, done: int, total: int) -> None:
         """Reports progress."""
@@ -175,7 +175,7 @@ class Job:
             raise Cancelled("stopped on request")
 
     def silent(self) -> "Job":
-        """The same, but without progress: for what is quick, or done beside the work."""
+        """A copy without progress, for quick work."""
         return replace(self, progress=None)
 
     def part(self, before: int, share: int, total: int) -> "Job":
@@ -197,16 +197,16 @@ class Job:
 
 
 DEFAULT_TILING = Tiling()
-"""Whatever the device allows."""
+"""Tiling with all choices left to the device."""
 UNWATCHED = Job()
-"""Nobody hears of it, and nobody stops it."""
+"""Job without callbacks."""
 
 
 def check_strength(strength: float) -> None:
-    """Refuses what is out of range.
+    """Raises an error if a strength is out of range.
 
     Raises:
-        ConfigError: Saying what is allowed.
+        ConfigError: If so; the message states the range.
     """
     low, high = STRENGTHS
     if not low <= strength <= high:

@@ -83,7 +83,7 @@ _KNEE = 0.0031308
 
 
 def coded(linear: Tensor, *, curved: bool = False) -> tuple[Tensor, float]:
-    """Codes linear light.
+    """Encodes linear light by a reversible curve.
 
     Args:
         linear: 0 or more, of any shape.

@@ -15,9 +15,9 @@ from ..tiles.plan import AxisPlan, Layout, Span, plan_tiles
 from ..tiles.work import SMALLEST_TILE, TileWork
 
 CELL = 48
-"""LQ pixels of a cell along each axis: features are averaged, and judged, by cells."""
+"""Side of a cell in LQ pixels; features are averaged, and accepted or rejected, by cells."""
 WINDOWS = 28
-"""Of a large image, one cell each."""
+"""Number of sampled windows of a large image, each a cell."""
 BUDGET = 384 * 384
 """LQ pixels that are all looked at; of more, windows of about as many together."""
 _GOLDEN = 0.6180339887498949
@@ -35,7 +35,7 @@ class SampledWindows:
 
     @property
     def tiles(self) -> list[tuple[Span, Span]]:
-        """(row span, column span) of every window."""
+        """Pairs (row span, column span), one per window."""
         return list(zip(self.rows.spans, self.columns.spans, strict=True))
 
 
@@ -93,7 +93,7 @@ def structured_pixels(lq: Tensor, weights: Tensor | None = None) -> Tensor:
 
 
 def differing(strip: Tensor) -> Tensor:
-    """(B, 3, h, W) -> (B, h, W), true where a pixel differs from the next right or below it."""
+    """Marks pixels of (B, 3, h, W) that differ from the next right or below: (B, h, W), bool."""
     right = F.pad(strip.diff(dim=3).abs().amax(1), (0, 1))
     below = F.pad(strip.diff(dim=2).abs().amax(1), (0, 0, 0, 1))
     return torch.maximum(right, below) > _STEP
@@ -109,11 +109,11 @@ class TileFeatures:
     index: int
     """Number of the image in its batch."""
     row: Span
-    """LQ rows that the tile is responsible for."""
+    """LQ rows of the tile."""
     column: Span
-    """LQ columns that it is responsible for."""
+    """LQ columns of the tile."""
     values: Tensor
-    """(4C, rows, columns), float32 on the model's device."""
+    """Features (4C, rows, columns), float32 on the model's device."""
 
 
 class FeatureReader:
@@ -179,7 +179,7 @@ class FeatureReader:
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells of about one size that cover an image."""
+    """A grid of cells of nearly equal size that covers an image."""
 
     height: int
     """LQ pixels of the image."""
@@ -190,17 +190,17 @@ class Grid:
 
     @classmethod
     def of_side(cls, height: int, width: int, side: float) -> "Grid":
-        """Cells of about `side` LQ pixels; one along an axis that is shorter."""
+        """Makes a grid with cells of about `side` LQ pixels; at least one per axis."""
         return cls(height, width, max(1, round(height / side)), max(1, round(width / side)))
 
     @property
     def row_of(self) -> Tensor:
-        """(height,): the row of cells that each pixel row belongs to."""
+        """Row of cells of each pixel row, (height,)."""
         return torch.arange(self.height) * self.rows // self.height
 
     @property
     def column_of(self) -> Tensor:
-        """(width,): likewise."""
+        """Column of cells of each pixel column, (width,)."""
         return torch.arange(self.width) * self.columns // self.width
 
 
@@ -209,9 +209,9 @@ class Cells:
     """Sums over the cells of each image of a batch."""
 
     features: Tensor
-    """(B, cells, 4C), float64 on the CPU: of the features, each pixel times its weight."""
+    """Sums of the weighted features, (B, cells, 4C), float64 on the CPU."""
     pixels: Tensor
-    """(B, cells), float64 on the CPU: of the pixels' weights."""
+    """Sums of the weights, (B, cells), float64 on the CPU."""
 
     def means(self) -> Tensor:
         """Mean features of each cell, (B, cells, 4C); zero for cells without weight."""

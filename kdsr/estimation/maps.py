@@ -1,4 +1,4 @@
-"""IDRs that change: over an image (a grid, a map of regions), and over the frames of a film."""
+"""IDRs that vary: over an image (a grid, a map of regions), and over the frames of a film."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -111,7 +111,7 @@ class LocalIDRs:
     columns: int
 
     def angles(self, reference: IDR) -> Tensor:
-        """Degrees between each cell's `idr_full` and that of `reference` (one), (rows, columns)."""
+        """Angles between each cell's `idr_full` and `reference`'s in degrees, (rows, columns)."""
         found = self.idr.angles(reference)
         return rearrange(found, "(rows columns) 1 -> rows columns", rows=self.rows)
 
@@ -265,7 +265,7 @@ def _part(group: list[int], rows: Tensor, columns: Tensor) -> Region:
 
 
 def _tents(length: int, cells: int, *, wrap: bool) -> Tensor:
-    """Linear interpolation between the centres of cells: (cells, length).
+    """Weights of linear interpolation between the centres of cells: (cells, length).
 
     Beyond the outer centres constant, or towards the cell at the other end if it wraps.
     """

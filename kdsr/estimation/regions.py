@@ -26,7 +26,7 @@ class Region:
     top: int
     left: int
     weights: Tensor
-    """(h, w), float32 on the CPU; over all parts they sum to 1 in each LQ pixel."""
+    """Weights (h, w), float32 on the CPU; those of all parts sum to 1 in each LQ pixel."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", check_weights(self.weights, "a region").cpu())
@@ -49,7 +49,7 @@ class Region:
 
 @dataclass(frozen=True, eq=False)
 class Regions:
-    """IDRs and where each counts; by `of_weights`, `of_masks` or `kdsr.estimation.maps`."""
+    """IDRs with their areas, made by `of_weights`, `of_masks` or `kdsr.estimation.maps`."""
 
     idr: IDR
     """IDRs, one for each part."""

@@ -1,4 +1,4 @@
-"""Bands of a result, mended as a whole one is: what may be off waits in a file for the rest."""
+"""Repairs a result band by band, with the values of the whole: doubtful rows wait in a file."""
 
 import mmap
 import tempfile
@@ -20,7 +20,7 @@ _HELD = -(-REACH // CELL)  # groups of rows that what comes after them may chang
 def mended(
     mender: Mender, lq: Tensor, bands: Iterable[Tensor], folder: Path | None
 ) -> Iterator[Tensor]:
-    """Gives bands on, with the values that mending the whole result would give them.
+    """Yields bands with the values that repairing the whole result would give them.
 
     Where nothing is off rows go on as soon as nothing below can change them. From the first row
     that may be off they are kept in a file without a name, and mended there when all have come.
@@ -65,7 +65,7 @@ def mended(
 
 
 class _Spool:
-    """Rows in a file that has no name, and goes when it is closed.
+    """Rows in a temporary file without a name, which disappears when it is closed.
 
     Args:
         folder: Where.
@@ -89,7 +89,7 @@ class _Spool:
         return torch.from_numpy(values).movedim(-1, 0)
 
     def release(self) -> None:
-        """Lets go of the memory that what was looked at takes; the file has it."""
+        """Releases the memory of rows that were read; the file keeps them."""
         if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)
 

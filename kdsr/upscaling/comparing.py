@@ -57,7 +57,7 @@ class Comparison:
     """Differences between some rows of an image and its result."""
 
     means: Tensor
-    """(3, h, w), over fine blocks; those that reach beyond the edge have zeros there."""
+    """Means over fine blocks, (3, h, w); blocks beyond the edge count zeros there."""
     variances: Tensor
     """(3, h, w), in fine blocks."""
     taken: Tensor
@@ -91,7 +91,7 @@ class Comparison:
         return self.repeats | self.drawn
 
     def off(self, patterns: Tensor, noise: "Noise", shade: float = MOST_COARSE) -> Tensor:
-        """Which coarse blocks are no picture of their input, (h, w) bool.
+        """Coarse blocks that differ too much from their input, (h, w) bool.
 
         Args:
             patterns: (h, w) bool, or one for all: where nothing is noise.
@@ -203,7 +203,7 @@ def _detail(grey: Tensor) -> Tensor:
 
 
 def _blocks(plane: Tensor, side: int = COARSE) -> Tensor:
-    """(H, W) -> (h, side, w, side), zeros beyond the edge."""
+    """Reshapes (H, W) to blocks (h, side, w, side), with zeros beyond the edge."""
     height, width = plane.shape
     padded = F.pad(plane, (0, -width % side, 0, -height % side))
     return padded.unflatten(1, (-1, side)).unflatten(0, (-1, side))

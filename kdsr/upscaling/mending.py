@@ -38,13 +38,13 @@ class Canvas:
     """A result, or its lower part, and what it was made from."""
 
     lq: Tensor
-    """RGB, (3, H, W), in [0, 1] or uint8, on any device: all of it."""
+    """Whole input, RGB (3, H, W), in [0, 1] or uint8, on any device."""
     out: Tensor
     """The result on the CPU from `first` on, (3, s(H - first), sW), in [0, 1] or uint8."""
     first: int = 0
-    """LQ row at which `out` begins; a multiple of `CELL`."""
+    """First LQ row of `out`, a multiple of `CELL`."""
     above: tuple[Comparison, ...] = ()
-    """Of the rows above, where nothing is off."""
+    """Comparisons of the rows above, where nothing is off."""
     release: Callable[[], None] = _nothing
     """Called after each cell: lets go of what `out` holds in memory besides a file."""
     compared: dict[int, Comparison] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Mender:
-    """Compares results with what they were made from, and mends what is off.
+    """Compares results with their inputs, and repairs wrong areas.
 
     What it takes besides the two are block means, whatever the size of the image.
     """
@@ -73,7 +73,7 @@ class Mender:
     """Whether most cells of the image look like no photograph: nothing is taken for noise then."""
 
     def mend(self, lq: Tensor, out: Tensor) -> float:
-        """Mends one result in place.
+        """Repairs one result in place.
 
         Args:
             lq: RGB in [0, 1], (3, H, W), on any device.

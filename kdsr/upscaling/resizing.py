@@ -1,4 +1,4 @@
-"""Pixels of a result: resized with their transparency, and blended where IDRs change."""
+"""Resizes results with their transparency, and blends regions with different IDRs."""
 
 import math
 from typing import TYPE_CHECKING
@@ -40,7 +40,7 @@ def resize(images: Tensor, size: Size, wrap: tuple[bool, bool]) -> Tensor:
 
 
 def bleed(colour: Tensor, alpha: Tensor) -> Tensor:
-    """Gives hidden pixels the colour of the visible ones around them.
+    """Fills hidden pixels with the colours of visible neighbours.
 
     Args:
         colour: Straight (not premultiplied), (B, 3, H, W).
@@ -66,7 +66,7 @@ def _fill(premultiplied: Tensor, alpha: Tensor) -> Tensor:
 
 
 def _wrap_pads(length: int, target: int) -> tuple[int, int]:
-    """Pixels to add at each end before and after resizing, in the exact ratio of the sizes."""
+    """Padding at each end before and after resizing, in the exact ratio of the sizes."""
     common = math.gcd(length, target)
     before, after = length // common, target // common
     times = math.ceil(_REACH / after) if before < length else 1

@@ -1,4 +1,4 @@
-"""Output sizes as people write them (`2x`, `3840x`, `12MP`), and the passes that lead to them."""
+"""Output sizes in text form (`2x`, `3840x`, `12MP`), and the network passes that reach them."""
 
 import math
 import re
@@ -24,13 +24,13 @@ class OutputSize:
     """
 
     factor: float | None = None
-    """Times the input's size."""
+    """Factor of the input's size."""
     width: int | None = None
-    """Pixels; with `height`, the box that the result is fitted into."""
+    """Width in pixels; with `height`, the box that the result is fitted into."""
     height: int | None = None
-    """Pixels."""
+    """Height in pixels."""
     megapixels: float | None = None
-    """Millions of pixels."""
+    """Number of pixels in millions."""
 
     def __post_init__(self) -> None:
         kinds = [self.factor, self.width or self.height, self.megapixels]

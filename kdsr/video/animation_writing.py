@@ -34,7 +34,7 @@ class Animation(NamedTuple):
     durations: list[Fraction]
     """Seconds that each is shown for."""
     plays: int
-    """Number of repetitions; 0 for endless."""
+    """Number of times that it is shown; 0 for endless."""
     transparent: bool
     """Something in it is."""
     about: Metadata = Metadata()

@@ -1,4 +1,4 @@
-"""Time stamps: those of the source, mended, and those of the result."""
+"""Time stamps: corrects those of the source, and makes those of the result."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _AHEAD = 10  # seconds; likewise a step ahead
 
 
 class Stamps:
-    """Mends the packets of one file, in the order in which they come.
+    """Corrects the time stamps of one file's packets, in file order.
 
     Where a file was joined to another, the clock starts anew, in each stream at a place of its own.
     The first stream that gets there says by how much what follows is moved; the others follow it,
@@ -88,7 +88,7 @@ class Holes:
 
 
 class Slots:
-    """When the frames of an AVI file are shown.
+    """Display times of the frames in an AVI file.
 
     Its packets are stored in the order of decoding, one for each tick of a constant rate; ticks
     without a packet repeat the frame before. As frames come out in the order in which they are

@@ -22,13 +22,13 @@ class Blocks(NamedTuple):
     """Facts from the blocks of an image file."""
 
     pictures: int
-    """How many are there, whole."""
+    """Number of complete pictures."""
     promised: int
-    """How many the header says; `pictures` where it says nothing."""
+    """Stated number of pictures; `pictures` if none is stated."""
     whole: bool
-    """The file has its end."""
+    """Whether the file is complete."""
     size: int = 0
-    """Bytes that an AVIF says it has, at least; 0 for all others."""
+    """Smallest stated size of an AVIF in bytes; 0 for all others."""
 
 
 def is_moving(path: Path) -> bool:

@@ -30,14 +30,14 @@ class Facts:
     """Facts about a video, known before its frames are read."""
 
     height: int
-    """Pixels, as it is shown: turned upright."""
+    """Height in pixels as displayed, upright; so is the width."""
     width: int
     frames: int
     """Number of frames as the file states it, for showing progress."""
     rate: Fraction
-    """Frames a second, on average."""
+    """Average number of frames per second."""
     tick: Fraction
-    """Seconds; the unit of the source's time stamps."""
+    """Unit of the source's time stamps in seconds."""
     precision: Fraction
     """Seconds that a time stamp of the source may be off by; 0 where it says them exactly."""
     aspect: Fraction
@@ -45,9 +45,9 @@ class Facts:
     colour: Colour
     metadata: dict[str, str]
     interlaced: bool = False
-    """Its frames are two pictures each, line by line."""
+    """Whether frames are interlaced."""
     plays: int = 0
-    """Number of repetitions of an animation; 0 for endless."""
+    """Number of times that an animation is shown; 0 for endless."""
     track: dict[str, str] = field(default_factory=dict)
     """Language and title of the pictures."""
     hdr: HDR | None = None
@@ -88,7 +88,7 @@ class Frame:
 
     @cached_property
     def lq(self) -> Tensor:
-        """RGB in [0, 1], (1, 3, H, W).
+        """RGB pixels (1, 3, H, W) in [0, 1].
 
         Hidden pixels have the colour of the visible ones next to them, so that nothing depends on
         what a file keeps there; where all are hidden they are black.
@@ -100,7 +100,7 @@ class Frame:
 
     @property
     def alpha(self) -> Tensor | None:
-        """Opacity in [0, 1], (1, 1, H, W)."""
+        """Opacity (1, 1, H, W) in [0, 1]."""
         return self._pixels[:, 3:] if self._pixels.shape[1] == 4 else None
 
 
@@ -110,11 +110,11 @@ class Missing:
 
     frames: int = 0
     about: bool = False
-    """That many, as far as can be told."""
+    """Number of missing frames, as far as known."""
     end: bool = False
-    """Its end is missing, and it does not say how much that is."""
+    """Whether the end is missing by an unknown amount."""
     sound: bool = False
-    """All frames are there, but not all of the sound."""
+    """Whether only sound is missing."""
 
     def __bool__(self) -> bool:
         return self.frames > 0 or self.end or self.sound
@@ -140,7 +140,7 @@ class Reading(Protocol):
 
     @property
     def damaged(self) -> int:
-        """Packets that could not be decoded, so far."""
+        """Number of packets so far that could not be decoded."""
         ...
 
     def __iter__(self) -> "Iterator[Frame | av.Packet]":
