@@ -217,11 +217,11 @@ def tile_options(
 def output_size(size_by: str, size: float, fit_height: int = FIT_HEIGHT) -> OutputSize | None:
     """Converts the size inputs; None stands for the model's factor.
 
-    Nothing checks them before the run: ComfyUI would blame every input that such a check reads, and
-    what is wrong is one. It checks the range of each itself.
+    No check runs before the node: ComfyUI would blame every input that such a check reads.
+    ComfyUI itself checks the range of each input.
 
     Raises:
-        ConfigError: If they mean nothing.
+        ConfigError: If the inputs give no size.
     """
     match size_by:
         case "model factor":

@@ -1,4 +1,4 @@
-"""Which models Load KDSR offers, which file a choice means, and what travels to the other nodes."""
+"""The models of Load KDSR: the choices, their files, and the value passed to other nodes."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache

@@ -191,12 +191,12 @@ def upscale(
     Args:
         steps: Steps from `plan`; their models are prepared here.
         picture: The images.
-        out: From `new_result`: written into, and as large as the result shall be.
+        out: Buffer for the result, from `new_result`.
         idr: IDRs of the first step: one for all, one for each, or regions; by default estimated.
-            A second step estimates anew, of what the first has made.
+            A second step estimates anew, from the first step's result.
         strength: 1 is as estimated; see `kdsr.meaning.references`.
         wrap: Continue the images circularly along (width, height).
-        progress: A bar that is under way; this takes all that is left of it.
+        progress: A progress bar; this step takes all that remains of it.
         **cut: From `inputs.tile_options`.
 
     Returns:

@@ -29,7 +29,7 @@ SAMPLES = {
     "generated: clean": "generated.png",
     "wren: large, noisy JPEG": "wren.jpg",
 }
-"""What the node offers: names that say what is to be seen, and files in `samples/`."""
+"""Choices of the node: descriptions of the pictures, and their files in `samples/`."""
 
 
 class Sample(io.ComfyNode):

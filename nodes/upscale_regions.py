@@ -28,7 +28,7 @@ PLACES = (1, 2, 3)
 
 
 def _region_inputs() -> list[Any]:
-    """Not as ComfyUI's `Autogrow`, which renames what it grows: see `nodes/inputs.py`."""
+    """Inputs for masks and IDRs. ComfyUI's `Autogrow` would rename them: see `nodes/inputs.py`."""
     pairs = [
         (
             io.Mask.Input(

@@ -43,7 +43,7 @@ class CatalogEntry:
     sha256: str
     """SHA-256 of the file."""
     licence: str
-    """Fingerprint of the weights."""
+    """Licence of the weights."""
     scale: int
     """Upscaling factor; 1 cleans and leaves the size."""
     purpose: str
@@ -62,9 +62,9 @@ class CatalogEntry:
 
     @property
     def path(self) -> Path:
-        """Of a bundled file.
+        """Path of a bundled file.
 
-        Models that enlarge nothing lie apart: programs that upscale list `WEIGHTS` as a whole.
+        Models of factor 1 have their own folder, as other programs list all of `WEIGHTS`.
         """
         return (WEIGHTS if self.scale > 1 else WEIGHTS.with_name("weights_x1")) / self.file
 
@@ -126,18 +126,18 @@ def resolve(
     """Finds a model's file, downloading and verifying it if need be.
 
     Args:
-        source: A catalog name (before a file of that name, which is `./NAME`), an existing path, or
-            `hf://owner/repo/file.safetensors[@revision]`.
-        folders: Where to look first; the first one also keeps what is downloaded by name. By
+        source: A catalog name, an existing path, or `hf://owner/repo/file.safetensors[@revision]`.
+            A name in the catalog wins over a file of that name, which is `./NAME`.
+        folders: Folders to search first; the first one also keeps models downloaded by name. By
             default `default_folder()`.
         progress: Called with (bytes done, bytes in all) while downloading, where the installed
             huggingface_hub can; it shows its own bar otherwise.
-        entries: Instead of the package's catalog.
-        cancelled: Asked several times a second while downloading; True stops it.
+        entries: Catalog entries, instead of the package's.
+        cancelled: Called several times a second while downloading; True stops the download.
 
     Raises:
-        HubError: If there is no such model, or it cannot be had or verified; the message names the
-            URL and the folder where the file may be put by hand.
+        HubError: If there is no such model, or its download or verification fails; the message
+            names the URL, and the folder for a file downloaded by hand.
         Cancelled: If `cancelled` says so.
     """
     if source.startswith("hf://"):

@@ -43,7 +43,7 @@ class Told(NamedTuple):
     """A list is a directory."""
     kind: int = _LONG
     values: int = 1
-    """How many."""
+    """Number of values."""
 
 
 def turned(value: bytes, kind: int, order: str) -> bytes:

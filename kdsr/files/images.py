@@ -107,9 +107,9 @@ def write_image(
         like: Gives depth, greyness, what colours mean, and the metadata; what of it the format has
             no place for is logged, as one line.
         quality: Quality of JPEG and WebP, 1-100.
-        compress: PNG as small as it gets. Otherwise it is about a fifth larger, and written in a
-            thirtieth of the time: less than the network takes.
-        overwrite: Whether a file that exists is replaced.
+        compress: Whether to write the smallest PNG. Otherwise a PNG is about a fifth larger, and
+            writing takes a thirtieth of the time, less than the network takes.
+        overwrite: Whether to replace an existing file.
         strip: Leave the metadata out, except for what colours mean.
 
     Raises:
@@ -160,10 +160,10 @@ def what_is_said(
     """Makes the metadata of a result.
 
     Args:
-        like: What it was made from.
-        kind: Of file.
+        like: Image that the result was made from.
+        kind: Format of the file.
         size: (height, width) of the result.
-        pixels: (H, W, C) of the result, or of something that looks like it: for a thumbnail.
+        pixels: Pixels for a thumbnail, (H, W, C): the result, or a similar picture.
     """
     metadata = like.metadata
     if metadata:
@@ -269,12 +269,12 @@ class _WithChunks(io.BufferedWriter):
 
 
 def to_array(pixels: Tensor, like: DecodedImage, kind: ImageFormat) -> tuple[np.ndarray, list[str]]:
-    """(H, W, C) of the kind of numbers that the file will have, and what it has no place for.
+    """Converts pixels to the file's number type, (H, W, C); also names what the file cannot hold.
 
     Args:
         pixels: (3 or 4, H, W), float in [0, 1], or uint8.
-        like: What they were made from.
-        kind: Of file.
+        like: Image that they were made from.
+        kind: Format of the file.
     """
     pixels = _greyed(pixels) if like.grey else pixels
     pixels = rearrange(pixels, "c h w -> h w c")

@@ -36,7 +36,7 @@ _OF_JPEG = {
     "XMP of further segments": [("APP1", b"http://ns.adobe.com/xmp/extension/\0")],
     "which eye sees what (3D)": [("APP3", b"_JPSJPS_")],
 }
-"""What no result says -> segments, and what lies in them."""
+"""Metadata that no result can hold -> its segments, and the first bytes of their content."""
 _OF_PNG = (
     b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"hIST", b"bKGD", b"sBIT", b"sPLT", b"tIME",
     b"acTL", b"fcTL", b"fdAT", b"iCCP", b"iDOT", b"vpAg", *COLOUR,

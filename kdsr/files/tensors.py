@@ -17,8 +17,8 @@ SCALE = ".scale"
 """Behind the name of an int8 tensor: the steps of its rows, bfloat16."""
 
 _BLOCKS = "network.blocks."
-"""What is stored so: 70% of the weights of size m, and the least sensitive ones. The estimator
-stays as it is, and with it the meaning of its IDRs."""
+"""Prefix of the quantised tensors: 70% of the weights of size m, and the least sensitive ones.
+The estimator stays unchanged, and so its IDRs keep their meaning."""
 _LARGEST = 127
 
 

@@ -67,7 +67,7 @@ class _Entry(NamedTuple):
 
     kind: int
     values: int
-    """How many."""
+    """Number of values."""
     field: bytes
     """The value, or where it is."""
     order: str
@@ -131,7 +131,7 @@ def _directory(file: BinaryIO, at: int, order: str, *, big: bool) -> tuple[dict[
     size = struct.calcsize(order + form)
     content = file.read(count * size)
     rows = list(struct.iter_unpack(order + form, content[: len(content) // size * size]))
-    # Of several of a tag the first holds, as other programs read it.
+    # If a tag occurs several times, the first counts, as in other programs.
     entries = {tag: _Entry(kind, n, field, order) for tag, kind, n, field in reversed(rows)}
     (after,) = struct.unpack(order + offset, file.read(struct.calcsize(order + offset)))
     return entries, after
@@ -146,7 +146,7 @@ _UNSIGNED, _FLOAT = 1, 3  # of the tag SampleFormat
 
 @dataclass(frozen=True)
 class TiffPixels:
-    """What a page holds.
+    """Pixels of a page, with their colour profile.
 
     Attributes:
         values: (H, W, 1 to 4), uint8, uint16, or floats as they are in the file.

@@ -50,7 +50,7 @@ class Page:
 
 
 def is_big(pages: Iterable[Page]) -> bool:
-    """Whether pages may need a BigTIFF: noise does not get smaller by packing."""
+    """Whether pages may need a BigTIFF; assumes incompressible pixels."""
     return sum(page.bytes * 1.01 + len(page.icc or b"") + (1 << 20) for page in pages) > _LIMIT
 
 
@@ -59,9 +59,9 @@ def write_tiff(path: Path, pages: Iterable[Page], level: int = 6, *, big: bool =
 
     Args:
         path: The file.
-        pages: At least one.
+        pages: Pages, at least one.
         level: Level of zlib.
-        big: Make it a BigTIFF; see `is_big`.
+        big: Whether to write a BigTIFF; see `is_big`.
     """
     pages = iter(pages)
     first = next(pages)

@@ -14,7 +14,7 @@ from torch import Tensor
 from .comparing import TONED, Comparison, Noise, compare
 from .mending import CELL, REACH, Canvas, Mender
 
-_HELD = -(-REACH // CELL)  # groups of rows that what comes after them may change
+_HELD = -(-REACH // CELL)  # groups of rows that later rows may still change
 
 
 def mended(
@@ -22,12 +22,12 @@ def mended(
 ) -> Iterator[Tensor]:
     """Yields bands with the values that repairing the whole result would give them.
 
-    Where nothing is off rows go on as soon as nothing below can change them. From the first row
-    that may be off they are kept in a file without a name, and mended there when all have come.
+    Correct rows are passed on as soon as no row below can change them. From the first doubtful row
+    on, all rows are kept in a file without a name, and repaired there after the last one.
 
     Args:
-        mender: Its network makes the bands, and is free when they have ended.
-        lq: What they are made from, (3, H, W), in [0, 1] or uint8.
+        mender: Mender, whose network makes the bands and is free after the last one.
+        lq: Input of the bands, (3, H, W), in [0, 1] or uint8.
         bands: Rows from top to bottom, (3, rows, sW), float32 or uint8.
         folder: Folder of the temporary file, which is as large as its rows; None for the system's.
 

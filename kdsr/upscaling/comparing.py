@@ -1,8 +1,8 @@
-"""A result beside what it was made from: shrunk back to its size, block by block.
+"""Compares a result with its input block by block, after shrinking it to the input's size.
 
-Four things tell that a network took a drawing for a degradation: a line is gone, a shade is off,
-detail is another one than before, or something was taken away that is no noise. Noise never repeats
-itself every few pixels, as dither, scanlines and meshes do, and it never has few colours.
+Four signs show that a network mistook a drawing for a degradation: a lost line, a wrong shade,
+changed detail, or a loss that is no noise. Noise never repeats itself every few pixels, as dither,
+scanlines and meshes do, and it never has few colours.
 """
 
 import math
@@ -16,40 +16,39 @@ from torch import Tensor
 from ..pixels import as_floats, to_bytes
 
 FINE, COARSE = 4, 32
-"""LQ pixels of the blocks whose means are compared: a line that is gone shows in the small ones, a
-shade that is off in the large ones. Noise and blur change neither by much."""
+"""Sides in LQ pixels of the blocks whose means are compared: small ones show a lost line, large
+ones a wrong shade. Noise and blur change neither by much."""
 MOST_FINE, MOST_COARSE = 0.14, 8 / 255
-"""How far means may be off, of 1. What `kdsr-s-x4-photo` made of degraded photographs (Set5 and
-five of Set14, two general and two second-order draws) was off by at most 0.11 and 6.5 / 255."""
+"""Accepted errors of means, on a scale of 1. Results of `kdsr-s-x4-photo` for degraded photographs
+(Set5, five of Set14; two general, two second-order draws) had at most 0.11 and 6.5 / 255."""
 TONED = 0.75 * MOST_COARSE
 """Smallest error of a mean whose shade is corrected at the end."""
 MOST_TAKEN = 0.0316
 """Accepted loss in a coarse block without noise: root mean square on a scale of 1 (30 dB)."""
 _AGREEING = 0.5
-"""Correlation of what was taken away with itself a period further, from which on it is a pattern.
+"""Smallest correlation of the loss with itself a period further that shows a pattern.
 Dither, scanlines and meshes reach 0.7 to 1, noise 0.2."""
 _PERIODS = (2, 3, 4)
 _COLOURS, _DRAWN = 12, 0.8
-"""A block is drawn if so many colours make so much of it, the commonest left out. Noise of 8 / 255,
-which `MOST_TAKEN` is, has more of them: grey noise reaches 0.7, degraded photographs 0.55."""
-_SPEAKING = 128  # pixels of those looked at, half a block's: fewer have few colours anyway
+"""A block is a drawing if 12 colours cover 0.8 of it, not counting the commonest. Noise as strong
+as `MOST_TAKEN` has more colours: grey noise reaches 0.7, degraded photographs 0.55."""
+_SPEAKING = 128  # pixels, half of those sampled in a block: fewer have few colours anyway
 _SAME_DETAIL = (0.85, 1.15)
-"""Differences of neighbours, in multiples of the input's: without its blur there are larger ones,
-without its noise smaller ones."""
+"""Differences of neighbours, in multiples of the input's: removing blur makes them larger,
+removing noise smaller."""
 MOST_CHANGED, _NOISES = 10 / 255, 2
-"""What may be gone of a coarse block whose detail was changed, and how many times the noise of the
-picture beside `MOST_TAKEN`: less is what a network does to a blurred, noisy and compressed
-photograph."""
+"""Accepted loss in a coarse block with changed detail, and the multiple of the picture's noise to
+add to `MOST_TAKEN`. Networks stay below with blurred, noisy and compressed photographs."""
 _SIGMAS, _SHADES = 6, 1.75
-"""How far a fine block's mean, and a coarse one's, may be off where noise was taken away, in
-standard deviations of the former. In 60 second-order draws these were 4.4 to 5.2, and 0.3 to 1.5
-with one exception (1.9), where noise alone was off; in made pictures 7.4 and 2.3 or more."""
+"""Accepted errors of a fine and a coarse block's mean where noise was removed, in standard
+deviations of fine means. In 60 second-order draws noise alone gave 4.4 to 5.2, and 0.3 to 1.5 with
+one exception (1.9); lost detail in made pictures gave 7.4 and 2.3 or more."""
 _BLOTCHES = 10 / 255
-"""The largest standard deviation of fine blocks' means that noise has: 9.2 / 255 in these draws.
-Where it is larger everywhere the whole result is off."""
-_OF_GRAIN = 1.25  # times its variance: medians say a little less than there is
-_NORMAL = 1.4826  # standard deviations in the median of what is normally distributed
-_STRIP = 16  # LQ rows that are shrunk at a time: a copy of more in floats would be large
+"""Largest standard deviation of fine blocks' means by noise: 9.2 / 255 in these draws. A larger
+one everywhere shows that the whole result is wrong."""
+_OF_GRAIN = 1.25  # factor of the grain's variance, as medians underestimate it a little
+_NORMAL = 1.4826  # standard deviation / median magnitude of a normal distribution
+_STRIP = 16  # LQ rows to shrink at a time: a float copy of more rows would be large
 
 
 @dataclass(frozen=True)
@@ -59,19 +58,19 @@ class Comparison:
     means: Tensor
     """Means over fine blocks, (3, h, w); blocks beyond the edge count zeros there."""
     variances: Tensor
-    """(3, h, w), in fine blocks."""
+    """Variances in fine blocks, (3, h, w)."""
     taken: Tensor
-    """(h, w), over coarse blocks: the root of the mean square."""
+    """Root mean square of the differences in coarse blocks, (h, w)."""
     repeats: Tensor
-    """(h, w) bool, of coarse blocks that are off: whether what is taken away is a pattern."""
+    """Whether the loss in a coarse block is a pattern, (h, w) bool; False for small losses."""
     drawn: Tensor
-    """(h, w) bool, of the same: whether the input has few colours there."""
+    """Whether the input has few colours in such a block, (h, w) bool."""
     changed: Tensor
-    """(h, w) bool, of the same: whether there is as much detail as before, but another one."""
+    """Whether such a block has as much detail as before, but different detail, (h, w) bool."""
 
     @classmethod
     def joined(cls, parts: "Iterable[Comparison]") -> "Comparison":
-        """Of rows below each other."""
+        """Joins the comparisons of successive rows."""
         columns = zip(*(vars(part).values() for part in parts), strict=True)
         return cls(*(torch.cat(column, dim=-2) for column in columns))
 
@@ -87,15 +86,15 @@ class Comparison:
 
     @property
     def no_noise(self) -> Tensor:
-        """Coarse blocks where what was taken away cannot be noise, (h, w) bool."""
+        """Coarse blocks whose loss cannot be noise, (h, w) bool."""
         return self.repeats | self.drawn
 
     def off(self, patterns: Tensor, noise: "Noise", shade: float = MOST_COARSE) -> Tensor:
         """Coarse blocks that differ too much from their input, (h, w) bool.
 
         Args:
-            patterns: (h, w) bool, or one for all: where nothing is noise.
-            noise: What was taken away from most of the image.
+            patterns: Blocks without noise, (h, w) bool, or one value for all.
+            noise: Noise that most of the result lacks.
             shade: Accepted error of the mean of a coarse block.
         """
         patterns = patterns | self.no_noise
@@ -112,17 +111,17 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Noise:
-    """What was taken away from most of an image: standard deviations, of 1."""
+    """Noise that most of a result lacks, as standard deviations on a scale of 1."""
 
     grain: float = 0.0
-    """Of pixels, in fine blocks."""
+    """Standard deviation of pixels within fine blocks."""
     blotches: float = 0.0
-    """Of the means of fine blocks, in coarse blocks, beyond what grain explains: of noise that was
-    enlarged or compressed."""
+    """Standard deviation of fine blocks' means within coarse blocks, less the share of the grain;
+    enlarged or compressed noise has blotches."""
 
     @classmethod
     def of(cls, parts: "Iterable[Comparison]") -> "Noise":
-        """What most blocks of an image's rows say."""
+        """Measures the noise by medians over the blocks of an image's rows."""
         variances, means = zip(*((part.variances, part.residues()) for part in parts), strict=True)
         grain = float(torch.cat(variances, dim=1).median().sqrt())
         coarser = _NORMAL * float(torch.cat(means, dim=1).abs_().median())
@@ -134,10 +133,10 @@ def compare(lq: Tensor, sr: Tensor, s: int) -> Comparison:
     """Compares whole rows of a result with those of its input.
 
     Args:
-        lq: RGB, (3, h, W), in [0, 1] or uint8, on any device: a multiple of `COARSE` of its rows,
-            or the last ones.
+        lq: RGB, (3, h, W), in [0, 1] or uint8, on any device; h is a multiple of `COARSE`, except
+            for the last rows.
         sr: Same rows of the result, (3, sh, sW), on the CPU, in [0, 1] or uint8.
-        s: The factor.
+        s: Upscaling factor.
     """
     strips = []
     for top in range(0, lq.shape[1], _STRIP):
@@ -162,7 +161,7 @@ def _repeats(added: Tensor) -> Tensor:
     blocks = _blocks(added)
     found = torch.zeros(blocks.shape[0], blocks.shape[2], dtype=torch.bool)
     for dim in (1, 3):
-        next_to = _agreement(blocks, dim, 1)  # what is merely smooth agrees there even more
+        next_to = _agreement(blocks, dim, 1)  # higher for smooth differences without a pattern
         for period in _PERIODS:
             agreement = _agreement(blocks, dim, period)
             found |= (agreement > _AGREEING) & (agreement - next_to > _AGREEING)
@@ -170,7 +169,7 @@ def _repeats(added: Tensor) -> Tensor:
 
 
 def _agreement(blocks: Tensor, dim: int, step: int) -> Tensor:
-    """The correlation of (h, side, w, side) with itself, so many pixels further, (h, w)."""
+    """Correlation of (h, side, w, side) with itself `step` pixels further, (h, w)."""
     length = blocks.shape[dim] - step
     here, there = blocks.narrow(dim, 0, length), blocks.narrow(dim, step, length)
     power = (here.square() + there.square()).sum((1, 3))
@@ -178,7 +177,7 @@ def _agreement(blocks: Tensor, dim: int, step: int) -> Tensor:
 
 
 def _is_drawn(seen: Tensor) -> Tensor:
-    """Whether each coarse block of (3, H, W) has few colours, (h, w): a quarter of it is seen."""
+    """Whether each coarse block of (3, H, W) has few colours, (h, w); samples a quarter of it."""
     red, green, blue = to_bytes(seen[:, ::2, ::2]).int().unbind(0)
     blocks = _blocks((red << 16) + (green << 8) + blue + 1, COARSE // 2).transpose(1, 2)
     colours = blocks.flatten(2).sort(dim=2).values

@@ -1,8 +1,8 @@
-"""Whether a result is still a picture of its input, and what is done where it is not.
+"""Finds the parts of a result that differ too much from its input, and repairs them.
 
-Shrunk back, a result must look like what it was made from, up to noise and blur. Where it does not
-the network has taken a pattern for a degradation. That part is made again as if it were clean, and
-what is still off then is moved to its input. The parts lie on a grid that does not depend on tiles.
+Shrunk to the input's size, a result must look like the input, up to noise and blur. Parts that do
+not show that the network mistook a pattern for a degradation. They are upscaled again as if they
+were clean, then remaining differences are added back. The parts lie on a grid independent of tiles.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,14 +19,14 @@ from ..pixels import as_floats, store
 from .comparing import COARSE, TONED, Comparison, Noise, block_means, compare, shrunk
 
 CELL = 64
-"""LQ pixels that are compared, or made again, at a time."""
+"""Side in LQ pixels of the cells that are compared, or upscaled again, at a time."""
 REACH = 5 * COARSE
-"""LQ rows around a block that is off, beyond which nothing is changed: each of four rounds may go a
-block further."""
+"""Largest distance in LQ rows between a wrong block and a changed row: each of four rounds may go
+a block further."""
 DOUBTED = 0.7
-"""Share of an image's cells that look like no photograph, beyond which nothing of it is noise."""
-_FADE = 8  # LQ pixels over which a part that is made again goes over into the rest
-_MOVES = 3  # what black and white cut off takes more than one
+"""Share of cells unlike any photograph above which no loss in the image counts as noise."""
+_FADE = 8  # LQ pixels over which a repaired part fades into the rest
+_MOVES = 3  # rounds of adding differences back: clipping at black and white takes several
 
 
 def _nothing() -> None:
@@ -35,7 +35,7 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Canvas:
-    """A result, or its lower part, and what it was made from."""
+    """A result, or its lower part, with its input."""
 
     lq: Tensor
     """Whole input, RGB (3, H, W), in [0, 1] or uint8, on any device."""
@@ -44,11 +44,11 @@ class Canvas:
     first: int = 0
     """First LQ row of `out`, a multiple of `CELL`."""
     above: tuple[Comparison, ...] = ()
-    """Comparisons of the rows above, where nothing is off."""
+    """Comparisons of the rows above, which need no repair."""
     release: Callable[[], None] = _nothing
-    """Called after each cell: lets go of what `out` holds in memory besides a file."""
+    """Called after each cell; frees the memory of an `out` that lies in a file."""
     compared: dict[int, Comparison] = field(default_factory=dict)
-    """Of each row of cells, by number; rows that were changed since are missing."""
+    """Comparisons by the number of the row of cells, without rows changed since."""
 
     @property
     def own(self) -> Tensor:
@@ -60,17 +60,17 @@ class Canvas:
 class Mender:
     """Compares results with their inputs, and repairs wrong areas.
 
-    What it takes besides the two are block means, whatever the size of the image.
+    Beside image and result, the memory holds only means over blocks, whatever the image's size.
     """
 
     model: Student
     """Model, on the device to run on; without a calibrated range nothing is repaired."""
     network: BakedKDSR
-    """Its own, that results are made with; another IDR is set in it."""
+    """Network that makes the results; repairs replace its IDR."""
     wrap: tuple[bool, bool] = (False, False)
     """Whether the images continue along (width, height)."""
     doubted: bool = False
-    """Whether most cells of the image look like no photograph: nothing is taken for noise then."""
+    """Whether most cells of the image look unlike a photograph, so that no loss counts as noise."""
 
     def mend(self, lq: Tensor, out: Tensor) -> float:
         """Repairs one result in place.
@@ -86,7 +86,7 @@ class Mender:
 
     @torch.inference_mode()
     def mend_canvas(self, canvas: Canvas) -> float:
-        """Mends a result, or the part of it from the first row on that may be off.
+        """Repairs a result, or its lower part from the first doubtful row on.
 
         Returns:
             The share of that part that was made again, 0 to 1.
@@ -114,11 +114,11 @@ class Mender:
         return weights.share()
 
     def _off(self, canvas: Canvas, patterns: Tensor) -> tuple[Tensor, Tensor]:
-        """The blocks that are off, and those where nothing is noise: (h, w) bool each.
+        """Wrong blocks, and blocks without noise: (h, w) bool each.
 
         Args:
             canvas: Images and results to compare.
-            patterns: What is known of the latter, (h, w) bool, or one for all.
+            patterns: Known blocks without noise, (h, w) bool, or one value for all.
         """
         found = self._compared(canvas)
         patterns = patterns | found.no_noise
@@ -139,7 +139,7 @@ class Mender:
         return self.network.scale
 
     def _again(self, canvas: Canvas, weights: "_Faded") -> None:
-        """Blends in what the network makes with the IDR it holds, cell by cell."""
+        """Blends in the network's results with its present IDR, cell by cell."""
         reach, s, lq = self.network.halo, self.scale, canvas.lq
         for rows, columns in weights.cells():
             of_all = slice(rows.start + canvas.first, rows.stop + canvas.first)
@@ -156,7 +156,7 @@ class Mender:
             canvas.release()
 
     def _moved(self, canvas: Canvas, weights: "_Faded") -> None:
-        """Adds what is missing, as it was before the shrinking: enlarged by a bicubic filter."""
+        """Adds the difference from the input, enlarged by a bicubic filter."""
         s, (height, width) = self.scale, canvas.own.shape[-2:]
         rest, upper = list(_spans(height)), slice(0, 0)
         above, own = torch.zeros(3, 0, width), self._missing(canvas, weights, rest[0])
@@ -165,7 +165,7 @@ class Mender:
             below = self._missing(canvas, weights, lower)  # as it is before this row is changed
             planes = torch.cat((above, own, below), dim=1)
             for _, columns in weights.cells(rows):
-                down, top = _around(rows, 2, height)  # so far the filter sees
+                down, top = _around(rows, 2, height)  # the filter's reach
                 across, left = _around(columns, 2, width)
                 window = planes[:, (down - upper.start)[:, None], across][None]
                 added = F.interpolate(window, scale_factor=float(s), mode="bicubic")[0]
@@ -185,7 +185,7 @@ class Mender:
         return found
 
     def _toned(self, canvas: Canvas) -> None:
-        """Makes shades right that are still off: black and white give way, lines stay sharp."""
+        """Corrects remaining wrong shades by moving black or white, so that lines stay sharp."""
         off = self._compared(canvas).shades()
         off = torch.where(off.abs() > TONED, off, 0.0)
         size = canvas.own.shape[1:]
@@ -221,10 +221,10 @@ class _Faded:
         return faded[0][inner]
 
     def cells(self, rows: slice | None = None) -> Iterator[tuple[slice, slice]]:
-        """The part of each cell of a fixed grid in which anything counts.
+        """The part of each cell of a fixed grid with positive weights.
 
         Args:
-            rows: Of one row of cells; all without.
+            rows: Rows of one row of cells; by default all.
         """
         for cell in _cells(self.size, rows):
             blocks = tuple(slice(one.start // COARSE, -(-one.stop // COARSE)) for one in cell)
@@ -232,13 +232,13 @@ class _Faded:
                 yield _cut(cell[0], counts.any(1)), _cut(cell[1], counts.any(0))
 
     def share(self) -> float:
-        """The part of the pixels that count."""
+        """Share of the pixels with positive weights."""
         counted = sum(int((self.at(*cell) > 0).sum()) for cell in self.cells())
         return counted / (self.size[0] * self.size[1])
 
 
 class _Spread:
-    """Values of coarse blocks, (3, h, w), as planes without edges."""
+    """Values of coarse blocks, (3, h, w), spread smoothly over pixels."""
 
     def __init__(self, blocks: Tensor, size: torch.Size) -> None:
         self.blocks, self.size = blocks.clamp(max=0.5), size
@@ -253,7 +253,7 @@ class _Spread:
 def _blown_up(
     blocks: Tensor, rows: slice, columns: slice, size: torch.Size, reach: int
 ) -> tuple[Tensor, tuple[slice, slice]]:
-    """Values of coarse blocks at pixels and as far around them; where those pixels are in it."""
+    """Values of coarse blocks at pixels and `reach` around; also the slices of those pixels."""
     spans, inner = [], []
     for span, length in zip((rows, columns), size, strict=True):
         first, last = max(0, span.start - reach), min(length, span.stop + reach)

@@ -63,7 +63,7 @@ class Upscaler:
         )
 
     def bake(self, idr: IDR) -> BakedKDSR:
-        """A plain module (B, 3, H, W) -> (B, 3, sH, sW) with this IDR built in."""
+        """Makes a plain module (B, 3, H, W) -> (B, 3, sH, sW) with this IDR built in."""
         return BakedKDSR.from_model(self.model, idr)
 
     @explaining_shortage("to upscale", _REMEDY)
@@ -87,13 +87,12 @@ class Upscaler:
         the same region of the whole image upscaled with its IDR; they cost as much as these boxes.
 
         Args:
-            lq: RGB in [0, 1], (B, 3, H, W), on any device; moved to the model's tile by tile. What
-                a resampling filter overshoots is taken as it is; see `kdsr.tiles.limits`.
-            idr: For each image or one for all, or regions with their own for all; estimated from
-                `lq` when left out.
-            size: Of the result; the model's factor when left out. What differs from it is resized
-                with an antialiased bicubic filter; frames at the network's own size then exist a
-                few at a time only.
+            lq: RGB in [0, 1], (B, 3, H, W), on any device; moved to the model's tile by tile. The
+                overshoot of a resampling filter is accepted; see `kdsr.tiles.limits`.
+            idr: IDRs, one for each image or one for all, or regions with their own IDRs for all
+                images; by default estimated from `lq`.
+            size: Size of the result; by default the model's factor decides it. For another size the
+                network's frames are resized with an antialiased bicubic filter, a few at a time.
             alpha: Opacity in [0, 1], (B, 1, H, W). Resized by a bicubic filter, apart from the
                 colours; those of hidden pixels are replaced by their visible neighbours' first, so
                 that edges get no fringe.
@@ -167,15 +166,15 @@ class Upscaler:
 
         Args:
             lq: RGB in [0, 1] or uint8, (1, 3, H, W), on any device.
-            idr: One.
+            idr: One IDR.
             dtype: Dtype of the bands, float32 or uint8; see `out` in `upscale`.
-            folder: Where rows that may have to be mended wait, in a file without a name; None for
-                the system's temporary folder.
+            folder: Folder of a file without a name for rows that may need repair; None for the
+                system's temporary folder.
             job: Receives the progress after each step, and may cancel before it.
 
         Yields:
-            (3, h, sW) from top to bottom, on the CPU, laid out as (h, sW, 3). A band is used again:
-            be done with it before asking for the next.
+            Bands (3, h, sW) from top to bottom, on the CPU, laid out as (h, sW, 3). The next step
+            reuses a band's memory.
         """
         check_images(lq, bytes_too=True)
         if len(lq) != 1 or len(idr) != 1:

@@ -179,7 +179,7 @@ def _say_transparent(path: Path) -> None:
 
 
 def _ends(durations: list[Fraction], tick: Fraction) -> list[int]:
-    """When each frame begins, and the last one ends, in ticks that go up."""
+    """Start of each frame, and end of the last one, in strictly rising ticks."""
     ends = [0]
     for total in accumulate(durations):
         ends.append(max(round(total / tick), ends[-1] + 1))

@@ -82,7 +82,7 @@ class AnimationFile:
         """Begins to read.
 
         Args:
-            pictures: Or else nothing, as there are no other streams.
+            pictures: Whether to read pictures; there are no other streams.
         """
         with self._image() as image:
             yield AnimationReading(self, image if pictures else None)

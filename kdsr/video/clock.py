@@ -20,9 +20,9 @@ _AHEAD = 10  # seconds; likewise a step ahead
 class Stamps:
     """Corrects the time stamps of one file's packets, in file order.
 
-    Where a file was joined to another, the clock starts anew, in each stream at a place of its own.
-    The first stream that gets there says by how much what follows is moved; the others follow it,
-    so that sound stays with its pictures.
+    In a file joined from several, the clock starts anew at each joint, in each stream at its own
+    place. The first stream to reach a joint decides the shift of the rest. The other streams
+    follow, so that sound stays with its pictures.
 
     Args:
         form: FFmpeg's name of the container.
@@ -36,7 +36,7 @@ class Stamps:
         self._last: dict[int, int] = {}  # stream -> its last stamp in the result
 
     def mend(self, packet: "av.Packet") -> None:
-        """Moves a packet to where it belongs."""
+        """Corrects the time stamps of a packet."""
         tick, stamp = packet.time_base, packet.dts
         if not self.joinable or stamp is None or not tick:
             return
@@ -54,10 +54,10 @@ class Stamps:
             packet.pts += shift
 
     def rise(self, packet: "av.Packet") -> None:
-        """Makes the stamps of a sound's packets go up, as every container wants them."""
+        """Makes the stamps of a sound's packets rise, as every container requires."""
         if packet.stream.type != "audio" or packet.dts is None:
             return
-        # Where parts overlap; by so much that no container's coarser ticks make one of two.
+        # Parts may overlap. The step stays visible in the coarser ticks of any container.
         step = max(1, (packet.duration or 0) // 100)
         least = self._last.get(packet.stream.index, packet.dts - step) + step
         packet.dts = max(packet.dts, least)
@@ -66,9 +66,9 @@ class Stamps:
 
 
 class Holes:
-    """Packets of sound that transport and program streams lack, by the times of the others.
+    """Counts missing packets of sound in transport and program streams, by their time stamps.
 
-    One with a wrong length swallows those behind it, and FFmpeg says nothing.
+    A packet with a wrong length swallows the next ones, and FFmpeg reports nothing.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Holes:
         self._due: dict[Stream, int] = {}  # when the next packet is expected
 
     def look(self, packet: "av.Packet") -> None:
-        """Takes a packet, its times put right."""
+        """Takes a packet with corrected times."""
         source, ticks = packet.stream, packet.duration or 0
         if source.type != "audio" or source.container.format.name not in _JOINABLE or not ticks:
             return

@@ -67,10 +67,10 @@ class Colour:
 
     @classmethod
     def of(cls, frame: "av.VideoFrame", context: "av.VideoCodecContext") -> "Colour":
-        """That of a decoded frame.
+        """Reads the coding of a decoded frame.
 
-        A matrix that is not named is the one that players assume at this height. It is named in
-        the result: at the result's height they might assume another.
+        An unnamed matrix is the one that players assume at this height. The result names it, as
+        players might assume another at the result's height.
         """
         matrix = frame.colorspace
         if matrix in _UNKNOWN and not frame.format.is_rgb:

@@ -32,7 +32,7 @@ class Blocks(NamedTuple):
 
 
 def is_moving(path: Path) -> bool:
-    """Whether an image file has more pictures than one, or lost them."""
+    """Whether an image file has several pictures, or had before it was cut off."""
     found = blocks_of(path)
     return found is not None and (found.promised > 1 or found.pictures > 1)
 
@@ -181,17 +181,17 @@ class Codec:
     """A way to code pictures."""
 
     encoder: str
-    """What FFmpeg calls it."""
+    """FFmpeg's name of the encoder."""
     crf: int
     """Constant rate factor unless told otherwise."""
     largest_crf: int
-    """0 for a codec that has none."""
+    """Largest constant rate factor; 0 for a codec without one."""
     options: dict[str, str] = field(default_factory=dict)
     """Options of the encoder. A short look-ahead limits its memory."""
     clear: str = ""
     """FFmpeg's name of its pixels with opacity; empty where it has none."""
     clear_options: dict[str, str] = field(default_factory=dict)
-    """Of the encoder for those."""
+    """Options of the encoder for pictures with opacity."""
     plain: str = ""
     """FFmpeg's name of its pixels; empty for 4:2:0 of the film's depth."""
 
@@ -201,7 +201,7 @@ class Container:
     """A kind of file."""
 
     format: str
-    """What FFmpeg calls it."""
+    """FFmpeg's name of the format."""
     codecs: tuple[str, ...]
     """Names in `CODECS`; the first is the default. None for animations."""
     deep_codec: str = ""
@@ -211,7 +211,7 @@ class Container:
     sound: str = "aac"
     """Codec for sound that the container cannot hold."""
     milliseconds: bool = False
-    """Time stamps are in these, not in what is asked for."""
+    """Whether time stamps are in milliseconds, whatever the requested time base."""
     square: bool = False
     """Whether the container cannot store that pixels are not square."""
     options: dict[str, str] = field(default_factory=dict)
@@ -219,12 +219,12 @@ class Container:
 
     @property
     def is_animation(self) -> bool:
-        """Pictures without sound, some of them transparent, that image viewers play."""
+        """Whether files are animations: pictures without sound for image viewers."""
         return not self.codecs
 
     @property
     def keeps_opacity(self) -> bool:
-        """Whether there is a way to write what can be seen through."""
+        """Whether the container can hold transparency."""
         return self.is_animation or bool(self.clear_codec)
 
 
@@ -241,7 +241,7 @@ CODECS = {
         clear="yuva444p10le", clear_options={"profile": "4444", "alpha_bits": "16"},
     ),
 }  # fmt: skip
-"""By the names that people use."""
+"""Codecs by the names that people use."""
 
 # Without the first flag an MP4 file keeps no metadata of its own, such as a workflow; the second
 # puts the index in front, so that players on the web begin at once.
@@ -278,7 +278,7 @@ READ_SUFFIXES = (
 
 
 def is_video(path: Path) -> bool:
-    """Whether a file is taken for a video: by its suffix, and images by their content."""
+    """Whether KDSR treats a file as a video: by its suffix, for images by their content."""
     suffix = path.suffix.lower()
     return is_moving(path) if suffix in ANIMATION_SUFFIXES else suffix in READ_SUFFIXES
 
@@ -298,7 +298,7 @@ def container_of(path: Path) -> Container:
 
 SMOOTHED, LOCKED, PER_FRAME = "smoothed", "locked", "per frame"
 MODES = (SMOOTHED, LOCKED, PER_FRAME)
-"""Which IDR a frame gets: its own averaged with its neighbours', the film's average, its own."""
+"""IDR of a frame: averaged with its neighbours', averaged over the film, or its own."""
 _LARGEST_CRF = max(codec.largest_crf for codec in CODECS.values())
 
 
@@ -311,7 +311,7 @@ class VideoOptions:
     """
 
     mode: str = SMOOTHED
-    """One of `MODES`."""
+    """Mode, one of `MODES`."""
     smoothing: float = 0.8
     """0 to less than 1; see `kdsr.estimation.maps.smooth`."""
     scene_cut: float = CUT_ANGLE

@@ -224,8 +224,8 @@ def choose(
         container: Container of the result.
         facts: Facts about the source.
         size: (height, width) of the result.
-        codec: A name in `CODECS`, or None for what plays in most places.
-        crf: Or None for the codec's default.
+        codec: A name in `CODECS`, or None for the most widely supported codec.
+        crf: Constant rate factor, or None for the codec's default.
 
     Raises:
         ConfigError, VideoError: If the container cannot hold the codec, or as `Encoding` does.

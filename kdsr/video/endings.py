@@ -13,17 +13,17 @@ class Ending(NamedTuple):
     """Facts about the end of a file."""
 
     cut: bool = False
-    """It ends before its blocks do."""
+    """Whether the file ends before its blocks do."""
     parts: bool = False
-    """An MP4 in fragments, whose header says nothing of their number."""
+    """Whether it is an MP4 in fragments, whose header does not state their number."""
 
     @classmethod
     def of(cls, path: Path, form: str) -> "Ending":
-        """That of a file; of what says nothing, or is no file, that it is whole.
+        """Checks the end of a file; files without such facts, and pipes, count as complete.
 
         Args:
             path: The file.
-            form: What FFmpeg calls its format.
+            form: FFmpeg's name of its format.
         """
         read = _READERS.get(form)
         # A number that is not there, or no file: FFmpeg says why, if it matters.
@@ -95,7 +95,7 @@ def _end_of_asf(file: BinaryIO, there: int) -> Ending:
 
 
 def _end_of_ts(file: BinaryIO, there: int) -> Ending:
-    """Of a transport stream: it breaks off within a packet, or within what packets carry."""
+    """Checks a transport stream for a break within a packet, or within the packets' content."""
     file.seek(max(0, there - _TAIL))
     tail = file.read()
     for size, after in _TS_PACKETS:
@@ -117,7 +117,7 @@ def _last_sync(tail: bytes, size: int) -> int | None:
 
 
 def _is_unfinished(packets: Iterator[bytes]) -> bool:
-    """Whether less of a sound or picture is there than it announces; pictures may announce none."""
+    """Whether a sound or picture is shorter than announced; pictures may announce no length."""
     open_: dict[int, int] = {}  # bytes that are to come, by stream
     for packet in packets:
         stream = int.from_bytes(packet[1:3], "big") & 0x1FFF
@@ -135,7 +135,7 @@ def _is_unfinished(packets: Iterator[bytes]) -> bool:
 
 
 def _end_of_ps(file: BinaryIO, there: int) -> Ending:
-    """Of a program stream: it breaks off within a packet."""
+    """Checks a program stream for a break within a packet."""
     file.seek(max(0, there - _TAIL))
     tail = file.read()
     at = tail.find(_PACK)
@@ -148,7 +148,7 @@ def _end_of_ps(file: BinaryIO, there: int) -> Ending:
 
 
 def _breaks_off(tail: bytes, place: int) -> bool | None:
-    """Whether a chain of packets breaks off; None if it is none."""
+    """Whether a chain of packets breaks off; None if there is no chain."""
     while place < len(tail):
         start, kind = tail[place : place + 3], tail[place + 3 : place + 4]
         if start != _START or not kind:

@@ -39,17 +39,17 @@ class Crop(NamedTuple):
 
 @dataclass(frozen=True)
 class Header:
-    """Of a file's first picture track."""
+    """Facts about a file's first picture track."""
 
     crop: Crop = field(default_factory=Crop)
     spherical: bool = False
-    """It is a 360-degree film."""
+    """Whether it is a 360-degree film."""
     chapters: frozenset[int] = frozenset()
-    """Numbers of the tracks that are nothing but the names of chapters."""
+    """Numbers of the tracks that only hold the names of chapters."""
 
     @classmethod
     def of(cls, path: Path, size: tuple[int, int]) -> "Header":
-        """Reads that of a file; what is no MOV, MP4 or Matroska says nothing.
+        """Reads the header of a file; formats other than MOV, MP4 and Matroska give defaults.
 
         Args:
             path: The file.
@@ -169,7 +169,7 @@ _LOST = {
 
 
 def end_of(stream: "av.VideoStream") -> Fraction | None:
-    """Seconds when the pictures end, as the header says it; None where it says nothing of them."""
+    """End of the pictures in seconds, as the header states it; None if it does not."""
     name = stream.container.format.name
     if name == "avi" and stream.time_base:  # the duration would be that of what is there
         return stream.frames * stream.time_base
@@ -193,7 +193,7 @@ def unsaid(frame: "av.VideoFrame", header: Header) -> Iterator[str]:
 
 
 def decoder_of(stream: "av.VideoStream") -> "av.VideoCodecContext":
-    """The stream's own, or one that gives opacity where there is some."""
+    """The stream's own decoder, or one that also decodes its opacity."""
     av, context = load_av(), stream.codec_context
     said = {key.lower(): value for key, value in stream.metadata.items()}
     name = _ALPHA_DECODERS.get(context.name)
@@ -205,7 +205,7 @@ def decoder_of(stream: "av.VideoStream") -> "av.VideoCodecContext":
 
 
 def pictures_of(container: "InputContainer") -> "av.VideoStream":
-    """The first video stream that is none: covers of songs are coded as videos of one frame."""
+    """The first video stream with a film: covers of songs are coded as videos of one frame."""
     from av.stream import Disposition
 
     films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
@@ -217,12 +217,12 @@ def pictures_of(container: "InputContainer") -> "av.VideoStream":
 
 
 def shows_again(packet: "av.Packet") -> bool:
-    """Whether a packet is empty, which is Theora's way to show a frame for longer."""
+    """Whether a packet is empty, with which Theora shows a frame for longer."""
     return not packet.size and packet.dts is not None  # the last one, which flushes, has no stamp
 
 
 def first_frame(container: "InputContainer", stream: "av.VideoStream") -> "av.VideoFrame":
-    """The first that can be decoded."""
+    """The first frame that can be decoded."""
     decoder = decoder_of(stream)
     with explained(READING):
         for packet in container.demux(stream):

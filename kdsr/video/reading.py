@@ -95,7 +95,7 @@ class VideoFile:
         """Begins to read.
 
         Args:
-            pictures: Or else the other streams alone, which takes no decoding.
+            pictures: Whether to decode pictures; otherwise only other streams are read.
         """
         facts = self.facts()
         with self._container() as container:
@@ -168,7 +168,7 @@ class FileReading:
 
     @property
     def chapters(self) -> "list[Chapter]":
-        """Of the whole file; none where this PyAV does not know of them."""
+        """Chapters of the whole file; empty for a PyAV without support."""
         if not hasattr(self.container, "chapters"):  # 14.2, which ComfyUI 0.3.64 accepts
             return []
         moved = self.container.chapters()
@@ -226,7 +226,7 @@ class FileReading:
                 yield packet
 
     def missing(self) -> Missing:
-        """What the header promises and the file has not; after all packets were taken."""
+        """Missing parts that the header promises; valid after the last packet."""
         if self.end is not None:
             return Missing()
         ending, end = Ending.of(Path(self.container.name), self.form), end_of(self.video)
@@ -281,7 +281,7 @@ class FileReading:
         self, item: "av.Packet | av.VideoFrame", time: Fraction
     ) -> Iterator["Frame | av.Packet"]:
         if isinstance(item, load_av().VideoFrame):
-            # What packets say of durations belongs to other frames where these are reordered.
+            # With reordered frames, the durations of packets belong to other frames.
             if self._held is not None:
                 before = self._held
                 yield self._picture(*before, time - before[1])
@@ -322,7 +322,7 @@ class FileReading:
 
 
 def _pixels(facts: Facts, image: "av.VideoFrame") -> Tensor:
-    """As they are shown: without what is cropped, upright."""
+    """Pixels of a frame as they are shown: cropped and upright."""
     crop, pixels = facts.crop, facts.colour.to_rgb(image)
     if any(crop):
         pixels = pixels[

@@ -18,7 +18,7 @@ from .film import Film, Frame
 from .upscaling import frames_of
 
 SEGMENT = 60
-"""Frames: what a killed run loses at most, and how far apart the places are that players find."""
+"""Frames in a segment: the largest loss of a killed run, and the distance of seek points."""
 SUFFIX = ".kdsr-parts"
 """Suffix of the folder's name, after the result's name."""
 _JOB = "job.json"
@@ -29,7 +29,7 @@ _HEAD = struct.Struct("<qq?qq")  # shown, duration, key, bytes of the picture an
 
 
 class Segments:
-    """The folder of one result. Each file in it is whole or not there.
+    """The folder of one result. Each file in it is complete or absent.
 
     Args:
         target: The result.
@@ -48,7 +48,7 @@ class Segments:
 
     @property
     def resumed(self) -> bool:
-        """Whether there is something of a run that wanted the same."""
+        """Whether an earlier run left segments of the same result."""
         try:
             return (self.folder / _JOB).read_text(encoding="utf-8") == self.job
         except (OSError, UnicodeDecodeError):
@@ -56,7 +56,7 @@ class Segments:
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Keeps other runs out during the block; what there is of one that wanted other is removed.
+        """Keeps other runs out during the block; removes the segments of a different result.
 
         Raises:
             VideoError: If another run is at work there.
@@ -79,7 +79,7 @@ class Segments:
                     folder.rmdir()
 
     def idr(self, number: int | None) -> IDR | None:
-        """The IDRs of a segment's frames, or with None of all frames; None if it is not done."""
+        """The IDRs of a segment's frames, or with None of all frames; None if not yet stored."""
         path = self._idr(number)
         try:
             return IDR.load(path) if path.exists() else None
@@ -87,7 +87,7 @@ class Segments:
             return None
 
     def keep_idr(self, number: int | None, idr: IDR) -> None:
-        """Keeps that."""
+        """Stores these IDRs."""
         idr.save(self._idr(number))
 
     @property
@@ -97,11 +97,11 @@ class Segments:
 
     @property
     def damaged(self) -> int:
-        """Packets of the source that could not be decoded; once all is upscaled."""
+        """Packets of the source that could not be decoded, known once all is upscaled."""
         return int((self.folder / _COMPLETE).read_text(encoding="ascii") or 0)
 
     def keep_complete(self, damaged: int) -> None:
-        """Keeps both."""
+        """Stores that all segments are upscaled, and the number of damaged packets."""
         with writing(self.folder / _COMPLETE) as part:
             part.write_text(f"{damaged}", encoding="ascii")
 
@@ -110,7 +110,7 @@ class Segments:
         return self._segment(number).exists()
 
     def keep(self, number: int, coded: Iterable[Coded]) -> None:
-        """Keeps an upscaled segment, while it is made."""
+        """Stores an upscaled segment, frame by frame as it is made."""
         with writing(self._segment(number)) as part, part.open("wb") as file:
             for one in coded:
                 file.write(_HEAD.pack(*one[:3], len(one.data), len(one.opacity)))
@@ -128,7 +128,7 @@ class Segments:
             number += 1
 
     def remove(self) -> None:
-        """Removes what is kept."""
+        """Removes the folder's files."""
         sweep(self.folder)
         for pattern in _KEPT:
             for path in self.folder.glob(pattern):
@@ -141,7 +141,7 @@ class Segments:
         return self.folder / f"{number:05}.segment"
 
     def _is_ours(self) -> bool:
-        """Nothing but what this class writes: an empty folder is left by a run that was stopped."""
+        """Whether the folder has only files of this class; a stopped run leaves an empty one."""
         if not self.folder.is_dir():
             return False
         patterns = (*_KEPT, _LOCK, "*.part")
@@ -154,7 +154,7 @@ def folder_of(target: Path) -> Path:
 
 
 def tidy(target: Path) -> None:
-    """Removes what a run left that was killed after its result was there, before it cleaned up."""
+    """Removes the files of a run that was killed between its result and its cleaning up."""
     folder, done = folder_of(target), folder_of(target) / _COMPLETE
     if done.exists() and target.exists() and target.stat().st_mtime_ns >= done.stat().st_mtime_ns:
         with suppress(VideoError):
@@ -203,12 +203,12 @@ def _read(path: Path) -> Iterator[Coded]:
 
 
 class Shot(NamedTuple):
-    """A frame of a film, and which it is there."""
+    """A frame of a film, with its number."""
 
     place: int
     frame: Frame
     stamp: tuple[int, int]
-    """As `Clock.stamp` gives it."""
+    """Time stamp from `Clock.stamp`."""
 
 
 class SegmentReader:

@@ -119,7 +119,7 @@ class VideoSession:
         self.tick = clock.tick
         self.segments = Segments(job.target, self._wanted())
         self.frames = facts.frames
-        """How many, as far as is known."""
+        """Number of frames, as far as known."""
         self.survey = Survey()
 
     def remarks(self) -> list[str]:

@@ -88,9 +88,9 @@ class FrameUpscaler:
     strength: float = 1.0
     """Strength of restoration, applied to each frame's IDR; see `kdsr.meaning.references`."""
     deep: bool = False
-    """Give float in [0, 1], not uint8."""
+    """Whether results are floats in [0, 1], not uint8."""
     transparent: bool = False
-    """Opacity is kept; otherwise what is seen through is white."""
+    """Whether opacity is kept; otherwise the background is white."""
     tiling: Tiling = DEFAULT_TILING
 
     def __call__(self, frame: Frame, index: int, job: Job = UNWATCHED) -> Tensor:
@@ -98,7 +98,7 @@ class FrameUpscaler:
 
         Args:
             frame: Frame of the source.
-            index: Which it is.
+            index: Its number.
             job: Receives the progress after each tile, and may cancel before it.
 
         Returns:
@@ -226,10 +226,10 @@ def video_size(wish: OutputSize, frame: Size) -> Size:
 
 
 class _Steps:
-    """One progress bar over both passes, of equal length: they cost about the same.
+    """A progress bar over both passes, in equal halves, as both cost about the same.
 
     Args:
-        progress: Told.
+        progress: Progress callback.
         frames: Stated number of frames, which may be wrong.
         passes: Number of passes over the frames.
     """

@@ -148,7 +148,7 @@ def remarks(sources: "Iterable[Stream]", container: Container, suffix: str) -> l
 
 
 def _remedy(source: "Stream", what: str) -> str:
-    """Which names of the result would keep a stream."""
+    """Names the suffixes with which the result would keep a stream."""
     fits = [
         suffix
         for suffix, container in CONTAINERS.items()

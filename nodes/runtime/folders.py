@@ -68,11 +68,11 @@ def new_output_path(prefix: str, suffix: str, folder: Path | None = None) -> Pat
 
     Args:
         prefix: Path and beginning of the name.
-        suffix: Its end.
-        folder: The output folder if not given.
+        suffix: Suffix of the name.
+        folder: Folder; by default the output folder.
 
     Raises:
-        KDSRError: If no file may be called so.
+        KDSRError: If the name is not allowed.
     """
     prefix = prefix.replace("\\", "/") if isinstance(prefix, str) else prefix
     if problem := name_problem(prefix) or name_problem(f"{prefix}_00001_{suffix}"):

@@ -1,4 +1,4 @@
-"""One progress bar in the node for everything that it does, and interruption."""
+"""The progress bar of a node, over all parts of its work, and interruption."""
 
 import time
 from collections.abc import Callable
