@@ -78,7 +78,7 @@ LADDER = {
 
 
 class PlainStep:
-    """One student step, written out without `train`'s loop.
+    """A student step, written out without `train`'s loop.
 
     Args:
         config: Configuration of student and teacher.

@@ -20,13 +20,13 @@ def _few_threads() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _short_collections() -> None:
-    """What is imported stays: no collection of garbage looks through half a million objects."""
+    """Keeps garbage collections from walking through half a million objects of imported modules."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_sessionfinish() -> None:
-    gc.unfreeze()  # Hypothesis, which may be imported for its report, asks who refers to what
+    gc.unfreeze()  # Hypothesis may be imported for its report, and asks for referrers of objects
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

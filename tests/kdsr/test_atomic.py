@@ -1,4 +1,4 @@
-"""One writer for every file: whole or absent, never over another's, nothing left over."""
+"""Files are written completely or not at all, never over another's, without leftovers."""
 
 import contextlib
 import errno

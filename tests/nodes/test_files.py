@@ -24,7 +24,7 @@ def idr() -> IDR:
 
 
 def offered(host: Host) -> list[str]:
-    """What Load IDR lists."""
+    """Choices of Load IDR."""
     return host.module("nodes.runtime").idr_files()
 
 

@@ -48,7 +48,7 @@ def bchw(images: torch.Tensor) -> torch.Tensor:
 
 
 def expected(images: torch.Tensor, idr: IDR | None = None, **options) -> torch.Tensor:
-    """What the library makes of it, as an IMAGE."""
+    """The library's result, as an IMAGE."""
     return make_tiny().upscale(bchw(images), idr, dtype="fp32", **options).movedim(1, -1)
 
 
@@ -632,7 +632,7 @@ def test_previews_grow_into_the_result(
     assert len(previews) > 3
 
     def off(preview: torch.Tensor) -> float:
-        """From the result, both at the preview's size."""
+        """Difference from the result, both at the preview's size."""
         fitted = torch.nn.functional.interpolate(
             bchw(result), preview.shape[:2], mode="bicubic", antialias=True
         )

@@ -1,4 +1,4 @@
-"""What the registry, ComfyUI-Manager and comfy-test read of the pack."""
+"""Facts about the pack that the registry, ComfyUI-Manager and comfy-test read."""
 
 import ast
 import sys

@@ -1,4 +1,4 @@
-"""What the nodes declare, read by a V3 host."""
+"""Declarations of the nodes, read by a V3 host."""
 
 import ast
 from pathlib import Path

@@ -255,7 +255,7 @@ def test_interrupting_a_long_tile_upscale_stops_it(comfy: ComfyServer) -> None:
 
 
 def progress_of(message: str | bytes, node_id: str) -> float:
-    """How far a node says that it is, 0 to 1; 0 for every other message."""
+    """Progress that a node reports, 0 to 1; 0 for every other message."""
     if not isinstance(message, str):  # a preview
         return 0
     told = json.loads(message)

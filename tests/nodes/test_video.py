@@ -32,7 +32,7 @@ class FileVideo:
 
 
 class VideoFromFile:
-    """That of versions which trim without saying so."""
+    """ComfyUI's class in versions that trim without saying so."""
 
     def __init__(self, file: str, start_time: float, duration: float) -> None:
         self.__file = file

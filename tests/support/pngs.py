@@ -18,7 +18,7 @@ def png(pixels: np.ndarray, *extra: bytes, bits: int | None = None) -> bytes:
     """A PNG of (H, W, channels), uint8 or uint16; fewer bits for grey alone.
 
     Args:
-        pixels: Of 8 or 16 bits, or numbers of fewer.
+        pixels: Pixels of 8 or 16 bits, or numbers of fewer bits.
         extra: Chunks that go in front of the pixels.
         bits: 1, 2 or 4.
     """

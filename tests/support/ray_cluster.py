@@ -43,7 +43,7 @@ class Cluster:
     """A cluster that runs.
 
     Args:
-        process: That started it, and ends it when its standard input ends.
+        process: Process that started the cluster, and ends it when its standard input ends.
     """
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:

@@ -9,7 +9,7 @@ _T = TypeVar("_T")
 
 
 def outcome(work: Callable[[], _T]) -> _T | str:
-    """What work returns, or the message it was refused with; any other exception passes through.
+    """Returns the work's result, or the message of its refusal; other exceptions pass through.
 
     Fails if the message is not one line that a terminal shows as it is.
     """

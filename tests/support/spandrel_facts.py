@@ -1,4 +1,4 @@
-"""What spandrel makes of KDSR, printed as JSON: run by an interpreter that has spandrel.
+"""Prints JSON about spandrel's handling of KDSR files; needs an interpreter with spandrel.
 
 Questions, of which several are answered in turn where "+" is between them:
 
@@ -49,7 +49,7 @@ def install() -> dict[str, Any]:
 
 
 def baked(paths: list[str]) -> dict[str, Any]:
-    """What spandrel makes of a network that is baked into a file first."""
+    """Bakes a network into a file and describes spandrel's model of it."""
     kdsr.spandrel_archs.install()
     network = kdsr.load(paths[0])
     lq = torch.rand(1, 3, 21, 26, generator=torch.Generator().manual_seed(0))
@@ -77,7 +77,7 @@ def _refusal_of_rgba(model: Any) -> str:
 
 
 def load(paths: list[str]) -> dict[str, Any]:
-    """What `spandrel.ModelLoader` makes of each file, and how its results compare with ours."""
+    """Loads files by `spandrel.ModelLoader` and compares its results with ours."""
     kdsr.spandrel_archs.install()
     return {path: _load(Path(path)) for path in paths}
 
@@ -107,7 +107,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def others(paths: list[str]) -> dict[str, Any]:
-    """Which architectures take which key sets: theirs, built by their own classes, and ours."""
+    """Architectures that accept key sets: spandrel's, built by its own classes, and ours."""
     theirs = list(spandrel.MAIN_REGISTRY)
     kdsr.spandrel_archs.install()
     every = [*theirs, spandrel.MAIN_REGISTRY["KDSR"], spandrel.MAIN_REGISTRY["KDSR-baked"]]

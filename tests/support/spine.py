@@ -1,4 +1,4 @@
-"""One `kdsr upscale`, watched: which of our files run, and what lies above the network."""
+"""Watches a `kdsr upscale`: our files that run, and the frames above the network."""
 
 import json
 import os

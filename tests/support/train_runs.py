@@ -1,4 +1,4 @@
-"""What the training tests share: a tiny recipe, what a run logs, and how it refuses."""
+"""Helpers of the training tests: a tiny recipe, a run's log, and its refusals."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ def loop_of(folder: Path, stage: str = "teacher", **changes: object) -> Loop:
 
 
 def log_lines(run: Path) -> list[dict[str, Any]]:
-    """What a run logged, line by line."""
+    """Entries of a run's log."""
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 

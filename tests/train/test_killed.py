@@ -42,7 +42,7 @@ def start(recipe: str, last: int = 0) -> int:
     """The command in a process of its own, which need not import everything again.
 
     Args:
-        recipe: What it trains.
+        recipe: Recipe of the training.
         last: Which file, counted from 1, is whole when the process kills itself; 0 for none.
     """
     child = os.fork()

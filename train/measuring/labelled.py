@@ -45,8 +45,8 @@ def draw_labelled(
     """Degrades random crops by the general pipeline and estimates their vectors.
 
     Args:
-        model: Whose vectors are wanted.
-        crops: Where to cut them.
+        model: Model that estimates the vectors.
+        crops: Source of the photographs' crops.
         general: The general pipeline.
         count: Smallest number of crops.
         stream: Number of an independent stream of draws.

@@ -293,7 +293,7 @@ def test_convert_and_bake_write_their_files(folder: Path, weights: Path) -> None
 def test_bake_says_what_of_a_picture_did_not_count(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By a bundled model, which has a range."""
+    """Uses a bundled model, which has a trained range."""
     MadePicture("half_hatched", 1).image().save(folder / "a.png")
     assert main(["bake", "n.safetensors", "--image", "a.png"]) == 0
     said = capsys.readouterr().err

@@ -23,7 +23,7 @@ MODEL = ["--model", "m.safetensors", "--dtype", "fp32"]
 
 
 class Stopped(BaseException):
-    """Not caught by anybody on the way."""
+    """An exception that no code catches on its way."""
 
 
 @pytest.fixture

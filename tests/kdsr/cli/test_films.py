@@ -1,4 +1,4 @@
-"""What films say of themselves comes out again: opacity, times, turns, light; cuts are told."""
+"""Results keep opacity, times, rotation and HDR metadata of films; cut films give a message."""
 
 import struct
 from collections.abc import Callable
@@ -100,7 +100,7 @@ CLEAR_SOURCES = {
 
 
 def opacity(path: str) -> np.ndarray:
-    """Of the first frame: (left, right), 0 to 255."""
+    """Opacity of the first frame: (left, right), 0 to 255."""
     if Path(path).suffix in (".webp", ".png", ".gif", ".avif"):
         with Image.open(path) as image:
             alpha = np.asarray(image.convert("RGBA"))[..., 3]
@@ -410,7 +410,7 @@ def test_language_and_title_of_the_pictures_come_along(kdsr) -> None:
         assert (found["language"], found["title"]) == ("fra", "Le film")
 
 
-# What is cut or damaged
+# Cut and damaged films
 
 FRAMES = 40
 
@@ -530,7 +530,7 @@ def test_what_was_killed_before_it_cleaned_up_is_cleaned_up(kdsr, capsys, monkey
     panning("in.mp4", 5)
 
     class Killed(BaseException):
-        """Not caught by anybody on the way."""
+        """An exception that no code catches on its way."""
 
     remove = segments.Segments.remove
 

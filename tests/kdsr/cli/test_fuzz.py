@@ -131,7 +131,7 @@ def restore(before: Contents, after: Contents) -> None:
 def broken_promises(
     line: list[str], code: object, out: str, err: str, before: Contents, after: Contents
 ) -> list[str]:
-    """What a run did that it must not do."""
+    """Lists the rules that a run has broken."""
     wrong = []
     verbose = "--verbose" in line
     said = err.splitlines()

@@ -1,4 +1,4 @@
-"""What is said never undoes what was done, on whatever terminal, pipe or disk it is said."""
+"""Failing output never undoes finished work, whether a terminal, a pipe or a disk fails."""
 
 import contextlib
 import io

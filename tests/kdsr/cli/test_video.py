@@ -66,7 +66,7 @@ def card(path: str, matrix: int, levels: int, bits: int = 8, **options) -> Path:
 
 
 def inside(rgb: np.ndarray) -> np.ndarray:
-    """Without what lies near the bars' borders, where chroma of half the size mixes and rings."""
+    """Pixels away from the bars' borders, where chroma of half the size mixes and rings."""
     columns = [x for x in range(256) if 10 <= x % 32 < 22]
     return rgb[[*range(24), *range(41, 64)]][:, columns]
 

@@ -1,4 +1,4 @@
-"""Where workers go, and what becomes of tasks whose workers die; Ray itself is in test_ray.py."""
+"""Placement of workers, and tasks whose workers die; test_ray.py tests Ray itself."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import SimpleNamespace
@@ -38,7 +38,7 @@ def test_devices_that_are_not_there_are_refused() -> None:
 
 
 class RayError(Exception):
-    """What Ray raises of a worker that died again and again."""
+    """Ray's error after a worker has died repeatedly."""
 
 
 class HerePool:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(found_node() is None, reason=NOT_FOUND)
 
 
 def computed(folder: Path, module: str, expression: str, values: object) -> Any:
-    """What an expression of the page's functions makes of `values`."""
+    """Evaluates an expression of the page's functions for `values`."""
     (folder / "package.json").write_text('{"type": "module"}')
     (folder / module).write_text((PAGE / module).read_text(encoding="utf-8"), encoding="utf-8")
     script = folder / "check.js"

@@ -1,4 +1,4 @@
-"""Which parts of a large image are looked at: the same ones, whatever the machine."""
+"""The sampled cells of a large image are the same on every machine."""
 
 import itertools
 

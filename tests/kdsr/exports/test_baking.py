@@ -10,7 +10,7 @@ from tests.conftest import make_tiny
 
 @pytest.fixture(scope="module", params=[4, pytest.param(1, marks=pytest.mark.slow)])
 def baked(request: pytest.FixtureRequest) -> BakedKDSR:
-    """At x1 the default run has the whole student as ONNX, in test_export.py."""
+    """A baked network; x1 is slow, as test_export.py covers the whole x1 student."""
     model = make_tiny(request.param)
     return model.bake(model.estimate(torch.rand(1, 3, 16, 16)))
 

@@ -51,7 +51,7 @@ EXAMPLE_CASES = [((70, 301), []), ((310, 500), ["0.5"])]
 
 
 def expected(model: KDSR, folder: Path, strength: float = 1) -> np.ndarray:
-    """What the library makes of photo.png before it compares, (H, W, 3) in 0-255."""
+    """The library's result for photo.png before the comparison, (H, W, 3) in 0-255."""
     pixels = np.asarray(Image.open(folder / "photo.png"), np.float32) / 255
     lq = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     idr = with_strength(model, model.estimate(lq, dtype="fp32"), strength)

@@ -70,7 +70,7 @@ def test_a_shortage_of_memory_makes_smaller_tiles_and_the_same_bands(tiny, monke
 
 
 def cut(pixels: torch.Tensor) -> Iterator[torch.Tensor]:
-    """In bands of uneven heights."""
+    """Cuts pixels into bands of uneven heights."""
     yield from pixels.split([7, 1, 300, pixels.shape[1] - 308], 1)
 
 

@@ -1,4 +1,4 @@
-"""Whatever is in a file: pixels in [0, 1], or one line that names it."""
+"""Reading any file gives pixels in [0, 1], or an error of one line that names it."""
 
 import functools
 import io

@@ -1,4 +1,4 @@
-"""Whatever is in a weights file or an IDR file: a finite model, or one line that names the file."""
+"""Reading any weights or IDR file gives finite values, or an error of one line that names it."""
 
 import io
 import json

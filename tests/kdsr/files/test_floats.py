@@ -19,7 +19,7 @@ RAMP = np.geomspace(0.001, 16, 96, dtype=np.float32)[None, :, None].repeat(48, 0
 
 
 def save(path: Path, values: np.ndarray) -> Path:
-    """As other programs do, straight colours in TIFF, premultiplied ones in OpenEXR."""
+    """Saves like other programs: straight colours in TIFF, premultiplied ones in OpenEXR."""
     if path.suffix == ".exr":
         if values.shape[2] == 4:
             values = np.concatenate((values[..., :3] * values[..., 3:], values[..., 3:]), 2)
@@ -35,7 +35,7 @@ def save(path: Path, values: np.ndarray) -> Path:
 
 
 def seen(path: Path) -> np.ndarray:
-    """What a file holds, by other programs."""
+    """Reads a file by other programs."""
     if path.suffix == ".exr":
         ((_, channel),) = OpenEXR.File(str(path)).channels().items()
         values = np.asarray(channel.pixels)

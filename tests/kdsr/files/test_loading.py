@@ -1,4 +1,4 @@
-"""What a name loads, and the dial between a crisp model and its faithful partner."""
+"""Loading by name, and the dial between a crisp model and its faithful partner."""
 
 from pathlib import Path
 

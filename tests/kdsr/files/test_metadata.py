@@ -1,4 +1,4 @@
-"""What a file says besides its pixels goes along, and what changed is made true."""
+"""Results keep the metadata of their source; metadata that would become false is updated."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""What a file says of its numbers is read, converted or refused: never guessed."""
+"""The number format of a file is read, converted or refused, never guessed."""
 
 import io
 import logging
@@ -22,7 +22,7 @@ pytest.importorskip("imagecodecs")
 DEEP = np.random.default_rng(0).integers(0, 65536, (9, 14, 4)).astype(np.uint16)
 GREY, RGB = DEEP[..., :1], DEEP[..., :3]
 KEPT = np.maximum(DEEP, 1)
-"""With alpha of at least 1, so that no colour is hidden."""
+"""Pixels with an alpha of at least 1, so that no colour is hidden."""
 
 
 def seen(path: Path) -> np.ndarray:

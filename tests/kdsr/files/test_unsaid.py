@@ -1,4 +1,4 @@
-"""What a file says besides its pixels and no result can say is named, and its claims go too."""
+"""A message names metadata that no result can hold; results make no claims about them."""
 
 import io
 import logging
@@ -29,7 +29,7 @@ Make = Callable[[Path], object]
 
 
 def jpeg(*segments: tuple[int, bytes], behind: bytes = b"", jfif: bytes = b"") -> Make:
-    """With further segments behind its beginning, and bytes behind its end."""
+    """A JPEG with further segments after its beginning, and bytes after its end."""
     packed = io.BytesIO()
     Image.fromarray(RGB).save(packed, "JPEG", quality=95)
     data = packed.getvalue()

@@ -62,7 +62,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def answers(ask: Callable[..., list[Any]], files: tuple[str, str]) -> list[Any]:
-    """Of one process, as PyTorch and spandrel take seconds to be imported."""
+    """Answers of one process, as importing PyTorch and spandrel takes seconds."""
     baked = str(Path(files[0]).with_name("baked.safetensors"))
     load = ("load", BUNDLED, *files, *STUDENTS, TEACHER)
     return ask("install", "+", *load, "+", "baked", BUNDLED, baked)

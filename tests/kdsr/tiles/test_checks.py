@@ -1,4 +1,4 @@
-"""Whatever is passed in: finite results in [0, 1], or an error of one line."""
+"""Any input gives a finite result in [0, 1], or an error of one line."""
 
 import random
 from collections.abc import Callable

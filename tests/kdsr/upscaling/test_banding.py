@@ -36,7 +36,7 @@ def enlarged(lq: torch.Tensor) -> torch.Tensor:
 
 
 def cut(out: torch.Tensor, height: int) -> Iterator[torch.Tensor]:
-    """As the network gives them: in one buffer that is used again."""
+    """Yields bands like the network: in one buffer that it uses again."""
     buffer = torch.empty(height, out.shape[2], 3, dtype=out.dtype).movedim(-1, 0)
     for band in out.split(height, 1):
         buffer[:, : band.shape[1]] = band

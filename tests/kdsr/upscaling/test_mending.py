@@ -26,7 +26,7 @@ def mender(model: KDSR, *, doubted: bool = False) -> Mender:
 
 
 def enlarged(lq: torch.Tensor) -> torch.Tensor:
-    """What is as near to its input as can be."""
+    """An enlargement as close to its input as possible."""
     return lq.repeat_interleave(2, 1).repeat_interleave(2, 2)
 
 
@@ -50,7 +50,7 @@ def test_what_noise_explains_stays_to_the_last_bit(
 
 
 def blotched(smooth: torch.Tensor) -> torch.Tensor:
-    """With noise that was enlarged, whose blotches are as large as what a line leaves."""
+    """Adds enlarged noise, whose blotches are as large as the trace of a line."""
     generator = torch.Generator().manual_seed(2)
     noise = torch.randn(1, 3, 32, 42, generator=generator)
     return smooth + 0.07 * F.interpolate(noise, smooth.shape[1:], mode="bicubic")[0]

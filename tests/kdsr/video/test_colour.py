@@ -31,7 +31,7 @@ def edge(*, sited_left: bool) -> list[np.ndarray]:
 
 
 def middle(line: np.ndarray) -> float:
-    """Where a line steps from one level to another: by its area, which no rounding moves."""
+    """Position of a step between two levels, by the area under it, which rounding cannot move."""
     way = (line - line[:4].mean()) / (line[-4:].mean() - line[:4].mean())
     return float((1 - way).sum()) - 0.5
 
@@ -52,6 +52,6 @@ def test_chroma_stays_at_the_edge_of_luma(tmp_path: Path, factor: int, *, sited_
     planes = [np.frombuffer(bytes(one), np.uint8).reshape(one.height, -1) for one in coded.planes]
     luma, blue, red = (middle(rows[8, : one.width] * 1.0)
                        for rows, one in zip(planes, coded.planes, strict=True))  # fmt: skip
-    # What is written is sited at the left, as every codec's default says.
+    # Results have chroma sited at the left, the default of every codec.
     assert abs(2 * blue - luma) < 0.15
     assert abs(2 * red - luma) < 0.15

@@ -1,4 +1,4 @@
-"""What a cut or damaged film lacks is counted where the file says it, else told."""
+"""Missing frames of a cut or damaged film are counted if the file states them, else reported."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -65,13 +65,13 @@ def waves(number: int, last: int) -> Iterator[Any]:
 
 
 def seen(path: Path) -> int:
-    """How many frames can be decoded."""
+    """Number of frames that can be decoded."""
     with VideoFile(str(path)).open() as reading:
         return sum(isinstance(item, Frame) for item in reading) + reading.damaged
 
 
 def missing(path: Path) -> Missing:
-    """As before there is any work: packets alone are looked at."""
+    """Missing parts by packets alone, as checked before the work begins."""
     with VideoFile(str(path)).open(pictures=False) as reading:
         for _ in reading.packets({reading.video, *reading.sound}):
             pass

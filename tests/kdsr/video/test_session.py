@@ -25,7 +25,7 @@ FRAMES, SEGMENT = 10, 3
 
 
 class Stopped(BaseException):
-    """Not caught by anybody on the way."""
+    """An exception that no code catches on its way."""
 
 
 @pytest.fixture(autouse=True)

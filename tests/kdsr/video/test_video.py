@@ -30,7 +30,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def decoded(path: Path) -> torch.Tensor:
-    """What the library sees, (N, 3, H, W)."""
+    """Frames as the library reads them, (N, 3, H, W)."""
     from kdsr.video.film import Frame
 
     with VideoFile(str(path)).open() as reading:

@@ -1,4 +1,4 @@
-"""What becomes of sound, and of what tracks are called, in each kind of file."""
+"""Sound and the names of tracks in each kind of file."""
 
 from pathlib import Path
 

@@ -12,7 +12,7 @@ from train.degradation.pipelines import DegradationOptions
 
 @dataclass(frozen=True)
 class PixelsOptions:
-    """What a new file would hold."""
+    """Options as a new file in train/degradation would define them."""
 
     value: float = 0.5
 
@@ -34,7 +34,7 @@ class PixelsDegradation:
 
 @dataclass(frozen=True)
 class WithPixels(DegradationOptions):
-    """What one more field makes of the options."""
+    """The options with one more field."""
 
     pixels: PixelsOptions = field(default_factory=PixelsOptions)
 

@@ -81,7 +81,7 @@ def test_frames_are_those_of_a_file_that_the_real_encoder_wrote(
 
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
 def test_a_predicted_frame_holds_what_a_coarser_one_left(codec: Codec) -> None:
-    """It is made of others, so it differs from a key frame, and colours stay where they are."""
+    """A predicted frame is made of others, so it differs from a key frame; colours stay."""
     image = picture()
     key, predicted = (Filmed(codec, 30, motion).apply(image) for motion in (None, MOTION))
     assert (key - predicted).abs().mean() > 1 / 255

@@ -84,7 +84,7 @@ def test_numbers_that_nothing_measures_are_refused_before_a_run() -> None:
 def test_the_best_weights_are_exported_and_a_run_that_no_longer_improves_ends(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At this rate the network gets worse: the first validation is the best one."""
+    """The network gets worse at this learning rate: the first validation is the best one."""
     recipe = tiny_recipe(
         tmp_path, hold_out=2, validate_every=1, best="psnr_y", patience=2, ema=0.0, clip=1e9,
         teacher={"steps": 50, "warmup": 0, "lr": 0.5},

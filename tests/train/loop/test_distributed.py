@@ -69,7 +69,7 @@ def test_two_processes_follow_the_loss_curve_of_one_with_the_doubled_batch(tmp_p
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_two_processes_stop_waiting_for_better_weights_in_the_same_step(tmp_path: Path) -> None:
-    """Only the first one measures; another that went on alone would wait for it for ever."""
+    """Only the first process measures; another one continuing alone would wait for ever."""
     changes = {
         "batch": 4, "stages": ["control"], "from_teacher": False, "hold_out": 2, "ema": 0.0,
         "validate_every": 1, "best": "psnr_y", "patience": 1, "clip": 1e9,

@@ -140,7 +140,7 @@ def test_the_losses_that_are_not_finite_are_named() -> None:
 
 
 def followed(decay: float, steps: int) -> float:
-    """What is left of a start at 1 after `steps` at 0, the first of which is copied."""
+    """The average after a start at 1 and `steps` at 0, the first of which is copied."""
     model = nn.Linear(1, 1, bias=False)
     ema = averaged(model, decay)
     for value in [1.0, *[0.0] * steps]:

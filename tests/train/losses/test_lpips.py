@@ -36,7 +36,7 @@ def heads_state(channels: tuple[int, ...] = (64, 192, 384, 256, 256)) -> dict[st
 
 
 def lpips_of(network: str) -> tuple[LPIPS, nn.Sequential, dict[str, Tensor], tuple[int, ...]]:
-    """With its network layer by layer, its heads, and the places of the ReLUs that count."""
+    """LPIPS with its network layer by layer, its heads, and the places of the ReLUs used."""
     if network == "alexnet":
         heads = heads_state()
         return LPIPS(alexnet_state(), heads), alexnet_features(), heads, (1, 4, 7, 9, 11)

@@ -1,4 +1,4 @@
-"""What the student is trained on beside L1 and distillation."""
+"""Losses of the student beside L1 and distillation."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ CONFIG = KDSRConfig(4, 8, 1, 1)
 
 
 def losses(step: int, **options: float) -> tuple[dict[str, torch.Tensor], torch.Tensor, Batch]:
-    """Of an untrained control, with its SR image and the batch."""
+    """Losses of an untrained control, with its SR image and the batch."""
     torch.manual_seed(0)
     stage = StudentStage(CONFIG, StageOptions(**options), composed=True, teacher=None)  # pyright: ignore[reportArgumentType]
     batch = Batch(torch.rand(2, 3, 16, 16), torch.rand(2, 3, 64, 64), step)

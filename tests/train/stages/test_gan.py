@@ -1,4 +1,4 @@
-"""What the adversarial stage shows to whom."""
+"""Inputs of the adversarial stage's networks."""
 
 from collections.abc import Callable
 
