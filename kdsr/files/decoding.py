@@ -39,7 +39,8 @@ from .opening import (
 from .png import read_chunks
 
 _ROWS = 256  # that are converted at a time
-_SAMPLES = 277
+_SAMPLES, _BITS = 277, 258
+_RUINED_PROFILE = "its colour profile is damaged: left out"
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -126,7 +127,7 @@ def _fitting(icc: bytes | None, said: list[str], *, grey: bool) -> bytes | None:
         return None
     wanted, has = "GRAY" if grey else "RGB", space_of(icc)
     if len(icc) < 128 or icc[36:40] != b"acsp" or int.from_bytes(icc[:4], "big") > len(icc):
-        said.append("its colour profile is damaged: left out")
+        said.append(_RUINED_PROFILE)
     elif has != wanted:
         said.append(f"its profile is one of {has}, not of {wanted}: left out")
     else:
@@ -139,6 +140,8 @@ def _by_pillow(
 ) -> DecodedImage:
     icc, kind = image.info.get("icc_profile"), image.format
     icc = profile_of_bmp(path) if kind == "BMP" else icc
+    if icc is None and _has_lost_profile(path, image):
+        said.append(_RUINED_PROFILE)
     colours, turn = _colours(path, kind), 1
     if kind != "TIFF" and getattr(image, "n_frames", 1) > 1:
         said.append(f"of its {getattr(image, 'n_frames', 1)} pictures the first is read")
@@ -169,6 +172,16 @@ def _by_pillow(
         metadata = _metadata(path, image, turn, said)
     lossless = kind == "WEBP" and is_lossless_webp(path)
     return replace(found, icc=icc, colours=colours, lossless=lossless, metadata=metadata)
+
+
+def _has_lost_profile(path: Path, image: Image.Image) -> bool:
+    """Whether a file has a profile of which Pillow can make nothing."""
+    if image.format == "PNG":
+        return any(name == b"iCCP" for name, _ in read_chunks(path))
+    return any(
+        name == "APP2" and content.startswith(b"ICC_PROFILE\0")
+        for name, content in getattr(image, "applist", ())
+    )
 
 
 def _remark_on_channels(image: Image.Image, said: list[str]) -> None:
@@ -204,8 +217,11 @@ def _plain(
         if image.getchannel("A").getextrema() == (255, 255):
             image = image.convert("RGB")
     elif image.mode in ("CMYK", "LAB"):
+        bits = max(getattr(image, "tag_v2", {}).get(_BITS, (8,)))
         image, remark = to_rgb(image, icc)
         said += [remark]
+        if bits > 8:
+            said.append(f"of its {bits} bits a channel 8 are kept")
         icc = None
     elif image.mode not in ("L", "LA", "RGB", "RGBA"):
         image = image.convert("L" if image.mode == "1" else "RGB")

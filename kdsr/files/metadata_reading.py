@@ -1,5 +1,6 @@
 """Reads the metadata of image files as `Metadata`, which also names what a result will lose."""
 
+import mmap
 import re
 import struct
 import zlib
@@ -44,6 +45,7 @@ _OF_PNG = (
 """Chunks that are carried, speak of pixels, or say nothing."""
 _PHOTOSHOP, _IPTC_BLOCK, _CLIPPING = b"Photoshop 3.0\0", 0x0404, (2000, 2998)
 _UNEVEN = 0.001
+_XMP_OF_GIF = b"\x21\xff\x0bXMP DataXMP"
 _FILM = rb"\xff\xd9.{4,1024}?ftyp"  # the end of a JPEG, and the beginning of a film near it
 
 
@@ -67,6 +69,7 @@ def read_metadata(path: Path, image: Image.Image, turn: int, said: list[str]) ->
         found, aspect = _of_jpeg(path, image, found)
     elif kind == "GIF":
         aspect = _aspect_of_gif(path)
+        found = replace(found, xmp=_xmp_of_gif(path))
     elif kind == "AVIF":
         with path.open("rb") as file:
             found, aspect = _of_avif(file.read(_HEAD), found, said)
@@ -93,6 +96,14 @@ def _sound(exif: bytes | None, said: list[str]) -> bytes | None:
         said.append("its EXIF is ruined: left out")
         return None
     return exif
+
+
+def _xmp_of_gif(path: Path) -> bytes | None:
+    """XMP stands in a GIF as it is; a row of falling numbers leads readers of blocks over it."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        start = content.find(_XMP_OF_GIF) + len(_XMP_OF_GIF)
+        end = content.find(b"\x01\xff\xfe\xfd", start)
+        return content[start:end] if start >= len(_XMP_OF_GIF) and end > start else None
 
 
 def _aspect_of_gif(path: Path) -> Fraction:

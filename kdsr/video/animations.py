@@ -40,6 +40,8 @@ _DAMAGED = (
 )  # fmt: skip
 """Errors that Pillow's decoders raise at the end of a file, and at damage."""
 _FORMATS = ("GIF", "WEBP", "PNG", "AVIF")
+PALE = "its HDR colours (it will look pale)"
+"""What is said of colours that an animation cannot name."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ def _about(file: Path, image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
     try:
         profile_for(named_colours(file), grey=False)
     except ImageError:
-        unsaid.append("its HDR colours (it will look pale)")
+        unsaid.append(PALE)
     said: list[str] = []
     try:
         image.seek(0)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from av.filter import Graph
 
 # Numbers of ISO/IEC 23091-2, as FFmpeg uses them.
-_BT709, _UNSPECIFIED, _SMPTE170M = 1, 2, 6
+_BT709, _UNSPECIFIED, _SMPTE170M, _BT2020 = 1, 2, 6, 9
+_HDR_CURVES = (16, 18)  # PQ and HLG
 _SWSCALE_MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
 _UNKNOWN = {
     8: "YCgCo", 10: "BT.2020 of constant luminance", 11: "YDzDx", 12: "derived from primaries",
@@ -64,6 +65,11 @@ class Colour:
     left_sited: bool = True
     """Chroma lies at every second pixel, not between two; asked of older FFmpeg only, as newer ones
     know it of each frame."""
+
+    @property
+    def pale_as_srgb(self) -> bool:
+        """Whether it looks pale where it is shown as sRGB: PQ, HLG or BT.2020."""
+        return self.transfer in _HDR_CURVES or self.primaries == _BT2020
 
     @classmethod
     def of(cls, frame: "av.VideoFrame", context: "av.VideoCodecContext") -> "Colour":

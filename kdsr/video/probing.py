@@ -216,6 +216,13 @@ def pictures_of(container: "InputContainer") -> "av.VideoStream":
     raise VideoError(f"{READING}: it has no moving pictures, only {found}")
 
 
+def rate_of(stream: "av.VideoStream") -> Fraction:
+    """Frames a second, on average."""
+    raw_dv = stream.container.format.name == "dv"  # FFmpeg calls the ticks of its clock a rate
+    average = None if raw_dv else stream.average_rate
+    return Fraction(average or stream.guessed_rate or 25)
+
+
 def shows_again(packet: "av.Packet") -> bool:
     """Whether a packet is empty, with which Theora shows a frame for longer."""
     return not packet.size and packet.dts is not None  # the last one, which flushes, has no stamp

@@ -26,6 +26,7 @@ from .probing import (
     end_of,
     first_frame,
     pictures_of,
+    rate_of,
     shows_again,
     unsaid,
 )
@@ -69,7 +70,7 @@ class VideoFile:
             height, width = _size(frame, header.crop)
             aspect = Fraction(stream.sample_aspect_ratio or 1)
             tick = stream.time_base or Fraction(1, av.time_base)
-            rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
+            rate = rate_of(stream)
             rounded = tick >= _COARSE and container.format.name not in _EXACT
             return Facts(
                 height=height,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .animations import AnimationFile
+from .animations import PALE, AnimationFile
 from .containers import Container
 from .encoding import Encoding
 from .film import Facts, Missing
@@ -70,6 +70,8 @@ def _without_place(facts: Facts, container: Container, encoding: Encoding | None
     yield from (f"{name} of the pictures" for name in facts.track)
     if facts.colour.deep:
         yield "more than 8 bits a channel"
+    if facts.colour.pale_as_srgb:
+        yield PALE
     if container.format == "avif" and facts.plays:
         yield "how often it is shown"
 

@@ -93,6 +93,21 @@ def test_what_a_format_has_no_place_for_is_named(kdsr, capsys, source, target, w
     assert f"can say it: {words}\n" in said
 
 
+def test_the_xmp_of_a_gif_goes_along_or_is_named(kdsr, capsys) -> None:
+    save("plain.gif")
+    content = Path("plain.gif").read_bytes()
+    at = content.index(b"\x21\xf9")  # in front of the first picture
+    trailer = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+    block = b"\x21\xff\x0bXMP DataXMP" + XMP + trailer
+    Path("a.gif").write_bytes(content[:at] + block + content[at:])
+    assert kdsr("a.gif", "-o", "b.webp") == 0
+    with Image.open("b.webp") as found:
+        assert found.info["xmp"] == XMP
+    assert "XMP" not in capsys.readouterr().err
+    assert kdsr("a.gif", "-o", "b.gif") == 0
+    assert "can say it: XMP\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("lossless", [True, False])
 def test_webp_without_loss_stays_so(kdsr, lossless: bool) -> None:
     save("a.webp", clear=True, lossless=lossless, exact=True)

@@ -387,6 +387,28 @@ def test_hdr10_comes_along_or_a_line_names_it(kdsr, capsys) -> None:
     assert "the mastering display and the light level of HDR10" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words", ["transfer=arib-std-b67", "transfer=smpte2084", "colorprim=bt2020"]
+)
+def test_an_animation_of_hdr_colours_is_said_to_look_pale(kdsr, capsys, words: str) -> None:
+    rgb = np.full((HEIGHT, WIDTH, 3), 20_000, np.uint16)
+    options: dict[str, Any] = {"x265-params": f"log-level=none:{words}"}
+    write("in.mkv", "libx265", "yuv420p10le", [rgb] * 2, "rgb48le", **options)
+    assert kdsr("in.mkv", "-o", "out.mp4") == 0
+    assert "HDR" not in capsys.readouterr().err
+    assert kdsr("in.mkv", "-o", "out.webp") == 0
+    assert "its HDR colours (it will look pale)" in capsys.readouterr().err
+
+
+def test_raw_dv_is_as_fast_as_it_was(kdsr) -> None:
+    rgb = np.full((576, 720, 3), 90, np.uint8)
+    write("in.dv", "dvvideo", "yuv420p", [rgb] * 3, "rgb24")
+    with av.open("in.dv") as source:
+        assert source.format.name == "dv"
+    assert kdsr("in.dv", "-o", "out.mp4", "--crf", "51") == 0
+    assert times_of(Path("out.mp4")) == [0, Fraction(1, 25), Fraction(2, 25)]
+
+
 def numbers(data: bytes) -> list[float]:
     values = np.frombuffer(data, np.int32)
     return (

@@ -161,6 +161,14 @@ ICC_OF: dict[str, tuple[Make, str]] = {
         lambda path: Image.fromarray(RGB).save(path, icc_profile=b"no profile" * 30),
         "its colour profile is damaged: left out",
     ),
+    "packed.png": (
+        pngs(chunk(b"iCCP", b"a\0\0no zlib")),
+        "its colour profile is damaged: left out",
+    ),
+    "part.jpg": (
+        jpeg((0xE2, b"ICC_PROFILE\0\1\2" + SRGB[:300])),  # the first of two parts
+        "its colour profile is damaged: left out",
+    ),
     "cut.jpg": (
         lambda path: Image.fromarray(RGB).save(path, icc_profile=SRGB[:300]),
         "its colour profile is damaged: left out",
@@ -174,6 +182,13 @@ def test_a_profile_that_does_not_fit_is_left_out_with_a_line(tmp_path, caplog, n
     make(tmp_path / name)
     assert read_image(tmp_path / name).icc is None
     assert words in caplog.text
+
+
+def test_cmyk_of_sixteen_bits_says_that_it_becomes_eight(tmp_path: Path, caplog) -> None:
+    ink = np.dstack([RGB, RGB[..., :1]]).astype(np.uint16) * 257
+    tifffile.imwrite(tmp_path / "a.tif", ink, photometric="separated")
+    assert not read_image(tmp_path / "a.tif").deep
+    assert "of its 16 bits a channel 8 are kept" in caplog.text
 
 
 def test_a_bmp_keeps_its_profile(tmp_path: Path) -> None:
