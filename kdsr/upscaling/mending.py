@@ -50,6 +50,11 @@ class Canvas:
     compared: dict[int, Comparison] = field(default_factory=dict)
     """Comparisons by the number of the row of cells, without rows changed since."""
 
+    def changed(self, rows: slice) -> None:
+        """Forgets the comparison of the cells with these rows, and releases memory."""
+        self.compared.pop(rows.start // CELL, None)
+        self.release()
+
     @property
     def own(self) -> Tensor:
         """The rows of `lq` that `out` has."""
@@ -141,19 +146,17 @@ class Mender:
     def _again(self, canvas: Canvas, weights: "_Faded") -> None:
         """Blends in the network's results with its present IDR, cell by cell."""
         reach, s, lq = self.network.halo, self.scale, canvas.lq
-        for rows, columns in weights.cells():
+        for rows, columns, share in weights.cells():
             of_all = slice(rows.start + canvas.first, rows.stop + canvas.first)
             down, top = _around(of_all, reach, lq.shape[1], wrap=self.wrap[1])
             across, left = _around(columns, reach, lq.shape[2], wrap=self.wrap[0])
             window = as_floats(lq[:, down.to(lq.device)[:, None], across.to(lq.device)][None])
             sr = self.network(window.to(self.network.head.weight))[0].float().cpu()
             own = _inside(sr, rows, columns, (top, left), s)
-            share = _enlarged(weights.at(rows, columns), s)
             target = _place(canvas.out, rows, columns, s)
             before = _floats(target)
-            store(target, before + share * (own.clamp(0, 1) - before))
-            canvas.compared.pop(rows.start // CELL, None)
-            canvas.release()
+            store(target, before + _enlarged(share, s) * (own.clamp(0, 1) - before))
+            canvas.changed(rows)
 
     def _moved(self, canvas: Canvas, weights: "_Faded") -> None:
         """Adds the difference from the input, enlarged by a bicubic filter."""
@@ -164,24 +167,25 @@ class Mender:
             lower = rest[number + 1] if number + 1 < len(rest) else slice(height, height)
             below = self._missing(canvas, weights, lower)  # as it is before this row is changed
             planes = torch.cat((above, own, below), dim=1)
-            for _, columns in weights.cells(rows):
+            for _, columns, _ in weights.cells(rows):
                 down, top = _around(rows, 2, height)  # the filter's reach
                 across, left = _around(columns, 2, width)
                 window = planes[:, (down - upper.start)[:, None], across][None]
                 added = F.interpolate(window, scale_factor=float(s), mode="bicubic")[0]
                 target = _place(canvas.out, rows, columns, s)
                 store(target, _floats(target) + _inside(added, rows, columns, (top, left), s))
-                canvas.compared.pop(number, None)
+                canvas.changed(rows)
             above, own, upper = own, below, rows
             canvas.release()
 
     def _missing(self, canvas: Canvas, weights: "_Faded", rows: slice) -> Tensor:
         """Missing light in some rows, (3, rows, W), where it counts."""
         found = torch.zeros(3, rows.stop - rows.start, canvas.lq.shape[2])
-        for _, columns in weights.cells(rows):
-            seen = _floats(canvas.own[:, rows, columns]).cpu()
-            shown = shrunk(_place(canvas.out, rows, columns, self.scale), self.scale)
-            found[:, :, columns] = (seen - shown) * weights.at(rows, columns)
+        for part, columns, share in weights.cells(rows):
+            seen = _floats(canvas.own[:, part, columns]).cpu()
+            shown = shrunk(_place(canvas.out, part, columns, self.scale), self.scale)
+            inside = slice(part.start - rows.start, part.stop - rows.start)
+            found[:, inside, columns] = (seen - shown) * share
         return found
 
     def _toned(self, canvas: Canvas) -> None:
@@ -201,8 +205,7 @@ class Mender:
             up, down = (_enlarged(share, self.scale) for share in shares)
             before = _floats(target)
             store(target, before + up * (1 - before) - down * before)
-            canvas.compared.pop(rows.start // CELL, None)
-            canvas.release()
+            canvas.changed(rows)
 
 
 class _Faded:
@@ -220,20 +223,21 @@ class _Faded:
         faded = F.avg_pool2d(grown, _FADE + 1, 1, _FADE // 2, count_include_pad=False)
         return faded[0][inner]
 
-    def cells(self, rows: slice | None = None) -> Iterator[tuple[slice, slice]]:
-        """The part of each cell of a fixed grid with positive weights.
+    def cells(self, rows: slice | None = None) -> Iterator[tuple[slice, slice, Tensor]]:
+        """The part of each cell of a fixed grid with positive weights: rows, columns, weights.
 
         Args:
             rows: Rows of one row of cells; by default all.
         """
         for cell in _cells(self.size, rows):
             blocks = tuple(slice(one.start // COARSE, -(-one.stop // COARSE)) for one in cell)
-            if self._near[blocks].any() and (counts := self.at(*cell) > 0).any():
-                yield _cut(cell[0], counts.any(1)), _cut(cell[1], counts.any(0))
+            if self._near[blocks].any() and (weights := self.at(*cell)).any():
+                down, across = (_extent(weights.any(dim)) for dim in (1, 0))
+                yield _within(cell[0], down), _within(cell[1], across), weights[down, across]
 
     def share(self) -> float:
         """Share of the pixels with positive weights."""
-        counted = sum(int((self.at(*cell) > 0).sum()) for cell in self.cells())
+        counted = sum(int(weights.count_nonzero()) for *_, weights in self.cells())
         return counted / (self.size[0] * self.size[1])
 
 
@@ -273,10 +277,15 @@ def _cells(size: torch.Size, rows: slice | None = None) -> Iterator[tuple[slice,
             yield down, across
 
 
-def _cut(span: slice, counts: Tensor) -> slice:
-    """A span without what does not count at its ends."""
-    inside = counts.nonzero()
-    return slice(span.start + int(inside[0]), span.start + int(inside[-1]) + 1)
+def _extent(marks: Tensor) -> slice:
+    """From the first to the last mark of a row of booleans."""
+    places = marks.nonzero()
+    return slice(int(places[0]), int(places[-1]) + 1)
+
+
+def _within(span: slice, part: slice) -> slice:
+    """A part of a span, counted from the span's start."""
+    return slice(span.start + part.start, span.start + part.stop)
 
 
 def _rows(out: Tensor, rows: slice, s: int) -> Tensor:

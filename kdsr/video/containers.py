@@ -222,11 +222,6 @@ class Container:
         """Whether files are animations: pictures without sound for image viewers."""
         return not self.codecs
 
-    @property
-    def keeps_opacity(self) -> bool:
-        """Whether the container can hold transparency."""
-        return self.is_animation or bool(self.clear_codec)
-
 
 CODECS = {
     "h264": Codec("libx264", 18, 51, {"preset": "medium", "rc-lookahead": "10"}),
