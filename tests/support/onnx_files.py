@@ -23,15 +23,11 @@ def need_onnx() -> None:
         pytest.importorskip(package)
 
 
-def tiny_files(factory: pytest.TempPathFactory) -> Path:
-    """The folder of tiny.onnx, the whole student, and of the parts; made once a run."""
+def tiny_files(model: KDSR, folder: Path) -> Path:
+    """Writes tiny.onnx, the whole student, and the parts into a folder, and returns it."""
     need_onnx()
-    folder = factory.getbasetemp() / "tiny_onnx"
-    if not folder.exists():
-        folder.mkdir()
-        model = tiny_model()
-        export_blind(model, folder / "tiny.onnx")
-        export_pair(model, folder / "tiny.onnx")
+    export_blind(model, folder / "tiny.onnx")
+    export_pair(model, folder / "tiny.onnx")
     return folder
 
 

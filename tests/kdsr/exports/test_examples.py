@@ -20,20 +20,10 @@ from tests.support.node import (
     link_runtime,
     run_node,
 )
-from tests.support.onnx_files import picture, tiny_files, tiny_model, with_checkerboard
+from tests.support.onnx_files import picture, with_checkerboard
 from tests.support.places import ROOT
 
 EXAMPLES = ROOT / "docs/onnx"
-
-
-@pytest.fixture(scope="module")
-def model() -> KDSR:
-    return tiny_model()
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_files(tmp_path_factory)
 
 
 def example(folder: Path, files: Path, sides: tuple[int, int]) -> None:

@@ -19,8 +19,6 @@ from tests.support.onnx_files import (
     Session,
     need_onnx,
     picture,
-    tiny_files,
-    tiny_model,
     with_checkerboard,
 )
 
@@ -28,16 +26,6 @@ SIDES = [
     (5, 5), (5, 61), (61, 5), (7, 13), (17, 9), (31, 33), (64, 47), (97, 101), (1, 1), (23, 129)
 ]  # fmt: skip
 LEAST = 5
-
-
-@pytest.fixture(scope="module")
-def model() -> KDSR:
-    return tiny_model()
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_files(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
