@@ -1,5 +1,11 @@
 import gc
+import os
 import random
+
+THREADS = 1 if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1 else 2
+"""Threads of PyTorch. Workers of `pytest -n 2` take one each: more would wait for each other."""
+if THREADS == 1:
+    os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start, before torch is here
 
 import numpy as np
 import pytest
@@ -15,7 +21,7 @@ from tests.support.places import ROOT
 
 @pytest.fixture(scope="session", autouse=True)
 def _few_threads() -> None:
-    torch.set_num_threads(2)
+    torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(scope="module", autouse=True)
