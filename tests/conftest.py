@@ -2,11 +2,6 @@ import gc
 import os
 import random
 
-THREADS = 1 if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1 else 2
-"""Threads of PyTorch. Workers of `pytest -n 2` take one each: more would wait for each other."""
-if THREADS == 1:
-    os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start, before torch is here
-
 import numpy as np
 import pytest
 import torch
@@ -21,7 +16,12 @@ from tests.support.places import ROOT
 
 @pytest.fixture(scope="session", autouse=True)
 def _few_threads() -> None:
-    torch.set_num_threads(THREADS)
+    """Workers of `pytest -n 2` take one thread each, as do the commands that they start."""
+    if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
+        os.environ["OMP_NUM_THREADS"] = "1"
+        torch.set_num_threads(1)
+    else:
+        torch.set_num_threads(2)
 
 
 @pytest.fixture(scope="module", autouse=True)
