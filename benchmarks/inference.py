@@ -1,6 +1,6 @@
 """Times the official computation against ours, on one machine in one run.
 
-    python -m benchmarks.inference [--sizes s m l gan] [--lq 180x320] [--device cpu] [--rrdb]
+    python -m benchmarks.inference [--sizes s m l gan] [--lq 180x320] [--device cpu]
     python -m benchmarks.inference --against v0.1.0 --sizes s m l --lq 816x1224
 
 Every row estimates the IDR of the LQ image and upscales it x4. "plain fp32" is the official
@@ -35,7 +35,6 @@ def main() -> None:
     parser.add_argument("--lq", nargs="+", default=None, help="size of the LQ image, HEIGHTxWIDTH")
     parser.add_argument("--device", default=None, help="cpu, cuda or mps")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rrdb", action="store_true", help="add a Real-ESRGAN-sized RRDBNet")
     parser.add_argument("--compile", action="store_true", help="add compiled rows on a CPU, too")
     parser.add_argument("--against", metavar="REF", help="compare with a git revision instead")
     args = parser.parse_args()
@@ -51,8 +50,6 @@ def main() -> None:
         height, width = (int(number) for number in shape.split("x"))
         for size in args.sizes:
             candidates = kdsr_candidates(size, height, width, device, compiled=args.compile)
-            if args.rrdb:
-                candidates["Real-ESRGAN RRDBNet fp32"] = rrdb_candidate(height, width, device)
             rows = measure(candidates, device, args.rounds)
             if device.type == "cpu" and sys.platform.startswith("linux"):
                 for name, row in rows.items():
@@ -120,22 +117,6 @@ def compiled_candidates(
         )
         candidates[f"baked CUDA graph {name}"] = runner(lambda lq: graphed(lq).clone())
     return candidates
-
-
-def rrdb_candidate(height: int, width: int, device: torch.device) -> Callable[[], object]:
-    """Makes a network of Real-ESRGAN x4plus's size, by spandrel (an optional dependency)."""
-    from spandrel.architectures.ESRGAN.__arch.RRDB import (  # pyright: ignore[reportMissingImports]
-        RRDBNet,
-    )
-
-    network = RRDBNet(in_nc=3, out_nc=3, num_filters=64, num_blocks=23, scale=4).eval().to(device)
-    lq = torch.rand(1, 3, height, width, device=device)
-
-    def run() -> torch.Tensor:
-        with torch.inference_mode():
-            return network(lq).cpu()
-
-    return run
 
 
 def peak_in_child(size: str, name: str, height: int, width: int) -> float:

@@ -14,12 +14,10 @@ times whole steps of the gan stage with various networks against a step on L1 al
 """
 
 import ctypes
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -30,8 +28,7 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor
 
-from benchmarks import gan_steps
-from benchmarks.timing import default_device, measure, synchronize
+from benchmarks.timing import default_device, measure
 from kdsr import KDSR, KDSRTeacher
 from kdsr.files.weights import save_checkpoint
 from kdsr.network.architecture import PRESETS, KDSRConfig
@@ -139,30 +136,70 @@ class PlainStep:
         self.optimizer.step()
 
 
-@contextmanager
-def real_step(
-    size: Any, batch: int, patch: int, device: torch.device, precision: str = "bf16"
-) -> Iterator[Callable[[], object]]:
-    """Yields a function that runs one full step of the real loop."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        options = TrainOptions(
-            data=PHOTOS, out=folder, cache=folder, size=size, batch=batch, patch=patch,
-            degradation=DegradationOptions(kind="classic"), student=StageOptions(kd_weight=1.0),
-            teacher_checkpoint=folder / "teacher.safetensors",
-        )  # fmt: skip
-        save_checkpoint(KDSRTeacher(options.network()), folder / "teacher.safetensors")
-        session = open_session(
-            options, Accelerator(cpu=device.type == "cpu", mixed_precision=precision)
-        )
-        loop = make_loop(replace(session, log=RunLog(folder, active=False)), "student")
+def real_step(options: TrainOptions, stage: str, device: torch.device) -> Callable[[], object]:
+    """Makes a function that runs one full step of the real loop."""
+    options = options.resolved(device)
+    precision = "bf16" if options.precision == "bf16" else "no"
+    session = open_session(
+        options, Accelerator(cpu=device.type == "cpu", mixed_precision=precision)
+    )
+    session.log.__exit__(None, None, None)
+    loop = make_loop(replace(session, log=RunLog(options.out, active=False)), stage)
 
-        def step() -> None:
-            loop.learn()
-            loop.step += 1
+    def step() -> None:
+        loop.learn()
+        loop.step += 1
 
-        yield step
-        session.log.__exit__(None, None, None)
+    return step
+
+
+def student_step(
+    folder: Path, size: Any, batch: int, patch: int, device: torch.device
+) -> Callable[[], object]:
+    """Makes a function that runs one step of the student stage."""
+    teacher = folder / "teacher.safetensors"
+    options = TrainOptions(
+        data=PHOTOS, out=folder, cache=folder, size=size, batch=batch, patch=patch,
+        degradation=DegradationOptions(kind="classic"), student=StageOptions(kd_weight=1.0),
+        teacher_checkpoint=teacher, precision="bf16",
+    )  # fmt: skip
+    save_checkpoint(KDSRTeacher(options.network()), teacher)
+    return real_step(options, "student", device)
+
+
+NETWORKS: dict[str, tuple[float, str | None, int]] = {
+    "L1": (0, None, 24),
+    "+ perceptual network": (1.0, None, 24),
+    "+ it on a quarter of the samples": (0.25, None, 24),
+    "+ discriminator, unet, 24 channels": (0, "unet", 24),
+    "+ both": (1.0, "unet", 24),
+    "+ both, the former on a quarter": (0.25, "unet", 24),
+    "+ both, unet of 16 channels": (0.25, "unet", 16),
+    "+ both, unshuffled, 64 channels": (0.25, "unshuffled", 64),
+}
+"""Networks of a gan stage: share of samples that the perceptual network sees, discriminator, and
+the discriminator's channels."""
+
+
+def gan_step(
+    folder: Path, size: Any, batch: int, patch: int, device: torch.device, weights: Path, name: str
+) -> Callable[[], object]:
+    """Makes a function that runs one step of the gan stage with some of `NETWORKS`."""
+    (share, judge, feats), start = NETWORKS[name], folder / "start.safetensors"
+    stage = StageOptions(
+        optimizer="muon", warmup=0, shift=16, perceptual_weight=float(share > 0),
+        perceptual_share=share or 1.0, gan_weight=0.1 if judge else 0.0,
+    )  # fmt: skip
+    kind: Any = judge or "unet"
+    options = TrainOptions(
+        data=PHOTOS, out=folder / "run", cache=folder, size=size, batch=batch, patch=patch,
+        degradation=DegradationOptions(kind="classic"), stages=("gan",), gan=stage, init=str(start),
+        perceptual=weights, discriminator=kind, discriminator_feats=feats,
+        device="cuda" if device.type == "cuda" else "cpu", resume=False,
+    )  # fmt: skip
+    if not start.exists():
+        save_checkpoint(KDSR(options.network()), start)
+    return real_step(options, "gan", device)
 
 
 def main() -> None:
@@ -177,10 +214,9 @@ def main() -> None:
     args = parser.parse_args()
     device = torch.device(args.device) if args.device else default_device()
     if args.perceptual:
+        keep_freed_memory()
         for size in args.sizes:
-            gan_steps.table(
-                size, PHOTOS, args.perceptual, args.batch, args.patch, args.rounds, device
-            )
+            gan_table(size, args.perceptual, args.batch, args.patch, args.rounds, device)
         return
     with tempfile.TemporaryDirectory() as folder:
         cache = open_cache(PHOTOS, Path(folder))
@@ -199,6 +235,24 @@ def main() -> None:
             shares(size, cache, args.batch, args.patch, args.rounds, device)
 
 
+def gan_table(
+    size: str, weights: Path, batch: int, patch: int, rounds: int, device: torch.device
+) -> None:
+    """Prints the gan steps of one size. With one thread on a CPU it measures CPU time."""
+    alone = device.type == "cpu" and torch.get_num_threads() == 1
+    clock = time.process_time if alone else time.perf_counter
+    with tempfile.TemporaryDirectory() as folder:
+        steps = {
+            name: gan_step(Path(folder), size, batch, patch, device, weights, name)
+            for name in NETWORKS
+        }
+        rows = measure(steps, device, rounds, clock=clock)
+    print("\n| size | gan stage | ms | against L1 |\n|---|---|---|---|")
+    for name, row in rows.items():
+        ratio = f"{row.seconds / rows['L1'].seconds:.2f}x"
+        print(f"| {size} | {name} | {row.seconds * 1e3:.0f} | {ratio} |")
+
+
 def ladder(
     size: str, cache: ImageCache, batch: int, patch: int, rounds: int, device: torch.device
 ) -> None:
@@ -209,14 +263,12 @@ def ladder(
         name: PlainStep(config, crops, batch, patch, parts, device)
         for name, parts in LADDER.items()
     }
-    with real_step(size, batch, patch, device) as step:
-        rows = measure({**candidates, _OURS: step}, device, rounds, _set_allocator)
-        reference = rows["official"].seconds
-        for name, row in rows.items():
-            ratio = f"{reference / row.seconds:.2f}x"
-            print(
-                f"| {size} | {name} | {row.seconds * 1e3:.0f} | {1 / row.seconds:.2f} | {ratio} |"
-            )
+    with tempfile.TemporaryDirectory() as folder:
+        candidates[_OURS] = student_step(Path(folder), size, batch, patch, device)
+        rows = measure(candidates, device, rounds, _set_allocator)
+    for name, row in rows.items():
+        ratio = f"{rows['official'].seconds / row.seconds:.2f}x"
+        print(f"| {size} | {name} | {row.seconds * 1e3:.0f} | {1 / row.seconds:.2f} | {ratio} |")
 
 
 def _set_allocator(name: str) -> None:
@@ -237,8 +289,8 @@ def shares(
     """Prints the share of each pipeline in a step of one size."""
     crops, samples = CropSampler(cache, 0), range(batch)
     cut = _median(lambda: crops.batch(0, samples, patch * 4, device), rounds, device)
-    with real_step(size, batch, patch, device) as step:
-        whole = _median(step, rounds, device)
+    with tempfile.TemporaryDirectory() as folder:
+        whole = _median(student_step(Path(folder), size, batch, patch, device), rounds, device)
     base = whole - _pairs("classic", 1, crops, batch, patch, rounds, device) + cut
     for kind, uses in (("classic", 1), ("general", 1), ("realworld", 1), ("realworld", 6)):
         seconds = _pairs(kind, uses, crops, batch, patch, rounds, device) - cut
@@ -261,14 +313,7 @@ def _pairs(
 
 
 def _median(run: Callable[[], object], rounds: int, device: torch.device) -> float:
-    run()
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        run()
-        synchronize(device)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return measure({"run": run}, device, rounds)["run"].seconds
 
 
 if __name__ == "__main__":
