@@ -9,7 +9,7 @@ photographs that a training with --hold_out 8 kept aside, and counts those on wh
 better.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import kdsr
@@ -45,16 +45,19 @@ def main() -> None:
 
 
 def _row(name: str, where: str, model: KDSR, pairs: Sequence[Pair]) -> str:
-    own, mean, wrong = (averages(evaluate_model(model, pairs, idr=idr))["all"] for idr in IDRS)
-    return (
-        f"| {name} | {where} | {_both(own.psnr, own.ssim)} | "
-        f"{_both(own.bicubic_psnr, own.bicubic_ssim)} | {mean.psnr - own.psnr:+.2f} dB | "
-        f"{wrong.psnr - own.psnr:+.2f} dB |"
+    own, mean, wrong = (
+        averages(evaluate_model(model, pairs, idr=idr))["all"].numbers for idr in IDRS
     )
+    said = f"| {name} | {where} | {_both(own)} | {_both(own, 'bicubic_')} | "
+    return said + _against(own, mean, wrong)
 
 
-def _both(psnr: float, ssim: float) -> str:
-    return f"{psnr:.2f} / {ssim:.4f}"
+def _both(numbers: Mapping[str, float], of: str = "") -> str:
+    return f"{numbers[f'{of}psnr']:.2f} / {numbers[f'{of}ssim']:.4f}"
+
+
+def _against(own: Mapping[str, float], *others: Mapping[str, float]) -> str:
+    return "".join(f"{other['psnr'] - own['psnr']:+.2f} dB | " for other in others).rstrip()
 
 
 def _held_out(models: dict[str, KDSR], folder: Path, scale: int) -> None:
@@ -64,11 +67,10 @@ def _held_out(models: dict[str, KDSR], folder: Path, scale: int) -> None:
     print("|---|---|---|---|---|---|")
     for name, model in models.items():
         rows, *others = (evaluate_model(model, pairs, idr=idr) for idr in IDRS)
-        own, mean, wrong = (averages(x)["all"] for x in (rows, *others))
+        own, mean, wrong = (averages(x)["all"].numbers for x in (rows, *others))
         print(
-            f"| {Path(name).stem} | {_both(own.psnr, own.ssim)} | "
-            f"{_both(own.bicubic_psnr, own.bicubic_ssim)} | {_losses(rows)} | "
-            f"{mean.psnr - own.psnr:+.2f} dB | {wrong.psnr - own.psnr:+.2f} dB |",
+            f"| {Path(name).stem} | {_both(own)} | {_both(own, 'bicubic_')} | {_losses(rows)} | "
+            f"{_against(own, mean, wrong)}",
             flush=True,
         )
 
@@ -76,15 +78,14 @@ def _held_out(models: dict[str, KDSR], folder: Path, scale: int) -> None:
 def _losses(rows: Sequence[Row]) -> str:
     """Counts the photographs and the single draws on which bicubic is better."""
     photographs: dict[str, list[float]] = {}
+    draws = []
     for row in rows:
-        photographs.setdefault(row.image, []).append(row.psnr - row.bicubic_psnr)
+        gain = row.numbers["psnr"] - row.numbers["bicubic_psnr"]
+        photographs.setdefault(row.image, []).append(gain)
+        draws += [f"{row.image} {row.case} {gain:+.2f} dB"] if gain <= 0 else []
     lost = sum(sum(gains) <= 0 for gains in photographs.values())
-    draws = [row for row in rows if row.psnr <= row.bicubic_psnr]
-    names = ", ".join(f"{r.image} {r.case} {r.psnr - r.bicubic_psnr:+.2f} dB" for r in draws)
-    return (
-        f"{lost} of {len(photographs)} photographs; {len(draws)} of {len(rows)} draws"
-        f"{f' ({names})' if names else ''}"
-    )
+    named = f" ({', '.join(draws)})" if draws else ""
+    return f"{lost} of {len(photographs)} photographs; {len(draws)} of {len(rows)} draws{named}"
 
 
 if __name__ == "__main__":

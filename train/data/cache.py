@@ -1,6 +1,7 @@
 """Decodes training photographs once into a memory-mapped file."""
 
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -62,11 +63,12 @@ class ImageCache:
 
     def parted(self, held: set[str]) -> tuple["ImageCache", "ImageCache"]:
         """Splits off the images with these names: (rest, held out)."""
-        kept, out = (
-            tuple(entry for entry in self.index if (entry.name in held) == wanted)
-            for wanted in (False, True)
-        )
-        return replace(self, index=kept), replace(self, index=out)
+        is_held = [entry.name in held for entry in self.index]
+        return self.where([not out for out in is_held]), self.where(is_held)
+
+    def where(self, wanted: Sequence[bool]) -> "ImageCache":
+        """The images whose place in `wanted` is true."""
+        return replace(self, index=tuple(itertools.compress(self.index, wanted)))
 
     def at_least(self, side: int) -> tuple["ImageCache", list[str]]:
         """Drops images with a side shorter than `side` pixels; returns also the dropped names.
@@ -74,17 +76,25 @@ class ImageCache:
         Raises:
             DataError: If no image is left.
         """
+        large = self.large_enough(side)
+        small = [e.name for e, fits in zip(self.index, large, strict=True) if not fits]
+        return self.where(large), small
+
+    def large_enough(self, side: int) -> list[bool]:
+        """Whether each image has at least `side` pixels a side.
+
+        Raises:
+            DataError: If none has.
+        """
         if not self.index:
             raise DataError("no image is left to train on: --hold_out takes all; lower it")
-        usable = tuple(e for e in self.index if min(e.height, e.width) >= side)
-        if not usable:
-            largest = max(min(e.height, e.width) for e in self.index)
+        sides = [min(e.height, e.width) for e in self.index]
+        if max(sides) < side:
             raise DataError(
                 f"all {len(self)} images are smaller than the crop of {side} px (the largest has "
-                f"a shorter side of {largest} px); use larger images or a smaller --patch"
+                f"a shorter side of {max(sides)} px); use larger images or a smaller --patch"
             )
-        small = [e.name for e in self.index if min(e.height, e.width) < side]
-        return replace(self, index=usable), small
+        return [n >= side for n in sides]
 
     def on(self, device: torch.device) -> "ImageCache":
         """A copy with its pixels on the GPU, if they fill at most a third of its free memory."""

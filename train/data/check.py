@@ -51,7 +51,10 @@ def check(source: Path, min_side: int, benchmarks: Sequence[Path] = ()) -> list[
         All problems, in the order of the files.
     """
     known = [
-        (path, fingerprint) for path in _each(benchmarks) for fingerprint in _both(read_rgb(path))
+        (path, fingerprint)
+        for folder in benchmarks
+        for path in find_images(folder)
+        for fingerprint in _both(read_rgb(path))
     ]
     seen: list[tuple[Path, int]] = []
     problems: list[Problem] = []
@@ -152,11 +155,6 @@ def finest_detail(grey: Tensor) -> float:
         band = large - F.interpolate(small, scale_factor=2.0, mode="bicubic")
         bands.append(band.std().item())
     return bands[0] / max(bands[1], 1e-3)
-
-
-def _each(folders: Sequence[Path]) -> Iterator[Path]:
-    for folder in folders:
-        yield from find_images(folder)
 
 
 def _both(pixels: np.ndarray) -> tuple[int, int]:

@@ -1,7 +1,6 @@
 """The user's own pairs, checked once and decoded into caches like the photographs."""
 
 import hashlib
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,22 +58,12 @@ class PairCache:
         Raises:
             DataError: If no pair is left.
         """
-        if not len(self):
-            raise DataError("no pair is left to train on: --hold_out takes all; lower it")
-        large = [min(entry.height, entry.width) >= side for entry in self.gt.index]
-        if not any(large):
-            raise DataError(
-                f"all {len(self)} pairs to train on are smaller than the crop of {side} px of the "
-                "ground truth; use larger images or a smaller --patch"
-            )
+        large = self.gt.large_enough(side)
         small = [name for name, fits in zip(self.names, large, strict=True) if not fits]
         return self._where(large), small
 
     def _where(self, wanted: Sequence[bool]) -> "PairCache":
-        def kept(side: ImageCache) -> ImageCache:
-            return replace(side, index=tuple(itertools.compress(side.index, wanted)))
-
-        return self._each(kept)
+        return self._each(lambda side: side.where(wanted))
 
     def on(self, device: torch.device) -> "PairCache":
         """A copy with its pixels on the GPU, if they fit; see `ImageCache.on`."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from train.degradation.checks import require_range, require_shares
+from train.degradation.checks import no_range, outside, refuse
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,7 @@ class Banding:
     """Most levels per channel."""
 
     def __post_init__(self) -> None:
-        require_shares(self, "share")
-        require_range(self, "levels", self.min_levels, self.max_levels, (2, 256))
+        refuse(self, outside(self, ["share"], 0, 1), no_range(self, "levels", 2, 256))
 
     def sample(self, rng: np.random.Generator) -> "Banded":
         """Draws a number of levels, uniformly on a logarithmic scale."""

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from train.colour import from_ycbcr, to_ycbcr
-from train.degradation.checks import require_shares
+from train.degradation.checks import outside, refuse
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class ChromaSubsampling:
     """Share of these samples whose chroma is replicated instead of interpolated."""
 
     def __post_init__(self) -> None:
-        require_shares(self, "share", "replicated")
+        refuse(self, outside(self, ["share", "replicated"], 0, 1))
 
     def sample(self, rng: np.random.Generator) -> "Subsampled":
         """Draws the way of upsampling."""

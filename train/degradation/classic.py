@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kdsr.errors import ConfigError
 from kdsr.pixels import on_grid
 from train.degradation.blur import blur_and_downscale
+from train.degradation.checks import no_range, outside, refuse
 from train.degradation.draws import noise_seeds, uniforms
 from train.degradation.noise import add_gaussian_noise
 from train.degradation.words import blur_words, noise_words
@@ -36,16 +36,7 @@ class ClassicOptions:
     each sample has its own, as the paper's text says."""
 
     def __post_init__(self) -> None:
-        problems = []
-        if not 0 < self.min_sigma <= (self.max_sigma or math.inf):
-            problems.append(
-                f"blur must satisfy 0 < min_sigma <= max_sigma, got {self.min_sigma} and "
-                f"{self.max_sigma}"
-            )
-        if not 0 <= self.max_noise <= 255:
-            problems.append(f"max_noise must be 0 to 255, got {self.max_noise}")
-        if problems:
-            raise ConfigError("; ".join(problems))
+        refuse(self, no_range(self, "sigma"), outside(self, ["max_noise"], 0, 255))
 
     def build(self, scale: int) -> "ClassicDegradation":
         """The pipeline with these ranges."""

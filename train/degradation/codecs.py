@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kdsr.errors import ConfigError
 from kdsr.pixels import to_bytes
-from train.degradation.checks import require_range, require_shares
+from train.degradation.checks import no_range, outside, refuse
 
 Format = Literal["webp", "avif", "jpeg444"]
 _SAVED = {
@@ -41,10 +41,8 @@ class Codecs:
     """Highest quality."""
 
     def __post_init__(self) -> None:
-        require_shares(self, "share")
-        require_range(self, "quality", self.min_quality, self.max_quality, (1, 100))
-        if not self.formats:
-            raise ConfigError(f"codecs.formats names none; choose from {', '.join(_SAVED)}")
+        none = [] if self.formats else [f"formats names none; choose from {', '.join(_SAVED)}"]
+        refuse(self, outside(self, ["share"], 0, 1), no_range(self, "quality", 1, 100), none)
         if self.share > 0:
             absent = [n for n in self.formats if n in ("webp", "avif") and not features.check(n)]
             if absent:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from kdsr.errors import ConfigError
 from kdsr.pixels import on_grid
 from train.degradation.blur import blur, blur_and_downscale, blur_beside_x4
+from train.degradation.checks import no_range, outside, refuse
 from train.degradation.draws import noise_seeds, uniforms
 from train.degradation.jpeg import jpeg
 from train.degradation.kernels import gaussian_kernels
@@ -52,25 +52,9 @@ class GeneralOptions:
     """Further degradations, between noise and JPEG."""
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} is a share, 0 to 1, got {getattr(self, name)}"
-            for name in ("sharp", "isotropic", "noisy", "grey", "compressed")
-            if not 0 <= getattr(self, name) <= 1
-        ]
-        if not 0 < self.min_sigma <= self.max_sigma:
-            problems.append(
-                f"blur must satisfy 0 < min_sigma <= max_sigma, got {self.min_sigma} and "
-                f"{self.max_sigma}"
-            )
-        if not 0 <= self.max_noise <= 255:
-            problems.append(f"max_noise must be 0 to 255, got {self.max_noise}")
-        if not 1 <= self.min_quality <= self.max_quality <= 100:
-            problems.append(
-                "JPEG quality must satisfy 1 <= min_quality <= max_quality <= 100, got "
-                f"{self.min_quality} and {self.max_quality}"
-            )
-        if problems:
-            raise ConfigError("; ".join(problems))
+        shares = ("sharp", "isotropic", "noisy", "grey", "compressed")
+        ranges = no_range(self, "sigma") + no_range(self, "quality", 1, 100)
+        refuse(self, outside(self, shares, 0, 1), outside(self, ["max_noise"], 0, 255), ranges)
 
     def build(self, scale: int) -> "GeneralDegradation":
         """The pipeline with these ranges."""

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from train.colour import luma_full_range
-from train.degradation.checks import require_range, require_shares
+from train.degradation.checks import no_range, outside, refuse
 from train.degradation.draws import normals
 from train.degradation.kernels import gaussian_taps
 
@@ -31,9 +31,8 @@ class Grain:
     """Share of samples with independent grain per channel; the others have grey grain."""
 
     def __post_init__(self) -> None:
-        require_shares(self, "share", "coloured")
-        require_range(self, "strength", self.min_strength, self.max_strength, (0, 255))
-        require_range(self, "size", self.min_size, self.max_size, (0.1, 3))
+        ranges = no_range(self, "strength", 0, 255) + no_range(self, "size", 0.1, 3)
+        refuse(self, outside(self, ["share", "coloured"], 0, 1), ranges)
 
     def sample(self, rng: np.random.Generator) -> "Grained":
         """Draws the grain of a sample."""

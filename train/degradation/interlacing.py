@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from train.degradation.checks import require_range, require_shares
+from train.degradation.checks import no_range, outside, refuse
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,7 @@ class Interlacing:
     """Most motion."""
 
     def __post_init__(self) -> None:
-        require_shares(self, "share", "combed")
-        require_range(self, "motion", self.min_motion, self.max_motion, (1, 64))
+        refuse(self, outside(self, ["share", "combed"], 0, 1), no_range(self, "motion", 1, 64))
 
     def sample(self, rng: np.random.Generator) -> "Interlaced":
         """Draws the artefact of a sample."""

@@ -83,11 +83,6 @@ def _tables(transposed_luma: bool) -> tuple[Tensor, Tensor]:
     return (luma.T.contiguous() if transposed_luma else luma), chroma
 
 
-def luma_table(quality: float) -> Tensor:
-    """The standard luminance table scaled to a quality, (8, 8)."""
-    return _scaled(_tables(transposed_luma=False)[0], torch.tensor([quality]))[0]
-
-
 @functools.lru_cache(maxsize=1)
 def dct_matrix() -> Tensor:
     """The orthonormal DCT matrix for 8 values, (8, 8)."""

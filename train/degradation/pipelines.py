@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from kdsr.errors import ConfigError
+from train.degradation.checks import outside, refuse
 from train.degradation.classic import ClassicOptions
 from train.degradation.draws import PIPELINE, generator
 from train.degradation.general import GeneralOptions
@@ -51,10 +52,7 @@ class DegradationOptions:
             raise ConfigError(
                 f"degradation.kind must be one of {', '.join(self.kinds())}, got {self.kind!r}"
             )
-        if not 0 <= self.realworld_share <= 1:
-            raise ConfigError(
-                f"degradation.realworld_share is a share, 0 to 1, got {self.realworld_share}"
-            )
+        refuse(self, outside(self, ["realworld_share"], 0, 1))
         if self.kind == "realworld" and self.realworld_share > 0:
             raise ConfigError(
                 "degradation.realworld_share mixes realworld into another kind, but degradation."

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, fields
 import torch
 from torch import Tensor
 
-from kdsr.errors import ConfigError
 from kdsr.pixels import on_grid
 from train.degradation.blur import blur
+from train.degradation.checks import outside, refuse
 from train.degradation.draws import NOISE, PARAMETERS, generator
 from train.degradation.jpeg import jpeg
 from train.degradation.mixed_kernels import identity_kernels, sinc_kernels
@@ -63,11 +63,8 @@ class RealWorldOptions:
     """Further degradations at the end."""
 
     def __post_init__(self) -> None:
-        problems = self.first.problems("first") + self.second.problems("second")
-        if not 0 <= self.final_sinc_probability <= 1:
-            problems.append("final_sinc_probability is a share, 0 to 1")
-        if problems:
-            raise ConfigError("; ".join(problems))
+        rounds = self.first.problems("first") + self.second.problems("second")
+        refuse(self, rounds, outside(self, ["final_sinc_probability"], 0, 1))
 
     def build(self, scale: int) -> "RealWorldDegradation":
         """The pipeline with these ranges."""

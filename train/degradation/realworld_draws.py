@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from train.degradation.checks import no_range
 from train.degradation.mixed_kernels import identity_kernels, radial_kernels, sinc_kernels
 from train.degradation.ragged import MODES
 from train.degradation.words import jpeg_words, kernel_words, noise_words
@@ -58,12 +59,10 @@ class OrderOptions:
         """Problems of these options, one sentence each."""
         found = []
         for pair in ("sigma", "resize", "noise", "poisson", "quality"):
-            low, high = getattr(self, f"min_{pair}"), getattr(self, f"max_{pair}")
-            if not 0 < low <= high:
-                found.append(f"{name}: expected 0 < min_{pair} <= max_{pair}, got {low} and {high}")
+            found += no_range(self, pair)
         if abs(sum(self.resize_probability) - 1) > 1e-6:
-            found.append(f"{name}.resize_probability must sum to 1, got {self.resize_probability}")
-        return found
+            found.append(f"resize_probability must sum to 1, got {self.resize_probability}")
+        return [f"{name}: {problem}" for problem in found]
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from typing import Literal
 import numpy as np
 from torch import Tensor
 
-from kdsr.errors import ConfigError
-from train.degradation.checks import require_shares
+from train.degradation.checks import outside, refuse
 from train.degradation.draws import RESAMPLING, generator
 from train.degradation.resize import resize_by
 
@@ -27,9 +26,8 @@ class Resampling:
     """Share of these samples without antialiasing; `area` then takes the nearest pixel."""
 
     def __post_init__(self) -> None:
-        require_shares(self, "share", "aliased")
-        if not self.kernels:
-            raise ConfigError("resampling.kernels names none")
+        none = [] if self.kernels else ["kernels names none"]
+        refuse(self, outside(self, ["share", "aliased"], 0, 1), none)
 
     def sample(
         self, seed: int, step: int, samples: Sequence[int]

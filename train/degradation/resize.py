@@ -20,9 +20,7 @@ def resize_bicubic(images: Tensor, size: tuple[int, int]) -> Tensor:
     """
     if size == (images.shape[2], images.shape[3]):
         return images
-    rows = resize_matrix(images.shape[2], size[0]).to(images)
-    columns = resize_matrix(images.shape[3], size[1]).to(images)
-    return rows @ (images @ columns.T)
+    return resize_by(images, size, "bicubic")
 
 
 def resize_by(

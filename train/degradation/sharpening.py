@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from train.degradation.blur import blur
-from train.degradation.checks import require_range, require_shares
+from train.degradation.checks import no_range, outside, refuse
 from train.degradation.kernels import gaussian_kernels
 
 
@@ -27,9 +27,8 @@ class Sharpening:
     """Widest halo."""
 
     def __post_init__(self) -> None:
-        require_shares(self, "share")
-        require_range(self, "amount", self.min_amount, self.max_amount, (0, 10))
-        require_range(self, "radius", self.min_radius, self.max_radius, (0.1, 3))
+        ranges = no_range(self, "amount", 0, 10) + no_range(self, "radius", 0.1, 3)
+        refuse(self, outside(self, ["share"], 0, 1), ranges)
 
     def sample(self, rng: np.random.Generator) -> "Sharpened":
         """Draws the unsharp mask of a sample."""

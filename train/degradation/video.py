@@ -14,7 +14,7 @@ from kdsr.errors import ConfigError, VideoError
 from kdsr.pixels import to_bytes
 from kdsr.video.colour import Colour
 from kdsr.video.pyav import load_av
-from train.degradation.checks import require_range, require_shares
+from train.degradation.checks import no_range, outside, refuse
 
 if TYPE_CHECKING:
     import av
@@ -65,12 +65,11 @@ class Video:
     """Largest motion from frame to frame in the clip of a predicted frame, pixels."""
 
     def __post_init__(self) -> None:
-        require_shares(self, "share", "predicted")
-        require_range(self, "crf", self.min_crf, self.max_crf, (0, _WORST))
-        if self.max_motion < 0:
-            raise ConfigError(f"video.max_motion must be 0 px or more, got {self.max_motion}")
-        if not self.codecs:
-            raise ConfigError(f"video.codecs names none; choose from {', '.join(_CODED)}")
+        shares = outside(self, ["share", "predicted"], 0, 1)
+        none = [] if self.codecs else [f"codecs names none; choose from {', '.join(_CODED)}"]
+        refuse(
+            self, shares, no_range(self, "crf", 0, _WORST), outside(self, ["max_motion"], 0), none
+        )
         if self.share > 0:
             self._require_encoders()
 

@@ -41,26 +41,6 @@ class Row:
     case: str
     numbers: Mapping[str, float]
 
-    @property
-    def psnr(self) -> float:
-        """PSNR of the result on luma, in dB."""
-        return self.numbers["psnr"]
-
-    @property
-    def ssim(self) -> float:
-        """SSIM of the result on luma."""
-        return self.numbers["ssim"]
-
-    @property
-    def bicubic_psnr(self) -> float:
-        """PSNR of bicubic upscaling on luma, in dB."""
-        return self.numbers["bicubic_psnr"]
-
-    @property
-    def bicubic_ssim(self) -> float:
-        """SSIM of bicubic upscaling on luma."""
-        return self.numbers["bicubic_ssim"]
-
 
 def evaluate_model(
     model: KDSR,

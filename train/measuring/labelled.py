@@ -1,5 +1,6 @@
 """Photographs with known degradations, to fit and check the readings of an IDR."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -92,10 +93,16 @@ def targets(drawn: GeneralParameters) -> Tensor:
     return torch.stack((long, short, drawn.noise, drawn.quality), dim=1)
 
 
-def cut(model: KDSR, crops: CropSampler, step: int, stream: int) -> Tensor:
-    """Cuts the GT crops of a step, (BATCH, 3, H, W) in [0, 1], at most as large as any image."""
+def cut(
+    model: KDSR, crops: CropSampler, step: int, stream: int, sides: Sequence[int] | None = None
+) -> Tensor:
+    """Cuts the GT crops of a step, (BATCH, 3, H, W) in [0, 1], at most as large as any image.
+
+    `sides` are those of the LQ in pixels, one after the other; by default `SIDES`.
+    """
+    sides = sides or SIDES
     smallest = min(min(e.height, e.width) for e in crops.cache.index) // model.config.scale
-    side = min(SIDES[step % len(SIDES)], smallest) * model.config.scale
+    side = min(sides[step % len(sides)], smallest) * model.config.scale
     return crops.batch(SEED + step + 100_000 * stream, range(BATCH), side, torch.device("cpu"))
 
 

@@ -1,12 +1,12 @@
 """PSNR and SSIM as in super-resolution papers: 8-bit luma without borders."""
 
+from typing import Any
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from kdsr.errors import ImageError
 from train.colour import luma_16_235
-from train.degradation.kernels import gaussian_taps
 
 
 def psnr_y(sr: Tensor, gt: Tensor, shave: int) -> Tensor:
@@ -52,30 +52,32 @@ def ssim_y(sr: Tensor, gt: Tensor, shave: int) -> Tensor:
     Returns:
         SSIM in [-1, 1], (B,), float64.
     """
-    return ssim(_shaved(luma_16_235(sr), shave), _shaved(luma_16_235(gt), shave))
+    return torch.tensor(
+        [
+            ssim(a, b)
+            for a, b in zip(*(_shaved(luma_16_235(x), shave) for x in (sr, gt)), strict=True)
+        ],
+        dtype=torch.float64,
+    )
 
 
-def ssim(a: Tensor, b: Tensor) -> Tensor:
+def ssim(a: Tensor, b: Tensor) -> float:
     """Computes SSIM by the 11x11 Gaussian window (sigma 1.5) of Wang et al., without padding.
 
     Args:
-        a: Images (B, 1, H, W) in 0-255, at least 11 px per side.
-        b: Images of the same shape.
+        a: An image (1, H, W) in 0-255, at least 11 px per side.
+        b: An image of the same shape.
 
     Returns:
-        SSIM in [-1, 1], (B,).
+        SSIM in [-1, 1].
     """
-    taps = gaussian_taps(torch.tensor([1.5], dtype=torch.float64), 11).to(a)
+    from skimage.metrics import structural_similarity  # a slow import
 
-    def smooth(x: Tensor) -> Tensor:
-        return F.conv2d(F.conv2d(x, taps[:, None, None]), taps[:, None, :, None])
-
-    mean_a, mean_b = smooth(a), smooth(b)
-    variance_a, variance_b = smooth(a * a) - mean_a**2, smooth(b * b) - mean_b**2
-    covariance = smooth(a * b) - mean_a * mean_b
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    structure = (2 * covariance + c2) / (variance_a + variance_b + c2)
-    return ((2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1) * structure).mean((1, 2, 3))
+    found: Any = structural_similarity(
+        *(image[0].cpu().numpy() for image in (a, b)),
+        data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+    )  # fmt: skip
+    return float(found)
 
 
 def _shaved(images: Tensor, shave: int) -> Tensor:

@@ -110,10 +110,7 @@ def fixed(
     scale: int,
     *,
     blur: float = 0.0,
-    blur_short: float | None = None,
-    angle: float = 0.0,
     noise: float = 0.0,
-    grey: bool = False,
     quality: float = 0.0,
     seed: int = _SEED,
 ) -> Callable[[Tensor], Tensor]:
@@ -122,10 +119,7 @@ def fixed(
     Args:
         scale: Downscaling factor.
         blur: Standard deviation of the blur in GT pixels; 0 for none.
-        blur_short: Standard deviation along the second axis; None for isotropic blur.
-        angle: Angle of the first axis in radians.
         noise: Standard deviation of the noise, 0-255.
-        grey: Whether all channels get the same noise.
         quality: JPEG quality, 1 to 100; 0 for none.
         seed: Seed of the noise.
 
@@ -138,14 +132,8 @@ def fixed(
         def full(value: float) -> Tensor:
             return torch.full((len(gt),), float(value))
 
-        short = blur if blur_short is None else blur_short
         seeds = [seed + i for i in range(len(gt))]
-        return pipeline.apply(
-            gt,
-            GeneralParameters(
-                full(blur), full(short), full(angle), full(noise),
-                torch.full((len(gt),), grey), full(quality), seeds,
-            ),
-        )  # fmt: skip
+        numbers = (full(blur), full(blur), full(0), full(noise), full(0).bool(), full(quality))
+        return pipeline.apply(gt, GeneralParameters(*numbers, seeds))
 
     return degrade

@@ -9,7 +9,7 @@ from kdsr.network.models import Calibration
 from kdsr.options import UNWATCHED, Tiling
 from train.data.crops import CropSampler
 from train.degradation.pipelines import Degradation
-from train.measuring.labelled import BATCH, SEED
+from train.measuring.labelled import BATCH, SEED, cut
 
 USUAL = 0.999
 """Share of cells within the distance."""
@@ -31,8 +31,7 @@ def cell_distance(
     """
     found = []
     for step in range(-(-samples // BATCH)):
-        side = _crop_side(crops, model.config.scale)
-        gt = crops.batch(SEED + step + 500_000, range(BATCH), side, torch.device("cpu"))
+        gt = cut(model, crops, step, 5, [_SIDE * CELL])
         drawn = degradation.sample(SEED + 5, step, range(BATCH))
         lq = degradation.apply(gt, drawn)
         few = BATCH // _CLEAN
@@ -51,9 +50,3 @@ def cell_vectors(model: KDSR, lq: Tensor) -> Tensor:
     reader = FeatureReader(model, lq, Tiling(dtype="fp32"), UNWATCHED)
     means = sum_cells(reader.tiles(), grid, len(lq)).means()
     return model.estimator.from_pooled(means.to(model.estimator.head.weight))[1].float().cpu()
-
-
-def _crop_side(crops: CropSampler, scale: int) -> int:
-    """Side of the crops in GT pixels, at most that of the smallest image."""
-    smallest = min(min(e.height, e.width) for e in crops.cache.index) // scale
-    return min(_SIDE * CELL, smallest) * scale

@@ -10,9 +10,10 @@ from kdsr.errors import ConfigError
 from kdsr.network.architecture import PRESETS, KDSRConfig
 from kdsr.tiles.limits import multiplies_bf16
 from train.data.teaching import is_import_path
+from train.degradation.checks import outside
 from train.degradation.pipelines import DegradationOptions
 from train.recipes.session_options import PAIRS, SessionOptions
-from train.recipes.stages import MEASURES, StageOptions, is_number, outside
+from train.recipes.stages import MEASURES, StageOptions, is_number
 
 
 @dataclass(frozen=True)

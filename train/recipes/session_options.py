@@ -6,8 +6,8 @@ from typing import Literal
 
 from train.data.pairing import Pairing, find_pairs
 from train.data.teaching import is_import_path
+from train.degradation.checks import outside
 from train.errors import DataError
-from train.recipes.stages import outside
 
 StageName = Literal["teacher", "student", "control", "gan"]
 OWN, PAIRS = "own", "pairs"

@@ -1,8 +1,9 @@
 """Options of one training stage, and the names of the validation measures."""
 
-import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from train.degradation.checks import outside
 
 _HIGHER_IS_BETTER = ("psnr_y", "haarpsi")
 _LOWER_IS_BETTER = ("l1", "mdsi", "squeezenet", "vgg19", "vgg16", "lpips", "dists", "grid")
@@ -138,13 +139,3 @@ class StageOptions:
         if not 0 <= self.final_lr <= self.lr:
             found.append(f"final_lr must be 0 to lr, got {self.final_lr} and {self.lr}")
         return [f"{stage}.{problem}" for problem in found]
-
-
-def outside(options: Any, names: tuple[str, ...], low: float, high: float = math.inf) -> list[str]:
-    """Problems of the named options outside of `low` to `high`; None is always allowed."""
-    allowed = f"at least {low}" if high == math.inf else f"{low} to {high}"
-    return [
-        f"{name} must be {allowed}, got {value}"
-        for name in names
-        if (value := getattr(options, name)) is not None and not low <= value <= high
-    ]

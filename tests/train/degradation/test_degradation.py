@@ -1,7 +1,6 @@
 import io
 import math
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -16,7 +15,7 @@ from train.data.image_files import read_rgb
 from train.degradation.blur import blur, blur_and_downscale
 from train.degradation.classic import ClassicDegradation, ClassicOptions, ClassicParameters
 from train.degradation.general import GeneralOptions
-from train.degradation.jpeg import _scaled, _tables, jpeg, jpeg_by_pillow, luma_table
+from train.degradation.jpeg import _scaled, _tables, jpeg, jpeg_by_pillow
 from train.degradation.kernels import gaussian_kernels, gaussian_taps
 from train.degradation.mixed_kernels import radial_kernels, sinc_kernels
 from train.degradation.noise import add_gaussian_noise, add_poisson_noise
@@ -125,7 +124,6 @@ def test_every_entry_of_the_jpeg_tables_is_libjpegs(quality: int) -> None:
     ours = [_scaled(table, torch.tensor([quality]))[0].int() for table in _tables(False)]
     assert torch.equal(ours[0], theirs[0].int())
     assert torch.equal(ours[1], theirs[1].int())
-    assert torch.equal(luma_table(quality).int(), ours[0])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (16, 16), (33, 50)])
@@ -285,7 +283,7 @@ def test_all_wrong_ranges_are_reported_at_once() -> None:
     assert all(word in str(caught.value) for word in ("max_noise", "sharp", "min_quality"))
     with pytest.raises(ConfigError, match="min_sigma <= max_sigma"):
         ClassicOptions(min_sigma=3, max_sigma=1)
-    with pytest.raises(ConfigError, match="second: expected 0 < min_resize"):
+    with pytest.raises(ConfigError, match=r"second: expected 0\.001 <= min_resize"):
         RealWorldOptions(second=OrderOptions(min_resize=3, max_resize=1))
 
 
@@ -293,12 +291,3 @@ def test_a_range_may_be_a_single_value() -> None:
     fixed_noise = OrderOptions(min_noise=5, max_noise=5, min_resize=1, max_resize=1)
     assert fixed_noise.min_noise == RealWorldOptions(first=fixed_noise).first.max_noise
     assert ClassicOptions(min_sigma=1, max_sigma=1).build(2).sample(0, 0, [0]).sigma_long == 1
-
-
-def test_pillow_and_ours_agree_that_a_flat_image_survives() -> None:
-    flat = torch.full((1, 3, 24, 24), 120 / 255)
-    assert (jpeg(flat, one(50)) - flat).abs().max() <= 1 / 255
-    buffer = io.BytesIO()
-    Image.fromarray(np.full((24, 24, 3), 120, np.uint8)).save(buffer, "JPEG", quality=50)
-    with Image.open(buffer) as image:
-        assert abs(int(np.asarray(image)[0, 0, 0]) - 120) <= 1

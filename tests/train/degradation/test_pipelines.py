@@ -83,7 +83,7 @@ def test_a_mix_draws_apart_from_real_pairs_that_are_mixed_in() -> None:
 
 
 def test_shares_that_mix_nothing_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"realworld_share is a share, 0 to 1, got 1\.5"):
+    with pytest.raises(ConfigError, match=r"degradation: realworld_share must be 0 to 1, got 1\.5"):
         DegradationOptions(realworld_share=1.5)
     with pytest.raises(ConfigError, match=r"degradation\.kind is realworld; choose general"):
         DegradationOptions(kind="realworld", realworld_share=0.5)

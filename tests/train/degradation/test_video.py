@@ -141,10 +141,10 @@ def test_video_comes_last_and_its_share_changes_nothing_of_the_others() -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (lambda: Video(share=2), r"video\.share is a share"),
-        (lambda: Video(predicted=-1), r"video\.predicted is a share"),
-        (lambda: Video(max_crf=52), "max_crf <= 51"),
-        (lambda: Video(max_motion=-1), "0 px or more, got -1"),
+        (lambda: Video(share=2), "video: share must be 0 to 1, got 2"),
+        (lambda: Video(predicted=-1), "predicted must be 0 to 1, got -1"),
+        (lambda: Video(max_crf=52), "0 <= min_crf <= max_crf <= 51, got 18 and 52"),
+        (lambda: Video(max_motion=-1), "max_motion must be at least 0, got -1"),
         (lambda: Video(codecs=()), "choose from h264, hevc"),
     ],
 )

@@ -40,7 +40,7 @@ def test_all_problems_are_reported_at_once() -> None:
     message = str(caught.value)
     for part in (
         "unexpected 'stray'", "unknown option sizes; is it size?", "batch: Expected", "many",
-        "student.final_lr must be 0 to lr", "sharp is a share, 0 to 1, got 7",
+        "student.final_lr must be 0 to lr", "general: sharp must be 0 to 1, got 7",
         "n_feats must be an integer from 1 to 1024, got 0", "ema must be at least 0",
         "gan.shrink must be at least 1", "gan.discriminator_lr must be more than 0",
     ):  # fmt: skip
