@@ -10,8 +10,9 @@ import torch
 
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny
-from tests.support.clips import RATE, frames_of, sound_packets, write_clip
+from tests.support.clips import RATE, frames_of, write_clip
 from tests.support.comfy_host import Host
+from tests.support.films import packets_of
 
 pytest.importorskip("av", reason="PyAV is not installed: python -m pip install av")
 
@@ -88,7 +89,7 @@ def test_the_result_is_a_file_in_the_temp_folder_with_the_sound(
     assert file.parent == host.base / "temp"
     rate, frames = frames_of(file)
     assert (rate, frames.shape) == (RATE, (FRAMES, 96, 128, 3))
-    assert sound_packets(file) == sound_packets(clip) != []
+    assert packets_of(file, "audio") == packets_of(clip, "audio") != []
 
 
 def test_each_mode_makes_a_video_of_its_own(upscaled, clip: Path) -> None:
@@ -113,8 +114,8 @@ def test_a_trimmed_video_stays_trimmed(upscaled, clip: Path, made: type) -> None
     # The beginning of the third frame, as ComfyUI's floats say it.
     file = upscaled(made(str(clip), float(2 / RATE), float(3 / RATE)))
     assert len(frames_of(file)[1]) == 3
-    sound = sound_packets(file)
-    assert 0 < len(sound) < len(sound_packets(clip))
+    sound = packets_of(file, "audio")
+    assert 0 < len(sound) < len(packets_of(clip, "audio"))
 
 
 def test_a_video_of_tensors_keeps_its_rate_and_gets_its_sound(upscaled) -> None:
@@ -124,7 +125,7 @@ def test_a_video_of_tensors_keeps_its_rate_and_gets_its_sound(upscaled) -> None:
     file = upscaled(video, size_by="factor", size=2.0)
     rate, frames = frames_of(file)
     assert (rate, frames.shape) == (Fraction(2997, 100), (3, 40, 48, 3))
-    assert sound_packets(file)
+    assert packets_of(file, "audio")
 
 
 def test_a_video_of_ten_bits_stays_one(upscaled) -> None:

@@ -56,18 +56,6 @@ def write_frames(path: Path, frames: Iterable[np.ndarray], crf: int = 12) -> Pat
     return path
 
 
-def sound_packets(path: Path) -> list[tuple[Fraction, bytes]]:
-    """(seconds, data) of every packet of the first audio stream."""
-    import av
-
-    with av.open(str(path)) as container:
-        return [
-            (packet.pts * packet.time_base, bytes(packet))
-            for packet in container.demux(container.streams.audio[0])
-            if packet.pts is not None
-        ]
-
-
 def frames_of(path: Path) -> tuple[Fraction, np.ndarray]:
     """The average rate, and all frames, (N, H, W, 3)."""
     import av

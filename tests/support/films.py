@@ -1,7 +1,7 @@
 """Films of every kind: any codec, matrix, range, times and turn."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -137,6 +137,21 @@ def turn(path: Path, degrees: int) -> None:
     at = content.index(b"tkhd") + 4 + 40  # a version 0 header: the matrix is 40 bytes in
     content[at : at + 36] = struct.pack(">9i", a, b, 0, -b, a, 0, 0, 0, 1 << 30)
     path.write_bytes(content)
+
+
+def remuxed(source: str, target: str, *kept: int, prepare: Callable = lambda *_: None) -> None:
+    """Copies all streams, or those with these numbers, after `prepare(output, streams)`."""
+    import av
+
+    with av.open(source) as film, av.open(target, "w") as output:
+        numbers = kept or range(len(film.streams))
+        streams = [output.add_stream_from_template(film.streams[n], opaque=True) for n in numbers]
+        prepare(output, streams)
+        for packet in film.demux():
+            for number, stream in zip(numbers, streams, strict=True):
+                if packet.size and packet.stream_index == number:
+                    packet.stream = stream
+                    output.mux(packet)
 
 
 def times_of(path: Path) -> list[Fraction]:

@@ -6,6 +6,8 @@ from typing import TypeVar
 from kdsr.errors import KDSRError
 
 _T = TypeVar("_T")
+Refused = Callable[..., str]
+"""Runs a command that must refuse; returns what it says."""
 
 
 def outcome(work: Callable[[], _T]) -> _T | str:

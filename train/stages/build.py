@@ -41,7 +41,7 @@ def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) ->
     config, stage_options = options.network(), options.for_stage(name)
     composed = options.compose_tail
     if name == "teacher":
-        stage = TeacherStage(config, stage_options, composed=composed)
+        stage = TeacherStage(name, KDSRTeacher(config), stage_options, composed)
         wake(stage.model.estimator)
         if options.init is not None:
             _start_from(_finished(options.init), stage, say)
@@ -51,26 +51,14 @@ def build_stage(name: str, options: TrainOptions, say: Callable[[str], None]) ->
     needed = distilled if name == "gan" else from_teacher or distilled
     teacher = _teacher(options) if needed else None
     if name == "gan":
-        distances = _distances(options)
-        stage = GANStage(
-            config,
-            stage_options,
-            composed=composed,
-            teacher=teacher,
-            discriminator=_discriminator(options),
-            distances=distances,
-        )
+        distances, judge = _distances(options), _discriminator(options)
+        stage = GANStage(name, KDSR(config), stage_options, composed, teacher, judge, distances)
         _start_from(_student(options), stage, say)
         for kind, distance in distances.items():
             say(f"{kind} loss: {distance.network}")
         return stage
-    stage = StudentStage(
-        config,
-        stage_options,
-        composed=composed,
-        teacher=teacher if distilled else None,
-        name=name,
-    )
+    distilled_from = teacher if distilled else None
+    stage = StudentStage(name, KDSR(config), stage_options, composed, distilled_from)
     wake(stage.model.estimator)
     if options.init is not None:
         _start_from(_finished(options.init), stage, say)

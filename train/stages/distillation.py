@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from kdsr import KDSR, KDSRConfig, KDSRTeacher
+from kdsr import KDSR, KDSRTeacher
 from train.losses.contrast import contrast_loss
 from train.losses.grid import grid_loss
 from train.losses.haarpsi import haarpsi_loss
@@ -39,28 +39,24 @@ class Batch:
     taught: Tensor | None = None
 
 
+@dataclass(eq=False)
 class Stage(ABC):
-    """A model in training, and its losses.
+    """A model in training, and its losses."""
 
-    Attributes:
-        name: "teacher", "student", "control" or "gan".
-        model: The model that is trained, averaged and exported.
-        options: Options of the stage, such as the weights of the losses.
-        composed: Whether the tail is composed inside the graph.
-        teacher: The frozen teacher, or None.
-    """
+    name: str
+    """"teacher", "student", "control" or "gan"."""
+    model: KDSR | KDSRTeacher
+    """The model that is trained, averaged and exported."""
+    options: StageOptions
+    """Options of the stage, such as the weights of the losses."""
+    composed: bool = True
+    """Whether the tail is composed inside the graph."""
+    teacher: KDSRTeacher | None = None
+    """The teacher to distil from, which is frozen; None for no distillation."""
 
-    def __init__(
-        self,
-        name: str,
-        model: KDSR | KDSRTeacher,
-        options: StageOptions,
-        *,
-        composed: bool,
-        teacher: KDSRTeacher | None = None,
-    ) -> None:
-        self.name, self.model, self.options, self.composed = name, model, options, composed
-        self.teacher = teacher.eval().requires_grad_(False) if teacher is not None else None
+    def __post_init__(self) -> None:
+        if self.teacher is not None:
+            self.teacher.eval().requires_grad_(False)
 
     @property
     def distils(self) -> bool:
@@ -121,9 +117,6 @@ class Stage(ABC):
 class TeacherStage(Stage):
     """Stage 1: trains estimator and network on L1 alone; the estimator sees the GT, too."""
 
-    def __init__(self, config: KDSRConfig, options: StageOptions, *, composed: bool) -> None:
-        super().__init__("teacher", KDSRTeacher(config), options, composed=composed)
-
     def losses(self, part: str, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
         """Computes L1."""
         sr, _, _ = forward[part](batch.lq, batch.gt, compose_tail=self.composed)
@@ -142,24 +135,8 @@ class TeacherStage(Stage):
 class StudentStage(Stage):
     """Stage 2: trains the student on image losses and distils the frozen teacher's `idr_full`.
 
-    Args:
-        config: Configuration of both networks.
-        options: Options of the stage; without distillation it is the control.
-        composed: Whether the tail is composed inside the graph.
-        teacher: Teacher to distil from; None for no distillation.
-        name: "student", or "control" without distillation.
+    Without a teacher it is the control.
     """
-
-    def __init__(
-        self,
-        config: KDSRConfig,
-        options: StageOptions,
-        *,
-        composed: bool,
-        teacher: KDSRTeacher | None,
-        name: str = "student",
-    ) -> None:
-        super().__init__(name, KDSR(config), options, composed=composed, teacher=teacher)
 
     def losses(self, part: str, forward: Mapping[str, Forward], batch: Batch) -> dict[str, Tensor]:
         """Computes image and distillation losses; in the first `kd_only` steps the latter alone."""

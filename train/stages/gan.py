@@ -2,42 +2,25 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kdsr import KDSRConfig, KDSRTeacher
 from train.losses.terms import shifted, vanilla_gan_loss
-from train.recipes.stages import StageOptions
 from train.stages.distillation import Batch, Forward, StudentStage
 
 
+@dataclass(eq=False)
 class GANStage(StudentStage):
-    """Trains the student with perceptual and adversarial losses, then the discriminator.
+    """Trains the student with perceptual and adversarial losses, then the discriminator."""
 
-    Args:
-        config: Configuration of student and teacher.
-        options: Options of the stage.
-        composed: Whether the tail is composed inside the graph.
-        teacher: Teacher to distil from; None for no distillation.
-        discriminator: Untrained network with logits (B, 1, H, W) for images (B, 3, H, W).
-        distances: Frozen networks that compare images, by name: "perceptual", "lpips", "dists".
-            The option NAME_weight is the weight of each.
-    """
-
-    def __init__(
-        self,
-        config: KDSRConfig,
-        options: StageOptions,
-        *,
-        composed: bool,
-        teacher: KDSRTeacher | None,
-        discriminator: nn.Module,
-        distances: Mapping[str, nn.Module],
-    ) -> None:
-        super().__init__(config, options, composed=composed, teacher=teacher, name="gan")
-        self.discriminator, self.distances = discriminator, dict(distances)
+    discriminator: nn.Module = field(default_factory=nn.Identity)
+    """Untrained network with logits (B, 1, H, W) for images (B, 3, H, W)."""
+    distances: Mapping[str, nn.Module] = field(default_factory=dict)
+    """Frozen networks that compare images, by name: "perceptual", "lpips", "dists". The option
+    NAME_weight is the weight of each."""
 
     def parts(self) -> dict[str, nn.Module]:
         """The student, then the discriminator if `gan_weight` is positive."""

@@ -24,7 +24,9 @@ from kdsr.upscaling.upscaler import Upscaler
 from tests.cases.made_pictures import MadePicture
 from tests.conftest import ROOT, make_tiny
 from tests.support.calibrated import calibration_for
+from tests.support.pictures import save_noise
 from tests.support.places import GOLDEN
+from tests.support.refusal import Refused
 
 EXAMPLE = ROOT / "samples" / "example.png"
 
@@ -50,13 +52,6 @@ def calibrated(folder: Path) -> KDSR:
     return model
 
 
-def save(path: Path, height: int = 12, width: int = 16, channels: int = 3) -> Path:
-    array = np.random.default_rng(1).integers(0, 256, (height, width, channels)).astype(np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array[..., 0] if channels == 1 else array).save(path)
-    return path
-
-
 def size(path: Path) -> tuple[int, int]:
     with Image.open(path) as image:
         return image.size
@@ -78,7 +73,7 @@ def test_the_example_is_upscaled_by_the_bundled_model(folder: Path, bundled: KDS
 def test_output_sizes(
     folder: Path, weights: Path, wish: str | None, expected: tuple[int, int]
 ) -> None:
-    save(folder / "a.png")
+    save_noise(folder / "a.png")
     option = ["--size", wish] if wish else []
     assert main(["upscale", "a.png", "-o", "b.png", "--model", str(weights), *option]) == 0
     assert size(folder / "b.png") == expected
@@ -88,7 +83,7 @@ def test_folders_and_globs_go_into_a_folder_with_suffix_and_format(
     folder: Path, weights: Path
 ) -> None:
     for name in ("in/a.png", "in/b.jpg", "more/c.png"):
-        save(folder / name)
+        save_noise(folder / name)
     (folder / "in" / "notes.txt").write_text("not an image")
     arguments = ["upscale", "in", "more/*.png", "-o", "out", "--model", str(weights)]
     assert main([*arguments, "--suffix", "_x4", "--format", "webp"]) == 0
@@ -100,9 +95,9 @@ def test_folders_and_globs_go_into_a_folder_with_suffix_and_format(
 def test_one_failure_does_not_stop_the_batch(
     folder: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save(folder / "in" / "a.png")
+    save_noise(folder / "in" / "a.png")
     (folder / "in" / "b.png").write_text("no picture")
-    save(folder / "in" / "c.png")
+    save_noise(folder / "in" / "c.png")
     assert main(["upscale", "in", "-o", "out", "--model", str(weights)]) == 2
     assert sorted(p.name for p in (folder / "out").iterdir()) == ["a-kdsr.png", "c-kdsr.png"]
     errors = capsys.readouterr().err
@@ -111,33 +106,30 @@ def test_one_failure_does_not_stop_the_batch(
 
 
 def test_results_that_would_replace_each_other_are_refused_before_any_work(
-    folder: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, weights: Path, refused: Refused
 ) -> None:
     for name in ("in/a.png", "in/a.jpg", "more/a.png"):
-        save(folder / name)
+        save_noise(folder / name)
     arguments = ["upscale", "--model", str(weights), "-o", "out"]
     for inputs in (["in", "--format", "png"], ["in/a.png", "more/a.png"]):
-        assert main([*arguments, *inputs]) == 2
-        assert "would both become out/a-kdsr.png" in capsys.readouterr().err
-    assert not (folder / "out").exists()
+        assert "would both become out/a-kdsr.png" in refused(*arguments, *inputs)
     assert main([*arguments, "in"]) == 0  # a.jpg and a.png
 
 
 def test_a_format_that_cannot_hold_the_result_is_refused_before_any_work(
-    folder: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
     monkeypatch.setattr(Upscaler, "estimate", lambda *_: pytest.fail("worked first"))
-    save(folder / "a.png", channels=4)
-    assert main(["upscale", "a.png", "-o", "b.jpg", "--model", str(weights)]) == 2
-    assert "JPEG cannot hold transparency" in capsys.readouterr().err
-    assert [p.name for p in folder.iterdir()] == ["a.png"]
+    save_noise(folder / "a.png", channels=4)
+    said = refused("upscale", "a.png", "-o", "b.jpg", "--model", str(weights))
+    assert "JPEG cannot hold transparency" in said
 
 
 def test_strength_is_a_blend_with_the_clean_reference(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str], refused: Refused
 ) -> None:
     model = calibrated(folder)
-    image = save(folder / "a.png")
+    image = save_noise(folder / "a.png")
     arguments = ["upscale", "a.png", "--model", "m.safetensors", "--dtype", "fp32", "-o"]
     assert main([*arguments, "b.png", "--strength", "0.4", "--save-idr", "i.safetensors"]) == 0
     lq = read_image(image).rgb
@@ -147,20 +139,17 @@ def test_strength_is_a_blend_with_the_clean_reference(
     saved = IDR.load(folder / "i.safetensors")
     assert torch.equal(saved.idr, estimated.idr), "what is saved is the estimate"
     for wrong in ("-0.1", "2.5", "nan"):
-        assert main([*arguments, "c.png", "--strength", wrong]) == 2
-        assert "strength must be 0 to 1.25" in capsys.readouterr().err
-    save(folder / "c.png", 32, 32)
+        assert "strength must be 0 to 1.25" in refused(*arguments, "c.png", "--strength", wrong)
+    save_noise(folder / "c.png", 32, 32)
     assert main(["estimate", "a.png", "c.png", "--model", "m.safetensors"]) == 0
     said = capsys.readouterr().out
     assert "a.png: nothing can be told: the image is too small or too flat" in said
     assert "c.png: blur 2.0 x 1.0 px ± 0." in said
 
 
-def test_a_map_lets_the_idr_change_over_the_image(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_map_lets_the_idr_change_over_the_image(folder: Path, refused: Refused) -> None:
     model = calibrated(folder)
-    image = save(folder / "a.png", 64, 96)
+    image = save_noise(folder / "a.png", 64, 96)
     arguments = ["upscale", "a.png", "--model", "m.safetensors", "--dtype", "fp32", "-o"]
     assert main([*arguments, "b.png", "--map", "3", "--strength", "0.5"]) == 0
     lq = read_image(image).rgb
@@ -168,18 +157,17 @@ def test_a_map_lets_the_idr_change_over_the_image(
     regions = kdsr.with_strength(model, idr_map(model, lq, cells=3, tiling=tiling), 0.5)
     expected = model.upscale(lq, regions, dtype="fp32")
     assert (read_image(folder / "b.png").rgb - expected).abs().max() < 1 / 254
-    for wrong, message in (
-        (["--map", "0"], "--map must be 1 to 100 cells"),
-        (["--map", "--save-idr", "i.safetensors"], "leave one of them out"),
-    ):
-        assert main([*arguments, "c.png", *wrong]) == 2
-        assert message in capsys.readouterr().err
+    assert "--map must be 1 to 100 cells" in refused(*arguments, "c.png", "--map", "0")
+    both = ("--map", "--save-idr", "i.safetensors")
+    assert "leave one of them out" in refused(*arguments, "c.png", *both)
 
 
-def test_inspect_says_and_draws(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_says_and_draws(
+    folder: Path, capsys: pytest.CaptureFixture[str], refused: Refused
+) -> None:
     calibrated(folder)
-    save(folder / "a.png", 64, 96)
-    save(folder / "b.png")
+    save_noise(folder / "a.png", 64, 96)
+    save_noise(folder / "b.png")
     options = ["--model", "m.safetensors"]
     assert main(["estimate", "b.png", "-o", "b.safetensors", *options]) == 0
     assert main(["inspect", "a.png", "--other", "b.safetensors", "-o", "f.png", *options]) == 0
@@ -193,21 +181,17 @@ def test_inspect_says_and_draws(folder: Path, capsys: pytest.CaptureFixture[str]
     with Image.open(folder / "g.png") as figure:
         assert figure.width == with_map[0] == 1356
         assert figure.height < with_map[1]
-    assert main(["inspect", "a.png", "-o", "f.png", *options]) == 2
-    assert "add --overwrite" in capsys.readouterr().err
-    assert main(["inspect", "a.png", "-o", "f.jpg", *options]) == 2
-    assert "figures into this; end it in .png" in capsys.readouterr().err
+    assert "add --overwrite" in refused("inspect", "a.png", "-o", "f.png", *options)
+    assert "end it in .png" in refused("inspect", "a.png", "-o", "f.jpg", *options)
 
 
 def test_existing_files_are_kept_unless_told_otherwise(
-    folder: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, weights: Path, refused: Refused
 ) -> None:
-    save(folder / "a.png")
+    save_noise(folder / "a.png")
     (folder / "b.png").write_text("precious")
     arguments = ["upscale", "a.png", "-o", "b.png", "--model", str(weights)]
-    assert main(arguments) == 2
-    assert "add --overwrite" in capsys.readouterr().err
-    assert (folder / "b.png").read_text() == "precious"
+    assert "add --overwrite" in refused(*arguments)
     assert main([*arguments, "--overwrite"]) == 0
     assert size(folder / "b.png") == (64, 48)
 
@@ -226,14 +210,14 @@ def test_transparent_images_stay_transparent_without_dark_fringes(folder: Path) 
 
 
 def test_grey_images_stay_grey(folder: Path, weights: Path) -> None:
-    save(folder / "a.png", channels=1)
+    save_noise(folder / "a.png", channels=1)
     assert main(["upscale", "a.png", "-o", "b.png", "--model", str(weights)]) == 0
     with Image.open(folder / "b.png") as image:
         assert image.mode == "L"
 
 
 def test_an_idr_can_be_saved_and_used_again(folder: Path, weights: Path) -> None:
-    save(folder / "a.png")
+    save_noise(folder / "a.png")
     run = ["upscale", "a.png", "--model", str(weights), "--dtype", "fp32"]
     assert main([*run, "-o", "b.png", "--save-idr", "idr.safetensors"]) == 0
     assert IDR.load(folder / "idr.safetensors").provenance["image"] == "a.png"
@@ -244,8 +228,8 @@ def test_an_idr_can_be_saved_and_used_again(folder: Path, weights: Path) -> None
 
 
 def test_estimate_saves_one_row_an_image_or_the_mean(folder: Path, weights: Path) -> None:
-    save(folder / "in" / "a.png")
-    save(folder / "in" / "b.png", 9, 11)
+    save_noise(folder / "in" / "a.png")
+    save_noise(folder / "in" / "b.png", 9, 11)
     assert main(["estimate", "in", "-o", "i.safetensors", "--model", str(weights)]) == 0
     both = IDR.load(folder / "i.safetensors")
     assert len(both) == 2
@@ -283,7 +267,7 @@ def test_convert_and_bake_write_their_files(folder: Path, weights: Path) -> None
     assert main(["convert", "a.safetensors", "b.pt"]) == 0
     before, after = (torch.load(p, weights_only=True) for p in (golden, folder / "b.pt"))
     assert all(torch.equal(before[key], after[key]) for key in before)
-    save(folder / "a.png")
+    save_noise(folder / "a.png")
     assert main(["bake", "n.pt2", "--image", "a.png", "--model", str(weights)]) == 0
     assert main(["bake", "n.safetensors", "--image", "a.png", "--model", str(weights)]) == 0
     program = torch.export.load(folder / "n.pt2").module()
@@ -315,8 +299,25 @@ def test_bake_writes_the_estimator_too(
     assert "overlap of 10 px" in capsys.readouterr().out
 
 
+TEACHER = str(GOLDEN / "classic_teacher_x4.pt")
+
+
+def _pictured(folder: Path) -> None:
+    save_noise(folder / "a.png")
+
+
+def _foreign(folder: Path) -> None:
+    _pictured(folder)
+    save_file({"x": torch.zeros(1)}, folder / "x.safetensors")
+
+
+def _walled(folder: Path) -> None:
+    _pictured(folder)
+    (folder / "wall").write_text("a file where a folder is wanted")
+
+
 def _truncated(path: Path) -> None:
-    save(path, 64, 64)
+    save_noise(path, 64, 64)
     path.write_bytes(path.read_bytes()[:3000])
 
 
@@ -329,29 +330,30 @@ def _truncated(path: Path) -> None:
         (lambda f: _truncated(f / "a.png"), ["a.png"], "damaged or truncated"),
         (lambda f: (f / "a.png").touch(), ["a.png"], "0 bytes"),
         (lambda f: (f / "a.png").write_text("hi"), ["a.png"], "not an image"),
-        (lambda f: save(f / "a.png"), ["a.png", "--tile", "-1"], "tile must be at least 1"),
-        (lambda f: save(f / "a.png"), ["a.png", "--overlap", "-1"], "overlap must be"),
-        (lambda f: save(f / "a.png"), ["a.png", "--model", "nope"], "unknown model 'nope'"),
-        (lambda f: save(f / "a.png"), ["a.png", "--model", "n.safetensors"], "no such file"),
-        (lambda f: save(f / "a.png"), ["a.png", "--device", "tpu9"], "not available"),
-        (lambda f: save(f / "a.png"), ["a.png", "--dtype", "fp16"], "fp16 needs a CUDA device"),
-        (lambda f: save(f / "a.png"), ["a.png", "--quality", "0"], "--quality"),
+        (_pictured, ["a.png", "--tile", "-1"], "tile must be at least 1"),
+        (_pictured, ["a.png", "--overlap", "-1"], "overlap must be"),
+        (_pictured, ["a.png", "--model", "nope"], "unknown model 'nope'"),
+        (_pictured, ["a.png", "--model", "n.safetensors"], "no such file"),
+        (_pictured, ["a.png", "--device", "tpu9"], "not available"),
+        (
+            lambda f: save_noise(f / "a.png"),
+            ["a.png", "--dtype", "fp16"],
+            "fp16 needs a CUDA device",
+        ),
+        (_pictured, ["a.png", "--quality", "0"], "--quality"),
+        (_pictured, ["a.png", "--model", TEACHER], "this is a teacher"),
+        (_foreign, ["a.png", "--model", "x.safetensors"], "not a KDSR model"),
+        (_walled, ["a.png", "-o", "wall/b.png"], "wall"),
     ],
 )
 def test_bad_input_gives_one_clear_line_and_exit_code_2(
-    folder: Path, capsys: pytest.CaptureFixture[str], make, arguments: list[str], message: str
+    folder: Path, refused: Refused, make, arguments: list[str], message: str
 ) -> None:
     if make is not None:
         make(folder)
-    before = sorted(folder.rglob("*"))
     if "fp16" in arguments and torch.cuda.is_available():
         pytest.skip("fp16 runs here")
-    assert main(["upscale", *arguments]) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.startswith("kdsr: error: ")
-    assert error.count("\n") == 1
-    assert sorted(folder.rglob("*")) == before
+    assert message in refused("upscale", *arguments)
 
 
 @pytest.mark.parametrize("arguments", [["a.png", "--size", "big"], ["a.png", "--tile", "x"], []])
@@ -364,50 +366,25 @@ def test_wrong_arguments_give_one_line_and_exit_code_2(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_teacher_or_foreign_weights_are_refused(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    save(folder / "a.png")
-    teacher = GOLDEN / "classic_teacher_x4.pt"
-    assert main(["upscale", "a.png", "--model", str(teacher)]) == 2
-    assert "this is a teacher" in capsys.readouterr().err
-    save_file({"x": torch.zeros(1)}, folder / "x.safetensors")
-    assert main(["upscale", "a.png", "--model", "x.safetensors"]) == 2
-    assert "not a KDSR model" in capsys.readouterr().err
-
-
-def test_a_folder_that_cannot_be_written_is_named(
-    folder: Path, weights: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    save(folder / "a.png")
-    (folder / "wall").write_text("a file where a folder is wanted")
-    assert main(["upscale", "a.png", "-o", "wall/b.png", "--model", str(weights)]) == 2
-    error = capsys.readouterr().err
-    assert "wall" in error
-    assert error.count("\n") == 1
-    if os.geteuid() != 0:  # root may write anywhere
-        (folder / "locked").mkdir(mode=0o500)
-        assert main(["upscale", "a.png", "-o", "locked/b.png", "--model", str(weights)]) == 2
-        assert "Permission denied" in capsys.readouterr().err
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_is_named(folder: Path, refused: Refused) -> None:
+    save_noise(folder / "a.png")
+    (folder / "locked").mkdir(mode=0o500)
+    assert "Permission denied" in refused("upscale", "a.png", "-o", "locked/b.png")
 
 
 def test_a_full_disk_leaves_nothing_half_written(
-    folder: Path,
-    weights: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    folder: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
-    save(folder / "a.png")
+    save_noise(folder / "a.png")
 
     def full(_self: Image.Image, file: BinaryIO, *_args: object, **_options: object) -> None:
         file.write(b"the first half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)
-    assert main(["upscale", "a.png", "-o", "b.png", "--model", str(weights)]) == 2
-    error = capsys.readouterr().err
+    error = refused("upscale", "a.png", "-o", "b.png", "--model", str(weights))
     assert "b.png: cannot be written: No space left on device" in error
-    assert sorted(p.name for p in folder.iterdir()) == ["a.png"]
 
 
 def test_ctrl_c_in_the_command_leaves_nothing_half_written(
@@ -416,7 +393,7 @@ def test_ctrl_c_in_the_command_leaves_nothing_half_written(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    save(folder / "a.png", 64, 64)
+    save_noise(folder / "a.png", 64, 64)
     step, calls = BakedKDSR.forward, 0
 
     def stopped(network: BakedKDSR, windows: torch.Tensor) -> torch.Tensor:
@@ -443,7 +420,7 @@ def test_an_interrupted_batch_keeps_what_was_finished(
     folder: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("in/a.png", "in/b.png"):
-        save(folder / name)
+        save_noise(folder / name)
     real = kdsr.cli.image_session.write_image
 
     def interrupted(path: Path, *args: object, **options: object) -> None:

@@ -6,9 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 import kdsr.cli.cluster
 import kdsr.cli.upscale
@@ -19,8 +17,10 @@ from kdsr.errors import ClusterError
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for
+from tests.support.pictures import contents, save_noise
 from tests.support.places import ROOT
 from tests.support.pool_here import PoolHere, pool_here
+from tests.support.refusal import Refused
 
 MODEL = ["--model", "m.safetensors", "--dtype", "fp32"]
 
@@ -28,22 +28,15 @@ MODEL = ["--model", "m.safetensors", "--dtype", "fp32"]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """m.safetensors, pictures and one that is none in in/; workers run in this process."""
-
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(kdsr.cli.cluster, "worker_pool", pool_here)
     model = make_tiny()
     model.calibration = calibration_for(model)
     save_checkpoint(model, tmp_path / "m.safetensors")
-    (tmp_path / "in").mkdir()
     for seed, name in enumerate("abc"):
-        values = np.random.default_rng(seed).integers(0, 256, (14 + seed, 17, 3)).astype(np.uint8)
-        Image.fromarray(values).save(tmp_path / "in" / f"{name}.png")
+        save_noise(tmp_path / "in" / f"{name}.png", 14 + seed, 17, seed=seed)
     (tmp_path / "in" / "bad.png").write_text("no picture")
     return tmp_path
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize(
@@ -145,25 +138,24 @@ def test_another_model_on_a_workers_machine_is_refused(
     assert "there are other models" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("address", ["ray://head:10001", "head", "head:", "head:x"])
-def test_addresses_that_are_none_are_refused(
+@pytest.mark.parametrize(
+    ("ray", "address", "message"),
+    [
+        *(
+            (ModuleType("ray"), address, "--cluster expects auto, local or HOST:PORT")
+            for address in ("ray://head:10001", "head", "head:", "head:x")
+        ),
+        (None, "local", 'pip install "kdsr[cluster]"'),
+    ],
+)
+def test_addresses_that_are_none_and_a_missing_ray_are_told_with_their_remedy(
     tmp_path: Path,
-    address: str,
-    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    refused: Refused,
+    ray: ModuleType | None,
+    address: str,
+    message: str,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
+    monkeypatch.setitem(sys.modules, "ray", ray)
     run = ["upscale", str(ROOT / "samples" / "example.png"), "-o", str(tmp_path / "o.png")]
-    assert main([*run, "--cluster", address]) == 2
-    assert "--cluster expects auto, local or HOST:PORT" in capsys.readouterr().err
-
-
-def test_without_ray_the_error_names_the_extra(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    run = ["upscale", str(ROOT / "samples" / "example.png"), "-o", str(tmp_path / "o.png")]
-    assert main([*run, "--cluster", "local"]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert 'pip install "kdsr[cluster]"' in line
-    assert list(tmp_path.iterdir()) == []
+    assert message in refused(*run, "--cluster", address)

@@ -14,6 +14,7 @@ from kdsr.files.weights import save_checkpoint
 from kdsr.video.segments import Segments
 from tests.conftest import make_tiny
 from tests.support.clips import write_clip
+from tests.support.pictures import contents
 from tests.support.pool_here import PoolHere, pool_here
 
 pytest.importorskip("av", reason="PyAV is not installed: python -m pip install av")
@@ -36,10 +37,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "in").mkdir()
     write_clip(tmp_path / "in" / "clip.mp4", FRAMES, 32, 24)
     return tmp_path
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def both(*options: str) -> None:

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import kdsr.cli.upscale
 from kdsr import IDR
 from kdsr.cli import main
 from kdsr.files.weights import save_checkpoint
 from tests.conftest import make_tiny
+from tests.support.pictures import save_noise
+from tests.support.refusal import Refused
 
 MODEL = ["--model", "m.safetensors", "--dtype", "fp32"]
 
@@ -21,10 +21,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """m.safetensors, and three pictures in roll/."""
     monkeypatch.chdir(tmp_path)
     save_checkpoint(make_tiny(), tmp_path / "m.safetensors")
-    (tmp_path / "roll").mkdir()
     for seed, name in enumerate("abc"):
-        values = np.random.default_rng(seed).integers(0, 256, (14 + seed, 17, 3)).astype(np.uint8)
-        Image.fromarray(values).save(tmp_path / "roll" / f"{name}.png")
+        save_noise(tmp_path / "roll" / f"{name}.png", 14 + seed, 17, seed=seed)
     return tmp_path
 
 
@@ -69,14 +67,11 @@ def test_an_image_that_cannot_be_read_is_left_out_and_told_once(
     assert len(list((folder / "out").iterdir())) == 3
 
 
-def test_a_roll_of_which_nothing_can_be_read_is_one_error(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_roll_of_which_nothing_can_be_read_is_one_error(folder: Path, refused: Refused) -> None:
     for name in ("x.png", "y.png"):
         (folder / name).write_text("no picture")
-    assert main(["upscale", "x.png", "y.png", *MODEL, "--one-idr", "-o", "out"]) == 2
-    assert "no image has an IDR; of the first: x.png: not an image" in capsys.readouterr().err
-    assert not (folder / "out").exists()
+    said = refused("upscale", "x.png", "y.png", *MODEL, "--one-idr", "-o", "out")
+    assert "no image has an IDR; of the first: x.png: not an image" in said
 
 
 def test_it_goes_with_no_other_idr(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image, features
@@ -17,6 +16,8 @@ from kdsr.idr import FORMAT
 from kdsr.upscaling.upscaler import Upscaler
 from tests.conftest import make_tiny
 from tests.support.limits import full_disk
+from tests.support.pictures import contents, save_noise
+from tests.support.refusal import Refused
 
 MODEL = ["--model", "m.safetensors"]
 
@@ -27,19 +28,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     model = make_tiny()
     save_checkpoint(model, tmp_path / "m.safetensors")
     for name in ("a.png", "b.png"):
-        draw(tmp_path / name, seed=ord(name[0]))
+        save_noise(tmp_path / name, seed=ord(name[0]))
     model.estimate(torch.rand(1, 3, 12, 16)).save(tmp_path / "i.safetensors")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def draw(path: Path, height: int = 12, width: int = 16, seed: int = 0) -> None:
-    array = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
-    Image.fromarray(array).save(path)
-
-
-def contents(folder: Path) -> dict[Path, bytes | None]:
-    return {p: p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
 
 
 @pytest.mark.parametrize(
@@ -63,55 +55,42 @@ def contents(folder: Path) -> dict[Path, bytes | None]:
         (["bake", "a.png", "--image", "a.png"], "end it in .onnx or .pt2"),
         (["bake", "x.pt2", "--blind"], "--blind and --split write ONNX alone"),
         (["bake", "x.pt2", "--split"], "--blind and --split write ONNX alone"),
+        (["convert", "m.safetensors", "m.safetensors"], "replace what it is made from"),
+        (["estimate", "a.png", "-o", "d.safetensors"], "is a folder"),
+        (["upscale", "missing.png", "-o", "new/x.png"], "no such file"),
+        (["estimate", "missing.png", "-o", "new/x.safetensors"], "no such file"),
+        (["inspect", "missing.png", "-o", "new/x.png"], "no such file"),
+        (["bake", "new/x.pt2", "--image", "missing.png"], "no such file"),
+        (["upscale", "a.png", "--device", "meta"], "use cpu, cuda, mps or auto"),
+        (["upscale", "a.png", "--device", "hpu"], "use cpu, cuda, mps or auto"),
+        (["upscale", "a.png", "--device", "privateuseone"], "use cpu, cuda, mps or auto"),
     ],
 )
-def test_an_output_fits_its_suffix_and_is_no_input(
-    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
-) -> None:
-    before = contents(folder)
-    assert main([*arguments, "--overwrite", *MODEL]) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("\n") == 1
-    assert contents(folder) == before
-
-
-def test_a_model_is_not_converted_onto_itself(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = contents(folder)
-    assert main(["convert", "m.safetensors", "m.safetensors", "--overwrite"]) == 2
-    assert "replace what it is made from" in capsys.readouterr().err
-    assert contents(folder) == before
-
-
-def test_none_of_three_files_is_replaced_unasked(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (folder / "x.json").write_text("precious")
-    before = contents(folder)
-    assert main(["bake", "x.onnx", "--split", *MODEL]) == 2
-    assert "x.json exists; add --overwrite" in capsys.readouterr().err
-    assert contents(folder) == before
-
-
-def test_a_saved_idr_is_not_replaced_and_that_is_said_before_any_work(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(Upscaler, "estimate", lambda *_: pytest.fail("worked first"))
-    (folder / "old.safetensors").write_text("precious")
-    before = contents(folder)
-    assert main(["upscale", "a.png", *MODEL, "--save-idr", "old.safetensors"]) == 2
-    assert "add --overwrite" in capsys.readouterr().err
-    assert contents(folder) == before
-
-
-def test_a_folder_is_never_taken_for_a_file(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+def test_an_output_fits_its_suffix_and_is_no_input_and_nothing_is_made_for_a_run_that_fails(
+    folder: Path, refused: Refused, arguments: list[str], message: str
 ) -> None:
     (folder / "d.safetensors").mkdir()
-    assert main(["estimate", "a.png", *MODEL, "-o", "d.safetensors", "--overwrite"]) == 2
-    assert "is a folder" in capsys.readouterr().err
+    model = MODEL if arguments[0] != "convert" else []
+    assert message in refused(*arguments, "--overwrite", *model)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exists"),
+    [
+        (["bake", "x.onnx", "--split"], "x.json"),
+        (["upscale", "a.png", "--save-idr", "old.safetensors"], "old.safetensors"),
+    ],
+)
+def test_what_exists_is_not_replaced_and_that_is_said_before_any_work(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    refused: Refused,
+    arguments: list[str],
+    exists: str,
+) -> None:
+    monkeypatch.setattr(Upscaler, "estimate", lambda *_: pytest.fail("worked first"))
+    (folder / exists).write_text("precious")
+    assert f"{exists} exists; add --overwrite" in refused(*arguments, *MODEL)
 
 
 def test_a_folder_with_a_dot_in_its_name_takes_results_once_it_exists(folder: Path) -> None:
@@ -120,21 +99,10 @@ def test_a_folder_with_a_dot_in_its_name_takes_results_once_it_exists(folder: Pa
     assert [p.name for p in (folder / "v1.2").iterdir()] == ["a-kdsr.png"]
 
 
-def test_no_folder_is_made_for_a_run_that_fails(folder: Path) -> None:
-    for arguments in (
-        ["upscale", "missing.png", "-o", "new/x.png"],
-        ["estimate", "missing.png", "-o", "new/x.safetensors"],
-        ["inspect", "missing.png", "-o", "new/x.png"],
-        ["bake", "new/x.pt2", "--image", "missing.png"],
-    ):
-        assert main([*arguments, *MODEL]) == 2
-        assert not (folder / "new").exists(), arguments
-
-
 def test_a_result_too_large_for_its_format_is_known_before_it_is_computed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    draw(folder / "wide.png", 1, 4096)  # x4: 16,384 px
+    save_noise(folder / "wide.png", 1, 4096)  # x4: 16,384 px
     computed = []
     real = Upscaler.estimate
     monkeypatch.setattr(
@@ -178,15 +146,13 @@ def test_of_two_runs_with_one_output_the_later_one_fails(
 
 
 def test_an_idr_file_without_rows_is_refused_and_not_taken_for_none(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, refused: Refused
 ) -> None:
     idr = IDR.load(folder / "i.safetensors")
     rows = {name: getattr(idr, name)[:0] for name in ("idr", "idr_full", "structure", "left_out")}
     save_file(rows, folder / "z.safetensors", {"format": FORMAT, "fingerprint": idr.fingerprint})
-    before = contents(folder)
-    assert main(["upscale", "a.png", *MODEL, "--idr", "z.safetensors"]) == 2
-    assert "of at least one vector, got" in capsys.readouterr().err
-    assert contents(folder) == before
+    said = refused("upscale", "a.png", *MODEL, "--idr", "z.safetensors")
+    assert "of at least one vector, got" in said
 
 
 @pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
@@ -214,8 +180,7 @@ def test_a_full_disk_takes_one_line_for_each_result_and_leaves_no_folder(
 def test_a_folder_s_avif_photographs_are_taken(folder: Path) -> None:
     if not features.check("avif"):
         pytest.skip("this Pillow has no AVIF")
-    (folder / "in").mkdir()
-    draw(folder / "in" / "a.avif", 24, 32)
+    save_noise(folder / "in" / "a.avif", 24, 32)
     assert main(["upscale", "in", "-o", "out", *MODEL]) == 0
     assert [path.name for path in (folder / "out").iterdir()] == ["a-kdsr.png"]
 
@@ -234,14 +199,4 @@ def test_empty_names_are_refused_as_unset_variables_of_shells(
     error = capsys.readouterr().err
     assert "expected the name of a file or folder, got nothing" in error
     assert error.count("\n") == 1
-    assert contents(folder) == before
-
-
-@pytest.mark.parametrize("device", ["meta", "hpu", "privateuseone"])
-def test_devices_that_cannot_run_are_refused(
-    folder: Path, capsys: pytest.CaptureFixture[str], device: str
-) -> None:
-    before = contents(folder)
-    assert main(["upscale", "a.png", *MODEL, "--device", device]) == 2
-    assert "use cpu, cuda, mps or auto" in capsys.readouterr().err
     assert contents(folder) == before

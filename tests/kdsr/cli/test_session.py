@@ -2,10 +2,8 @@ import hashlib
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import kdsr
 from kdsr import IDR, KDSR
@@ -16,6 +14,7 @@ from kdsr.files.weights import save_checkpoint
 from kdsr.options import DEFAULT_MODEL, Size, Tiling
 from kdsr.upscaling.upscaler import Upscaler
 from tests.conftest import make_tiny
+from tests.support.pictures import save_noise
 from tests.support.places import GOLDEN
 
 
@@ -44,9 +43,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[int, KDSR]:
 
 def save(name: str, height: int = 9, width: int = 12, channels: int = 3) -> torch.Tensor:
     """Writes a picture; returns it, (1, channels, H, W)."""
-    rng = np.random.default_rng(height * width)
-    Image.fromarray(rng.integers(0, 256, (height, width, channels), np.uint8)).save(name)
-    return read_image(Path(name)).rgb
+    return result(str(save_noise(Path(name), height, width, channels, seed=height * width)))
 
 
 def result(name: str) -> torch.Tensor:

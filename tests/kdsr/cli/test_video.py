@@ -1,6 +1,7 @@
 """`kdsr upscale` on videos: what comes out is what went in, larger."""
 
 import os
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,12 +18,14 @@ from tests.support.films import (
     bars_and_ramp,
     coded,
     packets_of,
+    remuxed,
     shown,
     times_of,
     turn,
     write_film,
 )
 from tests.support.identity import identity
+from tests.support.refusal import Refused
 
 av = pytest.importorskip("av", reason="PyAV is not installed: python -m pip install av")
 
@@ -117,18 +120,15 @@ def test_subtitles_are_copied_or_a_line_says_how_to_keep_them(kdsr, capsys) -> N
 def test_streams_that_cannot_be_carried_along_are_named_in_one_line(kdsr, capsys) -> None:
     write_film(Path("plain.mkv"), noise(3))
     attached = ""
-    with av.open("plain.mkv") as source, av.open("in.mkv", "w") as output:
-        (video,) = source.streams
-        first, second = (output.add_stream_from_template(video, opaque=True) for _ in range(2))
-        second.metadata["title"] = "The making of"
+
+    def prepare(output, streams: list) -> None:
+        nonlocal attached
+        streams[1].metadata["title"] = "The making of"
         if hasattr(output, "add_attachment"):  # later than PyAV 14.2
             output.add_attachment("a.ttf", "font/ttf", b"\0\1\0\0")
             attached = ", attachment (a.ttf)"
-        for packet in source.demux():
-            if packet.size:
-                for stream in (first, second):
-                    packet.stream = stream
-                    output.mux(packet)
+
+    remuxed("plain.mkv", "in.mkv", 0, 0, prepare=prepare)
     assert kdsr("in.mkv", "-o", "out.mkv") == 0
     assert capsys.readouterr().err == (
         "kdsr: in.mkv: left out, as only pictures, sound and subtitles are kept: further pictures "
@@ -138,21 +138,20 @@ def test_streams_that_cannot_be_carried_along_are_named_in_one_line(kdsr, capsys
         assert [stream.type for stream in result.streams] == ["video"]
 
 
+BEGINNING = [{"id": 1, "start": 0, "end": 80, "time_base": Fraction(1, 1000),
+              "metadata": {"title": "Beginning"}}]  # fmt: skip
+
+
 def test_languages_titles_marks_and_chapters_come_along(kdsr) -> None:
     write_film(Path("plain.mkv"), noise(3), sound="aac")
-    with av.open("plain.mkv") as source, av.open("in.mkv", "w") as output:
-        streams = [
-            output.add_stream_from_template(stream, opaque=True) for stream in source.streams
-        ]
+
+    def prepare(output, streams: list) -> None:
         streams[1].metadata.update(language="fra", title="Commentary")
-        streams[1].disposition = 2  # dubbed  # pyright: ignore[reportAttributeAccessIssue]
+        streams[1].disposition = 2  # dubbed
         if hasattr(output, "set_chapters"):
-            output.set_chapters([{"id": 1, "start": 0, "end": 80, "time_base": Fraction(1, 1000),
-                                  "metadata": {"title": "Beginning"}}])  # fmt: skip
-        for packet in source.demux():
-            if packet.size:
-                packet.stream = streams[packet.stream.index]
-                output.mux(packet)
+            output.set_chapters(BEGINNING)
+
+    remuxed("plain.mkv", "in.mkv", prepare=prepare)
     assert kdsr("in.mkv", "-o", "out.mkv") == 0
     with av.open("out.mkv") as result:
         sound = result.streams.audio[0]
@@ -167,14 +166,7 @@ def test_languages_titles_marks_and_chapters_come_along(kdsr) -> None:
 @pytest.mark.skipif(not hasattr(av.container.OutputContainer, "set_chapters"), reason="PyAV 14.2")
 def test_the_track_of_an_mp4_that_names_its_chapters_is_no_loss(kdsr, capsys) -> None:
     write_film(Path("plain.mp4"), noise(3))
-    with av.open("plain.mp4") as source, av.open("in.mp4", "w") as output:
-        stream = output.add_stream_from_template(source.streams.video[0], opaque=True)
-        output.set_chapters([{"id": 1, "start": 0, "end": 80, "time_base": Fraction(1, 1000),
-                              "metadata": {"title": "Beginning"}}])  # fmt: skip
-        for packet in source.demux():
-            if packet.size:
-                packet.stream = stream
-                output.mux(packet)
+    remuxed("plain.mp4", "in.mp4", prepare=lambda output, _: output.set_chapters(BEGINNING))
     with av.open("in.mp4") as source:
         assert [one.type for one in source.streams] == ["video", "data"]
     assert kdsr("in.mp4", "-o", "out.mp4") == 0
@@ -363,16 +355,12 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_what_is_no_video_is_refused_in_one_line(kdsr, capsys, tmp_path: Path, kind: str) -> None:
+def test_what_is_no_video_is_refused_in_one_line(kdsr, refused: Refused, kind: str) -> None:
     make, said = BAD[kind]
     make(Path("in.mp4"))
-    before = sorted(tmp_path.rglob("*"))
-    assert kdsr("in.mp4", "-o", "out.mp4") == 2
-    error = capsys.readouterr().err
+    error = refused("upscale", "in.mp4", "-o", "out.mp4")
     assert error.startswith("kdsr: error: in.mp4: ")
     assert said in error
-    assert error.count("\n") == 1
-    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -387,19 +375,12 @@ def test_what_is_no_video_is_refused_in_one_line(kdsr, capsys, tmp_path: Path, k
         (["-o", "in.mp4"], "would replace what it is made from"),
     ],
 )
-def test_what_does_not_go_with_a_video_is_refused(kdsr, capsys, options, said: str) -> None:
+def test_what_does_not_go_with_a_video_is_refused(kdsr, refused: Refused, options, said) -> None:
     write_film(Path("in.mp4"), noise(1))
-    assert kdsr("in.mp4", *options) == 2
-    error = capsys.readouterr().err
-    assert said in error
-    assert error.count("\n") == 1
-    assert [path.name for path in Path().iterdir()] == ["in.mp4"]
+    assert said in refused("upscale", "in.mp4", *options)
 
 
-def test_without_pyav_one_line_names_the_extra(kdsr, capsys, monkeypatch) -> None:
+def test_without_pyav_one_line_names_the_extra(kdsr, refused: Refused, monkeypatch) -> None:
     write_film(Path("in.mp4"), noise(1))
-    monkeypatch.setitem(__import__("sys").modules, "av", None)
-    assert kdsr("in.mp4") == 2
-    error = capsys.readouterr().err
-    assert 'the extra "video" of kdsr' in error
-    assert error.count("\n") == 1
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert 'the extra "video" of kdsr' in refused("upscale", "in.mp4")

@@ -13,7 +13,7 @@ from kdsr.files.weights import save_checkpoint
 from kdsr.options import DEFAULT_MODEL
 from kdsr.video.containers import LOCKED, PER_FRAME, SMOOTHED
 from tests.conftest import make_tiny
-from tests.support.clips import RATE, frames_of, sound_packets, write_clip, write_frames
+from tests.support.clips import RATE, frames_of, write_clip, write_frames
 from tests.support.films import packets_of
 from tests.support.places import PHOTOS, ROOT
 from tests.support.still_scenes import noisy_film, pulsing, upscaled_apart
@@ -68,9 +68,9 @@ def test_five_times_the_frames_take_no_more_memory(upscaled: Upscaled) -> None:
 
 def test_the_sound_comes_out_bit_by_bit_and_every_frame_at_its_rate(upscaled: Upscaled) -> None:
     clip, out, _ = upscaled(LONG, SMOOTHED)
-    packets = sound_packets(clip)
+    packets = packets_of(clip, "audio")
     assert len(packets) > 400
-    assert sound_packets(out) == packets
+    assert packets_of(out, "audio") == packets
     rate, frames = frames_of(out)
     assert (rate, frames.shape) == (RATE, (LONG, SIDE, SIDE, 3))
 

@@ -17,7 +17,8 @@ from kdsr.video.containers import LOCKED, PER_FRAME, SMOOTHED, VideoOptions
 from kdsr.video.film import Images, Waveform
 from kdsr.video.reading import VideoFile
 from kdsr.video.upscaling import upscale_video
-from tests.support.clips import RATE, frames_of, sound_packets, write_clip
+from tests.support.clips import RATE, frames_of, write_clip
+from tests.support.films import packets_of
 
 pytest.importorskip("av", reason="PyAV is not installed: python -m pip install av")
 
@@ -42,9 +43,9 @@ def test_sound_rate_and_number_of_frames_are_kept(tiny: KDSR, clip: Path, tmp_pa
     rate, frames = frames_of(tmp_path / "out.mp4")
     assert rate == RATE
     assert frames.shape == (FRAMES, 192, 256, 3)
-    packets = sound_packets(clip)
+    packets = packets_of(clip, "audio")
     assert len(packets) > 10
-    assert sound_packets(tmp_path / "out.mp4") == packets
+    assert packets_of(tmp_path / "out.mp4", "audio") == packets
 
 
 @pytest.mark.parametrize("look", [SMOOTHED, LOCKED, PER_FRAME])
@@ -91,7 +92,7 @@ def test_images_with_a_waveform_become_a_video_with_sound(tiny: KDSR, tmp_path: 
     upscale_video(tiny, Images(frames, Fraction(24), waveform), tmp_path / "out.mp4")
     rate, pixels = frames_of(tmp_path / "out.mp4")
     assert (rate, pixels.shape) == (24, (6, 80, 96, 3))
-    assert sound_packets(tmp_path / "out.mp4")
+    assert packets_of(tmp_path / "out.mp4", "audio")
 
 
 def test_progress_fills_one_bar_over_both_passes(tiny: KDSR, clip: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from tests.support.limits import full_disk
+from tests.support.pictures import save_noise
 from tests.support.places import PHOTOS
 from train.data import cache as data
 from train.data.cache import open_cache
@@ -17,25 +18,16 @@ from train.errors import DataError
 CPU = torch.device("cpu")
 
 
-def save(path: Path, size: tuple[int, int] = (40, 32), seed: int = 0) -> Path:
-    """A random image, (width, height) in size."""
-    rng = np.random.default_rng(seed)
-    pixels = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-    return path
-
-
 def test_images_of_all_formats_are_found_in_subfolders(tmp_path: Path) -> None:
     names = ["a.png", "b/c.jpg", "b/d.webp", "e.TIFF", "f.avif"]
     for name in names:
-        save(tmp_path / name)
+        save_noise(tmp_path / name)
     (tmp_path / "notes.txt").write_text("no image")
     assert find_images(tmp_path) == sorted(tmp_path / name for name in names)
 
 
 def test_a_list_file_names_images_relative_to_itself(tmp_path: Path) -> None:
-    save(tmp_path / "deep" / "a.png")
+    save_noise(tmp_path / "deep" / "a.png")
     listing = tmp_path / "list.txt"
     listing.write_text("# mine\ndeep/a.png\n\n")
     assert find_images(listing) == [tmp_path / "deep" / "a.png"]
@@ -46,7 +38,7 @@ def test_a_list_file_names_images_relative_to_itself(tmp_path: Path) -> None:
 
 def test_held_back_parts_of_a_datasets_folder_are_left_out(tmp_path: Path) -> None:
     for part in ("train", "validation", "test"):
-        save(tmp_path / part / "a.png")
+        save_noise(tmp_path / part / "a.png")
     assert find_images(tmp_path) == [tmp_path / "train" / "a.png"]
 
 
@@ -60,8 +52,8 @@ def test_a_source_without_images_is_refused(tmp_path: Path, name: str) -> None:
 def test_the_cache_holds_the_pixels_and_is_written_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save(tmp_path / "in" / "a.png", (40, 32), 1)
-    save(tmp_path / "in" / "b.png", (24, 48), 2)
+    save_noise(tmp_path / "in" / "a.png", 32, 40, seed=1)
+    save_noise(tmp_path / "in" / "b.png", 48, 24, seed=2)
     cache = open_cache(tmp_path / "in", tmp_path / "cache")
     for i, name in enumerate(("a.png", "b.png")):
         assert np.array_equal(cache.image(i).numpy(), read_rgb(tmp_path / "in" / name))
@@ -77,14 +69,14 @@ def test_the_cache_holds_the_pixels_and_is_written_once(
 
 def test_the_fingerprint_follows_the_pixels_not_the_place(tmp_path: Path) -> None:
     for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
-        save(tmp_path / folder / "x.png", seed=seed)
+        save_noise(tmp_path / folder / "x.png", seed=seed)
     a, b, c = (open_cache(tmp_path / f, tmp_path / "cache").fingerprint for f in "abc")
     assert a == b != c
 
 
 def test_all_broken_files_are_named_and_no_cache_is_left(tmp_path: Path) -> None:
-    save(tmp_path / "in" / "good.png")
-    whole = save(tmp_path / "in" / "cut.png", (64, 64)).read_bytes()
+    save_noise(tmp_path / "in" / "good.png")
+    whole = save_noise(tmp_path / "in" / "cut.png", 64, 64).read_bytes()
     (tmp_path / "in" / "cut.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "in" / "text.jpg").write_text("not an image")
     with pytest.raises(DataError, match=r"cut\.png.*text\.jpg.*--check-data"):
@@ -93,7 +85,7 @@ def test_all_broken_files_are_named_and_no_cache_is_left(tmp_path: Path) -> None
 
 
 def test_a_full_disk_is_one_clear_message_and_leaves_no_cache(tmp_path: Path) -> None:
-    save(tmp_path / "in" / "a.png")
+    save_noise(tmp_path / "in" / "a.png")
     with full_disk(room=100), pytest.raises(DataError, match=r"cannot write the cache.*--cache"):
         open_cache(tmp_path / "in", tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
@@ -101,8 +93,8 @@ def test_a_full_disk_is_one_clear_message_and_leaves_no_cache(tmp_path: Path) ->
 
 
 def test_small_images_are_left_out_and_only_small_ones_refused(tmp_path: Path) -> None:
-    save(tmp_path / "in" / "large.png", (64, 64))
-    save(tmp_path / "in" / "small.png", (64, 30))
+    save_noise(tmp_path / "in" / "large.png", 64, 64)
+    save_noise(tmp_path / "in" / "small.png", 30, 64)
     cache = open_cache(tmp_path / "in", tmp_path / "cache")
     usable, small = cache.at_least(32)
     assert [entry.name for entry in usable.index] == ["large.png"]
@@ -113,7 +105,7 @@ def test_small_images_are_left_out_and_only_small_ones_refused(tmp_path: Path) -
 
 def test_held_out_images_are_split_off_for_good(tmp_path: Path) -> None:
     for i in range(5):
-        save(tmp_path / "in" / f"{i}.png", seed=i)
+        save_noise(tmp_path / "in" / f"{i}.png", seed=i)
     cache = open_cache(tmp_path / "in", tmp_path / "cache")
     kept, held = cache.split(2)
     assert len(kept) == 3
@@ -126,7 +118,7 @@ def test_held_out_images_are_split_off_for_good(tmp_path: Path) -> None:
 
 def test_a_crop_depends_on_seed_step_and_sample_alone(tmp_path: Path) -> None:
     for i in range(3):
-        save(tmp_path / "in" / f"{i}.png", (50, 40), seed=i)
+        save_noise(tmp_path / "in" / f"{i}.png", 40, 50, seed=i)
     cache = open_cache(tmp_path / "in", tmp_path / "cache")
     crops = CropSampler(cache, seed=7)
     batch = crops.batch(3, [0, 1, 2, 3], 16, CPU)
@@ -153,7 +145,7 @@ def test_crops_come_in_all_eight_orientations(tmp_path: Path) -> None:
 
 
 def test_patterns_are_drawn_into_their_share_of_crops(tmp_path: Path) -> None:
-    save(tmp_path / "in" / "a.png", (64, 64))
+    save_noise(tmp_path / "in" / "a.png", 64, 64)
     cache = open_cache(tmp_path / "in", tmp_path / "cache")
     plain = CropSampler(cache, 0).batch(0, range(60), 32, CPU)
     drawn = CropSampler(cache, 0, patterns=0.5).batch(0, range(60), 32, CPU)
@@ -180,7 +172,7 @@ def test_check_data_finds_what_is_wrong_with_a_folder(tmp_path: Path) -> None:
     )
     noise = np.random.default_rng(0).normal(0, 12, (128, 128, 3)) + 128
     Image.fromarray(noise.clip(0, 255).astype(np.uint8)).save(folder / "f_noise.png")
-    save(folder / "g_tiny.png", (20, 40))
+    save_noise(folder / "g_tiny.png", 40, 20)
     (folder / "h_broken.png").write_bytes(b"no image")
     problems = check(folder, 64, [benchmark])
     found = {(problem.kind, problem.path.name) for problem in problems}

@@ -52,7 +52,7 @@ def test_a_student_starts_from_every_teacher_tensor_that_fits() -> None:
 
 def test_the_teacher_gets_no_gradient() -> None:
     teacher = KDSRTeacher(CONFIG)
-    stage = StudentStage(CONFIG, StageOptions(kd_weight=1.0), composed=True, teacher=teacher)
+    stage = StudentStage("student", KDSR(CONFIG), StageOptions(kd_weight=1.0), teacher=teacher)
     images = batch()
     images.target = stage.teacher_idr_full(images.lq, images.gt)
     losses = stage.losses("model", {"model": stage.model}, images)
@@ -63,7 +63,7 @@ def test_the_teacher_gets_no_gradient() -> None:
 
 def test_the_distillation_loss_alone_trains_the_estimator_alone() -> None:
     options = StageOptions(kd_weight=1.0, kd_only=5)
-    stage = StudentStage(CONFIG, options, composed=False, teacher=KDSRTeacher(CONFIG))
+    stage = StudentStage("student", KDSR(CONFIG), options, False, KDSRTeacher(CONFIG))
     images = batch()
     images.target = stage.teacher_idr_full(images.lq, images.gt)
     losses = stage.losses("model", {"model": stage.model}, images)
@@ -95,7 +95,7 @@ def test_a_network_overfits_one_batch(stage: str) -> None:
 
 
 def test_every_pixel_up_to_the_border_counts() -> None:
-    stage = TeacherStage(CONFIG, StageOptions(), composed=True)
+    stage = TeacherStage("teacher", KDSRTeacher(CONFIG), StageOptions())
     images = batch()
     images.gt.requires_grad_()
     sr = stage.upscale(stage.model, images.lq, images.gt.detach())
@@ -107,7 +107,7 @@ def test_every_pixel_up_to_the_border_counts() -> None:
 def test_composing_the_tail_changes_neither_loss_nor_gradients() -> None:
     torch.manual_seed(0)
     images, gradients, losses = batch(), [], []
-    teacher = TeacherStage(CONFIG, StageOptions(), composed=False)
+    teacher = TeacherStage("teacher", KDSRTeacher(CONFIG), StageOptions())
     for composed in (False, True):
         teacher.composed = composed
         teacher.model.zero_grad()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kdsr import KDSRConfig, KDSRTeacher
+from kdsr import KDSR, KDSRConfig, KDSRTeacher
 from train.losses.contrast import contrast_loss
 from train.losses.grid import grid_loss
 from train.losses.haarpsi import haarpsi_loss
@@ -19,7 +19,7 @@ CONFIG = KDSRConfig(4, 8, 1, 1)
 def losses(step: int, **options: float) -> tuple[dict[str, torch.Tensor], torch.Tensor, Batch]:
     """Losses of an untrained control, with its SR image and the batch."""
     torch.manual_seed(0)
-    stage = StudentStage(CONFIG, StageOptions(**options), composed=True, teacher=None)  # pyright: ignore[reportArgumentType]
+    stage = StudentStage("student", KDSR(CONFIG), StageOptions(**options))  # pyright: ignore[reportArgumentType]
     batch = Batch(torch.rand(2, 3, 16, 16), torch.rand(2, 3, 64, 64), step)
     found = stage.losses("model", {"model": stage.model}, batch)
     return found, stage.model(batch.lq, compose_tail=True)[0], batch
@@ -51,7 +51,7 @@ def test_the_student_nears_its_teacher_by_both_distances_that_have_a_weight() ->
     torch.manual_seed(0)
     for kl, l1 in ((0.5, 0.0), (0.5, 2.0), (0.0, 2.0)):
         options = StageOptions(kd_weight=kl, kd_l1_weight=l1)
-        stage = StudentStage(CONFIG, options, composed=True, teacher=KDSRTeacher(CONFIG))
+        stage = StudentStage("student", KDSR(CONFIG), options, teacher=KDSRTeacher(CONFIG))
         batch = Batch(torch.rand(2, 3, 16, 16), torch.rand(2, 3, 64, 64), 0)
         batch.target = stage.teacher_idr_full(batch.lq, batch.gt)
         found = stage.losses("model", {"model": stage.model}, batch)

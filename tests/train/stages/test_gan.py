@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from kdsr import KDSRConfig
+from kdsr import KDSR, KDSRConfig
 from train.loop.learner import Learner
 from train.losses.haarpsi import haarpsi_loss
 from train.losses.terms import colour_loss, shifted
@@ -31,6 +31,15 @@ class _Seen(nn.Module):
         return self.answer(*images)
 
 
+def adversarial(options: StageOptions, judge: nn.Module, **distances: nn.Module) -> GANStage:
+    model = KDSR(KDSRConfig(4, 8, 1, 1))
+    return GANStage("gan", model, options, discriminator=judge, distances=distances)
+
+
+def batch_of(count: int = 2, step: int = 0) -> Batch:
+    return Batch(torch.rand(count, 3, 8, 8), torch.rand(count, 3, 32, 32), step)
+
+
 def _never(*_: Tensor) -> Tensor:
     raise AssertionError("it has no weight")
 
@@ -46,11 +55,8 @@ def test_perceptual_network_and_discriminator_see_images_shifted_and_shrunk_alik
     options = StageOptions(
         perceptual_weight=1.0, gan_weight=0.1, shift=shift, sharpen=sharpen, shrink=shrink
     )
-    stage = GANStage(
-        KDSRConfig(4, 8, 1, 1), options, composed=True, teacher=None,
-        discriminator=judge, distances={"perceptual": perceptual},
-    )  # fmt: skip
-    batch = Batch(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32), step=5)
+    stage = adversarial(options, judge, perceptual=perceptual)
+    batch = batch_of(step=5)
     losses = stage.losses("model", {"model": stage.model}, batch)
     stage.losses("discriminator", {"discriminator": judge}, batch)
     assert batch.sr is not None
@@ -67,12 +73,9 @@ def test_perceptual_network_and_discriminator_see_images_shifted_and_shrunk_alik
 def test_a_stage_on_distances_alone_has_no_discriminator() -> None:
     far = _Seen(lambda sr, gt: (sr - gt).square().mean((1, 2, 3)))
     options = StageOptions(lpips_weight=2.0, dists_weight=0.0)
-    stage = GANStage(
-        KDSRConfig(4, 8, 1, 1), options, composed=True, teacher=None,
-        discriminator=nn.Identity(), distances={"lpips": far, "dists": _Seen(_never)},
-    )  # fmt: skip
+    stage = adversarial(options, nn.Identity(), lpips=far, dists=_Seen(_never))
     assert list(stage.parts()) == ["model"]
-    batch = Batch(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32), step=0)
+    batch = batch_of()
     losses = stage.losses("model", {"model": stage.model}, batch)
     assert list(losses) == ["l1", "lpips"]
     assert batch.sr is not None
@@ -88,12 +91,9 @@ def test_the_target_goes_from_the_larger_model_to_the_original_which_alone_is_re
     options = StageOptions(
         steps=80, perceptual_weight=1.0, gan_weight=0.1, haarpsi_weight=0.2, colour_weight=1.0
     )
-    stage = GANStage(
-        KDSRConfig(4, 8, 1, 1), options, composed=True, teacher=None,
-        discriminator=judge, distances={"perceptual": far},
-    )  # fmt: skip
-    lq, gt, taught = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
-    batch = Batch(lq, gt, step, taught=taught)
+    stage = adversarial(options, judge, perceptual=far)
+    batch, taught = batch_of(step=step), torch.rand(2, 3, 32, 32)
+    batch.taught, gt = taught, batch.gt
     losses = stage.losses("model", {"model": stage.model}, batch)
     stage.losses("discriminator", {"discriminator": judge}, batch)
     assert batch.sr is not None
@@ -128,13 +128,10 @@ def test_the_discriminator_rests_where_it_is_far_ahead(
     with torch.no_grad():
         judge.bias.fill_(-sure)  # pyright: ignore[reportOptionalMemberAccess]
     options = StageOptions(gan_weight=0.1, adaptive_d=adaptive, warmup=0)
-    stage = GANStage(
-        KDSRConfig(4, 8, 1, 1), options, composed=True, teacher=None,
-        discriminator=judge, distances={},
-    )  # fmt: skip
+    stage = adversarial(options, judge)
     learner = Learner(stage, TrainOptions(device="cpu"), Accelerator(cpu=True))
     before = [p.clone() for p in judge.parameters()], [p.clone() for p in stage.model.parameters()]
-    batch = Batch(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 32, 32), step=0)
+    batch = batch_of()
     losses, _ = learner.learn(0, [batch])
     assert ("real" in losses) is not rests
     same = [torch.equal(a, b) for a, b in zip(before[0], judge.parameters(), strict=True)]
@@ -147,11 +144,8 @@ def test_perceptual_networks_may_look_at_a_share_of_the_samples() -> None:
     far = _Seen(lambda sr, gt: (sr - gt).abs().mean((1, 2, 3)))
     judge = _Seen(lambda images: images.mean(1, keepdim=True))
     options = StageOptions(perceptual_weight=2.0, gan_weight=0.1, perceptual_share=0.25)
-    stage = GANStage(
-        KDSRConfig(4, 8, 1, 1), options, composed=True, teacher=None,
-        discriminator=judge, distances={"perceptual": far},
-    )  # fmt: skip
-    batch = Batch(torch.rand(6, 3, 8, 8), torch.rand(6, 3, 32, 32), step=0)
+    stage = adversarial(options, judge, perceptual=far)
+    batch = batch_of(6)
     losses = stage.losses("model", {"model": stage.model}, batch)
     assert batch.sr is not None
     assert [len(images) for images in far.calls[0]] == [2, 2]
