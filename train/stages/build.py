@@ -12,11 +12,10 @@ from kdsr.files.catalog import find_file
 from kdsr.files.weights import load_checkpoint
 from kdsr.network.architecture import DegradationEstimator
 from train.errors import TrainingError
-from train.losses.discriminator import UNetDiscriminator
+from train.losses.discriminators import UNetDiscriminator, UnshuffledDiscriminator
 from train.losses.dists import DISTS, load_dists
 from train.losses.lpips import LPIPS, load_lpips
 from train.losses.perceptual import PerceptualLoss, load_perceptual
-from train.losses.unshuffled_discriminator import UnshuffledDiscriminator
 from train.recipes.options import TrainOptions
 from train.stages.distillation import Stage, StudentStage, TeacherStage, copy_fitting
 from train.stages.gan import GANStage

@@ -9,6 +9,7 @@ from PIL import Image, ImageCms
 from kdsr import ImageError
 from kdsr.files.images import DecodedImage, read_image, write_image
 from kdsr.files.metadata import Metadata
+from tests.support.pngs import chunk
 
 
 def pixels(*shape: int, deep: bool = False) -> np.ndarray:
@@ -123,26 +124,15 @@ def test_a_tiff_beyond_4_gib_is_a_bigtiff(
 def test_a_16_bit_file_of_another_program_is_read(tmp_path: Path) -> None:
     skimage_io = pytest.importorskip("skimage.io")
     array = pixels(9, 8, 3, deep=True)
-    for name in ("a.png", "a.tif"):
-        if name == "a.png":
-            continue  # its PNG writer is Pillow, which has no 16-bit colours
-        skimage_io.imsave(tmp_path / name, array, check_contrast=False)
-        picture = read_image(tmp_path / name)
-        assert picture.deep
-        assert np.array_equal((picture.rgb[0] * 65535).round().permute(1, 2, 0).numpy(), array)
+    skimage_io.imsave(tmp_path / "a.tif", array, check_contrast=False)
+    picture = read_image(tmp_path / "a.tif")
+    assert picture.deep
+    assert np.array_equal((picture.rgb[0] * 65535).round().permute(1, 2, 0).numpy(), array)
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        (np.full((6, 8), 70_000, np.int32), "signed or complex values"),
-    ],
-)
-def test_values_without_a_known_range_are_refused_rather_than_guessed(
-    tmp_path: Path, values: np.ndarray, message: str
-) -> None:
-    Image.fromarray(values).save(tmp_path / "a.tif")
-    with pytest.raises(ImageError, match=f"a.tif: {message}"):
+def test_values_without_a_known_range_are_refused_rather_than_guessed(tmp_path: Path) -> None:
+    Image.fromarray(np.full((6, 8), 70_000, np.int32)).save(tmp_path / "a.tif")
+    with pytest.raises(ImageError, match=r"a\.tif: signed or complex values"):
         read_image(tmp_path / "a.tif")
 
 
@@ -215,14 +205,9 @@ def _deep_like() -> DecodedImage:
 
 def _add_exif(path: Path, orientation: int) -> None:
     """Inserts an eXIf chunk behind the header of a PNG."""
-    import struct
-    import zlib
-
     exif = Image.Exif()
     exif[0x0112] = orientation
-    payload = exif.tobytes().removeprefix(b"Exif\0\0")
-    chunk = b"eXIf" + payload
-    block = struct.pack(">I", len(payload)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    block = chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
     data = path.read_bytes()
     path.write_bytes(data[:33] + block + data[33:])
 

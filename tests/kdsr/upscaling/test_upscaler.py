@@ -11,9 +11,12 @@ from kdsr.network.architecture import SCALES
 from kdsr.network.baked import BakedKDSR, bytes_per_pixel
 from tests.conftest import make_tiny
 
+Reference = tuple[torch.Tensor, IDR, torch.Tensor]
+"""Images, their IDRs and the results of the plain network."""
+
 
 @pytest.fixture(scope="module")
-def reference(either: KDSR) -> tuple[torch.Tensor, IDR, torch.Tensor]:
+def reference(either: KDSR) -> Reference:
     torch.manual_seed(0)
     lq = torch.rand(2, 3, 45, 38)
     idr = either.estimate(lq, dtype="fp32")
@@ -23,7 +26,7 @@ def reference(either: KDSR) -> tuple[torch.Tensor, IDR, torch.Tensor]:
 @settings(max_examples=20, deadline=None)
 @given(tile=st.integers(1, 60), batch=st.integers(1, 5))
 def test_tiling_matches_whole_image_when_idr_is_fixed(
-    either: KDSR, reference: tuple[torch.Tensor, IDR, torch.Tensor], tile: int, batch: int
+    either: KDSR, reference: Reference, tile: int, batch: int
 ) -> None:
     lq, idr, expected = reference
     sr = either.upscale(lq, idr, tile=tile, batch=batch, dtype="fp32")
@@ -72,18 +75,14 @@ def test_reestimating_each_tile_makes_the_seams_that_one_idr_avoids(either: KDSR
     assert (whole - halves).abs().max() > 1e-2
 
 
-def test_one_idr_serves_every_frame(
-    either: KDSR, reference: tuple[torch.Tensor, IDR, torch.Tensor]
-) -> None:
+def test_one_idr_serves_every_frame(either: KDSR, reference: Reference) -> None:
     lq, idr, _ = reference
     together = either.upscale(lq, idr[0], tile=16, dtype="fp32")
     alone = [either.upscale(frame[None], idr[0], dtype="fp32") for frame in lq]
     assert (together - torch.cat(alone)).abs().max() <= 1e-5
 
 
-def test_each_frame_gets_its_own_idr(
-    either: KDSR, reference: tuple[torch.Tensor, IDR, torch.Tensor]
-) -> None:
+def test_each_frame_gets_its_own_idr(either: KDSR, reference: Reference) -> None:
     lq, idr, expected = reference
     swapped = IDR.cat([idr[1], idr[0]])
     assert (either.upscale(lq, swapped, dtype="fp32") - expected).abs().max() > 1e-4
@@ -105,7 +104,7 @@ def test_a_seamless_texture_stays_seamless(either: KDSR, wrap: tuple[bool, bool]
 
 
 def test_the_result_goes_into_the_callers_buffer_of_any_layout(
-    either: KDSR, reference: tuple[torch.Tensor, IDR, torch.Tensor]
+    either: KDSR, reference: Reference
 ) -> None:
     lq, idr, expected = reference
     buffer = torch.zeros(2, *expected.shape[2:], 3)
@@ -114,9 +113,7 @@ def test_the_result_goes_into_the_callers_buffer_of_any_layout(
     assert (buffer.permute(0, 3, 1, 2) - expected).abs().max() <= 1e-5
 
 
-def test_an_8_bit_buffer_gets_rounded_values(
-    either: KDSR, reference: tuple[torch.Tensor, IDR, torch.Tensor]
-) -> None:
+def test_an_8_bit_buffer_gets_rounded_values(either: KDSR, reference: Reference) -> None:
     lq, idr, expected = reference
     out = torch.empty(expected.shape, dtype=torch.uint8)
     either.upscale(lq, idr, out=out, dtype="fp32", tile=20)
@@ -173,7 +170,7 @@ class _Memory:
 
 def test_running_out_of_memory_halves_the_tile_and_keeps_the_result(
     either: KDSR,
-    reference: tuple[torch.Tensor, IDR, torch.Tensor],
+    reference: Reference,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lq, idr, expected = reference

@@ -241,19 +241,23 @@ def test_a_cover_in_front_is_not_the_film(tmp_path: Path) -> None:
     assert seen(path) == 5
 
 
-@pytest.mark.parametrize(("matrix", "words"), [(8, "YCgCo"), (14, "ICtCp"), (10, "constant")])
-def test_colours_that_cannot_be_converted_are_refused(tmp_path: Path, matrix, words) -> None:
-    path = tmp_path / "a.mkv"
+def still(path: Path, pixels: str, matrix: int = 1) -> VideoFile:
+    """A film of one frame."""
     with av.open(str(path), "w") as output:
         video = output.add_stream("ffv1", rate=25)
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv444p"
+        video.width, video.height, video.pix_fmt = 64, 48, pixels
         video.codec_context.colorspace = matrix
-        frame = av.VideoFrame.from_ndarray(NOISE[0], "rgb24").reformat(format="yuv444p")
+        frame = av.VideoFrame.from_ndarray(NOISE[0], "rgb24").reformat(format=pixels)
         frame.pts, frame.colorspace = 0, matrix
         output.mux(video.encode(frame))
         output.mux(video.encode(None))
+    return VideoFile(str(path))
+
+
+@pytest.mark.parametrize(("matrix", "words"), [(8, "YCgCo"), (14, "ICtCp"), (10, "constant")])
+def test_colours_that_cannot_be_converted_are_refused(tmp_path: Path, matrix, words) -> None:
     with pytest.raises(VideoError, match=words):
-        VideoFile(str(path)).facts()
+        still(tmp_path / "a.mkv", "yuv444p", matrix).facts()
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
@@ -266,15 +270,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize(("pixels", "said"), [("yuv420p10le", False), ("yuv444p12le", True)])
 def test_more_than_ten_bits_become_ten_with_a_line(tmp_path: Path, pixels, said: bool) -> None:
-    path = tmp_path / "a.mkv"
-    with av.open(str(path), "w") as output:
-        video = output.add_stream("ffv1", rate=25)
-        video.width, video.height, video.pix_fmt = 64, 48, pixels
-        frame = av.VideoFrame.from_ndarray(NOISE[0], "rgb24").reformat(format=pixels)
-        frame.pts = 0
-        output.mux(video.encode(frame))
-        output.mux(video.encode(None))
-    source = VideoFile(str(path))
+    source = still(tmp_path / "a.mkv", pixels)
     _, encoding = choose(MP4, source.facts(), (48, 64), None, None)
     lines = remarks_on(source, source.facts(), MP4, encoding, ".mp4")
     assert any("more than 10 bits a channel" in line for line in lines) == said

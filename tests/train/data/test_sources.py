@@ -18,23 +18,23 @@ from train.errors import DataError
 
 CPU = torch.device("cpu")
 SAMPLES = list(range(12))
+Folders = tuple[Path, Path, Path]
+"""Of ground truths, of LQ images, and of caches."""
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     folder = tmp_path_factory.mktemp("pairs")
     return (*make_pairs(folder), folder / "cache")
 
 
 @pytest.fixture(scope="module")
-def pairs(folders: tuple[Path, Path, Path]) -> PairCache:
+def pairs(folders: Folders) -> PairCache:
     gt, lq, cache = folders
     return open_pairs(find_pairs(gt, lq), 4, cache)
 
 
-def test_the_caches_hold_both_sides_in_step(
-    folders: tuple[Path, Path, Path], pairs: PairCache
-) -> None:
+def test_the_caches_hold_both_sides_in_step(folders: Folders, pairs: PairCache) -> None:
     gt, lq, _ = folders
     assert pairs.names == ("0.png", "1.png", "2.png")
     for i in range(3):
@@ -71,7 +71,7 @@ def test_16_bit_pairs_keep_their_range(tmp_path: Path) -> None:
 
 
 def test_the_photographs_keep_their_names_whoever_decoded_them_first(
-    folders: tuple[Path, Path, Path], pairs: PairCache
+    folders: Folders, pairs: PairCache
 ) -> None:
     gt, _, cache = folders
     deep = open_cache(gt, cache)
@@ -100,7 +100,7 @@ def test_real_pairs_depend_on_seed_step_and_sample_alone(pairs: PairCache) -> No
 
 
 def test_a_mix_takes_each_kind_as_if_the_other_were_not_there(
-    folders: tuple[Path, Path, Path], pairs: PairCache
+    folders: Folders, pairs: PairCache
 ) -> None:
     crops = CropSampler(open_cache(folders[0], folders[2]), 3)
     general = DegradationOptions(kind="general").build(4)

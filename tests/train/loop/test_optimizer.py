@@ -17,8 +17,7 @@ from train.loop.optimizer import (
     orthogonalised,
     set_rate,
 )
-from train.losses.discriminator import UNetDiscriminator
-from train.losses.unshuffled_discriminator import UnshuffledDiscriminator
+from train.losses.discriminators import UNetDiscriminator, UnshuffledDiscriminator
 from train.recipes.stages import StageOptions
 
 CONFIG = KDSRConfig(4, 8, 1, 1)

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from kdsr.errors import CheckpointError
 from tests.support.places import GOLDEN
 from tests.support.vgg import plain_vgg, vgg_state
-from train.losses.discriminator import UNetDiscriminator
+from train.losses.discriminators import UNetDiscriminator, UnshuffledDiscriminator
 from train.losses.feature_networks import SQUEEZENET, VGG19
 from train.losses.perceptual import PerceptualLoss, load_perceptual
 from train.losses.terms import (
@@ -22,7 +22,6 @@ from train.losses.terms import (
     shifted,
     vanilla_gan_loss,
 )
-from train.losses.unshuffled_discriminator import UnshuffledDiscriminator
 
 
 def test_the_distillation_loss_equals_the_official_one() -> None:
