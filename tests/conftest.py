@@ -9,6 +9,7 @@ from PIL import Image
 
 import kdsr
 from kdsr import KDSR, KDSRConfig
+from tests.support.calibrated import calibration_for
 from tests.support.comfy import canvas, comfy, comfy_page, comfy_servers, page  # noqa: F401
 from tests.support.comfy_host import host  # noqa: F401 - a fixture
 from tests.support.places import ROOT
@@ -86,3 +87,10 @@ def either(request: pytest.FixtureRequest) -> KDSR:
 def make_tiny(scale: int = 4, seed: int = 0) -> KDSR:
     torch.manual_seed(seed)
     return KDSR(KDSRConfig(scale, n_feats=8, n_blocks=3, n_resblocks=2)).freeze()
+
+
+def make_calibrated(seed: int = 0, **changes: object) -> KDSR:
+    """A tiny student with `calibration_for`."""
+    model = make_tiny(seed=seed)
+    model.calibration = calibration_for(model, **changes)
+    return model

@@ -21,9 +21,9 @@ from kdsr.files.baked import build_baked
 from kdsr.files.weights import save_checkpoint
 from kdsr.options import Tiling
 from kdsr.upscaling.resizing import bleed
-from tests.conftest import make_tiny
-from tests.support.calibrated import calibration_for
+from tests.conftest import make_calibrated, make_tiny
 from tests.support.comfy_host import Host
+from tests.support.limits import run_out_of_memory
 
 
 @pytest.fixture(scope="module")
@@ -489,20 +489,6 @@ def test_an_idr_of_another_model_is_refused(host: Host, model) -> None:
         host.run("KDSR_Upscale", model=model, image=image(), idr=other)
 
 
-def run_out_of_memory(monkeypatch, owner: type, method: str, most: int, error: Exception):
-    """Lets a method fail above so many pixels; returns those it was asked for, call by call."""
-    original, tried = getattr(owner, method), []
-
-    def forgetful(self, x):
-        tried.append(x.shape[-2] * x.shape[-1])
-        if tried[-1] > most:
-            raise error
-        return original(self, x)
-
-    monkeypatch.setattr(owner, method, forgetful)
-    return tried
-
-
 def test_running_out_of_memory_halves_the_tile_and_keeps_the_result(
     host: Host, model, monkeypatch
 ) -> None:
@@ -513,19 +499,6 @@ def test_running_out_of_memory_halves_the_tile_and_keeps_the_result(
     tried = run_out_of_memory(monkeypatch, baked, "forward", 40 * 40, shortage)
     close(host.run("KDSR_TileUpscale", model=model, image=images, tile=32), whole)
     assert max(tried) > 40 * 40 >= tried[-1]
-
-
-def test_estimating_halves_its_tiles_too(host: Host, model, monkeypatch) -> None:
-    images = image(1, 90, 70)
-    library = make_tiny().estimate(bchw(images), dtype="fp32")
-    estimator = host.module("kdsr.network.architecture").DegradationEstimator
-    tried = run_out_of_memory(monkeypatch, estimator, "features", 60 * 60, MemoryError())
-    idr = host.run("KDSR_EstimateIDR", model=model, image=images)
-    close(idr.idr_full, library.idr_full)
-    assert tried[0] == 90 * 70
-    assert tried[-1] <= 60 * 60
-    report = host.run("KDSR_InspectIDR", idr=idr, model=model, image=images)[1]
-    assert "6 x 4 cells" in report
 
 
 def test_an_interruption_stops_within_one_step_and_the_next_run_is_whole(
@@ -813,9 +786,7 @@ def test_blending_and_its_limits(host: Host, model) -> None:
 @pytest.fixture
 def calibrated(host: Host):
     """A tiny model that knows references."""
-    made = make_tiny()
-    made.calibration = calibration_for(made)
-    save_checkpoint(made, host.models / "calibrated.safetensors")
+    save_checkpoint(make_calibrated(), host.models / "calibrated.safetensors")
     return host.run("KDSR_Load", model="calibrated.safetensors", precision="fp32")
 
 
@@ -864,9 +835,7 @@ def test_strength_blends_with_the_clean_reference(
 
 
 def test_estimate_idr_counts_every_pixel_where_it_is_asked_to(host: Host) -> None:
-    made = make_tiny()
-    nothing_is_near = torch.tensor([1e-6])
-    made.calibration = calibration_for(made, cell_distance=nothing_is_near)
+    made = make_calibrated(cell_distance=torch.tensor([1e-6]))  # nothing is that near
     save_checkpoint(made, host.models / "ranged.safetensors")
     model = host.run("KDSR_Load", model="ranged.safetensors", precision="fp32")
     images = image(1, 100, 100)

@@ -10,8 +10,10 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+import pytest
+import torch
 from PIL import Image
 
 from kdsr.files.weights import save_checkpoint
@@ -30,6 +32,22 @@ def full_disk(room: int = 0) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def run_out_of_memory(
+    monkeypatch: pytest.MonkeyPatch, owner: type, method: str, most: int, error: BaseException
+) -> list[int]:
+    """Lets a method fail beyond so many pixels; returns those it is asked for, call by call."""
+    original, asked = getattr(owner, method), []
+
+    def forgetful(self: Any, x: torch.Tensor) -> Any:
+        asked.append(x.shape[0] * x.shape[-2] * x.shape[-1])
+        if asked[-1] > most:
+            raise error
+        return original(self, x)
+
+    monkeypatch.setattr(owner, method, forgetful)
+    return asked
 
 
 @contextlib.contextmanager

@@ -22,8 +22,7 @@ from kdsr.network.baked import BakedKDSR
 from kdsr.options import Tiling
 from kdsr.upscaling.upscaler import Upscaler
 from tests.cases.made_pictures import MadePicture
-from tests.conftest import ROOT, make_tiny
-from tests.support.calibrated import calibration_for
+from tests.conftest import ROOT, make_calibrated, make_tiny
 from tests.support.pictures import save_noise
 from tests.support.places import GOLDEN
 from tests.support.refusal import Refused
@@ -46,8 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def calibrated(folder: Path) -> KDSR:
     """Writes m.safetensors, a tiny model that can be read."""
-    model = make_tiny()
-    model.calibration = calibration_for(model)
+    model = make_calibrated()
     save_checkpoint(model, folder / "m.safetensors")
     return model
 
@@ -64,19 +62,6 @@ def test_the_example_is_upscaled_by_the_bundled_model(folder: Path, bundled: KDS
     expected = (bundled.upscale(lq)[0] * 255).round().byte().permute(1, 2, 0).numpy()
     with Image.open(folder / "up.png") as image:
         assert np.array_equal(np.asarray(image), expected)
-
-
-@pytest.mark.parametrize(
-    ("wish", "expected"),
-    [(None, (64, 48)), ("2x", (32, 24)), ("100w", (100, 75)), ("30h", (40, 30))],
-)
-def test_output_sizes(
-    folder: Path, weights: Path, wish: str | None, expected: tuple[int, int]
-) -> None:
-    save_noise(folder / "a.png")
-    option = ["--size", wish] if wish else []
-    assert main(["upscale", "a.png", "-o", "b.png", "--model", str(weights), *option]) == 0
-    assert size(folder / "b.png") == expected
 
 
 def test_folders_and_globs_go_into_a_folder_with_suffix_and_format(
@@ -440,15 +425,3 @@ def test_help_does_not_wait_for_pytorch() -> None:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert result.stderr.strip() == "False"
-
-
-def test_sixteen_bits_in_sixteen_bits_out(folder: Path, weights: Path) -> None:
-    from kdsr.files.deep_color import read_deep
-    from kdsr.files.png import write_png
-
-    array = np.random.default_rng(2).integers(0, 65536, (10, 12, 3)).astype(np.uint16)
-    write_png(folder / "a.png", array.shape, [array], None, 6)
-    assert main(["upscale", "a.png", "-o", "b.png", "--model", str(weights)]) == 0
-    result = read_deep(folder / "b.png")[0]
-    assert result.shape == (40, 48, 3)
-    assert (result % 257 != 0).any(), "only 8 bits were written"

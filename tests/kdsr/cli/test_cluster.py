@@ -15,8 +15,7 @@ from kdsr.cli import main
 from kdsr.cli.streams import Failure
 from kdsr.errors import ClusterError
 from kdsr.files.weights import save_checkpoint
-from tests.conftest import make_tiny
-from tests.support.calibrated import calibration_for
+from tests.conftest import make_calibrated, make_tiny
 from tests.support.pictures import contents, save_noise
 from tests.support.places import ROOT
 from tests.support.pool_here import PoolHere, pool_here
@@ -30,9 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """m.safetensors, pictures and one that is none in in/; workers run in this process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(kdsr.cli.cluster, "worker_pool", pool_here)
-    model = make_tiny()
-    model.calibration = calibration_for(model)
-    save_checkpoint(model, tmp_path / "m.safetensors")
+    save_checkpoint(make_calibrated(), tmp_path / "m.safetensors")
     for seed, name in enumerate("abc"):
         save_noise(tmp_path / "in" / f"{name}.png", 14 + seed, 17, seed=seed)
     (tmp_path / "in" / "bad.png").write_text("no picture")

@@ -5,6 +5,7 @@ from kdsr import ConfigError, ImageError
 from kdsr.estimation.maps import estimate_local
 from kdsr.network.architecture import DegradationEstimator
 from kdsr.options import Tiling
+from tests.support.limits import run_out_of_memory
 
 FP32 = Tiling(dtype="fp32")
 
@@ -77,15 +78,7 @@ def test_wrapped_cells_do_not_see_a_border(tiny) -> None:
 def test_a_shortage_of_memory_halves_the_tiles_of_a_grid(tiny, monkeypatch) -> None:
     lq = torch.rand(1, 3, 90, 70)
     expected = estimate_local(tiny, lq, cells=3, tiling=FP32)
-    original, tried = DegradationEstimator.features, []
-
-    def forgetful(self, x):
-        tried.append(x.shape[-2] * x.shape[-1])
-        if tried[-1] > 60 * 60:
-            raise MemoryError
-        return original(self, x)
-
-    monkeypatch.setattr(DegradationEstimator, "features", forgetful)
+    tried = run_out_of_memory(monkeypatch, DegradationEstimator, "features", 60 * 60, MemoryError())
     found = estimate_local(tiny, lq, cells=3, tiling=FP32)
     assert tried[0] > 60 * 60 >= tried[-1]
     torch.testing.assert_close(found.idr.idr_full, expected.idr.idr_full, rtol=0, atol=1e-6)

@@ -254,18 +254,18 @@ def test_reports_arrive_while_the_work_goes_on_and_silence_is_none(tmp_path: Pat
     assert _stoppable(work, None, lambda: False) == tmp_path
 
 
-def test_a_download_that_may_be_cancelled_is_the_same(hub: HubServer, content: bytes) -> None:
+@pytest.mark.parametrize("more", [{}, {"cancelled": lambda: False}], ids=["plain", "cancellable"])
+def test_progress_is_reported_whether_a_download_may_be_cancelled_or_not(
+    hub: HubServer, content: bytes, more: dict
+) -> None:
     seen: list[tuple[int, int]] = []
     path = resolve(
-        "tiny",
-        progress=lambda *step: seen.append(step),
-        entries=[entry(content)],
-        cancelled=lambda: False,
+        "tiny", progress=lambda *step: seen.append(step), entries=[entry(content)], **more
     )
     assert path.read_bytes() == content
     assert seen[-1:] == ([(len(content), len(content))] if REPORTS else [])
     with pytest.raises(HubError, match="no such file"):
-        resolve(f"hf://someone/models/none{FILE}", cancelled=lambda: False)
+        resolve(f"hf://someone/models/none{FILE}", **more)
 
 
 def test_a_missing_client_is_named(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,12 +300,6 @@ def test_a_file_put_there_by_hand_is_used_if_it_is_the_right_one(
     with pytest.raises(HubError, match="not the expected file"):
         resolve("tiny", [folder], entries=[entry(content)])
     assert hub.requests == []
-
-
-def test_progress_is_reported(hub: HubServer, content: bytes) -> None:
-    seen: list[tuple[int, int]] = []
-    resolve("tiny", progress=lambda *step: seen.append(step), entries=[entry(content)])
-    assert seen[-1:] == ([(len(content), len(content))] if REPORTS else [])
 
 
 @pytest.mark.parametrize(

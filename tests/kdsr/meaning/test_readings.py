@@ -10,21 +10,19 @@ from safetensors.torch import load_file, save_file
 import kdsr
 from kdsr import IDR, KDSR, CheckpointError, ConfigError, IDRError
 from kdsr.files.tensors import read_tensors
-from kdsr.files.weights import load_checkpoint, save_checkpoint
+from kdsr.files.weights import convert, load_checkpoint, save_checkpoint
 from kdsr.meaning.readings import LEAST_STRUCTURE, Measured
 from kdsr.meaning.references import CLEAN, NAMES
 from kdsr.network.models import KEY, PREFIX
 from kdsr.options import STRENGTHS
-from tests.conftest import make_tiny
+from tests.conftest import make_calibrated, make_tiny
 from tests.support.calibrated import calibration_for
 from train.measuring.calibration import REFERENCES
 
 
 @pytest.fixture
 def model() -> KDSR:
-    model = make_tiny()
-    model.calibration = calibration_for(model)
-    return model
+    return make_calibrated()
 
 
 def idr_of(model: KDSR, idr_full: torch.Tensor) -> IDR:
@@ -59,8 +57,6 @@ def test_the_fingerprint_and_the_official_format_do_not_know_of_it(
 ) -> None:
     assert model.fingerprint == make_tiny().fingerprint
     save_checkpoint(model, tmp_path / "a.safetensors")
-    from kdsr.files.weights import convert
-
     convert(tmp_path / "a.safetensors", tmp_path / "a.pt")
     assert load_checkpoint(tmp_path / "a.pt").calibration is None
 
@@ -218,8 +214,7 @@ def test_strengths_out_of_range_are_refused(model: KDSR, idr: IDR, strength: flo
 
 
 def test_idrs_of_another_model_are_refused(idr: IDR) -> None:
-    other = make_tiny(seed=5)
-    other.calibration = calibration_for(other)
+    other = make_calibrated(seed=5)
     for ask in (lambda: kdsr.read(other, idr), lambda: kdsr.with_strength(other, idr, 0.5)):
         with pytest.raises(IDRError, match=r"another model|estimated by"):
             ask()

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from kdsr import IDR, IDRError
+from kdsr import IDR, KDSR, IDRError
 from kdsr.estimation.maps import estimate_local
 from kdsr.meaning.panel import draw_similarity
 from kdsr.meaning.readings import ENGLISH
 from kdsr.meaning.references import references
 from kdsr.meaning.report import WIDTH, draw_report, report
-from tests.conftest import make_tiny
+from tests.conftest import make_calibrated, make_tiny
 from tests.support.calibrated import calibration_for
 
 
@@ -74,10 +74,8 @@ def test_the_second_idr_is_drawn_over_the_bars(tiny) -> None:
 
 
 @pytest.fixture
-def calibrated():
-    model = make_tiny()
-    model.calibration = calibration_for(model)
-    return model
+def calibrated() -> KDSR:
+    return make_calibrated()
 
 
 def test_a_calibrated_model_says_what_it_reads(calibrated) -> None:

@@ -12,8 +12,7 @@ from kdsr.estimation.maps import estimate_local
 from kdsr.meaning import report as module
 from kdsr.meaning.readings import ENGLISH, LANGUAGES, Wording, wording
 from kdsr.meaning.report import draw_report, report
-from tests.conftest import make_tiny
-from tests.support.calibrated import calibration_for
+from tests.conftest import make_calibrated
 from tests.support.places import ROOT
 
 OTHERS = LANGUAGES[1:]
@@ -21,9 +20,7 @@ OTHERS = LANGUAGES[1:]
 
 @pytest.fixture(scope="module")
 def calibrated():
-    model = make_tiny()
-    model.calibration = calibration_for(model)
-    return model
+    return make_calibrated()
 
 
 def vectors(model, count: int = 1) -> IDR:

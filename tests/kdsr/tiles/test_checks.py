@@ -264,6 +264,7 @@ def test_messages_say_what_came() -> None:
         (spoilt(GOOD, -INF), "the image has NaN or infinite values"),
         (GOOD * 255, "values from "),
         ((GOOD * 255).byte(), "got torch.uint8; divide by 255 first"),
+        (GOOD[0], "expected RGB images"),
         (GOOD[0], "got shape (3, 6, 7)"),
         (GOOD[..., :0], "the image is empty: shape (1, 3, 6, 0)"),
     ):

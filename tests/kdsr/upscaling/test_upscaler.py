@@ -10,6 +10,7 @@ from kdsr import IDR, KDSR, Cancelled, ConfigError, IDRError, ImageError, OutOfM
 from kdsr.network.architecture import SCALES
 from kdsr.network.baked import BakedKDSR, bytes_per_pixel
 from tests.conftest import make_tiny
+from tests.support.limits import run_out_of_memory
 
 Reference = tuple[torch.Tensor, IDR, torch.Tensor]
 """Images, their IDRs and the results of the plain network."""
@@ -152,20 +153,7 @@ def test_cancelling_stops_within_one_step(tiny: KDSR) -> None:
     assert len(steps) == 3
 
 
-class _Memory:
-    """Fails like a device whose memory holds windows of at most `pixels` in all."""
-
-    def __init__(self, pixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.refused = 0
-        real = BakedKDSR.forward
-
-        def forward(module: BakedKDSR, lq: torch.Tensor) -> torch.Tensor:
-            if lq.shape[0] * lq.shape[2] * lq.shape[3] > pixels:
-                self.refused += 1
-                raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-            return real(module, lq)
-
-        monkeypatch.setattr(BakedKDSR, "forward", forward)
+SHORTAGE = torch.cuda.OutOfMemoryError("CUDA out of memory")
 
 
 def test_running_out_of_memory_halves_the_tile_and_keeps_the_result(
@@ -174,18 +162,18 @@ def test_running_out_of_memory_halves_the_tile_and_keeps_the_result(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lq, idr, expected = reference
-    memory = _Memory(40 * 40, monkeypatch)
+    asked = run_out_of_memory(monkeypatch, BakedKDSR, "forward", 40 * 40, SHORTAGE)
     for tile in ("auto", None, 40):
-        memory.refused = 0
+        asked.clear()
         sr = either.upscale(lq, idr, tile=tile, batch=2, dtype="fp32")
-        assert memory.refused > 0
+        assert max(asked) > 40 * 40 >= asked[-1]
         assert (sr - expected).abs().max() <= 1e-5
 
 
 def test_running_out_of_memory_for_good_is_reported(
     tiny: KDSR, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _Memory(1, monkeypatch)
+    run_out_of_memory(monkeypatch, BakedKDSR, "forward", 1, SHORTAGE)
     with pytest.raises(OutOfMemoryError, match="even for single tiles of 16 px"):
         tiny.upscale(torch.rand(1, 3, 64, 64), dtype="fp32")
 
