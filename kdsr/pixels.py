@@ -1,10 +1,13 @@
-"""Conversions and checks of pixel values: finite values, bytes, highlights above 1."""
+"""Pixel values: checks, bytes, highlights above 1, resizing, colours of hidden pixels."""
 
 import math
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from .options import Size
 
 _FORMATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
@@ -121,3 +124,82 @@ def _curve(linear: Tensor) -> Tensor:
     bright = 1 + _SLOPE * linear.clamp_min(1).log()
     low = torch.where(linear <= _KNEE, dark, middle)
     return torch.where(linear > 1, bright, low)
+
+
+_BUFFER_VALUES = 64 << 20  # of the full-size frames that exist at a time when downscaling
+_REACH = 16  # output pixels; more than bicubic filters see past an edge
+
+
+def resize(images: Tensor, size: Size, wrap: tuple[bool, bool]) -> Tensor:
+    """Resizes with an antialiased bicubic filter, which may overshoot the range of the input.
+
+    Args:
+        images: Float, (B, C, H, W).
+        size: Size of the result.
+        wrap: Continue the image circularly along (width, height).
+    """
+    own = Size.of(images)
+    if size == own:
+        return images
+    across, to_across = _wrap_pads(own.width, size.width) if wrap[0] else (0, 0)
+    down, to_down = _wrap_pads(own.height, size.height) if wrap[1] else (0, 0)
+    rows = torch.arange(-down, own.height + down, device=images.device) % own.height
+    columns = torch.arange(-across, own.width + across, device=images.device) % own.width
+    if down or across:
+        images = images[..., rows[:, None], columns]
+    padded = (size.height + 2 * to_down, size.width + 2 * to_across)
+    resized = F.interpolate(images, padded, mode="bicubic", align_corners=False, antialias=True)
+    rows = slice(to_down, to_down + size.height)
+    return resized[..., rows, to_across : to_across + size.width]
+
+
+def bleed(colour: Tensor, alpha: Tensor) -> Tensor:
+    """Fills hidden pixels with the colours of visible neighbours.
+
+    Args:
+        colour: Straight (not premultiplied), (B, 3, H, W).
+        alpha: (B, 1, H, W); pixels where it is 0 are replaced.
+    """
+    hidden = alpha <= 0
+    if not hidden.any() or hidden.all():
+        return colour
+    return torch.where(hidden, _fill(colour * alpha, alpha), colour)
+
+
+def _fill(premultiplied: Tensor, alpha: Tensor) -> Tensor:
+    """Averages over ever larger neighbourhoods, until each has something visible."""
+    colour = premultiplied / alpha.clamp_min(1e-8)
+    height, width = alpha.shape[-2:]
+    if max(height, width) == 1:
+        return colour
+    coarse = [
+        F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False) for x in (premultiplied, alpha)
+    ]
+    below = F.interpolate(_fill(*coarse), (height, width), mode="nearest")
+    return torch.where(alpha > 0, colour, below)
+
+
+def _wrap_pads(length: int, target: int) -> tuple[int, int]:
+    """Padding at each end before and after resizing, in the exact ratio of the sizes."""
+    common = math.gcd(length, target)
+    before, after = length // common, target // common
+    times = math.ceil(_REACH / after) if before < length else 1
+    return before * times, after * times
+
+
+def resizing_bytes(full: Size, size: Size) -> int:
+    """Peak memory of resizing one frame: before, halfway (axis after axis) and after.
+
+    Args:
+        full: Size of the network's result.
+        size: Size of the final frame.
+    """
+    pixels = full.pixels
+    if size != full:
+        pixels += full.height * size.width + size.pixels
+    return 4 * 3 * pixels
+
+
+def group_of(frames: int, full: Size) -> int:
+    """Number of frames to resize at a time, so that their full-size results fit into a buffer."""
+    return min(frames, max(1, _BUFFER_VALUES // (3 * full.pixels)))

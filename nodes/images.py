@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..kdsr.errors import ImageError
 from ..kdsr.estimation.whole import visible
-from ..kdsr.upscaling.resizing import bleed
+from ..kdsr.pixels import bleed
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,7 @@ from ..files.images import DecodedImage, check_format, read_image, write_image
 from ..idr import IDR
 from ..model import KDSR
 from ..options import Job, Size
-from ..pixels import as_floats
-from ..upscaling.resizing import resizing_bytes
+from ..pixels import as_floats, resizing_bytes
 from ..upscaling.upscaler import Upscaler
 from . import streams
 from .commands import Upscale

@@ -10,8 +10,7 @@ from einops import rearrange
 from PIL import Image
 
 from ..errors import ImageError
-from ..pixels import BYTE, WORD, coded
-from ..upscaling.resizing import bleed
+from ..pixels import BYTE, WORD, bleed, coded
 from .decoded_image import (
     Chunks,
     DecodedImage,

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .comparing import TONED, Comparison, Noise, compare
-from .mending import CELL, REACH, Canvas, Mender
+from .comparing import CELL, TONED, Canvas, Comparison, Noise, compare
+from .mending import REACH, Mender
 
 _HELD = -(-REACH // CELL)  # groups of rows that later rows may still change
 
@@ -57,7 +57,7 @@ def mended(
     with spool:
         first = given * CELL
         canvas = Canvas(lq, spool.pixels(), first, tuple(compared[:given]), spool.release)
-        mender.mend_canvas(canvas)
+        mender.mend(canvas)
         for top in range(0, canvas.out.shape[1], CELL * mender.scale):
             yield canvas.out[:, top : top + CELL * mender.scale]
             spool.release()

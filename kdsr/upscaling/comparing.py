@@ -6,8 +6,8 @@ scanlines and meshes do, and it never has few colours.
 """
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,10 @@ from torch import Tensor
 
 from ..pixels import as_floats, to_bytes
 
+CELL = 64
+"""Side in LQ pixels of the cells that are compared, or upscaled again, at a time."""
+DOUBTED = 0.7
+"""Share of cells unlike any photograph above which no loss in the image counts as noise."""
 FINE, COARSE = 4, 32
 """Sides in LQ pixels of the blocks whose means are compared: small ones show a lost line, large
 ones a wrong shade. Noise and blur change neither by much."""
@@ -218,3 +222,74 @@ def block_means(values: Tensor, side: int) -> Tensor:
     """Means over blocks; those that reach beyond the edge have zeros there, and say less."""
     height, width = values.shape[-2:]
     return F.avg_pool2d(F.pad(values, (0, -width % side, 0, -height % side)), side)
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A result, or its lower part, with its input."""
+
+    lq: Tensor
+    """Whole input, RGB (3, H, W), in [0, 1] or uint8, on any device."""
+    out: Tensor
+    """The result on the CPU from `first` on, (3, s(H - first), sW), in [0, 1] or uint8."""
+    first: int = 0
+    """First LQ row of `out`, a multiple of `CELL`."""
+    above: tuple[Comparison, ...] = ()
+    """Comparisons of the rows above, which need no repair."""
+    release: Callable[[], None] = _nothing
+    """Called after each cell; frees the memory of an `out` that lies in a file."""
+    compared: dict[int, Comparison] = field(default_factory=dict)
+    """Comparisons by the number of the row of cells, without rows changed since."""
+
+    def changed(self, rows: slice) -> None:
+        """Forgets the comparison of the cells with these rows, and releases memory."""
+        self.compared.pop(rows.start // CELL, None)
+        self.release()
+
+    def is_off(self, doubted: bool) -> bool:
+        """Whether some of the result differs too much from its input.
+
+        Args:
+            doubted: Whether no loss counts as noise.
+        """
+        return bool(self.off(torch.tensor(doubted))[0].any())
+
+    def off(self, patterns: Tensor) -> tuple[Tensor, Tensor]:
+        """Wrong blocks, and blocks without noise: (h, w) bool each.
+
+        Args:
+            patterns: Known blocks without noise, (h, w) bool, or one value for all.
+        """
+        found = self.comparison()
+        patterns = patterns | found.no_noise
+        return found.off(patterns, Noise.of((*self.above, found))), patterns
+
+    def comparison(self) -> Comparison:
+        """Compares all rows; those that did not change since the last time are known."""
+        parts, s = self.compared, self.scale
+        for number, rows in enumerate(cells_along(self.own.shape[1])):
+            if number not in parts:
+                shown = self.out[:, rows.start * s : rows.stop * s]
+                parts[number] = compare(self.own[:, rows], shown, s)
+                self.release()
+        return Comparison.joined(parts[number] for number in sorted(parts))
+
+    @property
+    def scale(self) -> int:
+        """Upscaling factor of the result."""
+        return self.out.shape[2] // self.lq.shape[2]
+
+    @property
+    def own(self) -> Tensor:
+        """The rows of `lq` that `out` has."""
+        return self.lq[:, self.first :]
+
+
+def cells_along(length: int) -> Iterator[slice]:
+    """The rows or columns of each cell of an axis."""
+    for start in range(0, length, CELL):
+        yield slice(start, min(start + CELL, length))

@@ -5,8 +5,8 @@ not show that the network mistook a pattern for a degradation. They are upscaled
 were clean, then remaining differences are added back. The parts lie on a grid independent of tiles.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -16,49 +16,13 @@ from ..idr import IDR
 from ..network.baked import BakedKDSR, range_of
 from ..network.models import Student
 from ..pixels import as_floats, store
-from .comparing import COARSE, TONED, Comparison, Noise, block_means, compare, shrunk
+from .comparing import COARSE, TONED, Canvas, block_means, cells_along, shrunk
 
-CELL = 64
-"""Side in LQ pixels of the cells that are compared, or upscaled again, at a time."""
 REACH = 5 * COARSE
 """Largest distance in LQ rows between a wrong block and a changed row: each of four rounds may go
 a block further."""
-DOUBTED = 0.7
-"""Share of cells unlike any photograph above which no loss in the image counts as noise."""
 _FADE = 8  # LQ pixels over which a repaired part fades into the rest
 _MOVES = 3  # rounds of adding differences back: clipping at black and white takes several
-
-
-def _nothing() -> None:
-    pass
-
-
-@dataclass(frozen=True)
-class Canvas:
-    """A result, or its lower part, with its input."""
-
-    lq: Tensor
-    """Whole input, RGB (3, H, W), in [0, 1] or uint8, on any device."""
-    out: Tensor
-    """The result on the CPU from `first` on, (3, s(H - first), sW), in [0, 1] or uint8."""
-    first: int = 0
-    """First LQ row of `out`, a multiple of `CELL`."""
-    above: tuple[Comparison, ...] = ()
-    """Comparisons of the rows above, which need no repair."""
-    release: Callable[[], None] = _nothing
-    """Called after each cell; frees the memory of an `out` that lies in a file."""
-    compared: dict[int, Comparison] = field(default_factory=dict)
-    """Comparisons by the number of the row of cells, without rows changed since."""
-
-    def changed(self, rows: slice) -> None:
-        """Forgets the comparison of the cells with these rows, and releases memory."""
-        self.compared.pop(rows.start // CELL, None)
-        self.release()
-
-    @property
-    def own(self) -> Tensor:
-        """The rows of `lq` that `out` has."""
-        return self.lq[:, self.first :]
 
 
 @dataclass(frozen=True)
@@ -77,21 +41,9 @@ class Mender:
     doubted: bool = False
     """Whether most cells of the image look unlike a photograph, so that no loss counts as noise."""
 
-    def mend(self, lq: Tensor, out: Tensor) -> float:
-        """Repairs one result in place.
-
-        Args:
-            lq: RGB in [0, 1], (3, H, W), on any device.
-            out: The result on the CPU, (3, sH, sW), in [0, 1] or uint8.
-
-        Returns:
-            The share of the image that was made again, 0 to 1.
-        """
-        return self.mend_canvas(Canvas(lq, out))
-
     @torch.inference_mode()
-    def mend_canvas(self, canvas: Canvas) -> float:
-        """Repairs a result, or its lower part from the first doubtful row on.
+    def mend(self, canvas: Canvas) -> float:
+        """Repairs a result, or its lower part from the first doubtful row on, in place.
 
         Returns:
             The share of that part that was made again, 0 to 1.
@@ -100,7 +52,7 @@ class Mender:
         if calibration is None:
             return 0.0
         size = canvas.own.shape[-2:]
-        off, patterns = self._off(canvas, torch.tensor(self.doubted))
+        off, patterns = canvas.off(torch.tensor(self.doubted))
         if not off.any():
             return 0.0
         full = calibration.clean[None]
@@ -109,7 +61,7 @@ class Mender:
         weights = _Faded(off, size)
         self._again(canvas, weights)
         for _ in range(_MOVES):
-            off, patterns = self._off(canvas, patterns)
+            off, patterns = canvas.off(patterns)
             if not off.any():
                 break
             self._moved(canvas, _Faded(off, size))
@@ -117,26 +69,6 @@ class Mender:
             for _ in range(2):
                 self._toned(canvas)
         return weights.share()
-
-    def _off(self, canvas: Canvas, patterns: Tensor) -> tuple[Tensor, Tensor]:
-        """Wrong blocks, and blocks without noise: (h, w) bool each.
-
-        Args:
-            canvas: Images and results to compare.
-            patterns: Known blocks without noise, (h, w) bool, or one value for all.
-        """
-        found = self._compared(canvas)
-        patterns = patterns | found.no_noise
-        return found.off(patterns, Noise.of((*canvas.above, found))), patterns
-
-    def _compared(self, canvas: Canvas) -> Comparison:
-        parts = canvas.compared
-        for number, rows in enumerate(_spans(canvas.own.shape[1])):
-            if number not in parts:
-                shown = _rows(canvas.out, rows, self.scale)
-                parts[number] = compare(canvas.own[:, rows], shown, self.scale)
-                canvas.release()
-        return Comparison.joined(parts[number] for number in sorted(parts))
 
     @property
     def scale(self) -> int:
@@ -161,7 +93,7 @@ class Mender:
     def _moved(self, canvas: Canvas, weights: "_Faded") -> None:
         """Adds the difference from the input, enlarged by a bicubic filter."""
         s, (height, width) = self.scale, canvas.own.shape[-2:]
-        rest, upper = list(_spans(height)), slice(0, 0)
+        rest, upper = list(cells_along(height)), slice(0, 0)
         above, own = torch.zeros(3, 0, width), self._missing(canvas, weights, rest[0])
         for number, rows in enumerate(rest):
             lower = rest[number + 1] if number + 1 < len(rest) else slice(height, height)
@@ -190,10 +122,10 @@ class Mender:
 
     def _toned(self, canvas: Canvas) -> None:
         """Corrects remaining wrong shades by moving black or white, so that lines stay sharp."""
-        off = self._compared(canvas).shades()
+        off = canvas.comparison().shades()
         off = torch.where(off.abs() > TONED, off, 0.0)
         size = canvas.own.shape[1:]
-        strips = [_floats(canvas.own[:, rows]).cpu() for rows in _spans(size[0])]
+        strips = [_floats(canvas.own[:, rows]).cpu() for rows in cells_along(size[0])]
         shade = torch.cat([block_means(strip, COARSE) for strip in strips], dim=1) + off
         lighter = _Spread((-off).clamp(min=0) / (1 - shade).clamp(min=0.1), size)
         darker = _Spread(off.clamp(min=0) / shade.clamp(min=0.1), size)
@@ -266,14 +198,9 @@ def _blown_up(
     return blocks[:, spans[0][:, None], spans[1]], (inner[0], inner[1])
 
 
-def _spans(length: int) -> Iterator[slice]:
-    for start in range(0, length, CELL):
-        yield slice(start, min(start + CELL, length))
-
-
 def _cells(size: torch.Size, rows: slice | None = None) -> Iterator[tuple[slice, slice]]:
-    for down in _spans(size[0]) if rows is None else [rows] * (rows.start < rows.stop):
-        for across in _spans(size[1]):
+    for down in cells_along(size[0]) if rows is None else [rows] * (rows.start < rows.stop):
+        for across in cells_along(size[1]):
             yield down, across
 
 
@@ -286,10 +213,6 @@ def _extent(marks: Tensor) -> slice:
 def _within(span: slice, part: slice) -> slice:
     """A part of a span, counted from the span's start."""
     return slice(span.start + part.start, span.start + part.stop)
-
-
-def _rows(out: Tensor, rows: slice, s: int) -> Tensor:
-    return out[:, rows.start * s : rows.stop * s]
 
 
 def _place(out: Tensor, rows: slice, columns: slice, s: int) -> Tensor:

@@ -2,19 +2,20 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ..errors import IDRError, ImageError, explaining_shortage
-from ..estimation.regions import Regions
 from ..estimation.whole import estimate
 from ..idr import IDR
 from ..network.baked import BakedKDSR, bytes_per_pixel, can_fuse, range_of
 from ..network.models import Student
 from ..options import DEFAULT_TILING, UNWATCHED, Job, Size, Tiling
-from ..pixels import WORD, on_grid, store
+from ..pixels import WORD, bleed, group_of, on_grid, resize, resizing_bytes, store
 from ..tiles.limits import (
     check_alpha,
     check_computed,
@@ -25,8 +26,12 @@ from ..tiles.limits import (
 )
 from ..tiles.plan import plan_tiles
 from ..tiles.work import SMALLEST_TILE, Tile, TileWork
-from .mending import DOUBTED, Mender
-from .resizing import Part, bleed, blocks, group_of, resize, resizing_bytes
+from .comparing import DOUBTED, Canvas
+
+if TYPE_CHECKING:
+    from ..estimation.regions import Regions
+    from .blending import Blender
+    from .mending import Mender
 
 _LARGEST_AUTO_TILE = 1024
 _LARGEST_CPU_TILE = 320  # 512, beyond the caches, takes 4 % longer on a CPU and 60 MiB more
@@ -71,7 +76,7 @@ class Upscaler:
     def upscale(
         self,
         lq: Tensor,
-        idr: IDR | Regions | None = None,
+        idr: "IDR | Regions | None" = None,
         size: Size | None = None,
         *,
         alpha: Tensor | None = None,
@@ -125,9 +130,9 @@ class Upscaler:
         plain = size == full and alpha is None
         at_once = group_of(len(lq), full)
         besides = 0 if plain else at_once * resizing_bytes(full, size)
-        if isinstance(idr, Regions):
+        if idr is not None and not isinstance(idr, IDR):
             apart = plain and out is not None and out.dtype != torch.float32
-            besides += self._blending_bytes(idr, full, apart=apart)
+            besides += self._blender(idr).bytes(full, apart=apart)
         out = check_out(out, (len(lq), 3 if alpha is None else 4, *size.shape), besides)
         if plain:
             self._fill(network, lq, idr, out, job)
@@ -215,12 +220,12 @@ class Upscaler:
                     yield buffer
                     band = next(spans, band)
 
-    def _fitting(self, idr: IDR | Regions | None, lq: Tensor) -> IDR | Regions | None:
+    def _fitting(self, idr: "IDR | Regions | None", lq: Tensor) -> "IDR | Regions | None":
         """The IDR, checked; regions that are one become it."""
         if idr is None:
             return None
         config, fingerprint = self.model.config, self.model.fingerprint
-        if isinstance(idr, Regions):
+        if not isinstance(idr, IDR):
             idr.check_size(lq)
             idr.idr.check_model(fingerprint, config.n_feats)
             return idr if len(idr.parts) > 1 else idr.idr
@@ -249,13 +254,13 @@ class Upscaler:
         return bleed(colour.float().cpu(), opacity)
 
     def _fill(
-        self, network: BakedKDSR, lq: Tensor, idr: IDR | Regions | None, out: Tensor, job: Job
+        self, network: BakedKDSR, lq: Tensor, idr: "IDR | Regions | None", out: Tensor, job: Job
     ) -> None:
         """Writes what the network makes, tile by tile; its IDR is set here."""
         if idr is None:
             idr = self.estimate(lq, job=job.silent())
-        if isinstance(idr, Regions):
-            self._blend(network, lq, idr, out, job)
+        if not isinstance(idr, IDR):
+            self._blender(idr).blend(lq, out, partial(self._fill, network), job)
             return
         work = self._work(network, lq, job)
         indices = list(range(len(lq)))
@@ -268,43 +273,19 @@ class Upscaler:
                     _write(out, step.tiles, network(step.windows()), network.scale)
         for index, (image, made) in enumerate(zip(lq, out, strict=True)):
             job.check()
-            own = idr[index] if len(idr) > 1 else idr
-            self._mender(network, own).mend(image, made)
+            own, canvas = idr[index] if len(idr) > 1 else idr, Canvas(image, made)
+            if range_of(self.model) is not None and canvas.is_off(_doubted(own)):
+                self._mender(network, own).mend(canvas)
 
-    def _mender(self, network: BakedKDSR, idr: IDR) -> Mender:
-        return Mender(self.model, network, self.tiling.wrap, bool(idr.left_out > DOUBTED))
+    def _mender(self, network: BakedKDSR, idr: IDR) -> "Mender":
+        from .mending import Mender  # only here: few results need repair
 
-    def _blend(
-        self, network: BakedKDSR, lq: Tensor, regions: Regions, out: Tensor, job: Job
-    ) -> None:
-        """Fills `out` with each region by its own IDR."""
-        s, parts = network.scale, self._parts(regions)
-        done, total = 0, len(lq) * sum(part.size.pixels for part in parts)
-        for frame, target in zip(lq.split(1), out, strict=True):
-            pixels = frame[0].float().cpu()
-            blended = target if out.dtype == torch.float32 else torch.empty(out.shape[1:])
-            blocks(blended, s).copy_(pixels[:, :, None, :, None])
-            for index, part in enumerate(parts):
-                job.check()
-                area = part.size.pixels
-                sr = torch.empty(1, 3, *part.size.scaled(s).shape)
-                within = job.part(done, area, total)
-                self._fill(network, part.cut(frame), regions.idr[index], sr, within)
-                part.add(blended, sr[0], pixels)
-                done += area
-                job.report(done, total)
-            store(target, blended)  # clamped: the weights sum to 1 only up to rounding
+        return Mender(self.model, network, self.tiling.wrap, _doubted(idr))
 
-    def _parts(self, regions: Regions) -> list[Part]:
-        size, wrap = regions.size, self.tiling.wrap
-        reach, scale = self.model.network.halo, self.model.config.scale
-        return [Part(region, reach, size, wrap, scale) for region in regions.parts]
+    def _blender(self, regions: "Regions") -> "Blender":
+        from .blending import Blender  # only here: few images have regions
 
-    def _blending_bytes(self, regions: Regions, full: Size, *, apart: bool) -> int:
-        """Bytes for blending: the largest region, and with `apart` a copy of the result."""
-        s = self.model.config.scale
-        largest = max(part.size.scaled(s).pixels for part in self._parts(regions))
-        return 4 * 3 * (largest + apart * full.pixels)
+        return Blender(self.model, regions, self.tiling.wrap)
 
     def _work(self, network: BakedKDSR, lq: Tensor, job: Job) -> TileWork:
         """The tiles of the images, as large and as many at a time as the device likes."""
@@ -321,6 +302,11 @@ class Upscaler:
             pixels = _CPU_STEP_PIXELS if on_cpu else _GPU_STEP_PIXELS
             batch = max(1, min(_LARGEST_BATCH, pixels // plan.window_pixels))
         return TileWork(lq, plan, weight.device, batch=batch, job=job, remedy=_REMEDY)
+
+
+def _doubted(idr: IDR) -> bool:
+    """Whether most cells of the image look unlike a photograph."""
+    return bool(idr.left_out > DOUBTED)
 
 
 def _write(out: Tensor, tiles: Sequence[Tile], results: Tensor, scale: int) -> None:

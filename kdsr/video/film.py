@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import VideoError
 from ..files.metadata import Metadata
-from ..upscaling.resizing import bleed
+from ..pixels import bleed
 from .colour import Colour
 from .probing import Crop
 from .pyav import HDR, explained, load_av

@@ -20,7 +20,7 @@ from kdsr.estimation.regions import Regions
 from kdsr.files.baked import build_baked
 from kdsr.files.weights import save_checkpoint
 from kdsr.options import Tiling
-from kdsr.upscaling.resizing import bleed
+from kdsr.pixels import bleed
 from tests.conftest import make_calibrated, make_tiny
 from tests.support.comfy_host import Host
 from tests.support.limits import run_out_of_memory
@@ -469,7 +469,7 @@ class LargeAllocations(TorchDispatchMode):
 
 @pytest.mark.parametrize("size_by", ["model factor", "factor"])
 def test_200_frames_need_one_output_buffer(host: Host, model, size_by: str, monkeypatch) -> None:
-    resized = host.module("kdsr.upscaling.resizing")
+    resized = host.module("kdsr.pixels")
     monkeypatch.setattr(resized, "_BUFFER_VALUES", 20 * 3 * 32 * 32)
     images = image(200, 8, 8)
     idr = host.run("KDSR_EstimateIDR", model=model, image=images, mode="one for the batch")

@@ -13,7 +13,8 @@ from kdsr.network.baked import BakedKDSR
 from kdsr.options import UNWATCHED, Tiling
 from kdsr.pixels import as_floats, to_bytes
 from kdsr.upscaling.banding import mended
-from kdsr.upscaling.mending import CELL, REACH, Mender
+from kdsr.upscaling.comparing import CELL, Canvas
+from kdsr.upscaling.mending import REACH, Mender
 from kdsr.upscaling.upscaler import Upscaler
 from tests.support.calibrated import calibration_for, small_calibrated
 
@@ -59,7 +60,7 @@ def test_bands_are_mended_as_the_whole_is(model: KDSR, rows, band, dtype, dark) 
     out = out if dtype == torch.float32 else to_bytes(out)
     expected = out.clone()
     mender = Mender(model, BakedKDSR.from_model(model))
-    mender.mend(lq, expected)
+    mender.mend(Canvas(lq, expected))
     found = [part.clone() for part in mended(mender, lq, cut(out, band), None)]
     assert torch.equal(torch.cat(found, 1), expected)
 

@@ -4,8 +4,8 @@ import torch
 from kdsr import IDR, Cancelled, IDRError, ImageError
 from kdsr.estimation.regions import Regions, feathered, with_rest
 from kdsr.options import Size, Tiling
+from kdsr.pixels import resize
 from kdsr.tiles.work import TileWork
-from kdsr.upscaling.resizing import resize
 from kdsr.upscaling.upscaler import Upscaler
 from tests.conftest import make_tiny
 

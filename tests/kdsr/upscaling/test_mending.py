@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kdsr import KDSR
 from kdsr.network.baked import BakedKDSR
 from kdsr.pixels import to_bytes
-from kdsr.upscaling.comparing import COARSE, MOST_COARSE, MOST_FINE, MOST_TAKEN, compare
+from kdsr.upscaling.comparing import COARSE, MOST_COARSE, MOST_FINE, MOST_TAKEN, Canvas, compare
 from kdsr.upscaling.mending import Mender
 from tests.support.calibrated import calibration_for, small_calibrated
 
@@ -45,7 +45,7 @@ def test_what_noise_explains_stays_to_the_last_bit(
     out = enlarged(lq)
     out = out if dtype == torch.float32 else (out * 255).round().to(torch.uint8)
     before = out.clone()
-    assert mender(model).mend(noisy, out) == 0
+    assert mender(model).mend(Canvas(noisy, out)) == 0
     assert torch.equal(out, before)
 
 
@@ -61,7 +61,7 @@ def test_blotches_of_noise_stay_away_to_the_last_bit(model: KDSR) -> None:
     out = enlarged(lq)
     before = out.clone()
     assert F.avg_pool2d(blotched(lq) - lq, 4).abs().max() > 1.2 * MOST_FINE
-    assert mender(model).mend(blotched(lq), out) == 0
+    assert mender(model).mend(Canvas(blotched(lq), out)) == 0
     assert torch.equal(out, before)
 
 
@@ -70,7 +70,7 @@ def test_a_line_that_is_lost_in_blotches_of_noise_comes_back(model: KDSR) -> Non
     lq = blotched(smooth)
     lq[:, 60:62, 20:80] = 0.0
     out = enlarged(smooth)
-    assert 0 < mender(model).mend(lq, out) < 0.5
+    assert 0 < mender(model).mend(Canvas(lq, out)) < 0.5
     assert out[:, 121:123, 80:120].mean() < 0.25
 
 
@@ -86,7 +86,7 @@ def test_a_pattern_that_is_gone_comes_back(
     out = enlarged(F.avg_pool2d(F.pad(lq, (4,) * 4, mode="replicate"), 9, 1))
     out = out if dtype == torch.float32 else (out * 255).round().to(torch.uint8)
     assert compare(lq, out, 2).repeats.all()
-    assert mender(model).mend(lq, out) == 1
+    assert mender(model).mend(Canvas(lq, out)) == 1
     assert compare(lq, out, 2).taken.max() <= MOST_TAKEN
 
 
@@ -104,7 +104,7 @@ def test_where_there_are_few_colours_nothing_is_noise(model: KDSR, colours: int)
     assert found.drawn.all()
     assert not found.repeats.any()
     assert found.taken.min() > MOST_TAKEN
-    assert mender(model).mend(lq, out) == 1
+    assert mender(model).mend(Canvas(lq, out)) == 1
     assert compare(lq, out, 2).taken.max() <= MOST_TAKEN
 
 
@@ -127,7 +127,7 @@ def test_blur_that_is_taken_away_stays_away(model: KDSR) -> None:
     before = out.clone()
     lq = blurred(sharp)
     assert compare(lq, out, 2).taken.min() > MOST_TAKEN
-    assert mender(model).mend(lq, out) == 0
+    assert mender(model).mend(Canvas(lq, out)) == 0
     assert torch.equal(out, before)
 
 
@@ -142,7 +142,7 @@ def test_letters_that_are_drawn_anew_beside_a_clean_photograph_come_back(model: 
     out = enlarged(made)
     found = compare(lq, out, 2)
     assert found.changed.nonzero().tolist() == [[1, 1]]
-    assert 0 < mender(model).mend(lq, out) < 0.5
+    assert 0 < mender(model).mend(Canvas(lq, out)) < 0.5
     assert compare(lq, out, 2).taken.max() <= 1.2 * MOST_TAKEN
 
 
@@ -151,7 +151,7 @@ def test_noise_stays_away_unless_the_whole_picture_is_doubted(model: KDSR) -> No
     lq += 0.1 * torch.randn(lq.shape, generator=torch.Generator().manual_seed(0))
     out = enlarged(torch.full_like(lq, 0.5))
     assert not compare(lq, out, 2).repeats.any()
-    mender(model, doubted=True).mend(lq, out)
+    mender(model, doubted=True).mend(Canvas(lq, out))
     assert compare(lq, out, 2).taken.max() <= MOST_TAKEN
 
 
@@ -167,7 +167,7 @@ def test_a_lost_line_or_shade_comes_back_and_far_from_it_nothing_changes(
     lq[:, rows, columns] -= 0.6 if line else 0.25
     lq.clamp_(0, 1)
     before = out.clone()
-    share = mender(model).mend(lq, out)
+    share = mender(model).mend(Canvas(lq, out))
     off = F.avg_pool2d(out, 2) - lq
     fine = F.avg_pool2d(off, 4, ceil_mode=True, count_include_pad=False)
     coarse = F.avg_pool2d(off, COARSE, ceil_mode=True, count_include_pad=False)
@@ -190,8 +190,8 @@ def test_bytes_are_mended_as_floats_are(model: KDSR) -> None:
     out = enlarged(lq)
     out[:, 40:120, 30:150] = 0
     as_bytes = (out * 255).round().to(torch.uint8)
-    mender(model).mend(lq, out)
-    mender(model).mend(lq, as_bytes)
+    mender(model).mend(Canvas(lq, out))
+    mender(model).mend(Canvas(lq, as_bytes))
     assert (as_bytes / 255 - out).abs().max() < 4 / 255
 
 
@@ -206,5 +206,5 @@ def test_a_result_does_not_depend_on_tiles_where_it_is_mended(model: KDSR) -> No
 def test_a_model_without_a_range_is_left_alone() -> None:
     bare = small_calibrated(2)
     lq, out = picture(), torch.zeros(3, 192, 256)
-    assert mender(bare).mend(lq, out) == 0
+    assert mender(bare).mend(Canvas(lq, out)) == 0
     assert not out.any()

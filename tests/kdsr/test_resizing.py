@@ -3,8 +3,7 @@ import torch
 
 from kdsr import ImageError
 from kdsr.options import Job, Size, Tiling
-from kdsr.upscaling import resizing
-from kdsr.upscaling.resizing import bleed, resize
+from kdsr.pixels import bleed, resize
 from kdsr.upscaling.upscaler import Upscaler
 
 FP32 = Tiling(dtype="fp32")
@@ -28,7 +27,7 @@ def test_groups_of_frames_do_not_change_the_result(tiny, frames_at_a_time, monke
     lq = torch.rand(5, 3, 8, 8)
     idr = tiny.estimate(lq)
     expected = Upscaler(tiny, FP32).upscale(lq, idr, Size(16, 16))
-    monkeypatch.setattr(resizing, "_BUFFER_VALUES", frames_at_a_time * 3 * 32 * 32)
+    monkeypatch.setattr("kdsr.pixels._BUFFER_VALUES", frames_at_a_time * 3 * 32 * 32)
     seen = []
     out = torch.empty(5, 16, 16, 3)
     job = Job(lambda done, total: seen.append((done, total)))
