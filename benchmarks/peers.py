@@ -27,7 +27,7 @@ from benchmarks.inference import describe
 from benchmarks.ncnn import NcnnNetwork
 from benchmarks.timing import default_device, measure, resident_peak
 from kdsr import KDSR, PRESETS, KDSRConfig
-from kdsr.tiles.limits import DTYPES
+from kdsr.tiles.work import DTYPES
 from tools.arguments import parser_of
 from train.data.image_files import load_image
 

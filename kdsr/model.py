@@ -10,7 +10,7 @@ from .idr import IDR
 from .network.baked import BakedKDSR
 from .network.models import Student
 from .options import CRISPNESSES, SAMPLED, CancelledFn, Job, ProgressFn, Tiling
-from .tiles.limits import check_images
+from .pixels import check_images
 from .upscaling.upscaler import Upscaler
 
 if TYPE_CHECKING:

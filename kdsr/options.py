@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .errors import Cancelled, ConfigError
+from .formats import CODECS
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +21,7 @@ PURPOSES = {
 """Purposes of the models, with descriptions; the upscaling factor then selects the file
 (`kdsr.files.catalog`)."""
 DTYPE_NAMES = ("auto", "fp32", "fp16", "bf16")
-"""Number formats by name; see `kdsr.tiles.limits`."""
+"""Number formats by name; see `kdsr.tiles.work`."""
 EXPORT_DTYPE_NAMES = ("fp32", "fp16")
 """Names of the dtypes of exported files."""
 WRAPS = {"none": (False, False), "x": (True, False), "y": (False, True), "both": (True, True)}
@@ -111,7 +112,7 @@ class Tiling:
     wrap: tuple[bool, bool] = (False, False)
     """Continue the image circularly along (width, height), so that a seamless texture stays so."""
     dtype: "str | torch.dtype" = "auto"
-    """"auto", "fp32", "fp16" (CUDA), "bf16" or a torch dtype; see `kdsr.tiles.limits`."""
+    """"auto", "fp32", "fp16" (CUDA), "bf16" or a torch dtype; see `kdsr.tiles.work`."""
     batch: int | str = "auto"
     """Number of tiles per step when upscaling, or "auto"."""
     estimate: str = SAMPLED
@@ -194,6 +195,52 @@ class Job:
                 self.report(before + share * done // steps, total)
 
         return replace(self, progress=progress if self.progress else None)
+
+
+SMOOTHED, LOCKED, PER_FRAME = "smoothed", "locked", "per frame"
+MODES = (SMOOTHED, LOCKED, PER_FRAME)
+"""IDR of a frame: averaged with its neighbours', averaged over the film, or its own."""
+_LARGEST_CRF = max(codec.largest_crf for codec in CODECS.values())
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """Options of estimating and encoding the frames of a video.
+
+    Raises:
+        ConfigError: Listing every value that is out of range.
+    """
+
+    mode: str = SMOOTHED
+    """Mode, one of `MODES`."""
+    smoothing: float = 0.8
+    """0 to less than 1; see `kdsr.estimation.maps.smooth`."""
+    scene_cut: float = CUT_ANGLE
+    """Degrees between frames that begin a new scene; see `kdsr.estimation.maps.smooth`."""
+    codec: str | None = None
+    """A name in `CODECS`; None for the container's default."""
+    crf: int | None = None
+    """Constant rate factor: 0 is the best, 18 of H.264 hard to tell from it, 51 (VP9 and AV1: 63)
+    the smallest; None for the codec's default."""
+    quality: int = 95
+    """Quality of animated WebP and AVIF, 1 to 100."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.mode not in MODES:
+            problems.append(f"the mode must be one of {', '.join(MODES)}, got {self.mode!r}")
+        if not 0 <= self.smoothing < 1:
+            problems.append(f"the smoothing must be 0 to less than 1, got {self.smoothing}")
+        if not 0 <= self.scene_cut <= 180:
+            problems.append(f"the scene cut must be 0 to 180 degrees, got {self.scene_cut}")
+        if self.codec is not None and self.codec not in CODECS:
+            problems.append(f"the codec must be one of {', '.join(CODECS)}, got {self.codec!r}")
+        if self.crf is not None and not 0 <= self.crf <= _LARGEST_CRF:
+            problems.append(f"the crf must be 0 to {_LARGEST_CRF}, got {self.crf}")
+        if not 1 <= self.quality <= 100:
+            problems.append(f"the quality must be 1 to 100, got {self.quality}")
+        if problems:
+            raise ConfigError("; ".join(problems))
 
 
 DEFAULT_TILING = Tiling()

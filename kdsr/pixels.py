@@ -1,4 +1,4 @@
-"""Pixel values: checks, bytes, highlights above 1, resizing, colours of hidden pixels."""
+"""Pixels: checks of images and buffers, bytes, highlights above 1, resizing, hidden colours."""
 
 import math
 
@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .errors import ImageError, check_room
 from .options import Size
 
 _FORMATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
@@ -34,6 +35,125 @@ def extremes(values: Tensor) -> tuple[float, float]:
 def is_finite(values: Tensor) -> bool:
     """Whether no value is NaN or infinite."""
     return all(map(math.isfinite, extremes(values)))
+
+
+OVERSHOOT = 0.5
+"""Accepted overshoot beyond [0, 1]: more than resamplers produce (up to 0.3 with bicubic and
+Lanczos), and less than other common ranges have (-1 to 1, 0 to 255)."""
+
+
+def check_images(lq: Tensor, *, bytes_too: bool = False) -> None:
+    """Raises an error unless `lq` is a batch of RGB images.
+
+    Values may overshoot [0, 1] by `OVERSHOOT`; they are used unchanged.
+
+    Args:
+        lq: Images to check.
+        bytes_too: Whether to accept uint8, which needs a quarter of the memory.
+
+    Raises:
+        ImageError: Unless `lq` is floating point, (B, 3, H, W), not empty, finite and in range.
+    """
+    levels = bytes_too and isinstance(lq, Tensor) and lq.dtype == torch.uint8
+    if problem := None if levels else float_problem(lq):
+        raise ImageError(
+            f"expected RGB images as floats in [0, 1], (batch, 3, height, width), {problem}; "
+            "divide by 255 first"
+        )
+    if lq.ndim != 4 or lq.shape[1] != 3:
+        raise ImageError(
+            f"expected RGB images as (batch, 3, height, width), got shape {tuple(lq.shape)}"
+        )
+    if 0 in lq.shape:
+        raise ImageError(f"the image is empty: shape {tuple(lq.shape)}")
+    if not levels:
+        _check_range(lq, "the image")
+
+
+def check_alpha(alpha: Tensor, lq: Tensor) -> None:
+    """Raises an error unless `alpha` is the opacity of images `lq`.
+
+    Raises:
+        ImageError: Unless `alpha` is floating point, (B, 1, H, W), finite and in range.
+    """
+    expected = (lq.shape[0], 1, *lq.shape[-2:])
+    if problem := float_problem(alpha):
+        raise ImageError(f"expected alpha as floats in [0, 1], {problem}")
+    if alpha.shape != expected:
+        raise ImageError(f"expected alpha of shape {expected}, got {tuple(alpha.shape)}")
+    _check_range(alpha, "alpha")
+
+
+def check_weights(weights: Tensor, what: str) -> Tensor:
+    """Checks the weights of masks or regions; returns them in float32.
+
+    Args:
+        weights: Weights of any shape; bools and integers are accepted.
+        what: Name of the weights, for the message.
+
+    Raises:
+        ImageError: If a weight is negative, NaN or infinite.
+    """
+    if isinstance(weights, Tensor) and weights.dtype in (torch.bool, torch.uint8, torch.int64):
+        weights = weights.float()
+    if problem := float_problem(weights):
+        raise ImageError(f"{what} must hold weights of 0 or more, {problem}")
+    weights = weights.detach().float()
+    low, high = extremes(weights)
+    if not (low >= 0 and high < math.inf):
+        raise ImageError(f"{what} must hold finite weights of 0 or more, got {low:g} to {high:g}")
+    return weights
+
+
+def check_out(out: Tensor | None, shape: tuple[int, int, int, int], besides: int = 0) -> Tensor:
+    """Checks the result buffer `out`, or allocates one on the CPU.
+
+    Args:
+        out: The caller's buffer, or None.
+        shape: Required shape.
+        besides: Further bytes on the CPU that the work will need.
+
+    Raises:
+        ImageError: If `out` has another shape, device or dtype.
+        OutOfMemoryError: If memory is too small for buffer and work.
+    """
+    needed = besides + (0 if out is not None else 4 * math.prod(shape))
+    check_room(needed, f"a result of {shape[3]} x {shape[2]} px")
+    if out is None:
+        return torch.empty(shape)
+    fits = out.dtype == torch.uint8 or float_problem(out) is None
+    if out.shape != shape or not fits or out.device.type != "cpu" or 0 in out.stride():
+        raise ImageError(
+            f"out must be a float or uint8 tensor of shape {shape} on the CPU with memory for "
+            f"each value, got {tuple(out.shape)} {out.dtype} on {out.device}"
+        )
+    return out
+
+
+def check_computed(values: Tensor) -> None:
+    """Raises an error if a network's result is not finite.
+
+    Raises:
+        ImageError: If a value is NaN or infinite.
+    """
+    # A sum is the cheapest test: it allocates nothing and propagates NaN and infinity.
+    if not math.isfinite(float(values.sum(dtype=torch.float32))):
+        raise ImageError(
+            "the network's result is not finite although the image is: its numbers became too "
+            "large. Use dtype fp32; if that does not help, the model's weights or the IDR are "
+            "damaged"
+        )
+
+
+def _check_range(values: Tensor, what: str) -> None:
+    low, high = extremes(values)
+    if not math.isfinite(low) or not math.isfinite(high):
+        raise ImageError(f"{what} has NaN or infinite values; check the step that made it")
+    if low < -OVERSHOOT or high > 1 + OVERSHOOT:
+        raise ImageError(
+            f"{what} has values from {low:g} to {high:g}, expected 0 to 1; rescale it (divide "
+            "0-255 by 255) or clamp it first"
+        )
 
 
 BYTE, WORD = 255, 65535

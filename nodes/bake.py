@@ -11,7 +11,7 @@ from ..kdsr.files.baked import save_baked
 from ..kdsr.idr import IDR
 from ..kdsr.network.baked import BakedKDSR
 from ..kdsr.spandrel_archs import check_rgb
-from ..kdsr.tiles.limits import pick_dtype
+from ..kdsr.tiles.work import pick_dtype
 from . import runtime
 from .models import Models
 from .types import IDRType, ModelType, schema

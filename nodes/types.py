@@ -30,7 +30,7 @@ class LoadedModel:
     patcher: Any
     """A `comfy.model_patcher.ModelPatcher`."""
     precision: str
-    """auto, fp32, fp16 or bf16; see `kdsr.tiles.limits`."""
+    """auto, fp32, fp16 or bf16; see `kdsr.tiles.work`."""
 
     @property
     def kdsr(self) -> "KDSR":

@@ -7,10 +7,10 @@ import torch
 from comfy_api.latest import InputImpl, io
 from torch import Tensor
 
+from ..kdsr.formats import CODECS
 from ..kdsr.idr import IDR
-from ..kdsr.options import Size, Tiling
+from ..kdsr.options import MODES, SMOOTHED, Size, Tiling, VideoOptions
 from ..kdsr.upscaling.sizes import OutputSize
-from ..kdsr.video.containers import CODECS, MODES, SMOOTHED, VideoOptions
 from ..kdsr.video.film import Facts, Film, Images, Waveform
 from ..kdsr.video.reading import VideoFile
 from ..kdsr.video.upscaling import Made, upscale_video, video_size

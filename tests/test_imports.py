@@ -18,7 +18,7 @@ FOR_TYPE_CHECKERS = {"typing_extensions"}
 
 LIBRARY = (
     ("errors", "atomic"),
-    ("options", "pixels", "idr"),
+    ("formats", "options", "pixels", "idr"),
     ("network",),
     ("tiles",),
     ("estimation",),

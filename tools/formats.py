@@ -25,9 +25,9 @@ import torch
 from PIL import Image, ImageCms, PngImagePlugin, features
 
 from kdsr.errors import KDSRError
-from kdsr.files.decoded_image import space_of
-from kdsr.files.image_formats import FORMATS, format_of
 from kdsr.files.images import DecodedImage, read_image, write_image
+from kdsr.files.profiles import space_of
+from kdsr.formats import FORMATS, format_of
 from tools import film_formats
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/formats.md"

@@ -13,9 +13,9 @@ from tqdm import tqdm
 from ..atomic import sweep
 from ..cluster import WorkerPool, worker_pool
 from ..errors import ClusterError, KDSRError
+from ..files.blocks import is_video
 from ..idr import IDR
 from ..video import segments
-from ..video.containers import is_video
 from ..video.segments import SegmentReader
 from ..video.session import ESTIMATING, UPSCALING, VideoSession, film_of
 from ..video.upscaling import FrameUpscaler

@@ -17,10 +17,10 @@ from ..options import (
     SAMPLED,
     WRAPS,
     Tiling,
+    VideoOptions,
     check_strength,
 )
 from ..upscaling.sizes import OutputSize, parse_size
-from ..video.containers import VideoOptions
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -12,7 +12,7 @@ from ..idr import IDR
 from ..meaning import report as reports
 from ..meaning.readings import read
 from ..model import KDSR
-from ..tiles.limits import pick_device
+from ..tiles.work import pick_device
 from ..upscaling.upscaler import Upscaler
 from .commands import Estimate, Inspect
 from .paths import IDR_SUFFIXES, check_output, find_inputs

@@ -14,7 +14,7 @@ from ..files.catalog import load
 from ..files.images import read_image
 from ..idr import IDR
 from ..model import KDSR
-from ..tiles.limits import DTYPES
+from ..tiles.work import DTYPES
 from .commands import Bake, Demo
 from .paths import check_new, check_output
 from .streams import note, say

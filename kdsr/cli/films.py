@@ -8,9 +8,9 @@ from typing import Protocol
 from tqdm import tqdm
 
 from ..errors import KDSRError, printable
+from ..formats import ANIMATION_SUFFIXES
 from ..idr import IDR
 from ..options import Size
-from ..video.containers import ANIMATION_SUFFIXES
 from ..video.segments import tidy
 from ..video.session import VideoJob, VideoSession, film_of
 from .commands import Upscale

@@ -19,8 +19,8 @@ from tqdm import tqdm
 
 from ..errors import check_room, explaining_shortage, is_out_of_memory, printable
 from ..estimation import whole
-from ..files.image_formats import TIFF, format_of
 from ..files.images import DecodedImage, check_format, read_image, write_image
+from ..formats import TIFF, format_of
 from ..idr import IDR
 from ..model import KDSR
 from ..options import Job, Size

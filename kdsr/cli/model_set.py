@@ -10,7 +10,7 @@ from ..idr import IDR
 from ..model import KDSR
 from ..model import blend_models as blended
 from ..options import DEFAULT_MODEL, PURPOSES, Size
-from ..tiles.limits import pick_device
+from ..tiles.work import pick_device
 from ..upscaling.sizes import OutputSize, plan_passes
 from .commands import BlendModels, Convert, Info, Upscale
 from .paths import check_output

@@ -3,9 +3,9 @@
 import argparse
 from typing import NoReturn
 
-from .. import __version__
+from .. import __version__, formats
 from ..errors import printable
-from ..files import image_formats
+from ..formats import CODECS
 from ..options import (
     CRISPNESSES,
     DEFAULT_MODEL,
@@ -13,13 +13,13 @@ from ..options import (
     ESTIMATES,
     EXPORT_DTYPE_NAMES,
     MAP_CELLS,
+    MODES,
     PURPOSES,
     SAMPLED,
     STRENGTHS,
     WRAPS,
+    VideoOptions,
 )
-from ..video import containers
-from ..video.containers import CODECS, MODES, VideoOptions
 from . import commands
 from .commands import number_or, output_factor, output_size, some_name, some_path
 
@@ -138,12 +138,12 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         "--save-idr", type=some_path, help="file for the IDR of a single input, or of --one-idr"
     )
     parser.add_argument("--suffix", default="-kdsr", help="suffix of the results' names")
-    formats = tuple(dict.fromkeys(image_formats.WRITE_FORMATS + containers.WRITE_FORMATS))
+    names = formats.IMAGE_WRITE_FORMATS + formats.VIDEO_WRITE_FORMATS
     parser.add_argument(
         "--format",
-        choices=formats,
+        choices=tuple(dict.fromkeys(names)),
         metavar="FORMAT",
-        help=f"format of the results: {', '.join(formats)}; default: the input's",
+        help=f"format of the results: {', '.join(dict.fromkeys(names))}; default: the input's",
     )
     parser.add_argument(
         "--compress", action="store_true", help="write the smallest possible PNG, much slower"

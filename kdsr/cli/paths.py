@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from .. import formats
 from ..errors import ConfigError, ImageError
-from ..files import image_formats
-from ..video import containers
 from .streams import note
 
-_IMAGES = image_formats.READ_SUFFIXES
-READ_SUFFIXES = tuple(dict.fromkeys(_IMAGES + containers.READ_SUFFIXES))
+_IMAGES = formats.IMAGE_READ_SUFFIXES
+READ_SUFFIXES = tuple(dict.fromkeys(_IMAGES + formats.VIDEO_READ_SUFFIXES))
 """Suffixes of files that `kdsr upscale` takes from folders."""
 IDR_SUFFIXES = (".safetensors",)
 
@@ -26,8 +25,8 @@ class Kind(NamedTuple):
     """Suffix of results whose input format cannot be written, such as BMP."""
 
 
-IMAGES = Kind("images", image_formats.WRITE_SUFFIXES, ".png")
-VIDEOS = Kind("videos", containers.WRITE_SUFFIXES, ".mp4")
+IMAGES = Kind("images", formats.IMAGE_WRITE_SUFFIXES, ".png")
+VIDEOS = Kind("videos", formats.VIDEO_WRITE_SUFFIXES, ".mp4")
 
 
 def find_inputs(patterns: list[str], suffixes: tuple[str, ...] = _IMAGES) -> list[Path]:
@@ -73,9 +72,7 @@ def _literal(path: Path) -> str:
 
 def _say_passed_over(folder: Path) -> None:
     """Notes which pictures of a folder have formats that cannot be read."""
-    others = [
-        p.suffix.lower() for p in folder.iterdir() if p.suffix.lower() in image_formats.NOT_READ
-    ]
+    others = [p.suffix.lower() for p in folder.iterdir() if p.suffix.lower() in formats.NOT_READ]
     if others:
         kinds = ", ".join(sorted(set(others)))
         note(f"{folder}: {len(others)} files of kinds that are not read are passed over ({kinds})")
@@ -121,7 +118,7 @@ def _loses_sound(source: Path, form: str, kind: Kind) -> bool:
 
     In a folder with both, `--format webp` is meant for the pictures.
     """
-    suffixes = containers.ANIMATION_SUFFIXES
+    suffixes = formats.ANIMATION_SUFFIXES
     return kind is VIDEOS and f".{form}" in suffixes and source.suffix.lower() not in suffixes
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from ..errors import ConfigError, ImageError
+from ..files.blocks import is_video
 from ..idr import IDR
-from ..video.containers import is_video
 from .commands import Upscale
 from .image_session import ImageSession
 from .model_set import ModelSet

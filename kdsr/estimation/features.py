@@ -9,10 +9,9 @@ from torch import Tensor
 
 from ..network.models import Student
 from ..options import Job, Size, Tiling
-from ..pixels import as_floats
-from ..tiles.limits import check_computed, pick_dtype
+from ..pixels import as_floats, check_computed
 from ..tiles.plan import AxisPlan, Layout, Span, plan_tiles
-from ..tiles.work import SMALLEST_TILE, TileWork
+from ..tiles.work import SMALLEST_TILE, TileWork, pick_dtype
 
 CELL = 48
 """Side of a cell in LQ pixels; features are averaged, and accepted or rejected, by cells."""

@@ -12,7 +12,7 @@ from ..idr import IDR, degrees_between
 from ..network.baked import range_of, votes
 from ..network.models import Student
 from ..options import CUT_ANGLE, DEFAULT_TILING, MAP_CELLS, UNWATCHED, Job, Size, Tiling
-from ..tiles.limits import check_images
+from ..pixels import check_images
 from .features import FeatureReader, Grid, sum_cells
 from .regions import Region, Regions, boxed
 from .whole import check_mask

@@ -15,7 +15,7 @@ from ..errors import IDRError, ImageError
 from ..idr import IDR
 from ..network.models import Student
 from ..options import DEFAULT_TILING, UNWATCHED, Job, Size, Tiling
-from ..tiles.limits import check_weights
+from ..pixels import check_weights
 from .whole import estimate
 
 

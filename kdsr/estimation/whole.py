@@ -10,7 +10,7 @@ from ..idr import IDR
 from ..network.baked import lies_outside, range_of, votes
 from ..network.models import Calibration, Student
 from ..options import DEFAULT_TILING, SAMPLED, UNWATCHED, Job, Tiling
-from ..tiles.limits import check_images, check_weights
+from ..pixels import check_images, check_weights
 from .features import (
     BUDGET,
     CELL,

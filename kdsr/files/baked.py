@@ -10,8 +10,7 @@ from ..atomic import write_safetensors, writing
 from ..errors import CheckpointError
 from ..network.architecture import KDSRConfig
 from ..network.baked import BakedKDSR
-from .tensors import as_weights
-from .weights import check_keys
+from .weights import as_weights, check_keys
 
 FORMAT = "kdsr-baked-1"
 """Value of the metadata key `format`."""

@@ -10,12 +10,11 @@ from torch import Tensor
 
 from ..atomic import writing
 from ..errors import ImageError, explaining_shortage, is_out_of_memory
+from ..formats import PNG, TIFF, format_of
 from ..pixels import as_floats, to_bytes
-from .decoded_image import DecodedImage
-from .image_formats import PNG, TIFF, format_of
+from .blocks import write_png
+from .decoded_image import DecodedImage, Metadata
 from .images import check_format, leftovers, to_array, what_is_said
-from .metadata import Metadata
-from .png import write_png
 from .tiff_writing import Page, is_big, write_tiff
 
 _FAST, _SMALL = 1, 9  # of zlib

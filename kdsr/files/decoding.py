@@ -11,17 +11,8 @@ from PIL import Image
 
 from ..errors import ImageError
 from ..pixels import BYTE, WORD, bleed, coded
-from .decoded_image import (
-    Chunks,
-    DecodedImage,
-    is_linear,
-    named_colours,
-    primaries_as_chunks,
-    space_of,
-    to_rgb,
-)
-from .metadata import Metadata
-from .metadata_reading import read_metadata, read_tiff_metadata
+from .blocks import Chunks, is_bare, named_colours, read_chunks
+from .decoded_image import DecodedImage, Metadata
 from .opening import (
     UnknownImageError,
     check_pixels,
@@ -35,7 +26,6 @@ from .opening import (
     orientation,
     profile_of_bmp,
 )
-from .png import read_chunks
 
 _ROWS = 256  # that are converted at a time
 _SAMPLES, _BITS = 277, 258
@@ -96,6 +86,7 @@ def _decoded(path: Path, said: list[str], page: int | None, *, small: bool) -> D
 
 
 def _by_tifffile(path: Path, said: list[str], page: int) -> DecodedImage:
+    from .profiles import is_linear
     from .tiff_reading import read_tiff
 
     found = read_tiff(path, page)
@@ -112,6 +103,9 @@ def _of_tiff(
     path: Path, page: int, turn: int, said: list[str], icc: bytes | None
 ) -> tuple[Metadata, Chunks]:
     """Metadata of a page, and its colour space if it has no profile."""
+    from .metadata_reading import read_tiff_metadata
+    from .profiles import primaries_as_chunks
+
     try:
         metadata, primaries = read_tiff_metadata(path, page, turn, said)
     except Exception:  # noqa: BLE001 - ruined metadata is no reason to refuse the pixels
@@ -124,6 +118,8 @@ def _fitting(icc: bytes | None, said: list[str], *, grey: bool) -> bytes | None:
     """A profile that is one, and of the kind of these pixels; else None, and a remark."""
     if icc is None:
         return None
+    from .profiles import space_of  # only here: most images have no profile
+
     wanted, has = "GRAY" if grey else "RGB", space_of(icc)
     if len(icc) < 128 or icc[36:40] != b"acsp" or int.from_bytes(icc[:4], "big") > len(icc):
         said.append(_RUINED_PROFILE)
@@ -194,6 +190,10 @@ def _remark_on_channels(image: Image.Image, said: list[str]) -> None:
 
 
 def _metadata(path: Path, image: Image.Image, turn: int, said: list[str]) -> Metadata:
+    if image.format == "PNG" and is_bare(path):
+        return Metadata()
+    from .metadata_reading import read_metadata
+
     try:
         return read_metadata(path, image, turn, said)
     except Exception:  # noqa: BLE001 - ruined metadata is no reason to refuse the pixels
@@ -217,6 +217,8 @@ def _plain(
             image = image.convert("RGB")
     elif image.mode in ("CMYK", "LAB"):
         bits = max(getattr(image, "tag_v2", {}).get(_BITS, (8,)))
+        from .profiles import to_rgb
+
         image, remark = to_rgb(image, icc)
         said += [remark]
         if bits > 8:
@@ -224,8 +226,11 @@ def _plain(
         icc = None
     elif image.mode not in ("L", "LA", "RGB", "RGBA"):
         image = image.convert("L" if image.mode == "1" else "RGB")
-    if icc and image.mode.startswith("RGB") and space_of(icc) == "GRAY" and _is_grey(image):
-        image = image.convert(image.mode.replace("RGB", "L"))
+    if icc and image.mode.startswith("RGB"):
+        from .profiles import space_of
+
+        if space_of(icc) == "GRAY" and _is_grey(image):
+            image = image.convert(image.mode.replace("RGB", "L"))
     return image, icc
 
 

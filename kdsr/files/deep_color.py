@@ -14,10 +14,10 @@ from PIL import Image, ImageFile
 
 from ..errors import ImageError
 from ..pixels import WORD
-from .decoded_image import SRGB_GAMMA, Chunks, primaries_as_chunks
+from .blocks import Chunks, read_chunks
 from .metadata_reading import NOT_SQUARE
 from .opening import is_tiff, open_image, orientation, raw_mode
-from .png import read_chunks
+from .profiles import SRGB_GAMMA, primaries_as_chunks
 from .tiff_reading import straightened, to_sixteen
 
 _HEAD = 1 << 16  # bytes, in which the boxes lie

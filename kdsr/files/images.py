@@ -15,13 +15,12 @@ from torch import Tensor
 
 from ..atomic import writing
 from ..errors import ImageError, explaining_shortage, is_out_of_memory, printable, reading
+from ..formats import EXR, IMAGE_WRITE_SUFFIXES, JPEG, PNG, TIFF, WEBP, ImageFormat, format_of
 from ..pixels import as_floats, linear_of, shown, to_bytes, to_words
-from .decoded_image import Chunks, DecodedImage, is_linear, profile_for, with_curve
+from .blocks import Chunks, profile_chunk, write_chunk, write_png
+from .decoded_image import DecodedImage, Metadata
 from .decoding import decoded
-from .image_formats import EXR, JPEG, PNG, TIFF, WEBP, WRITE_SUFFIXES, ImageFormat, format_of
-from .metadata import Metadata
 from .opening import remarks_on
-from .png import profile_chunk, write_chunk, write_png
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer as ReadableBuffer
@@ -37,7 +36,7 @@ _log = logging.getLogger(__name__)
 def read_image(path: Path, page: int | None = None, *, small: bool = False) -> DecodedImage:
     """Reads an image of 8 or 16 bit: grey, palette, RGB, CMYK or CIELab, with alpha or without.
 
-    Its content says the format (see `kdsr.files.image_formats`), not its suffix. EXIF orientation
+    Its content says the format (see `kdsr.formats`), not its suffix. EXIF orientation
     is applied; what the file says of its numbers is heeded, or the file refused. CMYK and CIELab
     are converted to sRGB. Of several frames or pages the first is read. What is left out, and what
     Pillow warns of, is logged, as one line for each image.
@@ -73,7 +72,7 @@ def check_format(
     kind = format_of(path)
     if kind is None or not kind.written:
         raise ImageError(
-            f"{path}: cannot write this format; use one of {', '.join(WRITE_SUFFIXES)}"
+            f"{path}: cannot write this format; use one of {', '.join(IMAGE_WRITE_SUFFIXES)}"
         )
     if transparent and not kind.alpha:
         raise ImageError(f"{path}: JPEG cannot hold transparency; use --format png or webp")
@@ -82,7 +81,9 @@ def check_format(
             f"{path}: {kind.suffixes[0][1:]} files have at most {kind.longest_side:,} px a side, "
             f"the result has {size[1]:,} x {size[0]:,}; use --format png or tif"
         )
-    if not kind.named_colours:
+    if colours and not kind.named_colours:
+        from .profiles import profile_for
+
         try:
             profile_for(colours, grey=False)
         except ImageError as error:
@@ -169,9 +170,13 @@ def what_is_said(
     if metadata:
         metadata = metadata.renewed(size, size[1] / like.rgb.shape[-1], pixels)
     icc = like.icc
-    if icc is not None and like.floats and not kind.floats and is_linear(icc):
-        icc = with_curve(icc)
-    if icc is None and not kind.named_colours:
+    if icc is not None and like.floats and not kind.floats:
+        from .profiles import is_linear, with_curve
+
+        icc = with_curve(icc) if is_linear(icc) else icc
+    if icc is None and like.colours and not kind.named_colours:
+        from .profiles import profile_for
+
         linear = kind.floats and like.floats is not None
         icc = profile_for(like.colours, grey=like.grey, linear=linear)
     return Said(icc, like, metadata)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from .blocks import COLOUR, read_chunks
+from .decoded_image import INCH, IPTC, RAW_PROFILE, XMP_KEYWORD, XMP_SEGMENT, XMP_TAG, Metadata
 from .exif import DESCRIBING, DESCRIPTION, Exif, packed
-from .metadata import INCH, IPTC, RAW_PROFILE, XMP_KEYWORD, XMP_SEGMENT, XMP_TAG, Metadata
-from .png import COLOUR, read_chunks
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _PHOTOSHOP_TAG = 34377  # of TIFF

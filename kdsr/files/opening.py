@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import ConfigError, ImageError, printable
-from .image_formats import FORMATS
+from ..formats import FORMATS
 
 _HEAD = 1 << 16  # bytes that are looked at
 _BOX = slice(4, 12)  # of ISO files: the first box's name and brand

@@ -1,122 +1,172 @@
-"""Weights files, ours and official ones: read strictly, written, converted."""
+"""Weights files: read strictly, freed of quantization, checked; written."""
 
-import io
+import pickle
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..atomic import write_safetensors, writing
+from ..atomic import read_safetensors, write_safetensors, writing
 from ..errors import CheckpointError, explaining_shortage, reading
 from ..model import KDSR
-from ..network.architecture import RGB_MEAN, infer_config, infer_role
+from ..network.architecture import infer_config, infer_role
 from ..network.models import KEY, PREFIX, Calibration
 from ..network.models import Teacher as KDSRTeacher
-from .tensors import as_weights, quantize, read_tensors
+from ..pixels import extremes, float_problem
 
-_ESTIMATOR_PREFIX = {"student": "E_st", "teacher": "E"}
+SCALE = ".scale"
+"""Behind the name of an int8 tensor: the steps of its rows, bfloat16."""
+
+_BLOCKS = "network.blocks."
+"""Prefix of the quantised tensors: 70% of the weights of size m, and the least sensitive ones.
+The estimator stays unchanged, and so its IDRs keep their meaning."""
+_LARGEST = 127
 
 
-def is_official(state: dict[str, Tensor]) -> bool:
-    """Whether the keys are the official code's."""
-    return any(key.startswith(("G.", "E_st.", "E.E.")) for key in state)
+def quantize(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rounds the kernels and matrices of the network's blocks to int8, the others to float16.
 
-
-def to_official(state: dict[str, Tensor], role: str) -> dict[str, Tensor]:
-    """Renames our state dict to the official names and adds the constant mean shifts.
+    Each value moves by at most half a step, its row's largest magnitude / 127. What `dequantize`
+    gives of it is stored without any further loss.
 
     Args:
-        state: A state dict of `KDSR` or `KDSRTeacher`.
-        role: "student" or "teacher".
+        state: A student's or teacher's tensors by our names.
     """
-    n_blocks = _count(state, r"network\.blocks\.(\d+)\.")
-    n_resblocks = _count(state, r"estimator\.blocks\.(\d+)\.")
-    official = _mean_shifts()
-    for ours, theirs in _modules(n_blocks, n_resblocks, _ESTIMATOR_PREFIX[role]).items():
-        for parameter in ("weight", "bias"):
-            if f"{ours}.{parameter}" in state:
-                official[f"{theirs}.{parameter}"] = state[f"{ours}.{parameter}"]
-    return official
+    stored = {key: tensor.half() for key, tensor in state.items()}
+    for key, tensor in state.items():
+        if key.startswith(_BLOCKS) and tensor.ndim > 1:
+            # A step of 8 significant bits: its multiples up to 127 are exact in float32.
+            step = tensor.flatten(1).abs().amax(1).div(_LARGEST).bfloat16()
+            whole = tensor / _along_rows(step.where(step > 0, 1), tensor.ndim)
+            stored[key] = whole.round().clamp(-_LARGEST, _LARGEST).to(torch.int8)
+            stored[key + SCALE] = step
+    return stored
 
 
-def from_official(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
-    """Renames an official state dict to our names; returns it with its role.
+def stored_dtype(path: Path) -> torch.dtype:
+    """Dtype that `save_checkpoint` used for a safetensors file; int8 after `quantize`."""
+    dtypes = {key: tensor.dtype for key, tensor in read_safetensors(path)[0].items()}
+    return torch.int8 if torch.int8 in dtypes.values() else dtypes["network.head.weight"]
 
-    Keys that no KDSR has are kept as they are, for the caller to name in its error.
+
+def dequantize(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a file, those of int8 in float32 and without their steps beside them.
 
     Raises:
-        CheckpointError: If the constant mean shifts are not the published ones, or there is not
-            exactly one estimator.
+        CheckpointError: If there is not one step for each row.
     """
-    roles = [
-        role
-        for role, prefix in _ESTIMATOR_PREFIX.items()
-        if any(key.startswith(f"{prefix}.") for key in state)
-    ]
-    if len(roles) != 1:
-        found = "both a student's and a teacher's" if roles else "none"
-        raise CheckpointError(
-            "expected one degradation estimator (keys E_st.* for a student, E.* for a teacher), "
-            f"found {found}; is this file complete, and is it KDSR?"
-        )
-    prefix = _ESTIMATOR_PREFIX[roles[0]]
-    constants = _mean_shifts()
-    for key, expected in constants.items():
-        actual = state.get(key, expected)
-        rounded = expected.to(actual.dtype).float()  # as files of half precision hold it
-        if actual.shape != expected.shape or not torch.allclose(actual.float(), rounded, atol=1e-6):
+    weights = dict(state)
+    for key, tensor in state.items():
+        if tensor.dtype != torch.int8 or key + SCALE not in state:
+            continue
+        step = weights.pop(key + SCALE)
+        if tensor.ndim < 2 or step.shape != tensor.shape[:1] or not step.is_floating_point():
             raise CheckpointError(
-                f"{key} is not the published constant (DIV2K mean {RGB_MEAN}, std 1); "
-                "a model with another normalisation cannot be used"
+                f"{key} needs one step for each row, a tensor of floats of shape "
+                f"{tuple(tensor.shape[:1])}; {key}{SCALE} is {step.dtype} of {tuple(step.shape)}"
             )
-    n_blocks = _count(state, r"G\.body\.0\.body\.(\d+)\.")
-    n_resblocks = _count(state, rf"{prefix}\.E\.(\d+)\.body\.")
-    names = {
-        f"{theirs}.{parameter}": f"{ours}.{parameter}"
-        for ours, theirs in _modules(n_blocks, n_resblocks, prefix).items()
-        for parameter in ("weight", "bias")
-    }
-    renamed = {names.get(key, key): t for key, t in state.items() if key not in constants}
-    return renamed, roles[0]
+        weights[key] = tensor.float() * _along_rows(step, tensor.ndim)
+    return weights
 
 
-def _modules(n_blocks: int, n_resblocks: int, prefix: str) -> dict[str, str]:
-    """Our module names -> the official ones, where activations take up index numbers too."""
-    names = {"network.head": "G.head.0"}
-    for i in range(n_blocks):
-        block = f"G.body.0.body.{i}"
-        names[f"network.blocks.{i}.predictor.hidden"] = f"{block}.da_conv1.kernel.0"
-        names[f"network.blocks.{i}.predictor.out"] = f"{block}.da_conv1.kernel.2"
-        names[f"network.blocks.{i}.conv"] = f"{block}.conv1"
-    names["network.fuse"] = "G.body.1"
-    for i in range(2):
-        names[f"network.tail.up.{i}"] = f"G.tail.0.{2 * i}"
-    names["network.tail.out"] = "G.tail.1"
-    names["estimator.head"] = f"{prefix}.E.0"
-    for i in range(n_resblocks):
-        for j in range(2):
-            names[f"estimator.blocks.{i}.conv{j + 1}"] = f"{prefix}.E.{2 + i}.body.{2 * j}"
-    for i in range(3):
-        names[f"estimator.widen.{i}"] = f"{prefix}.E.{2 + n_resblocks + 2 * i}"
-    for i in range(2):
-        names[f"estimator.mlp.{i}"] = f"{prefix}.mlp.{2 * i}"
-    names["estimator.compress"] = f"{prefix}.compress.0"
-    return names
+def _along_rows(step: Tensor, ndim: int) -> Tensor:
+    return step.float().reshape(-1, *[1] * (ndim - 1))
 
 
-def _mean_shifts() -> dict[str, Tensor]:
-    mean = torch.tensor(RGB_MEAN)
+_WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "net")
+"""Keys under which checkpoints hold their tensors; averaged weights first."""
+_PREFIXES = re.compile(r"(?:module\.|_orig_mod\.)+")
+"""Prefixes that DataParallel and `torch.compile` add to every name."""
+LARGEST_WEIGHT = 1e6
+"""Beyond any trained weight (theirs are below 10): a flipped bit makes about 1e36 of one."""
+
+
+_CODE = re.compile(
+    r"unsupported (global|class)|unrecognized function|can only (create|build)", re.I
+)
+"""PyTorch's message about a pickle with more than tensors; random bytes do not cause it."""
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Reads a file's tensors and string metadata.
+
+    Every tensor is dense, on the CPU and of 16 to 64-bit floats (what is stored in int8, too); its
+    values are not looked at.
+
+    Args:
+        path: `.safetensors`, or a pickle with any other suffix, opened with `weights_only=True`.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, of another format or holds code.
+    """
+    if path.suffix == ".safetensors":
+        with reading(path, CheckpointError, "not a readable safetensors file"):
+            tensors, metadata = read_safetensors(path)
+            return _checked(dequantize(_unwrapped(tensors))), metadata
+    with reading(path, CheckpointError, "the file is truncated or not a PyTorch checkpoint"):
+        return _checked(_read_pickle(path)), {}
+
+
+def as_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of tensors in float32, each with memory of its own.
+
+    Raises:
+        CheckpointError: If one holds NaN, infinity or what no training gives.
+    """
+    for key, tensor in state.items():
+        low, high = extremes(tensor)
+        if not (low >= -LARGEST_WEIGHT and high <= LARGEST_WEIGHT):  # false for NaN
+            raise CheckpointError(
+                f"{key} holds values from {low:g} to {high:g}, where weights are finite and small: "
+                "the file is damaged or its training diverged"
+            )
     return {
-        "G.sub_mean.weight": torch.eye(3).reshape(3, 3, 1, 1),
-        "G.sub_mean.bias": -mean,
-        "G.add_mean.weight": torch.eye(3).reshape(3, 3, 1, 1),
-        "G.add_mean.bias": mean,
+        key: tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+        for key, tensor in state.items()
     }
 
 
-def _count(state: dict[str, Tensor], pattern: str) -> int:
-    return len({m[1] for key in state if (m := re.match(pattern, key))})
+def _read_pickle(path: Path) -> Any:
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if _CODE.search(str(error)):
+            raise CheckpointError(
+                "the pickle holds more than tensors and was not opened, because it could run "
+                "code; ask its author for safetensors or a plain state dict"
+            ) from None
+        raise CheckpointError("not a PyTorch checkpoint, or a damaged one") from None
+    return _unwrapped(loaded)
+
+
+def _unwrapped(loaded: Any) -> Any:
+    """The tensors themselves, by names without what wrappers of training put around them."""
+    while isinstance(loaded, dict):
+        inner = next((loaded[key] for key in _WRAPPERS if isinstance(loaded.get(key), dict)), None)
+        if inner is None:
+            break
+        loaded = inner
+    if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
+        return loaded
+    found = [_PREFIXES.match(key) for key in loaded]
+    prefix = found[0][0] if found and found[0] else ""
+    if not all(key.startswith(prefix) for key in loaded):
+        return loaded
+    return {key.removeprefix(prefix): value for key, value in loaded.items()}
+
+
+def _checked(state: Any) -> dict[str, Tensor]:
+    if not isinstance(state, dict):
+        raise CheckpointError(f"expected a state dict of tensors, got {type(state).__name__}")
+    for key, value in state.items():
+        if not isinstance(key, str):
+            raise CheckpointError(f"expected tensors with names, got the key {key!r}")
+        if problem := float_problem(value):
+            raise CheckpointError(f"expected {key} as a tensor of floats, {problem}")
+    return state
 
 
 FORMAT = "kdsr-1"
@@ -167,6 +217,8 @@ def _build(state: dict[str, Tensor]) -> KDSR | KDSRTeacher:
             "model (ComfyUI's Load Upscale Model, spandrel), or load the model it was baked from"
         )
     if is_official(state):
+        from .official import from_official  # only here: few files have these names
+
         state, role = from_official(state)
     else:
         role = infer_role(state)
@@ -240,8 +292,7 @@ def convert(
 ) -> KDSR | KDSRTeacher:
     """Converts official -> safetensors or back, bit for bit; the suffixes say which way.
 
-    A `.pt` target is a plain state dict (classic); a `.pth` target holds it under both `params`
-    and `params_ema` (GAN). Of a GAN source only `params_ema`, the weights it is used with, is kept.
+    Of a GAN source only `params_ema`, the weights it is used with, is kept.
 
     Returns:
         The model that was converted.
@@ -258,14 +309,10 @@ def convert(
     model = load_checkpoint(source)
     if target.suffix == ".safetensors":
         save_checkpoint(model, target, overwrite=overwrite)
-        return model
-    state = to_official(model.state_dict(), model.role)
-    packed = io.BytesIO()
-    content = {"params": state, "params_ema": state} if target.suffix == ".pth" else state
-    with explaining_shortage(f"to write {target}"):
-        torch.save(content, packed)
-    with writing(target, overwrite=overwrite) as temporary:
-        temporary.write_bytes(packed.getbuffer())
+    else:
+        from .official import save_official
+
+        save_official(model, target, overwrite=overwrite)
     return model
 
 
@@ -292,3 +339,8 @@ def check_keys(state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
         problems.append(f"wrong shape: {'; '.join(shapes[:_NAMED])}")
     if problems:
         raise CheckpointError("; ".join(problems))
+
+
+def is_official(state: dict[str, Tensor]) -> bool:
+    """Whether the keys are the official code's."""
+    return any(key.startswith(("G.", "E_st.", "E.E.")) for key in state)

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError
 from ..files.baked import KEYS, build_baked
-from ..files.tensors import dequantize
-from ..files.weights import from_official, infer_config, is_official
+from ..files.official import from_official
+from ..files.weights import dequantize, infer_config, is_official
 from ..model import KDSR
 from ..network.architecture import KDSRConfig
 from ..network.models import PREFIX

@@ -1,5 +1,5 @@
 """Tiled processing of images larger than memory, and recovery when memory runs out.
 
-Contents: pure layout arithmetic, the loop over tiles, free memory, precision of a device.
-May import: `kdsr.network` and the files at the top of `kdsr`; nothing else.
+Contents: pure layout arithmetic; the loop over tiles, with memory and dtype of its device.
+May import: the files at the top of `kdsr`; nothing else.
 """

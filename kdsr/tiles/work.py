@@ -1,6 +1,7 @@
-"""The loop over tiles for estimating and upscaling, which shrinks tiles when memory runs out."""
+"""Device, dtype and memory; the loop over tiles, which shrinks them when memory runs out."""
 
 import logging
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from types import TracebackType
@@ -9,11 +10,117 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import KDSRError, OutOfMemoryError, in_words, is_out_of_memory
-from ..options import UNWATCHED, Job
+from ..errors import (
+    ConfigError,
+    KDSRError,
+    OutOfMemoryError,
+    free_host_memory,
+    in_words,
+    is_out_of_memory,
+)
+from ..options import DTYPE_NAMES, UNWATCHED, Job
 from ..pixels import as_floats
-from .limits import free_memory, release_memory
 from .plan import AxisPlan, Layout, Span
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+"""Dtypes by the names that the command and the nodes use."""
+_DEVICES = ("cpu", "cuda", "mps")  # PyTorch has others, on which the networks do not run
+_BF16 = ("avx512_bf16", "amx_bf16")  # names in `torch.cpu.get_capabilities`
+_PROBES = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # for older PyTorch
+_ASSUMED_FREE = 4 << 30  # bytes, if the system does not report its memory
+
+
+def pick_device(name: str) -> torch.device:
+    """Finds a device by name; "auto" takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        ConfigError: If the device does not exist.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        if device.type not in _DEVICES:
+            raise ConfigError(
+                f"device {name!r} is not supported; use {', '.join(_DEVICES)} or auto"
+            )
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ConfigError(f"device {name!r} is not available here; use cpu or auto") from None
+    return device
+
+
+def pick_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:
+    """Resolves a dtype name for a device.
+
+    Args:
+        dtype: "auto", "fp32", "fp16" (CUDA only), "bf16", or the torch dtype.
+        device: Where the network runs.
+
+    Raises:
+        ConfigError: If the name is unknown or the device cannot run it.
+    """
+    if dtype == "auto":
+        return _fast_dtype(device)
+    picked = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
+    if picked not in DTYPES.values():
+        names = ", ".join(DTYPE_NAMES)
+        raise ConfigError(f"unknown dtype {dtype!r}; choose one of {names}")
+    assert isinstance(picked, torch.dtype)
+    if picked == torch.float16 and device.type != "cuda":
+        raise ConfigError(f"fp16 needs a CUDA device, the model is on {device.type}; use bf16")
+    return picked
+
+
+def _fast_dtype(device: torch.device) -> torch.dtype:
+    if device.type == "cuda":
+        # fp16 is as fast as bf16 and has three more bits of precision.
+        return torch.float16
+    return torch.bfloat16 if multiplies_bf16(device) else torch.float32
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether a device has bf16 instructions; without them bf16 is slower than fp32."""
+    if device.type == "cuda":
+        # `is_bf16_supported` includes cards that emulate bf16 in fp32, several times slower.
+        return bool(torch.version.hip) or torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return False
+    if hasattr(torch.cpu, "get_capabilities"):
+        able = torch.cpu.get_capabilities()
+        return any(able.get(name) for name in _BF16)
+    return any(getattr(torch.cpu, probe, bool)() for probe in _PROBES)
+
+
+def free_memory(device: torch.device) -> int:
+    """Free memory for new allocations on `device` in bytes, as driver or system report it."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return free + cached
+    if device.type == "mps":
+        return max(0, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    free = free_host_memory()
+    return _guessed_free() if free is None else free
+
+
+def _guessed_free() -> int:
+    """Half of the machine's memory, or a modest constant if its size is unknown."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (OSError, ValueError, AttributeError):
+        return _ASSUMED_FREE
+
+
+def release_memory(device: torch.device) -> None:
+    """Returns the allocator's unused blocks, so that other sizes can be allocated."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
 
 SMALLEST_TILE = 16
 """Smallest tile side in LQ pixels, at which halving stops."""

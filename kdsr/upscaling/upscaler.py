@@ -15,17 +15,21 @@ from ..idr import IDR
 from ..network.baked import BakedKDSR, bytes_per_pixel, can_fuse, range_of
 from ..network.models import Student
 from ..options import DEFAULT_TILING, UNWATCHED, Job, Size, Tiling
-from ..pixels import WORD, bleed, group_of, on_grid, resize, resizing_bytes, store
-from ..tiles.limits import (
+from ..pixels import (
+    WORD,
+    bleed,
     check_alpha,
     check_computed,
     check_images,
     check_out,
-    free_memory,
-    pick_dtype,
+    group_of,
+    on_grid,
+    resize,
+    resizing_bytes,
+    store,
 )
 from ..tiles.plan import plan_tiles
-from ..tiles.work import SMALLEST_TILE, Tile, TileWork
+from ..tiles.work import SMALLEST_TILE, Tile, TileWork, free_memory, pick_dtype
 from .comparing import DOUBTED, Canvas
 
 if TYPE_CHECKING:
@@ -93,7 +97,7 @@ class Upscaler:
 
         Args:
             lq: RGB in [0, 1], (B, 3, H, W), on any device; moved to the model's tile by tile. The
-                overshoot of a resampling filter is accepted; see `kdsr.tiles.limits`.
+                overshoot of a resampling filter is accepted; see `kdsr.pixels`.
             idr: IDRs, one for each image or one for all, or regions with their own IDRs for all
                 images; by default estimated from `lq`.
             size: Size of the result; by default the model's factor decides it. For another size the

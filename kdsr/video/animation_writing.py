@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image, features
 
 from ..errors import VideoError
-from ..files.metadata import Metadata
-from ..files.png import write_chunk
+from ..files.blocks import write_chunk
+from ..files.decoded_image import Metadata
 from .encoding import Coded
 from .pyav import WRITING, explained, load_av
 

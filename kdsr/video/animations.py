@@ -16,14 +16,13 @@ from PIL import Image, ImageCms
 from torch import Tensor
 
 from ..errors import ImageError, VideoError, reading
-from ..files.decoded_image import named_colours, profile_for
+from ..files.blocks import Blocks, blocks_of, named_colours, read_chunks
+from ..files.decoded_image import Metadata
 from ..files.deep_color import bits_of
-from ..files.metadata import Metadata
 from ..files.metadata_reading import read_metadata
 from ..files.opening import is_lossless_webp
-from ..files.png import read_chunks
+from ..files.profiles import profile_for
 from .colour import Colour
-from .containers import Blocks, blocks_of
 from .film import Facts, Frame, Missing
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import ConfigError, VideoError
+from ..formats import CODECS, Codec, Container
 from .clock import Clock
-from .containers import CODECS, Codec, Container
 from .film import Facts
 from .pyav import WRITING, can_store_opacity, explained, load_av, opacity_of
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import VideoError
-from ..files.metadata import Metadata
+from ..files.decoded_image import Metadata
 from ..pixels import bleed
 from .colour import Colour
 from .probing import Crop

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from ..errors import VideoError
-from .containers import boxes
+from ..files.blocks import boxes
 from .pyav import explained, load_av, side_data
 
 if TYPE_CHECKING:

@@ -15,15 +15,15 @@ from .. import __version__
 from ..atomic import writing
 from ..errors import VideoError
 from ..estimation.whole import explained
+from ..formats import ANIMATION_SUFFIXES, container_of
 from ..idr import IDR
 from ..network.models import Student
-from ..options import DEFAULT_TILING, Size, Tiling
+from ..options import DEFAULT_TILING, Size, Tiling, VideoOptions
 from ..upscaling.sizes import OutputSize
 from . import segments
 from .animation_writing import Animation, check_animation, write_animation
 from .animations import AnimationFile
 from .clock import Clock
-from .containers import ANIMATION_SUFFIXES, VideoOptions, container_of
 from .encoding import Coded, Encoding, PictureEncoder, VideoEncoder, choose
 from .film import Facts, Frame, Missing
 from .pyav import load_av

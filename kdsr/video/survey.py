@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ..formats import Container
 from .animations import PALE, AnimationFile
-from .containers import Container
 from .encoding import Encoding
 from .film import Facts, Missing
 from .reading import VideoFile

@@ -13,13 +13,23 @@ from ..atomic import writing
 from ..errors import IDRError, VideoError
 from ..estimation.maps import smooth
 from ..estimation.whole import estimate, visible
+from ..formats import MP4
 from ..idr import IDR
 from ..meaning.references import with_strength
 from ..network.models import Student
-from ..options import DEFAULT_TILING, UNWATCHED, Job, ProgressFn, Size, Tiling
+from ..options import (
+    DEFAULT_TILING,
+    LOCKED,
+    PER_FRAME,
+    UNWATCHED,
+    Job,
+    ProgressFn,
+    Size,
+    Tiling,
+    VideoOptions,
+)
 from ..upscaling.sizes import OutputSize
 from ..upscaling.upscaler import Upscaler
-from .containers import LOCKED, MP4, PER_FRAME, VideoOptions
 from .encoding import VideoEncoder, choose
 from .film import Facts, Film, Frame, Reading
 from .writing import VideoWriter

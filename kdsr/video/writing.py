@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, cast
 
+from ..formats import CONTAINERS, Container
 from .clock import Holes
-from .containers import CONTAINERS, Container
 from .encoding import Coded, Encoding
 from .pyav import WRITING, add_opacity, explained, load_av
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 import kdsr
 from benchmarks.timing import resident_peak
-from kdsr.video.containers import VideoOptions
+from kdsr.options import VideoOptions
 from kdsr.video.reading import VideoFile
 from kdsr.video.upscaling import upscale_video
 from tests.support.clips import frames_of

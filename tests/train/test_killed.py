@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdsr.files.tensors import read_tensors
+from kdsr.files.weights import read_tensors
 from tests.support.train_runs import log_lines, same_tensors, tiny_recipe
 from train.run import main
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import kdsr
-from kdsr.files.tensors import read_tensors
+from kdsr.files.weights import read_tensors
 from tests.support.pairs import make_pairs
 from tests.support.train_runs import refused, same_tensors, tiny_recipe
 from train.run import main

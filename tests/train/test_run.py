@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 
 import kdsr
-from kdsr.files.tensors import read_tensors
+from kdsr.files.weights import read_tensors
 from tests.support.limits import full_disk
 from tests.support.places import ROOT
 from tests.support.train_runs import (

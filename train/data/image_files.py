@@ -10,12 +10,12 @@ from einops import rearrange
 from torch import Tensor
 
 from kdsr.errors import ImageError
-from kdsr.files.image_formats import GIF, READ_SUFFIXES
 from kdsr.files.images import DecodedImage, read_image
+from kdsr.formats import GIF, IMAGE_READ_SUFFIXES
 from kdsr.pixels import shown, to_bytes
 from train.errors import DataError
 
-SUFFIXES = set(READ_SUFFIXES) - set(GIF.suffixes)
+SUFFIXES = set(IMAGE_READ_SUFFIXES) - set(GIF.suffixes)
 _HELD_BACK = {"validation", "valid", "val", "test"}
 _NAMED = 5  # most files that a message names
 

@@ -11,7 +11,7 @@ import kdsr
 from kdsr import KDSR, KDSRTeacher
 from kdsr.atomic import writing
 from kdsr.files.weights import save_checkpoint
-from kdsr.tiles.limits import DTYPES
+from kdsr.tiles.work import DTYPES
 from train.cards.card import card
 from train.cards.facts import ModelFacts
 from train.loop.loop import Loop

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from kdsr import KDSR, KDSRError
-from kdsr.files.tensors import stored_dtype
-from kdsr.files.weights import load_student, save_checkpoint
+from kdsr.files.weights import load_student, save_checkpoint, stored_dtype
 from kdsr.meaning.readings import INSIDE, regress
 from kdsr.network.models import QUANTITIES, Calibration, calibration_of, fingerprint
 from train.data.cache import ImageCache

@@ -8,7 +8,7 @@ import torch
 
 from kdsr.errors import ConfigError
 from kdsr.network.architecture import PRESETS, KDSRConfig
-from kdsr.tiles.limits import multiplies_bf16
+from kdsr.tiles.work import multiplies_bf16
 from train.data.teaching import is_import_path
 from train.degradation.checks import outside
 from train.degradation.pipelines import DegradationOptions

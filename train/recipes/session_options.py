@@ -95,7 +95,7 @@ class SessionOptions:
     """Continue from the newest checkpoint in `out`."""
     storage: Literal["fp32", "fp16", "int8"] = "fp32"
     """Precision of the exported weights: fp16 halves the file; int8 rounds the network's blocks to
-    8 bits per weight, which makes a large model a third as big (see `kdsr.files.tensors`)."""
+    8 bits per weight, which makes a large model a third as big (see `kdsr.files.weights`)."""
     calibration: int = 4000
     """Number of degraded crops to calibrate the finished model on (see `train/calibrate.py`); 0
     for no calibration."""

@@ -9,9 +9,9 @@ from PIL import Image
 
 from kdsr import KDSR, with_strength
 from kdsr.cli import main
+from kdsr.files.blocks import write_png
 from kdsr.files.deep_color import read_deep
 from kdsr.files.images import read_image
-from kdsr.files.png import write_png
 from kdsr.files.weights import save_checkpoint
 from tests.support.calibrated import small_calibrated
 

@@ -14,7 +14,7 @@ from PIL import Image
 from kdsr import IDR
 from kdsr.cli import main
 from kdsr.files.baked import KEYS, build_baked
-from kdsr.files.tensors import read_tensors
+from kdsr.files.weights import read_tensors
 from tests.support import odd_files
 from tests.support.odd_files import BROKEN, BROKEN_TENSORS, FOLDERS, IDRS, MODELS, PICTURES, WRONG
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from kdsr.cli import main
 from kdsr.files.banded import can_be_banded, write_bands
+from kdsr.files.decoded_image import Metadata
 from kdsr.files.images import DecodedImage, read_image, write_image
-from kdsr.files.metadata import Metadata
 from kdsr.files.opening import open_image
 from kdsr.files.weights import save_checkpoint
 from kdsr.options import Tiling

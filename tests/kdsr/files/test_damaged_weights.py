@@ -14,7 +14,8 @@ from safetensors.torch import save as serialized
 from torch import Tensor
 
 from kdsr import IDR, KDSR, CheckpointError, IDRError, KDSRConfig, KDSRError
-from kdsr.files.weights import convert, load_checkpoint, load_student, save_checkpoint, to_official
+from kdsr.files.official import to_official
+from kdsr.files.weights import convert, load_checkpoint, load_student, save_checkpoint
 from kdsr.network.models import Teacher
 from tests.support.calibrated import calibration_for
 from tests.support.damage import damaged

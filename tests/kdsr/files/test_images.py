@@ -7,8 +7,8 @@ import torch
 from PIL import Image, ImageCms
 
 from kdsr import ImageError
+from kdsr.files.decoded_image import Metadata
 from kdsr.files.images import DecodedImage, read_image, write_image
-from kdsr.files.metadata import Metadata
 from tests.support.pngs import chunk
 
 

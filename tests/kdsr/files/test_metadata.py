@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image, features
 
+from kdsr.files.decoded_image import Metadata
 from kdsr.files.exif import Exif
 from kdsr.files.images import read_image, write_image
-from kdsr.files.metadata import Metadata
 from tests.support.pngs import chunk, png
 
 XMP = (

@@ -12,8 +12,8 @@ import torch
 from PIL import Image, ImageCms
 
 from kdsr import ImageError
-from kdsr.files.decoded_image import profile_for, space_of
 from kdsr.files.images import DecodedImage, read_image, write_image
+from kdsr.files.profiles import profile_for, space_of
 from tests.support.pngs import chunk, png
 
 tifffile = pytest.importorskip("tifffile")
@@ -311,7 +311,7 @@ def test_profiles_that_are_made_mean_what_they_are_made_from(
 
 
 def test_the_profile_of_srgb_itself_matches_littlecms() -> None:
-    from kdsr.files.decoded_image import _PRIMARIES, _SRGB, _profile
+    from kdsr.files.profiles import _PRIMARIES, _SRGB, _profile
 
     ours = ImageCms.ImageCmsProfile(io.BytesIO(_profile(_PRIMARIES[1], _SRGB, "x", grey=False)))
     pixels = Image.fromarray((DEEP[..., :3] >> 8).astype(np.uint8))

@@ -8,8 +8,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from kdsr import KDSR, CheckpointError
-from kdsr.files.tensors import SCALE, dequantize, quantize, stored_dtype
-from kdsr.files.weights import load_student, save_checkpoint
+from kdsr.files.weights import (
+    SCALE,
+    dequantize,
+    load_student,
+    quantize,
+    save_checkpoint,
+    stored_dtype,
+)
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for
 

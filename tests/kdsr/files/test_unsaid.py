@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from kdsr.files.decoded_image import is_linear, profile_for
+from kdsr.files.decoded_image import Metadata
 from kdsr.files.images import read_image, write_image
-from kdsr.files.metadata import Metadata
 from kdsr.files.metadata_reading import NOT_SQUARE, _of_avif
+from kdsr.files.profiles import is_linear, profile_for
 from tests.support.pngs import chunk, png
 
 tifffile = pytest.importorskip("tifffile")

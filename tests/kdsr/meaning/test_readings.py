@@ -9,8 +9,7 @@ from safetensors.torch import load_file, save_file
 
 import kdsr
 from kdsr import IDR, KDSR, CheckpointError, ConfigError, IDRError
-from kdsr.files.tensors import read_tensors
-from kdsr.files.weights import convert, load_checkpoint, save_checkpoint
+from kdsr.files.weights import convert, load_checkpoint, read_tensors, save_checkpoint
 from kdsr.meaning.readings import LEAST_STRUCTURE, Measured
 from kdsr.meaning.references import CLEAN, NAMES
 from kdsr.network.models import KEY, PREFIX

@@ -5,7 +5,7 @@ import torch
 
 from kdsr import KDSR, KDSRConfig
 from kdsr.network.baked import BakedKDSR, can_fuse
-from kdsr.tiles.limits import pick_dtype
+from kdsr.tiles.work import pick_dtype
 from kdsr.upscaling.upscaler import Upscaler
 
 

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from kdsr import KDSR, KDSRConfig, KDSRTeacher
-from kdsr.files.weights import load_checkpoint, to_official
+from kdsr.files.official import to_official
+from kdsr.files.weights import load_checkpoint
 from tests.support.places import GOLDEN
 
 CASES = json.loads((GOLDEN / "cases.json").read_text())

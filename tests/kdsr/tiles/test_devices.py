@@ -3,8 +3,8 @@ import os
 import pytest
 import torch
 
-import kdsr.tiles.limits
-from kdsr.tiles.limits import free_memory, multiplies_bf16, pick_dtype
+import kdsr.tiles.work
+from kdsr.tiles.work import free_memory, multiplies_bf16, pick_dtype
 
 CPU = torch.device("cpu")
 PROBES = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
@@ -60,7 +60,7 @@ def test_free_memory_is_a_plausible_number_of_bytes() -> None:
 
 
 def system_says(monkeypatch: pytest.MonkeyPatch, free: int | None) -> None:
-    monkeypatch.setattr(kdsr.tiles.limits, "free_host_memory", lambda: free)
+    monkeypatch.setattr(kdsr.tiles.work, "free_host_memory", lambda: free)
 
 
 def test_free_memory_is_what_the_system_says(monkeypatch: pytest.MonkeyPatch) -> None:

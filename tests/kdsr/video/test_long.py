@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from kdsr.files.weights import save_checkpoint
-from kdsr.options import DEFAULT_MODEL
-from kdsr.video.containers import LOCKED, PER_FRAME, SMOOTHED
+from kdsr.options import DEFAULT_MODEL, LOCKED, PER_FRAME, SMOOTHED
 from tests.conftest import make_tiny
 from tests.support.clips import RATE, frames_of, write_clip, write_frames
 from tests.support.films import packets_of

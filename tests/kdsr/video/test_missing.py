@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from kdsr.errors import VideoError
-from kdsr.video.containers import MP4, is_video
+from kdsr.files.blocks import is_video
+from kdsr.formats import MP4
 from kdsr.video.encoding import choose
 from kdsr.video.film import Frame, Missing
 from kdsr.video.reading import VideoFile

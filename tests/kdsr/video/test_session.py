@@ -12,8 +12,8 @@ import pytest
 import kdsr.video.segments as segments
 import kdsr.video.session as session
 from kdsr import KDSR
+from kdsr.options import PER_FRAME, VideoOptions
 from kdsr.upscaling.sizes import OutputSize
-from kdsr.video.containers import PER_FRAME, VideoOptions
 from kdsr.video.session import VideoJob, VideoSession, film_of
 from tests.support.clips import write_clip
 from tests.support.films import packets_of

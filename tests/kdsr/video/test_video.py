@@ -11,9 +11,8 @@ import torch
 from kdsr import KDSR, Cancelled
 from kdsr.errors import ConfigError, IDRError, VideoError
 from kdsr.estimation.maps import smooth
-from kdsr.options import Job, Tiling
+from kdsr.options import LOCKED, PER_FRAME, SMOOTHED, Job, Tiling, VideoOptions
 from kdsr.upscaling.sizes import OutputSize
-from kdsr.video.containers import LOCKED, PER_FRAME, SMOOTHED, VideoOptions
 from kdsr.video.film import Images, Waveform
 from kdsr.video.reading import VideoFile
 from kdsr.video.upscaling import upscale_video

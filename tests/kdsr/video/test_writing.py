@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdsr.video.containers import CONTAINERS
+from kdsr.formats import CONTAINERS
 from kdsr.video.writing import COPIED, _supported, fate, for_container, names_of
 
 av = pytest.importorskip("av", reason="PyAV is not installed: python -m pip install av")

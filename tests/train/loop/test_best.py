@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from kdsr.errors import ConfigError
-from kdsr.files.tensors import read_tensors
+from kdsr.files.weights import read_tensors
 from tests.support.train_runs import log_lines, same_tensors, tiny_recipe
 from train.errors import TrainingError
 from train.loop.best import BestWeights

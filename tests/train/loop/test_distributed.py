@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdsr.files.tensors import read_tensors
+from kdsr.files.weights import read_tensors
 from tests.support.places import ROOT
 from tests.support.train_runs import log_lines, tiny_recipe
 from train.run import main

@@ -12,8 +12,7 @@ import torch
 import kdsr
 import train.measuring.calibration as module
 from kdsr import KDSR
-from kdsr.files.tensors import stored_dtype
-from kdsr.files.weights import load_student, save_checkpoint
+from kdsr.files.weights import load_student, save_checkpoint, stored_dtype
 from tests.conftest import make_tiny
 from tests.support.calibrated import small_calibrated
 from tests.support.places import PHOTOS

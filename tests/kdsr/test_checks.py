@@ -11,7 +11,7 @@ from torch import Tensor
 from kdsr import IDR, KDSR, IDRError, ImageError, KDSRError
 from kdsr.estimation.regions import Region, Regions
 from kdsr.options import Size
-from kdsr.tiles.limits import (
+from kdsr.pixels import (
     OVERSHOOT,
     check_alpha,
     check_computed,
