@@ -484,7 +484,7 @@ def test_200_frames_need_one_output_buffer(host: Host, model, size_by: str, monk
 
 
 def test_an_idr_of_another_model_is_refused(host: Host, model) -> None:
-    other = make_tiny(seed=1).estimate(bchw(image()))
+    other = host.idr(make_tiny(seed=1).estimate(bchw(image())))
     with pytest.raises(RuntimeError, match="estimate it again"):
         host.run("KDSR_Upscale", model=model, image=image(), idr=other)
 

@@ -100,10 +100,10 @@ def test_each_mode_makes_a_video_of_its_own(upscaled, clip: Path) -> None:
     assert not (made[1] == made[2]).all()
 
 
-def test_a_given_idr_is_used_for_every_frame(upscaled, clip: Path) -> None:
+def test_a_given_idr_is_used_for_every_frame(host: Host, upscaled, clip: Path) -> None:
     video = FileVideo(str(clip))
     own = upscaled(video, mode="locked", crf=0)
-    idr = make_tiny().estimate(torch.rand(1, 3, 24, 24))
+    idr = host.idr(make_tiny().estimate(torch.rand(1, 3, 24, 24)))
     given = [upscaled(video, mode=mode, crf=0, idr=idr) for mode in ("locked", "per frame")]
     assert (frames_of(given[0])[1] == frames_of(given[1])[1]).all()
     assert not (frames_of(given[0])[1] == frames_of(own)[1]).all()
@@ -211,7 +211,7 @@ def test_a_size_that_makes_no_sense_is_refused(upscaled, clip: Path) -> None:
         upscaled(FileVideo(str(clip)), size_by="width", size=2.0)
 
 
-def test_hidden_colours_of_frames_steer_nothing_and_become_white(upscaled) -> None:
+def test_hidden_colours_of_frames_steer_nothing_and_become_white(host: Host, upscaled) -> None:
     frames = torch.rand(2, 24, 32, 4)
     frames[..., 3] = 1
     frames[:, :, 16:, 3] = 0
@@ -220,7 +220,7 @@ def test_hidden_colours_of_frames_steer_nothing_and_become_white(upscaled) -> No
         frames[:, :, 16:, :3] = hidden
         made.append(upscaled(TensorVideo(images=frames.clone(), frame_rate=RATE), crf=0))
     assert (frames_of(made[0])[1] == frames_of(made[1])[1]).all()
-    idr = make_tiny().estimate(torch.rand(1, 3, 24, 24))
+    idr = host.idr(make_tiny().estimate(torch.rand(1, 3, 24, 24)))
     clear = upscaled(TensorVideo(images=frames, frame_rate=RATE), crf=0, idr=idr)
     frames[:, :, 16:, :3] = 1
     white = upscaled(TensorVideo(images=frames[..., :3], frame_rate=RATE), crf=0, idr=idr)

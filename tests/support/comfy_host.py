@@ -49,6 +49,11 @@ class Host:
         """A module of the pack as the host loaded it, for instance "nodes.runtime"."""
         return sys.modules[f"kdsr_pack.{name}"]
 
+    def idr(self, idr: Any) -> Any:
+        """An IDR as the pack's own class has it; its modules are other ones than the tests'."""
+        parts = idr.idr, idr.idr_full, idr.fingerprint
+        return self.module("kdsr.idr").IDR(*parts)
+
     def comfy(self, name: str) -> Any:
         """A module of the host itself, for instance "comfy.utils"."""
         return sys.modules[name]
