@@ -8,16 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..atomic import writing
-from ..errors import ImageError, explaining_shortage, is_out_of_memory
 from ..formats import PNG, TIFF, format_of
 from ..pixels import as_floats, to_bytes
 from .blocks import write_png
 from .decoded_image import DecodedImage, Metadata
-from .images import check_format, leftovers, to_array, what_is_said
+from .images import FAST, SMALL, check_format, leftovers, saving, to_array, what_is_said
 from .tiff_writing import Page, is_big, write_tiff
-
-_FAST, _SMALL = 1, 9  # of zlib
 
 
 def can_be_banded(path: Path, like: DecodedImage) -> bool:
@@ -56,26 +52,17 @@ def write_bands(
     small = to_bytes(some).movedim(0, -1).numpy()
     said = what_is_said(like, kind, size, small)
     arrays = _arrays(bands, like, path)
-    level = _SMALL if compress else _FAST
-    left: list[str] = []
-    try:
-        with (
-            explaining_shortage(f"to write {path}", "close other programs, or take a smaller size"),
-            writing(path, overwrite=overwrite) as temporary,
-        ):
-            if kind is PNG:
-                told, left = said.metadata.for_png()
-                write_png(temporary, shape, arrays, said.icc, level, [*like.colours, *told])
-            else:
-                tags, left = said.metadata.for_tiff()
-                number = np.dtype(np.uint16 if deep else np.uint8)
-                of = said.metadata
-                page = Page(shape, number, arrays, said.icc, of.exif, of.dpi, tags)
-                write_tiff(temporary, [page], level, big=is_big([page]))
-    except OSError as error:
-        if is_out_of_memory(error):
-            raise
-        raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from None
+    level = SMALL if compress else FAST
+    with saving(path, overwrite=overwrite) as temporary:
+        if kind is PNG:
+            told, left = said.metadata.for_png()
+            write_png(temporary, shape, arrays, said.icc, level, [*like.colours, *told])
+        else:
+            tags, left = said.metadata.for_tiff()
+            number = np.dtype(np.uint16 if deep else np.uint8)
+            of = said.metadata
+            page = Page(shape, number, arrays, said.icc, of.exif, of.dpi, tags)
+            write_tiff(temporary, [page], level, big=is_big([page]))
     leftovers(path, kind, left, said.metadata.foreign)
 
 
@@ -114,13 +101,8 @@ def write_pages(
     foreign: list[str] = []
     big = largest * len(numbers) > _LIMIT
     pages = _pages(numbers, made, left, foreign, strip=strip)
-    try:
-        with writing(path, overwrite=overwrite) as temporary:
-            write_tiff(temporary, pages, big=big)
-    except OSError as error:
-        if is_out_of_memory(error):
-            raise
-        raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from None
+    with saving(path, overwrite=overwrite) as temporary:
+        write_tiff(temporary, pages, big=big)
     leftovers(path, TIFF, list(dict.fromkeys(left)), dict.fromkeys(foreign))
 
 

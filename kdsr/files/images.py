@@ -2,7 +2,8 @@
 
 import io
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..atomic import writing
-from ..errors import ImageError, explaining_shortage, is_out_of_memory, printable, reading
+from ..errors import ImageError, explaining_shortage, printable, reading
 from ..formats import EXR, IMAGE_WRITE_SUFFIXES, JPEG, PNG, TIFF, WEBP, ImageFormat, format_of
 from ..pixels import as_floats, linear_of, shown, to_bytes, to_words
 from .blocks import Chunks, profile_chunk, write_chunk, write_png
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DecodedImage", "check_format", "read_image", "write_image"]
 
-_FAST, _SMALL = 1, 9  # of zlib, for PNG
+FAST, SMALL = 1, 9
+"""Levels of zlib."""
 _BAND = 256  # rows at a time
+_REMEDY = "close other programs, or choose a smaller size"
 _HEADER = 33  # bytes of a PNG before its other chunks
 _log = logging.getLogger(__name__)
 
@@ -118,9 +121,9 @@ def write_image(
             disk refuses.
         OutOfMemoryError: If encoding takes more memory than there is.
     """
-    with explaining_shortage(f"to write {path}", "close other programs, or choose a smaller size"):
+    with explaining_shortage(f"to write {path}", _REMEDY):
         like = replace(like, metadata=Metadata()) if strip else like
-        _write(path, pixels, like, quality, _SMALL if compress else _FAST, overwrite=overwrite)
+        _write(path, pixels, like, quality, SMALL if compress else FAST, overwrite=overwrite)
 
 
 def _write(
@@ -136,14 +139,27 @@ def _write(
     assert kind is not None
     array, lost = to_array(pixels, like, kind)
     said = what_is_said(like, kind, (height, width), array)
-    try:
-        with writing(path, overwrite=overwrite) as temporary:
-            left = _save(temporary, array, kind, said, quality, level)
-    except OSError as error:
-        if is_out_of_memory(error):
-            raise
-        raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from None
+    with saving(path, overwrite=overwrite) as temporary:
+        left = _save(temporary, array, kind, said, quality, level)
     leftovers(path, kind, left + lost, said.metadata.foreign)
+
+
+@contextmanager
+def saving(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """`kdsr.atomic.writing` for images.
+
+    Raises:
+        ImageError: If the file cannot be written.
+        OutOfMemoryError: If encoding takes more memory than there is.
+    """
+    try:
+        with (
+            explaining_shortage(f"to write {path}", _REMEDY),
+            writing(path, overwrite=overwrite) as temporary,
+        ):
+            yield temporary
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def leftovers(path: Path, kind: ImageFormat, left: list[str], foreign: Iterable[str]) -> None:

@@ -170,9 +170,6 @@ def _of_numbers(primaries: int, transfer: int, *, grey: bool) -> bytes | None:
     return _profile(_PRIMARIES[primaries], _CURVES[transfer], name, grey=grey)
 
 
-Matrix = tuple[tuple[float, float, float], ...]
-
-
 def _profile(
     primaries: tuple[tuple[float, float], ...], curve: tuple[float, ...], name: str, *, grey: bool
 ) -> bytes:

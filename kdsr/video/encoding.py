@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
 from torch import Tensor
@@ -131,23 +131,8 @@ class Encoding:
         return options
 
 
-class Encoder(Protocol):
-    """Takes frames in order; gives them back coded, perhaps a few frames later."""
-
-    def encode(self, rgb: Tensor, stamp: tuple[int, int]) -> Iterator[Coded]:
-        """Codes (H, W, 3 or 4), float in [0, 1] if the video is deep, else uint8.
-
-        `stamp` is what `Clock.stamp` gave for the frame.
-        """
-        ...
-
-    def finish(self) -> Iterator[Coded]:
-        """Yields the delayed frames."""
-        ...
-
-
 class VideoEncoder:
-    """An encoder of FFmpeg.
+    """An encoder of FFmpeg: takes frames in order, gives them coded, perhaps a few frames later.
 
     Raises:
         VideoError: If it refuses.
@@ -161,7 +146,12 @@ class VideoEncoder:
         self._durations: dict[int, int] = {}
 
     def encode(self, rgb: Tensor, stamp: tuple[int, int]) -> Iterator[Coded]:
-        """See `Encoder`."""
+        """Codes a frame.
+
+        Args:
+            rgb: (H, W, 3 or 4), float in [0, 1] if the video is deep, else uint8.
+            stamp: Its time stamp from `Clock.stamp`.
+        """
         frame = self.encoding.facts.colour.to_frame(rgb, self.encoding.pixel_format)
         frame.pts, duration = stamp
         frame.time_base = self.encoding.tick
@@ -169,7 +159,7 @@ class VideoEncoder:
         yield from self._packets(frame)
 
     def finish(self) -> Iterator[Coded]:
-        """See `Encoder`."""
+        """Yields the delayed frames."""
         yield from self._packets(None)
 
     def _packets(self, frame: "av.VideoFrame | None") -> Iterator[Coded]:
@@ -201,13 +191,13 @@ class PictureEncoder:
     """Keeps each frame as a PNG file: for animations, which are coded when all frames are there."""
 
     def encode(self, rgb: Tensor, stamp: tuple[int, int]) -> Iterator[Coded]:
-        """See `Encoder`; uint8."""
+        """Codes (H, W, 3 or 4), uint8."""
         file = io.BytesIO()
         Image.fromarray(rgb.numpy()).save(file, "PNG", compress_level=_PNG_LEVEL)
         yield Coded(*stamp, key=True, data=file.getvalue())
 
     def finish(self) -> Iterator[Coded]:
-        """See `Encoder`."""
+        """Yields nothing, as no frame is delayed."""
         return iter(())
 
 

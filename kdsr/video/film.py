@@ -17,7 +17,7 @@ from ..files.decoded_image import Metadata
 from ..pixels import bleed
 from .colour import Colour
 from .probing import Crop
-from .pyav import HDR, explained, load_av
+from .pyav import HDR, LAYOUTS, explained, load_av
 
 if TYPE_CHECKING:
     import av
@@ -164,7 +164,6 @@ class Film(Protocol):
         ...
 
 
-_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 _BIT_RATE = 192_000
 
 
@@ -182,7 +181,7 @@ class Waveform:
     """Samples a second."""
 
     def __post_init__(self) -> None:
-        if self.samples.ndim != 2 or len(self.samples) not in _LAYOUTS:
+        if self.samples.ndim != 2 or len(self.samples) not in LAYOUTS:
             raise VideoError(
                 "expected sound of 1, 2 or 6 channels as (channels, samples), got shape "
                 f"{tuple(self.samples.shape)}"
@@ -192,7 +191,7 @@ class Waveform:
         """Encodes the sound as AAC in an MP4 file, second by second."""
         av = load_av()
         file = io.BytesIO()
-        layout = _LAYOUTS[len(self.samples)]
+        layout = LAYOUTS[len(self.samples)]
         with explained("the sound cannot be encoded"), av.open(file, "w", format="mp4") as output:
             stream = output.add_stream("aac", rate=self.rate, layout=layout)
             stream.bit_rate = _BIT_RATE

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from av.sidedata.sidedata import SideData
 
 
+LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
+"""Names of the layouts of sound, by the number of channels."""
 WRITING = "the upscaled video cannot be written"
 _QUIET = ("SVT_LOG", "1")  # an encoder that talks to the terminal: errors alone
 

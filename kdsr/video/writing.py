@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from ..formats import CONTAINERS, Container
 from .clock import Holes
 from .encoding import Coded, Encoding
-from .pyav import WRITING, add_opacity, explained, load_av
+from .pyav import LAYOUTS, WRITING, add_opacity, explained, load_av
 
 if TYPE_CHECKING:
     import av
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 
 COPIED = "copied"
-_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}  # some files say how many channels only
 _SAMPLES = {"aac": "fltp", "libopus": "flt"}
 _NAMES = ("language", "title")
 _CALLED = ("filename", "title")
@@ -209,7 +208,8 @@ class _Copied:
 class _Encoded:
     def __init__(self, output: "OutputContainer", source: "av.AudioStream", encoder: str) -> None:
         context = source.codec_context
-        layout = _LAYOUTS.get(context.channels, context.layout)
+        # Some files say how many channels only.
+        layout = LAYOUTS.get(context.channels, context.layout)
         rate = _OPUS_RATE if encoder == "libopus" else context.sample_rate
         wide = context.format is not None and context.format.bytes > 2
         samples = _SAMPLES.get(encoder) or ("s32" if wide else "s16")

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.clips import frames_of, sound_packets
+from tests.support.clips import frames_of
+from tests.support.films import packets_of
 from tests.support.places import ROOT, SAMPLES
 from tools.comfy_server import PACK, ComfyServer, comfy_python
 from tools.comfy_workflows import FOLDER, NAMES, read, shown, to_api
@@ -80,7 +81,7 @@ def test_an_upscaled_video_keeps_its_frames_and_the_very_packets_of_its_sound(ra
     file = ran("02")["SaveVideo"]["images"][0]
     rate, frames = frames_of(file)
     assert (rate, frames.shape) == (8, (8, 448, 640, 3))
-    assert sound_packets(file) == sound_packets(SAMPLES / "pan.mp4") != []
+    assert packets_of(file, "audio") == packets_of(SAMPLES / "pan.mp4", "audio") != []
 
 
 def test_a_batch_of_frames_keeps_the_sound_of_its_video(ran) -> None:
