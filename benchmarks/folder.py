@@ -55,14 +55,14 @@ def main() -> None:
         sources = sources_of(Path(name), arguments)
         ways: dict[str, tuple[Way, int]] = {
             "one by one, zlib 6": (one_by_one, _PILLOW),
-            "one by one, zlib 1": (one_by_one, images._FAST),
+            "one by one, zlib 1": (one_by_one, images.FAST),
             "overlapped, zlib 6": (pipelined, _PILLOW),
-            "overlapped, zlib 1: kdsr upscale": (pipelined, images._FAST),
+            "overlapped, zlib 1: kdsr upscale": (pipelined, images.FAST),
         }
         found: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
         for _ in range(arguments.rounds):
             for way, (loop, level) in ways.items():
-                images._FAST = level
+                images.FAST = level
                 found[way].append(_time(model, sources, loop, arguments.format))
     first = statistics.median(seconds for seconds, _ in next(iter(found.values())))
     print(f"{len(sources)} photographs of {arguments.side} px, {arguments.format}\n")

@@ -192,9 +192,9 @@ def load(
         source: A name from `kdsr models`; a path to `.safetensors`, or to an official `.pt` /
             `.pth`; or `hf://owner/repo/file.safetensors[@revision]`.
         folders: Folders to search and to keep models in; see `kdsr.files.catalog.resolve`.
-        crispness: For a crisp model with a name: 1 is that model, 0 the faithful one that it was
-            trained on from, and others, up to 1.25, lie between the two or beyond. IDRs serve all
-            of them. See `kdsr.blend_models`.
+        crispness: For a crisp model with a name, or a purpose: 1 is that model, 0 its faithful
+            partner, and others, up to 1.25, lie between the two or beyond. IDRs serve all of them.
+            See `kdsr.blend_models`.
 
     Raises:
         ConfigError: If the model has no faithful partner, or `crispness` is out of range.
@@ -213,13 +213,16 @@ def load(
 
 def _faithful(source: str | Path) -> str:
     """Name of the model that a crisp one was trained on from."""
-    partners = {entry.name: entry.faithful for entry in list_models() if entry.faithful}
-    if str(source) not in partners:
+    entries = list_models()
+    named = {entry.name for entry in entries} | set(PURPOSES)
+    partner = find_model(str(source), entries).faithful if str(source) in named else None
+    if partner is None:
+        crisp = [entry.name for entry in entries if entry.faithful]
         raise ConfigError(
-            f"crispness is for {' and '.join(partners) or 'crisp models'}, which {source} is not; "
+            f"crispness is for {' and '.join(crisp) or 'crisp models'}, which {source} is not; "
             "leave it at 1, or blend two files of your own with `kdsr blend-models`"
         )
-    return partners[str(source)]
+    return partner
 
 
 def find_file(source: str | Path, folders: Sequence[Path] = ()) -> Path:

@@ -24,6 +24,7 @@ def pair(tiny: KDSR, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[K
     entries = [
         CatalogEntry(
             name, None, f"{name}.safetensors", None, "", "none", 4, "none", "none",
+            serves="photo" if name == "hard" else "faithful",
             faithful="soft" if name == "hard" else None,
         )
         for name in models
@@ -44,6 +45,15 @@ def test_crispness_blends_a_crisp_model_with_its_partner(
     expected = kdsr.blend_models(*pair, crispness)
     for key, value in loaded.state_dict().items():
         torch.testing.assert_close(value, expected.state_dict()[key])
+
+
+def test_a_purpose_has_the_crispness_of_its_model(pair: tuple[KDSR, KDSR]) -> None:
+    softer, named = kdsr.load("photo", crispness=0.5), kdsr.load("hard", crispness=0.5)
+    assert softer.fingerprint == named.fingerprint
+    for key, value in softer.state_dict().items():
+        assert torch.equal(value, named.state_dict()[key])
+    with pytest.raises(ConfigError, match="is for hard, which faithful is not"):
+        kdsr.load("faithful", crispness=0.5)
 
 
 def test_an_idr_serves_every_crispness(pair: tuple[KDSR, KDSR]) -> None:
