@@ -59,6 +59,7 @@ class SyntheticPairs:
         self.teaching = teaching
 
     def make(self, step: int, samples: Sequence[int], size: int) -> tuple[Tensor, ...]:
+        """See `PairSource`."""
         gt = self.crops.batch(step, samples, size, self.device)
         lq = self.degradation.apply(gt, self.degradation.sample(self.seed, step, samples))
         if self.teaching is None:
@@ -90,6 +91,7 @@ class RealPairs:
         self.cumulative = shares_of_area(pairs.lq.index)
 
     def make(self, step: int, samples: Sequence[int], size: int) -> tuple[Tensor, ...]:
+        """See `PairSource`."""
         pairs, side = self.pairs, size // self.pairs.scale
         places = [self._place(step, sample, side) for sample in samples]
 
@@ -131,6 +133,7 @@ class MixedPairs:
         self.synthetic, self.real, self.share, self.seed = synthetic, real, share, seed
 
     def make(self, step: int, samples: Sequence[int], size: int) -> tuple[Tensor, ...]:
+        """See `PairSource`."""
         made: dict[int, tuple[Tensor, ...]] = {}
         for source, chosen in self._parts(step, samples):
             made |= dict(

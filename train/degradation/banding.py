@@ -43,4 +43,5 @@ class Banded:
         return (images * (self.levels - 1)).round() / (self.levels - 1)
 
     def describe(self) -> str:
+        """Describes the draw in words."""
         return f"{self.levels} levels"

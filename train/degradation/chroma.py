@@ -51,4 +51,5 @@ class Subsampled:
         return from_ycbcr(ycc).clamp(0, 1)
 
     def describe(self) -> str:
+        """Describes the draw in words."""
         return "chroma 4:2:0" + (" in blocks" if self.replicated else "")

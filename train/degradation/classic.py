@@ -39,6 +39,7 @@ class ClassicOptions:
         refuse(self, no_range(self, "sigma"), outside(self, ["max_noise"], 0, 255))
 
     def build(self, scale: int) -> "ClassicDegradation":
+        """The pipeline with these ranges."""
         return ClassicDegradation(self, scale)
 
 
@@ -73,6 +74,7 @@ class ClassicDegradation:
         self.options, self.scale = options, scale
 
     def sample(self, seed: int, step: int, samples: Sequence[int]) -> ClassicParameters:
+        """Draws the parameters of the given samples of a step."""
         options = self.options
         drawn = [0] * len(samples) if options.per_batch else samples
         u = uniforms(seed, step, drawn, 4)
@@ -94,6 +96,7 @@ class ClassicDegradation:
         return on_grid(lq)
 
     def describe(self, parameters: ClassicParameters) -> list[str]:
+        """Describes the degradation of each sample in words."""
         p = parameters
         columns = (p.sigma_long, p.sigma_short, p.angle, p.noise)
         return [

@@ -83,4 +83,5 @@ class Encoded:
             return np.array(image.convert("RGB"))
 
     def describe(self) -> str:
+        """Describes the draw in words."""
         return f"{_SPOKEN[self.format]} {self.quality}"

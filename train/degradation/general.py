@@ -57,6 +57,7 @@ class GeneralOptions:
         refuse(self, outside(self, shares, 0, 1), outside(self, ["max_noise"], 0, 255), ranges)
 
     def build(self, scale: int) -> "GeneralDegradation":
+        """The pipeline with these ranges."""
         return GeneralDegradation(self, scale)
 
 
@@ -99,6 +100,7 @@ class GeneralDegradation:
         self.options, self.scale = options, scale
 
     def sample(self, seed: int, step: int, samples: Sequence[int]) -> GeneralParameters:
+        """Draws the parameters of the given samples of a step."""
         o = self.options
         u = uniforms(seed, step, samples, 10).T
         high = max(o.min_sigma, o.max_sigma * blur_beside_x4(self.scale))
@@ -139,6 +141,7 @@ class GeneralDegradation:
         return blur(gt[one], kernel.to(gt))
 
     def describe(self, parameters: GeneralParameters) -> list[str]:
+        """Describes the degradation of each sample in words."""
         p, count = parameters, len(parameters.seeds)
         columns = (p.sigma_long, p.sigma_short, p.angle, p.noise, p.grey, p.quality)
         resampled = [f", {way.describe()}" if way else "" for way in p.resampled] or [""] * count

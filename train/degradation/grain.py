@@ -78,5 +78,6 @@ class Grained:
         return smooth.transpose(0, 1).expand(1, 3, height, width)
 
     def describe(self) -> str:
+        """Describes the draw in words."""
         colour = "coloured grain" if self.coloured else "grain"
         return f"{colour} {self.strength:.0f}, {self.size:.1f} px"

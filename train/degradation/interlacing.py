@@ -58,4 +58,5 @@ class Interlaced:
         return torch.where(second[:, None], images[..., columns], images)
 
     def describe(self) -> str:
+        """Describes the draw in words."""
         return f"comb of {self.motion:+d} px" if self.motion else "doubled lines"

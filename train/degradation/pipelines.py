@@ -127,6 +127,7 @@ class MixedDegradation:
         return torch.stack([made[row] for row in range(len(gt))])
 
     def describe(self, parameters: MixedParameters) -> list[str]:
+        """Describes the degradation of each sample in words."""
         words: dict[int, str] = {}
         for pipeline, rows, drawn in self._parts(parameters):
             words |= dict(zip(rows, pipeline.describe(drawn), strict=True))

@@ -67,6 +67,7 @@ class RealWorldOptions:
         refuse(self, rounds, outside(self, ["final_sinc_probability"], 0, 1))
 
     def build(self, scale: int) -> "RealWorldDegradation":
+        """The pipeline with these ranges."""
         return RealWorldDegradation(self, scale)
 
 
@@ -103,6 +104,7 @@ class RealWorldDegradation:
         self.options, self.scale = options, scale
 
     def sample(self, seed: int, step: int, samples: Sequence[int]) -> RealWorldParameters:
+        """Draws the parameters of the given samples of a step."""
         rows = [generator(seed, step, sample, PARAMETERS).random(40) for sample in samples]
         u = torch.stack([torch.from_numpy(row).float() for row in rows]).T
         seeds = [generator(seed, step, s, NOISE).integers(0, 2**62, 2).tolist() for s in samples]
@@ -144,6 +146,7 @@ class RealWorldDegradation:
         return apply_more(on_grid(images), p.more)
 
     def describe(self, parameters: RealWorldParameters) -> list[str]:
+        """Describes the degradation of each sample in words."""
         p = parameters
         more = describe_more(p.more, len(p.final))
         endings = zip(p.final, p.final_mode.tolist(), p.jpeg_first.tolist(), more, strict=True)

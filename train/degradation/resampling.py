@@ -61,6 +61,7 @@ class Resampled:
         return resize_by(images, size, self.kernel, antialias=self.antialias)
 
     def describe(self) -> str:
+        """Describes the draw in words."""
         if self.antialias:
             return f"{self.kernel} downscale"
         return "nearest downscale" if self.kernel == "area" else f"{self.kernel} downscale, aliased"

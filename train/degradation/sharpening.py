@@ -58,6 +58,7 @@ class Sharpened:
         return (images + self.amount * (images - smooth)).clamp(0, 1)
 
     def describe(self) -> str:
+        """Describes the draw in words."""
         return f"sharpened {self.amount:.1f} at {self.radius:.1f} px"
 
 

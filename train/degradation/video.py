@@ -152,6 +152,7 @@ class Filmed:
         return encoder
 
     def describe(self) -> str:
+        """Describes the draw in words."""
         if self.motion is None:
             return f"{_SPOKEN[self.codec]} crf {self.crf}"
         moved = math.hypot(*self.motion)
