@@ -138,12 +138,12 @@ def _add_upscale(parser: argparse.ArgumentParser) -> None:
         "--save-idr", type=some_path, help="file for the IDR of a single input, or of --one-idr"
     )
     parser.add_argument("--suffix", default="-kdsr", help="suffix of the results' names")
-    names = formats.IMAGE_WRITE_FORMATS + formats.VIDEO_WRITE_FORMATS
+    names = tuple(dict.fromkeys(formats.IMAGE_WRITE_FORMATS + formats.VIDEO_WRITE_FORMATS))
     parser.add_argument(
         "--format",
-        choices=tuple(dict.fromkeys(names)),
+        choices=names,
         metavar="FORMAT",
-        help=f"format of the results: {', '.join(dict.fromkeys(names))}; default: the input's",
+        help=f"format of the results: {', '.join(names)}; default: the input's",
     )
     parser.add_argument(
         "--compress", action="store_true", help="write the smallest possible PNG, much slower"
