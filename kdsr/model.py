@@ -135,7 +135,7 @@ def blend_models(faithful: KDSR, crisp: KDSR, weight: float, *, estimators: bool
         estimators: Whether the estimators may differ, and are mixed too.
 
     Returns:
-        A new model, on the CPU, with a fingerprint of its own.
+        A new model, on the CPU. It has the fingerprint of both unless estimators are mixed.
 
     Raises:
         ConfigError: If the weight is out of range or the models do not belong together.

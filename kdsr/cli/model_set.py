@@ -63,8 +63,8 @@ class ModelSet:
         return model
 
     def identity(self) -> dict[int, str]:
-        """Name of each model by factor, or the single model's fingerprint."""
-        return self._names or {self.only.config.scale: self.only.fingerprint}
+        """Name of each model by factor, or the hash of the single model's weights."""
+        return self._names or {self.only.config.scale: self.only.weights_hash()}
 
     def passes(self, source: Size, wish: OutputSize | None) -> list[ModelPass]:
         """Plans the passes that bring a picture to a wanted size.
@@ -106,6 +106,7 @@ def info(command: Info) -> int:
     }
     if isinstance(model, KDSR):
         lines["fingerprint"] = model.fingerprint
+        lines["weights"] = model.weights_hash()
     shown = {key: value for key, value in sorted(model.metadata.items()) if key not in lines}
     said = {printable(key): printable(value) for key, value in {**lines, **shown}.items()}
     width = max(len(key) for key in said)
@@ -145,5 +146,5 @@ def blend_models(command: BlendModels) -> int:
     pair = load(command.faithful), load(command.crisp)
     model = blended(*pair, command.weight, estimators=command.estimators)
     save_checkpoint(model, command.output, overwrite=command.overwrite)
-    say(f"saved {command.output}: fingerprint {model.fingerprint}")
+    say(f"saved {command.output}: weights {model.weights_hash()}")
     return 0

@@ -208,7 +208,7 @@ def load(
     faithful, model = (
         load_student(find_file(name, folders)) for name in (_faithful(source), source)
     )
-    return blend_models(faithful, model, crispness).freeze(fingerprint_of=model)
+    return blend_models(faithful, model, crispness)
 
 
 def _faithful(source: str | Path) -> str:

@@ -212,8 +212,7 @@ class Calibration:
 def fingerprint(model: nn.Module) -> str:
     """Hashes all weights, in float32 and in name order, to 16 hexadecimal digits.
 
-    Two models with the same fingerprint give every image the same IDR. The hash covers values and
-    not files, so that converting a file keeps it.
+    The hash covers values and not files, so that converting a file keeps it.
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
@@ -254,23 +253,27 @@ class Student(Base):
         self._fingerprint: str | None = None
         self._composed_tail: ComposedTail | None = None
 
-    def freeze(self, fingerprint_of: "Student | None" = None) -> "Self":
+    def freeze(self) -> "Self":
         """Marks the weights as final: removes gradients, and caches fingerprint and composed tail.
 
         Loaded models are frozen. A model in training is not, and computes both at each use.
-
-        Args:
-            fingerprint_of: Another model with the same IDRs, whose fingerprint to use; or None.
         """
         self.eval().requires_grad_(False)
-        self._fingerprint = fingerprint_of.fingerprint if fingerprint_of else fingerprint(self)
+        self._fingerprint = fingerprint(self.estimator)
         self._composed_tail = compose_exactly(self.network.tail)
         return self
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the weights; an IDR belongs to one fingerprint."""
-        return self._fingerprint or fingerprint(self)
+        """Hash of the estimator's weights; an IDR belongs to one fingerprint.
+
+        Models that share an estimator also share IDRs, readings and references.
+        """
+        return self._fingerprint or fingerprint(self.estimator)
+
+    def weights_hash(self) -> str:
+        """Hash of all weights; equal hashes give equal pictures. Computed at each call."""
+        return fingerprint(self)
 
     def composed_tail(self) -> ComposedTail:
         """The tail as one convolution, composed in float64."""

@@ -322,7 +322,7 @@ class VideoSession:
         coding = encoding and [encoding.name, encoding.crf, encoding.pixel_format]
         return {
             "source": [job.source.name, about.st_size, about.st_mtime_ns],
-            "model": job.model.fingerprint,
+            "model": job.model.weights_hash(),
             "idr": idr,
             "strength": job.strength,
             "size": self.size,

@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,17 @@ def test_another_models_idr_is_refused(pair: IDR) -> None:
     for operation in (lambda: pair.blend(foreign, 0.5), lambda: IDR.cat([pair, foreign])):
         with pytest.raises(IDRError, match="different models"):
             operation()
+
+
+def test_an_idr_serves_all_models_with_its_estimator(pair: IDR, tiny: KDSR) -> None:
+    trained_on = copy.deepcopy(tiny)
+    for parameter in trained_on.network.parameters():
+        parameter.mul_(1.5)
+    trained_on.freeze()
+    assert trained_on.weights_hash() != tiny.weights_hash()
+    pair.check_model(trained_on.fingerprint, trained_on.config.n_feats)
+    trained_on.estimator.compress.weight.mul_(1.5)
+    assert trained_on.freeze().fingerprint != pair.fingerprint
 
 
 def test_blending_is_linear_and_reaches_both_ends(pair: IDR) -> None:

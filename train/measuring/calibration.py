@@ -14,7 +14,7 @@ from torch import Tensor
 from kdsr import KDSR, KDSRError
 from kdsr.files.weights import load_student, save_checkpoint, stored_dtype
 from kdsr.meaning.readings import INSIDE, regress
-from kdsr.network.models import QUANTITIES, Calibration, calibration_of, fingerprint
+from kdsr.network.models import QUANTITIES, Calibration, calibration_of
 from train.data.cache import ImageCache
 from train.data.crops import CropSampler
 from train.degradation.blur import blur_beside_x4
@@ -212,7 +212,7 @@ def inherit_calibration(path: Path, source: Path) -> Calibration | None:
         The copied calibration; None, without writing, if `source` has none or estimators differ.
     """
     model, origin = load_student(path), load_student(source)
-    if origin.calibration is None or fingerprint(model.estimator) != fingerprint(origin.estimator):
+    if origin.calibration is None or model.fingerprint != origin.fingerprint:
         return None
     _keep(model, origin.calibration, path)
     return model.calibration

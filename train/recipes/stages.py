@@ -41,7 +41,7 @@ class StageOptions:
     estimator_lr: float = 0.2
     """The estimator's share of the learning rate. At high rates its output is noise, which the
     network learns to ignore. 0 freezes the estimator: every image gets the same IDR as from the
-    starting model. IDR files still name one model, and the other one refuses them."""
+    starting model, and IDR files serve both."""
     final_lr: float = 1e-6
     """Learning rate at the end of the cosine schedule."""
     warmup: int = 500
