@@ -16,10 +16,12 @@ DEFAULT_MODEL = "kdsr-s-x4"
 PURPOSES = {
     "photo": "photographs whose past is unknown: crisp, at home with noise and JPEG",
     "faithful": "restores without invention, closest to the original",
-    "old": "old or recompressed pictures: strong blocks, noise and blur",
 }
 """Purposes of the models, with descriptions; the upscaling factor then selects the file
 (`kdsr.files.catalog`)."""
+RETIRED_PURPOSES = {"old": "photo", "old or recompressed": "photo"}
+"""Former purposes, by the names of the command and of saved workflows, with the purposes that
+replaced them. They are not listed, and keep working."""
 DTYPE_NAMES = ("auto", "fp32", "fp16", "bf16")
 """Number formats by name; see `kdsr.tiles.work`."""
 EXPORT_DTYPE_NAMES = ("fp32", "fp16")

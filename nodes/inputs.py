@@ -10,10 +10,10 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..kdsr.errors import ConfigError
-from ..kdsr.options import OVERLAP_NAMES, STRENGTHS, WRAPS
+from ..kdsr.options import OVERLAP_NAMES, PURPOSES, STRENGTHS, WRAPS
 from ..kdsr.upscaling.sizes import LARGEST_SIDE, OutputSize
 from .highlights import DISPLAY, LIGHTS
-from .models import DEFAULT, PURPOSES
+from .models import DEFAULT, purpose_problem
 from .types import IDRType, ModelType, advanced
 
 MODEL_FACTOR = "model factor"
@@ -58,9 +58,21 @@ PURPOSE_INPUT = io.Combo.Input(
     options=list(PURPOSES),
     default=DEFAULT,
     optional=True,
-    tooltip="photo: crisp, for photographs. faithful: invents nothing; for generated images, "
-    "drawings, text. old or recompressed: for heavy damage.",
+    tooltip="photo: crisp, for photographs, damaged ones too. faithful: invents nothing; for "
+    "generated images, drawings, text.",
 )
+
+
+def valid_purpose(purpose: str | None) -> bool | str:
+    """Checks a purpose for `validate_inputs`, in place of ComfyUI, which refuses retired ones.
+
+    Args:
+        purpose: The choice; None if it is linked.
+
+    Returns:
+        True, or a description of the problem.
+    """
+    return (purpose is not None and purpose_problem(purpose)) or True
 
 
 def size_inputs() -> list[Any]:

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..kdsr.errors import ConfigError
-from ..kdsr.options import CRISPNESSES
+from ..kdsr.options import CRISPNESSES, PURPOSES
 from . import models, runtime
 from .types import FIRST, ModelType, advanced, schema, told
 
@@ -30,11 +30,11 @@ class LoadKDSR(io.ComfyNode):
                         "model",
                         options=choices,
                         default=models.DEFAULT,
-                        tooltip="photo: crisp, for photographs. faithful: invents nothing; for "
-                        "generated images, drawings, text. old or recompressed: for heavy damage.",
+                        tooltip="photo: crisp, for photographs, damaged ones too. faithful: "
+                        "invents nothing; for generated images, drawings, text.",
                     ),
                     # For web/models.js: what is listed first, and where the dial means something.
-                    kdsr_first=list(models.PURPOSES),
+                    kdsr_first=list(PURPOSES),
                     kdsr_dial=[choice for choice in choices if models.has_dial(choice)],
                 ),
                 advanced(
@@ -69,6 +69,7 @@ class LoadKDSR(io.ComfyNode):
                 ),
             ],
             outputs=[ModelType.Output(display_name="model", tooltip="For the other KDSR nodes.")],
+            has_intermediate_output=True,
         )  # fmt: skip
 
     @classmethod
@@ -93,4 +94,6 @@ class LoadKDSR(io.ComfyNode):
     ) -> io.NodeOutput:
         if precision == "fp16" and not runtime.has_cuda():
             raise ConfigError("fp16 needs a CUDA GPU; choose auto or bf16")
-        return io.NodeOutput(models.load(model, hub_id, precision, crispness))
+        loaded = models.load(model, hub_id, precision, crispness)
+        said = [] if (hub_id or "").strip() else models.remarks(model)
+        return io.NodeOutput(loaded, ui=runtime.note("; ".join(said)) if said else None)

@@ -1,24 +1,20 @@
 """The models of Load KDSR: the choices, their files, and the value passed to other nodes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 
 import torch
 
 from ..kdsr.errors import HubError, IDRError
-from ..kdsr.files.catalog import CatalogEntry, list_models, models_by_factor, resolve
+from ..kdsr.files.catalog import CatalogEntry, list_models, models_by_factor, resolve, retirement
 from ..kdsr.files.catalog import load as load_model
 from ..kdsr.idr import IDR
 from ..kdsr.model import KDSR
+from ..kdsr.options import PURPOSES, RETIRED_PURPOSES
 from . import runtime
 from .types import LoadedModel
 
-PURPOSES: Mapping[str, str] = MappingProxyType(
-    {"photo": "photo", "faithful": "faithful", "old or recompressed": "old"}
-)
-"""Choices for people, and the library's names for them."""
 DEFAULT = "photo"
 DOWNLOAD_MARK = " (download)"
 
@@ -81,16 +77,18 @@ def maker(idr: IDR) -> str:
 def options() -> list[str]:
     """Purposes, bundled models, files in models/kdsr, and downloadable models, marked.
 
+    Retired purposes and models are not among them, and pass `problem`: workflows hold their names.
     A model stays under its marked name once it is downloaded: workflows hold that name.
     """
-    bundled = [entry.name for entry in list_models() if entry.bundled]
-    marked = [entry.name + DOWNLOAD_MARK for entry in list_models() if not entry.bundled]
+    listed = [entry for entry in list_models() if not entry.retired]
+    bundled = [entry.name for entry in listed if entry.bundled]
+    marked = [entry.name + DOWNLOAD_MARK for entry in listed if not entry.bundled]
     return [*PURPOSES, *bundled, *runtime.model_files(), *marked]
 
 
 def problem(model: object) -> str | None:
     """Describes the problem of a choice, as far as known without reading weights."""
-    if _is_purpose(model) or _entry(model) or runtime.model_path(model):
+    if _purpose(model) or _entry(model) or runtime.model_path(model):
         return None
     return (
         f"no model {str(model)[:80]!r}; choose one of {', '.join(options())}, or put the file into "
@@ -100,8 +98,8 @@ def problem(model: object) -> str | None:
 
 def has_dial(model: object) -> bool:
     """Whether `crispness` means something for a choice."""
-    if _is_purpose(model):
-        by_factor = models_by_factor(list_models(), PURPOSES[str(model)])
+    if purpose := _purpose(model):
+        by_factor = models_by_factor(list_models(), purpose)
         return by_factor[max(by_factor)].faithful is not None
     entry = _entry(model)
     return entry is not None and entry.faithful is not None
@@ -131,8 +129,8 @@ def load(
     """
     address = (hub_id or "").strip()
     dial = crispness if not address and has_dial(model) else 1.0
-    if not address and _is_purpose(model):
-        by_factor = models_by_factor(list_models(), PURPOSES[model])
+    if not address and (purpose := _purpose(model)):
+        by_factor = models_by_factor(list_models(), purpose)
         return Models(
             {
                 factor: lambda entry=entry: _loaded(
@@ -148,20 +146,40 @@ def load(
     return Models({loaded.kdsr.config.scale: lambda: loaded})
 
 
-@lru_cache(maxsize=len(PURPOSES))
 def own(purpose: str) -> Models:
     """The models of a purpose, for nodes that nothing is linked to.
 
     Raises:
         HubError: If there is no such purpose.
     """
-    if purpose not in PURPOSES:
-        raise HubError(f"no purpose {purpose[:80]!r}; choose one of {', '.join(PURPOSES)}")
+    current = _purpose(purpose)
+    if current is None:
+        raise HubError(purpose_problem(purpose) or purpose)
+    return _own(current)
+
+
+@lru_cache(maxsize=len(PURPOSES))
+def _own(purpose: str) -> Models:
     return load(purpose)
 
 
-def _is_purpose(model: object) -> bool:
-    return isinstance(model, str) and model in PURPOSES
+def purpose_problem(purpose: object) -> str | None:
+    """Describes the problem of a purpose; retired ones have none."""
+    if _purpose(purpose):
+        return None
+    return f"no purpose {str(purpose)[:80]!r}; choose one of {', '.join(PURPOSES)}"
+
+
+def remarks(choice: str) -> list[str]:
+    """What a person who made a choice should know, for the node's note."""
+    said = retirement(choice)
+    return [] if said is None else [said]
+
+
+def _purpose(model: object) -> str | None:
+    """The purpose that a choice means, if it means one."""
+    name = RETIRED_PURPOSES.get(str(model), str(model))
+    return name if name in PURPOSES else None
 
 
 def _loaded(source: str | Path, precision: str, crispness: float, name: str) -> LoadedModel:

@@ -47,6 +47,10 @@ class Upscale(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
+    def validate_inputs(cls, purpose: str | None = models.DEFAULT) -> bool | str:
+        return inputs.valid_purpose(purpose)
+
+    @classmethod
     def execute(
         cls,
         image: Tensor,
@@ -71,4 +75,5 @@ class Upscale(io.ComfyNode):
         cut: dict[str, Any] = inputs.tile_options(tile, overlap, custom_overlap, tiles_per_batch)
         result = upscale(steps, picture, out, idr, strength=strength, wrap=WRAPS[wrap], **cut)
         result = to_light(result, span) if light == LINEAR else result
-        return io.NodeOutput(result, ui=runtime.note(story(steps)))
+        said = [story(steps)] if model else [story(steps), *models.remarks(purpose)]
+        return io.NodeOutput(result, ui=runtime.note("; ".join(said)))

@@ -89,6 +89,10 @@ class UpscaleVideo(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
+    def validate_inputs(cls, purpose: str | None = models.DEFAULT) -> bool | str:
+        return inputs.valid_purpose(purpose)
+
+    @classmethod
     def execute(
         cls,
         video: Any,
@@ -129,7 +133,8 @@ class UpscaleVideo(io.ComfyNode):
             shown=latest.keep,
         )
         result = InputImpl.VideoFromFile(str(path))
-        return io.NodeOutput(result, ui=runtime.note(_story(made, facts, wish, chosen)))
+        said = [_story(made, facts, wish, chosen), *([] if model else models.remarks(purpose))]
+        return io.NodeOutput(result, ui=runtime.note("; ".join(said)))
 
 
 def _story(made: Made, facts: Facts, wish: OutputSize, model: LoadedModel) -> str:

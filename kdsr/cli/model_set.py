@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from ..errors import printable
-from ..files.catalog import find_file, list_models, load, models_by_factor
+from ..files.catalog import current, find_file, list_models, load, models_by_factor
 from ..files.weights import convert as convert_checkpoint
 from ..files.weights import load_checkpoint, save_checkpoint
 from ..idr import IDR
@@ -45,12 +45,13 @@ class ModelSet:
         self._loaded: dict[int, KDSR] = {}
         self._names: dict[int, str] = {}
         of_one = idr is not None or command.one_idr or command.crispness != 1
-        purpose = "faithful" if command.model is None else command.model
+        source = None if command.model is None else current(command.model)
+        purpose = "faithful" if source is None else source
         if purpose in PURPOSES and command.size is not None and not of_one:
             found = models_by_factor(list_models(), purpose)
             self._names = {factor: entry.name for factor, entry in found.items()}
             return
-        model = load(command.model or DEFAULT_MODEL, crispness=command.crispness)
+        model = load(source or DEFAULT_MODEL, crispness=command.crispness)
         model = model.to(self.device)
         if idr is not None:
             idr.check_model(model.fingerprint, model.config.n_feats)
@@ -116,14 +117,14 @@ def info(command: Info) -> int:
 
 
 def models() -> int:
-    """Lists the purposes and the catalog of models."""
+    """Lists the purposes and the models of the catalog, except retired ones."""
     for purpose, words in PURPOSES.items():
         found = models_by_factor(list_models(), purpose)
         files = ", ".join(f"x{factor} {found[factor].name}" for factor in sorted(found))
         say(f"{purpose}  {words}")
         say(f"    {files}")
     say("")
-    for entry in list_models():
+    for entry in (entry for entry in list_models() if not entry.retired):
         place = "bundled" if entry.bundled else f"hf://{entry.hub_id}"
         say(f"{entry.name}  x{entry.scale}  {entry.purpose}  ({place}, {entry.licence})")
         say(f"    {entry.degradations}")

@@ -6,6 +6,7 @@ and a file appears under its name only when it is whole.
 """
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -16,11 +17,13 @@ from typing import TYPE_CHECKING
 from ..atomic import writing
 from ..errors import ConfigError, HubError
 from ..model import KDSR
-from ..options import DEFAULT_MODEL, PURPOSES
+from ..options import DEFAULT_MODEL, PURPOSES, RETIRED_PURPOSES
 from .weights import load_student
 
 if TYPE_CHECKING:
     from .hub_client import ProgressFn
+
+_log = logging.getLogger(__name__)
 
 CATALOG = Path(__file__).with_name("catalog.json")
 """File that `list_models` reads."""
@@ -54,6 +57,8 @@ class CatalogEntry:
     """The purpose that it is the bundled model of, for its factor; see `models_by_factor`."""
     faithful: str | None = None
     """The model that a crisp one was trained on from; `crispness` blends the two."""
+    retired: bool = False
+    """Whether the model is left out of lists; its name keeps working."""
 
     @property
     def bundled(self) -> bool:
@@ -92,6 +97,20 @@ def models_by_factor(
     return {entry.scale: entry for entry in entries if entry.bundled and entry.serves == purpose}
 
 
+def retirement(purpose: str) -> str | None:
+    """Says what replaced a purpose, if it is retired."""
+    if purpose not in RETIRED_PURPOSES:
+        return None
+    return f"{purpose} was retired, {RETIRED_PURPOSES[purpose]} takes its place"
+
+
+def current(source: str) -> str:
+    """Replaces a retired purpose, with a warning; returns any other source as it is."""
+    if said := retirement(source):
+        _log.warning("%s", said)
+    return RETIRED_PURPOSES.get(source, source)
+
+
 def find_model(name: str, entries: list[CatalogEntry]) -> CatalogEntry:
     """The entry of that name; of a purpose, the one with the largest factor.
 
@@ -105,7 +124,7 @@ def find_model(name: str, entries: list[CatalogEntry]) -> CatalogEntry:
         return found[max(found)]
     raise HubError(
         f"unknown model {name!r}: choose {', '.join(PURPOSES)}, "
-        f"{', '.join(entry.name for entry in entries)}, a path to a "
+        f"{', '.join(entry.name for entry in entries if not entry.retired)}, a path to a "
         ".safetensors, .pt or .pth file, or hf://owner/repo/file.safetensors[@revision]"
     )
 
@@ -201,6 +220,8 @@ def load(
         HubError: If the model cannot be found or downloaded.
         CheckpointError: If the file is not a KDSR student; the message says what does not fit.
     """
+    if isinstance(source, str):
+        source = current(source)
     if crispness == 1:
         return load_student(find_file(source, folders))
     from ..model import blend_models  # only here: few models are mixed
@@ -231,6 +252,7 @@ def find_file(source: str | Path, folders: Sequence[Path] = ()) -> Path:
         return source
     if not source.startswith("hf://") and Path(source).suffix in _SUFFIXES:
         return Path(source)
+    source = current(source)
     bundled = {entry.name: entry.path for entry in list_models() if entry.bundled}
     if source in bundled:
         return bundled[source]

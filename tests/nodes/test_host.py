@@ -94,11 +94,11 @@ def test_a_dial_that_means_nothing_runs_nothing_again(host: Host, tiny_file: str
     assert mark("kdsr-s-x4-crisp", 0.5) != mark("kdsr-s-x4-crisp", 1.0)
 
 
-@pytest.mark.parametrize("purpose", ["photo", "faithful", "old or recompressed"])
+@pytest.mark.parametrize("purpose", ["photo", "faithful"])
 def test_the_factor_chooses_the_file_of_a_purpose(host: Host, purpose: str) -> None:
     models = host.module("nodes.models").load(purpose, precision="fp32")
     serving = host.module("kdsr.files.catalog").models_by_factor
-    entries = serving(host.module("kdsr.files.catalog").list_models(), purpose.split(maxsplit=1)[0])
+    entries = serving(host.module("kdsr.files.catalog").list_models(), purpose)
     assert models.factors == tuple(sorted(entries))
     for size in (1, 2, 3, 4):
         out = host.run("KDSR_Upscale", image=image(), purpose=purpose, size_by="factor", size=size)
@@ -151,7 +151,8 @@ def test_bundled_local_and_downloadable_models_are_offered(
     )
     monkeypatch.setattr(models, "list_models", lambda: [*catalog.list_models(), entry])
     offered = models.options()
-    assert offered[:4] == ["photo", "faithful", "old or recompressed", "kdsr-s-x4"]
+    assert offered[:3] == ["photo", "faithful", "kdsr-s-x4"]
+    assert not any(name in offered for name in ("kdsr-s-x4-real", "kdsr-s-x4-classic"))
     assert tiny_file in offered
     assert offered[-1] == "kdsr-x (download)"
     # A workflow may hold either name; what the first of these says must be true before running.

@@ -56,6 +56,14 @@ def test_a_purpose_has_the_crispness_of_its_model(pair: tuple[KDSR, KDSR]) -> No
         kdsr.load("faithful", crispness=0.5)
 
 
+def test_a_retired_purpose_has_the_crispness_of_the_one_that_replaced_it(
+    pair: tuple[KDSR, KDSR], caplog: pytest.LogCaptureFixture
+) -> None:
+    softer = kdsr.load("photo", crispness=0.5)
+    assert kdsr.load("old", crispness=0.5).weights_hash() == softer.weights_hash()
+    assert len(caplog.records) == 1
+
+
 def test_an_idr_serves_every_crispness(pair: tuple[KDSR, KDSR]) -> None:
     lq = torch.rand(1, 3, 16, 16)
     idr = kdsr.load("hard").estimate(lq)
