@@ -41,6 +41,8 @@ _HD_HEIGHT = 720
 # sample over 2 x 2 pixels, and the network would take the steps for detail.
 _SCALING = 0x4 | 0x2000 | 0x4000 | 0x40000
 _FLAGS = "bicubic+full_chroma_int+full_chroma_inp+accurate_rnd"
+# swscale takes 255 * 256 of 16 bits for the white of a film, where RGB has 65535.
+_DEEP_WHITE = 255 * 256 / 65535
 # Chroma of 4:2:0 lies at every second pixel of a row and between two rows, in all codecs that are
 # written here. swscale would put it between the pixels of a row, too: half a pixel aside.
 _LEFT = "out_h_chr_pos=0:out_v_chr_pos=128"
@@ -116,6 +118,9 @@ class Colour:
             interpolation=_SCALING,
         )
         values = torch.from_numpy(pixels.astype(np.float32)).div_(65535 if self.deep else 255)
+        grey = frame.format.name.startswith(("gray", "ya"))  # swscale takes them for full range
+        if self.deep and not (frame.format.is_rgb or full or grey):
+            values[..., :3].div_(_DEEP_WHITE).clamp_(max=1)
         return values.permute(2, 0, 1)[None]
 
     def to_frame(self, rgb: Tensor, pixel_format: str | None = None) -> "av.VideoFrame":
@@ -125,10 +130,13 @@ class Colour:
             rgb: (H, W, 3), with opacity (H, W, 4); float in [0, 1] if deep, else uint8.
             pixel_format: FFmpeg's name of what the encoder takes; `pixel_format` if left out.
         """
+        wanted = pixel_format or self.pixel_format
+        if self.deep and wanted.startswith("yuv"):
+            rgb = torch.cat((rgb[..., :3] * _DEEP_WHITE, rgb[..., 3:]), dim=-1)
         pixels = to_words(rgb) if self.deep else rgb.numpy()
         given = _RGB[self.deep, pixels.shape[2] == 4]
         frame = load_av().VideoFrame.from_ndarray(np.ascontiguousarray(pixels), given)
-        return self._coded(frame, pixel_format or self.pixel_format)
+        return self._coded(frame, wanted)
 
     def _coded(self, frame: "av.VideoFrame", wanted: str) -> "av.VideoFrame":
         matrix = _NAMES[_SWSCALE_MATRIX[self.matrix]]

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import torch.nn.functional as F
 
+from kdsr.video.colour import Colour
 from kdsr.video.film import Frame
 from kdsr.video.reading import VideoFile
 from tests.support.films import write_film
@@ -55,3 +57,18 @@ def test_chroma_stays_at_the_edge_of_luma(tmp_path: Path, factor: int, *, sited_
     # Results have chroma sited at the left, the default of every codec.
     assert abs(2 * blue - luma) < 0.15
     assert abs(2 * red - luma) < 0.15
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p10le", "yuv422p10le", "yuva444p10le"])
+def test_white_of_a_deep_film_is_white_of_an_image(pixel_format: str) -> None:
+    """FFmpeg's own white of 16 bits is 0.4% darker than 65535; of opacity it is not."""
+    transparent = pixel_format.startswith("yuva")
+    colour = Colour.of_images(deep=True, transparent=transparent)
+    image = torch.linspace(0, 1, 64)[None, :, None].repeat(32, 1, 3 + transparent)
+    frame = colour.to_frame(image, pixel_format)
+    luma = np.frombuffer(bytes(frame.planes[0]), np.uint16).reshape(32, -1)[8, :64]
+    assert np.abs(luma - np.linspace(64, 940, 64)).max() <= 1  # ITU-R BT.709, 10 bits
+    frame.color_range, frame.colorspace = 1, 1
+    read = colour.to_rgb(frame)[0].movedim(0, -1)
+    assert float((read - image).abs().max()) < 0.0015
+    assert float(read[:, -1, :3].min()) > 0.9995
