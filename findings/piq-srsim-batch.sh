@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# piq's SR-SIM of a picture depends on the other pictures of its batch: it scales the saliency maps by the smallest and largest value of the whole batch, where the paper takes those of each map.
+# piq's SR-SIM of a picture depends on the other pictures of its batch: it scales the saliency maps by the smallest and largest value of the whole batch, though each map is of one picture.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
