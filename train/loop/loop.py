@@ -39,6 +39,7 @@ class Loop:
         self.accelerator, self.log = session.accelerator, session.log
         self.checkpoints = session.checkpoints(stage.name)
         self.step, self.seconds = 0, 0.0
+        self._rest_told = False
         self.metrics: dict[str, float] = {}
         options, device = session.options, session.accelerator.device
         degradation = options.degradation.build(options.scale)
@@ -79,8 +80,8 @@ class Loop:
             if self._due(self.options.log_every):
                 count, elapsed = self.step - since, time.monotonic() - since_time
                 means = {name: float(torch.stack(found).mean()) for name, found in sums.items()}
-                if any(len(found) < count for found in sums.values()):  # a part skipped steps
-                    means["rested"] = 1 - min(map(len, sums.values())) / count
+                if "discriminator" in self.learner.parts:
+                    self._tell_of_rest(means, 1 - len(sums.get("real", ())) / count)
                 self._log_step(means, norm, count * self.options.batch / elapsed)
                 sums, since, since_time = {}, self.step, time.monotonic()
             if self._due(self.options.validate_every):
@@ -91,6 +92,20 @@ class Loop:
                 self._preview()
         self._say_which()
         return None
+
+    def _tell_of_rest(self, means: dict[str, float], rested: float) -> None:
+        """Adds the share of steps that the discriminator skipped; says once when it is all."""
+        if rested > 0:
+            means["rested"] = rested
+        limit = self.stage.options.adaptive_d
+        if rested == 1 and limit > 0 and not self._rest_told:
+            self._rest_told = True
+            self.log.say(
+                f"{self.stage.name} {self.step}: the discriminator skipped every step since the "
+                f"last line, as the student's loss stays above adaptive_d {limit:g}; it learns "
+                "nothing more until that falls: raise adaptive_d or gan_weight, or lower "
+                "discriminator_lr"
+            )
 
     def learn(self) -> tuple[dict[str, Tensor], float]:
         """Makes the pairs of this step and trains on them; see `Learner.learn`."""

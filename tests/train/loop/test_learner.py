@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from kdsr import KDSR
 from kdsr.files.weights import save_checkpoint
-from tests.support.train_runs import loop_of, tiny_recipe
+from tests.support.train_runs import log_lines, loop_of, tiny_recipe
 from train.errors import TrainingError
 from train.loop.checks import NAN_LIMIT, what_is_not_finite
 from train.loop.learner import averaged
@@ -42,11 +42,11 @@ def test_channels_come_last_where_that_is_asked_for(tmp_path: Path, asked: bool 
     assert weight.is_contiguous(memory_format=torch.channels_last) == bool(asked)
 
 
-def adversarial_loop(folder: Path) -> Loop:
+def adversarial_loop(folder: Path, **changes: object) -> Loop:
     start = folder / "start.safetensors"
     save_checkpoint(KDSR(read_options([tiny_recipe(folder)]).network()), start)
     gan = {"steps": 4, "kd_weight": 0.0, "gan_weight": 1.0, "perceptual_weight": 0.0}
-    return loop_of(folder, "gan", gan=gan, stages=["gan"], init=str(start))
+    return loop_of(folder, "gan", gan=gan | changes, stages=["gan"], init=str(start))
 
 
 def test_a_checkpoint_holds_the_model_and_apart_from_it_the_other_parts(tmp_path: Path) -> None:
@@ -54,6 +54,17 @@ def test_a_checkpoint_holds_the_model_and_apart_from_it_the_other_parts(tmp_path
     state = loop.learner.state()
     assert state["parts"].keys() == {"discriminator"}
     assert state["model"].keys() == KDSR(loop.options.network()).state_dict().keys()
+
+
+@pytest.mark.parametrize(("limit", "rested"), [(1e-3, 1.0), (100.0, None)])
+def test_a_discriminator_that_always_rests_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], limit: float, rested: float | None
+) -> None:
+    loop = adversarial_loop(tmp_path, adaptive_d=limit, warmup=0)
+    loop.run()
+    steps = [line for line in log_lines(loop.options.out) if "samples_per_second" in line]
+    assert [line.get("rested") for line in steps] == [rested] * 4
+    assert capsys.readouterr().out.count("the discriminator skipped every step") == (rested == 1)
 
 
 class Poisoned(TeacherStage):
