@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 import kdsr
-from kdsr.cli.paths import find_inputs
+from kdsr.cli.upscale import find_inputs
 from kdsr.files.images import read_image
 from kdsr.options import DEFAULT_MODEL
 

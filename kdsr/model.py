@@ -48,7 +48,7 @@ class KDSR(Student):
             tile: LQ pixels between halos, "auto", or None for one pass.
             wrap: Continue the image circularly along (width, height).
             dtype: "auto", "fp32", "fp16" (CUDA), "bf16" or a torch dtype.
-            estimate: "sampled" or "whole"; see `kdsr.estimation.whole`.
+            estimate: "sampled" or "whole"; see `kdsr.estimation.estimate`.
             progress: Called with (tiles done, tiles in all).
             cancelled: Asked before each tile.
             provenance: Kept with the result.

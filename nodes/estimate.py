@@ -5,8 +5,8 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..kdsr.estimation import explained
 from ..kdsr.estimation.maps import CUT_ANGLE, smooth
-from ..kdsr.estimation.whole import explained
 from ..kdsr.idr import IDR
 from ..kdsr.options import ESTIMATES, SAMPLED, WRAPS
 from . import inputs, running, runtime

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..kdsr.errors import ImageError
-from ..kdsr.estimation.whole import visible
+from ..kdsr.estimation import visible
 from ..kdsr.pixels import bleed
 
 

@@ -59,18 +59,18 @@ def _run(command: "Command") -> int:
 
             return demo(command)
         case commands.Info():
-            from .model_set import info
+            from .weights import info
 
             return info(command)
         case commands.Convert():
-            from .model_set import convert
+            from .weights import convert
 
             return convert(command)
         case commands.BlendModels():
-            from .model_set import blend_models
+            from .weights import blend_models
 
             return blend_models(command)
         case _:
-            from .model_set import models
+            from .weights import models
 
             return models()

@@ -14,6 +14,7 @@ from ..atomic import sweep
 from ..cluster import WorkerPool, worker_pool
 from ..errors import ClusterError, KDSRError
 from ..files.blocks import is_video
+from ..files.catalog import ModelSet
 from ..idr import IDR
 from ..video import segments
 from ..video.segments import SegmentReader
@@ -22,7 +23,6 @@ from ..video.upscaling import FrameUpscaler
 from .commands import Upscale
 from .films import video_session
 from .image_session import ImageSession, Task
-from .model_set import ModelSet
 from .streams import Failure, explained
 
 
@@ -77,13 +77,19 @@ def cluster_session(
         ClusterError: If the cluster cannot be used; see `kdsr.cluster.worker_pool`.
     """
     assert command.cluster is not None
-    models = ModelSet(replace(command, device="cpu"), idr)  # finds errors before workers start
+    models = _models(command, idr, "cpu")  # finds errors before workers start
     opener = partial(ClusterWorker, command, idr, models.identity())
     most = sum(map(_count_tasks, targets))
     with worker_pool(command.cluster, command.device, opener, most) as workers:
         yield ClusterSession(command, models, workers)
     for folder in {target.parent for target in targets.values()}:
         sweep(folder)  # removes half-written files of workers that died on this machine
+
+
+def _models(command: Upscale, idr: IDR | None, device: str) -> ModelSet:
+    return ModelSet(
+        command.model, device, idr, crispness=command.crispness, by_size=command.by_size
+    )
 
 
 @dataclass(frozen=True)
@@ -182,7 +188,7 @@ class ClusterWorker:
     def __init__(
         self, command: Upscale, idr: IDR | None, expected: dict[int, str], device: str
     ) -> None:
-        models = ModelSet(replace(command, device=device), idr)
+        models = _models(command, idr, device)
         if models.identity() != expected:
             raise ClusterError(
                 f"there are other models (by factor: {models.identity()}) than here ({expected}); "

@@ -1,10 +1,11 @@
-"""Arguments of each subcommand as frozen dataclasses that check themselves.
+"""Arguments of each subcommand as frozen dataclasses that check themselves; checks of paths.
 
 This file does not import PyTorch, so that `--help` is fast.
 """
 
 import argparse
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +21,11 @@ from ..options import (
     VideoOptions,
     check_strength,
 )
-from ..upscaling.sizes import OutputSize, parse_size
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from ..upscaling.sizes import OutputSize
 
 
 def some_name(text: str) -> str:
@@ -55,8 +57,10 @@ def number_or(*words: str) -> Callable[[str], int | str]:
     return parse
 
 
-def output_factor(text: str) -> OutputSize:
+def output_factor(text: str) -> "OutputSize":
     """Parses a factor: `2`, `x2` or `2x`."""
+    from ..upscaling.sizes import OutputSize
+
     try:
         factor = float(text.lower().strip("x"))
     except ValueError:
@@ -67,14 +71,17 @@ def output_factor(text: str) -> OutputSize:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def output_size(text: str) -> OutputSize:
+def output_size(text: str) -> "OutputSize":
     """Parses a size; see `kdsr.upscaling.sizes.parse_size`."""
+    from ..upscaling.sizes import parse_size
+
     try:
         return parse_size(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+IDR_SUFFIXES = (".safetensors",)
 _FOR_IMAGES = {
     "map": "--map is for images: the IDR of a video changes over its frames",
     "save_idr": "--save-idr is for images; --mode says which IDR the frames of a video get",
@@ -129,7 +136,7 @@ class Upscale(_Computing):
     output: Path | None = None
     model: str | None = None
     """Name or path; None for the bundled model that fits the size."""
-    size: OutputSize | None = None
+    size: "OutputSize | None" = None
     idr: Path | None = None
     one_idr: bool = False
     map: int | None = None
@@ -159,6 +166,11 @@ class Upscale(_Computing):
             raise ConfigError(f"--map must be 1 to {LARGEST_MAP} cells, got {self.map}")
         if self.save_idr and self.map:
             raise ConfigError("--save-idr keeps one IDR, --map makes many; leave one of them out")
+
+    @property
+    def by_size(self) -> bool:
+        """Whether the size of each result chooses its model; a common IDR belongs to one model."""
+        return self.size is not None and not self.one_idr
 
     @property
     def video(self) -> VideoOptions:
@@ -269,3 +281,62 @@ class BlendModels(Command):
 @dataclass(frozen=True, kw_only=True)
 class Models(Command):
     """Arguments of `kdsr models`, which has none."""
+
+
+def check_output(
+    path: Path,
+    suffixes: tuple[str, ...],
+    holds: str,
+    inputs: Iterable[str | Path | None],
+    *,
+    overwrite: bool,
+) -> None:
+    """Raises an error if the single result of a command cannot be written to a path.
+
+    Args:
+        path: Path of the result.
+        suffixes: Allowed suffixes.
+        holds: Content of the file, in the plural.
+        inputs: All files that the command reads; None is ignored.
+        overwrite: Whether to replace an existing file.
+
+    Raises:
+        ConfigError: If the suffix is wrong, or the path is an input, a folder or an existing file.
+    """
+    check_suffix(path, suffixes, holds)
+    check_not_read([path], inputs)
+    check_new(path, overwrite=overwrite)
+
+
+def check_new(path: Path, *, overwrite: bool) -> None:
+    """Raises an error if a path is a folder, a device, or a file that must not be replaced.
+
+    Raises:
+        ConfigError: If so.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder; name a file")
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"{path} is a device, pipe or socket, never replaced; name a file")
+    if path.exists() and not overwrite:
+        raise ConfigError(f"{path} exists; add --overwrite to replace it")
+
+
+def check_suffix(path: Path, suffixes: tuple[str, ...], holds: str, more: str = "") -> None:
+    """Raises a `ConfigError` if a path has another suffix; `more` is added to the message."""
+    if path.suffix.lower() not in suffixes:
+        known = " or ".join(suffixes)
+        raise ConfigError(f"{path}: cannot write {holds} into this; end it in {known}{more}")
+
+
+def check_not_read(outputs: Iterable[Path], inputs: Iterable[str | Path | None]) -> None:
+    """Raises a `ConfigError` if a result would replace an input; None is ignored."""
+    read = {real_path(source) for source in inputs if source is not None}
+    for path in outputs:
+        if real_path(path) in read:
+            raise ConfigError(f"{path} would replace what it is made from; give it another name")
+
+
+def real_path(path: str | Path) -> str:
+    """A key that is equal for all names of one file; hard links differ, as they survive."""
+    return os.path.normcase(os.path.realpath(path))

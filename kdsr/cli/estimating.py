@@ -4,8 +4,8 @@ import io
 from pathlib import Path
 
 from ..atomic import writing
+from ..estimation import explained
 from ..estimation.maps import estimate_local
-from ..estimation.whole import explained
 from ..files.catalog import load
 from ..files.images import read_image
 from ..idr import IDR
@@ -14,9 +14,9 @@ from ..meaning.readings import read
 from ..model import KDSR
 from ..tiles.work import pick_device
 from ..upscaling.upscaler import Upscaler
-from .commands import Estimate, Inspect
-from .paths import IDR_SUFFIXES, check_output, find_inputs
+from .commands import IDR_SUFFIXES, Estimate, Inspect, check_output
 from .streams import report, say
+from .upscale import find_inputs
 
 
 def estimate(command: Estimate) -> int:

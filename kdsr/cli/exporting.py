@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from ..errors import ConfigError
-from ..estimation.whole import explained
+from ..estimation import explained
 from ..exports.demo_page import ADDRESS, RUNTIME, demo_files, has_runtime, make_server, write_demo
 from ..exports.export import export_blind, export_onnx, export_pair, export_program, pair_paths
 from ..files.baked import save_baked
@@ -15,8 +15,7 @@ from ..files.images import read_image
 from ..idr import IDR
 from ..model import KDSR
 from ..tiles.work import DTYPES
-from .commands import Bake, Demo
-from .paths import check_new, check_output
+from .commands import Bake, Demo, check_new, check_output
 from .streams import note, say
 
 _BAKED = {".onnx": export_onnx, ".pt2": export_program, ".safetensors": save_baked}

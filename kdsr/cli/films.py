@@ -8,14 +8,13 @@ from typing import Protocol
 from tqdm import tqdm
 
 from ..errors import KDSRError, printable
+from ..files.catalog import ModelSet
 from ..formats import ANIMATION_SUFFIXES
 from ..idr import IDR
 from ..options import Size
 from ..video.segments import tidy
 from ..video.session import VideoJob, VideoSession, film_of
-from .commands import Upscale
-from .model_set import ModelSet
-from .paths import check_new
+from .commands import Upscale, check_new
 from .streams import complain, note, remarking, report, say
 
 GOES_ON = "the same command goes on where it was"

@@ -18,7 +18,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import check_room, explaining_shortage, is_out_of_memory, printable
-from ..estimation import whole
+from ..estimation import explained, visible
+from ..files.catalog import ModelPass, ModelSet
 from ..files.images import DecodedImage, check_format, read_image, write_image
 from ..formats import TIFF, format_of
 from ..idr import IDR
@@ -27,9 +28,7 @@ from ..options import Job, Size
 from ..pixels import as_floats, resizing_bytes
 from ..upscaling.upscaler import Upscaler
 from . import streams
-from .commands import Upscale
-from .model_set import ModelPass, ModelSet
-from .paths import check_new
+from .commands import Upscale, check_new
 from .streams import Failure, note
 
 if TYPE_CHECKING:
@@ -260,7 +259,7 @@ class ImageSession:
         self, model: KDSR, picture: tuple[Tensor, Tensor | None], source: Path, *, by_map: bool
     ) -> "IDR | Regions":
         (rgb, alpha), command = picture, self.command
-        mask = whole.visible(alpha)
+        mask = visible(alpha)
         if command.map and by_map:
             from ..estimation.maps import idr_map
 
@@ -301,7 +300,7 @@ def _in_floats(picture: DecodedImage) -> DecodedImage:
 def _remark(source: Path, model: KDSR, steering: "IDR | Regions") -> None:
     """Notes which parts of the picture the estimate ignored."""
     vectors = steering if isinstance(steering, IDR) else steering.idr
-    if line := whole.explained(model, vectors):
+    if line := explained(model, vectors):
         note(f"{source}: {line}")
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..network.models import Student
 from ..options import Job, Size, Tiling
 from ..pixels import as_floats, check_computed
-from ..tiles.plan import AxisPlan, Layout, Span, plan_tiles
+from ..tiles import AxisPlan, Layout, Span, plan_tiles
 from ..tiles.work import SMALLEST_TILE, TileWork, pick_dtype
 
 CELL = 48

@@ -13,9 +13,9 @@ from ..network.baked import range_of, votes
 from ..network.models import Student
 from ..options import CUT_ANGLE, DEFAULT_TILING, MAP_CELLS, UNWATCHED, Job, Size, Tiling
 from ..pixels import check_images
+from . import check_mask
 from .features import FeatureReader, Grid, sum_cells
 from .regions import Region, Regions, boxed
-from .whole import check_mask
 
 _BLOCK = 128  # frames
 

@@ -16,7 +16,7 @@ from ..idr import IDR
 from ..network.models import Student
 from ..options import DEFAULT_TILING, UNWATCHED, Job, Size, Tiling
 from ..pixels import check_weights
-from .whole import estimate
+from . import estimate
 
 
 @dataclass(frozen=True)

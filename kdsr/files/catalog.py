@@ -12,15 +12,18 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..atomic import writing
 from ..errors import ConfigError, HubError
+from ..idr import IDR
 from ..model import KDSR
-from ..options import DEFAULT_MODEL, PURPOSES, RETIRED_PURPOSES
+from ..options import DEFAULT_MODEL, PURPOSES, RETIRED_PURPOSES, Size
+from ..tiles.work import pick_device
 from .weights import load_student
 
 if TYPE_CHECKING:
+    from ..upscaling.sizes import OutputSize
     from .hub_client import ProgressFn
 
 _log = logging.getLogger(__name__)
@@ -256,5 +259,86 @@ def find_file(source: str | Path, folders: Sequence[Path] = ()) -> Path:
     bundled = {entry.name: entry.path for entry in list_models() if entry.bundled}
     if source in bundled:
         return bundled[source]
-
     return resolve(source, folders)
+
+
+class ModelPass(NamedTuple):
+    """One network pass over a picture."""
+
+    model: KDSR
+    """The model, on the device to run on."""
+    size: Size
+    """Size of the pass's result."""
+    full: Size
+    """Size of the network's output, before resizing to `size`."""
+
+
+class ModelSet:
+    """Loads each needed model once.
+
+    Args:
+        source: Purpose, name or path of the model; None for the default.
+        device: Device to run on, or "auto".
+        idr: Common IDR of all images, or None. It belongs to one model.
+        crispness: Crispness as in `load`; other than 1 it is of one model, too.
+        by_size: Whether sizes choose among the models of a purpose.
+
+    Raises:
+        IDRError: If the IDR belongs to another model.
+    """
+
+    def __init__(
+        self,
+        source: str | None,
+        device: str,
+        idr: IDR | None = None,
+        *,
+        crispness: float = 1.0,
+        by_size: bool = False,
+    ) -> None:
+        self.device = pick_device(device)
+        self._loaded: dict[int, KDSR] = {}
+        self._names: dict[int, str] = {}
+        source = None if source is None else current(source)
+        purpose = "faithful" if source is None else source
+        if by_size and purpose in PURPOSES and idr is None and crispness == 1:
+            found = models_by_factor(list_models(), purpose)
+            self._names = {factor: entry.name for factor, entry in found.items()}
+            return
+        model = load(source or DEFAULT_MODEL, crispness=crispness).to(self.device)
+        if idr is not None:
+            idr.check_model(model.fingerprint, model.config.n_feats)
+        self._loaded = {model.config.scale: model}
+
+    @property
+    def only(self) -> KDSR:
+        """The single model, if sizes do not choose."""
+        (model,) = self._loaded.values()
+        return model
+
+    def identity(self) -> dict[int, str]:
+        """Name of each model by factor, or the hash of the single model's weights."""
+        return self._names or {self.only.config.scale: self.only.weights_hash()}
+
+    def passes(self, source: Size, wish: "OutputSize | None") -> list[ModelPass]:
+        """Plans the passes that bring a picture to a wanted size; by default one pass.
+
+        Raises:
+            ConfigError: If the size is out of range, or two passes cannot reach it.
+        """
+        if wish is None:
+            full = source.scaled(self.only.config.scale)
+            return [ModelPass(self.only, full, full)]
+        from ..upscaling.sizes import plan_passes  # only here: most pictures ask for no size
+
+        passes = []
+        for one in plan_passes(source, wish.resolve(source), self._names or self._loaded):
+            full = source.scaled(one.factor)
+            passes.append(ModelPass(self._model(one.factor), one.size, full))
+            source = one.size
+        return passes
+
+    def _model(self, factor: int) -> KDSR:
+        if factor not in self._loaded:
+            self._loaded[factor] = load(self._names[factor]).to(self.device)
+        return self._loaded[factor]

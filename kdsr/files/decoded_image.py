@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..estimation.whole import visible
+from ..estimation import visible
 from ..pixels import coded, to_bytes
 from .blocks import Chunks
 

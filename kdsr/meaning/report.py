@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..estimation import explained
 from ..estimation.maps import LocalIDRs
-from ..estimation.whole import explained
 from ..idr import IDR
 from ..network.models import Student
 from .figure import LISTED, draw_readings, draw_vectors, draw_words

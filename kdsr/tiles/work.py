@@ -20,7 +20,7 @@ from ..errors import (
 )
 from ..options import DTYPE_NAMES, UNWATCHED, Job
 from ..pixels import as_floats
-from .plan import AxisPlan, Layout, Span
+from . import AxisPlan, Layout, Span
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 """Dtypes by the names that the command and the nodes use."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import IDRError, ImageError, explaining_shortage
-from ..estimation.whole import estimate
+from ..estimation import estimate
 from ..idr import IDR
 from ..network.baked import BakedKDSR, bytes_per_pixel, can_fuse, range_of
 from ..network.models import Student
@@ -28,7 +28,7 @@ from ..pixels import (
     resizing_bytes,
     store,
 )
-from ..tiles.plan import plan_tiles
+from ..tiles import plan_tiles
 from ..tiles.work import SMALLEST_TILE, Tile, TileWork, free_memory, pick_dtype
 from .comparing import DOUBTED, Canvas
 
@@ -66,7 +66,7 @@ class Upscaler:
         job: Job = UNWATCHED,
         provenance: dict[str, str] | None = None,
     ) -> IDR:
-        """The IDR of each image; see `kdsr.estimation.whole`."""
+        """The IDR of each image; see `kdsr.estimation.estimate`."""
         return estimate(
             self.model, lq, mask=mask, tiling=self.tiling, job=job, provenance=provenance
         )

@@ -14,7 +14,7 @@ import torch
 from .. import __version__
 from ..atomic import writing
 from ..errors import VideoError
-from ..estimation.whole import explained
+from ..estimation import explained
 from ..formats import ANIMATION_SUFFIXES, container_of
 from ..idr import IDR
 from ..network.models import Student

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..atomic import writing
 from ..errors import IDRError, VideoError
+from ..estimation import estimate, visible
 from ..estimation.maps import smooth
-from ..estimation.whole import estimate, visible
 from ..formats import MP4
 from ..idr import IDR
 from ..meaning.references import with_strength

@@ -6,6 +6,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -53,6 +54,7 @@ def _run() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         sys.argv = ["kdsr", "upscale", str(ROOT / "samples/example.png"), "-o", folder]
+        threading.setprofile(watch)  # for the threads that read and write
         sys.setprofile(watch)
         try:
             runpy.run_module("kdsr", run_name="__main__")

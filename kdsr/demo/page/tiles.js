@@ -1,4 +1,4 @@
-// Where tiles lie, as kdsr/tiles/plan.py plans them, and the pixels in and out of them.
+// Where tiles lie, as kdsr/tiles/__init__.py plans them, and the pixels in and out of them.
 
 /**
  * Divides one axis into tiles whose windows all have one size; all numbers are LQ pixels.

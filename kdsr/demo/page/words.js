@@ -21,7 +21,7 @@ export function words(readings, facts) {
   return `${parts.filter(Boolean).join(", ") || "nothing that can be told reliably"}; ${range}`
 }
 
-/** What of a picture did not count, as kdsr/estimation/whole.py says it; empty where all did. */
+/** What of a picture did not count, as kdsr/estimation/__init__.py says it; empty where all did. */
 export function leftOut(share) {
   if (share > 0.995) return "The picture looks like dither or hatching all over and is taken for clean."
   if (share < 0.005) return ""

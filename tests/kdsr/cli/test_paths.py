@@ -5,7 +5,7 @@ from PIL import Image
 
 from kdsr import ImageError
 from kdsr.cli import main
-from kdsr.cli.paths import find_inputs, left_to_do, without_results
+from kdsr.cli.upscale import find_inputs, left_to_do, without_results
 from kdsr.idr import IDR
 
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from kdsr import KDSR, read, with_strength
-from kdsr.estimation.whole import explained
+from kdsr.estimation import explained
 from kdsr.exports.demo_page import write_demo
 from kdsr.files.images import read_image
 from tests.support.calibrated import small_calibrated

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from kdsr import KDSR, read
+from kdsr.estimation import explained
 from kdsr.estimation.features import BUDGET, CELL, WINDOWS, sample_windows
-from kdsr.estimation.whole import explained
 from kdsr.exports.demo_page import PAGE
 from kdsr.exports.export import StreamedEstimator
 from kdsr.exports.onnx_file import estimator_facts, seen_size
-from kdsr.tiles.plan import plan_axis
+from kdsr.tiles import plan_axis
 from tests.conftest import make_tiny
 from tests.support.calibrated import calibration_for
 from tests.support.node import NOT_FOUND, found_node, run_node

@@ -1,6 +1,6 @@
 import torch
 
-from kdsr.estimation.whole import visible
+from kdsr.estimation import visible
 
 
 def test_opacity_is_what_counts_unless_all_of_an_image_is_hidden() -> None:

@@ -39,7 +39,7 @@ def everything(model, language: str) -> None:
             draw_report(batch, other, cells, lq, model, language)
 
 
-SPEAKING = [*(ROOT / "kdsr/meaning").rglob("*.py"), ROOT / "kdsr/estimation/whole.py"]
+SPEAKING = [*(ROOT / "kdsr/meaning").rglob("*.py"), ROOT / "kdsr/estimation/__init__.py"]
 
 
 def literals() -> set[str]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdsr import IDR, KDSR, CheckpointError
-from kdsr.estimation.whole import explained
+from kdsr.estimation import explained
 from kdsr.network import baked
 from kdsr.network.models import Calibration
 from tests.support.calibrated import calibration_for, small_calibrated

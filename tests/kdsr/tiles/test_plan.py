@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdsr.options import Size
-from kdsr.tiles.plan import AxisPlan, Span, plan_axis, plan_tiles
+from kdsr.tiles import AxisPlan, Span, plan_axis, plan_tiles
 
 lengths = st.integers(1, 300)
 tiles = st.one_of(st.none(), st.integers(1, 120))

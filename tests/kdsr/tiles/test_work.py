@@ -3,7 +3,7 @@ import torch
 
 from kdsr import Cancelled, OutOfMemoryError
 from kdsr.options import UNWATCHED, Job, Size
-from kdsr.tiles.plan import plan_tiles
+from kdsr.tiles import plan_tiles
 from kdsr.tiles.work import SMALLEST_TILE, Tile, TileWork
 
 CPU = torch.device("cpu")
