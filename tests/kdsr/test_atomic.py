@@ -210,6 +210,17 @@ def test_where_there_are_no_locks_only_old_files_are_swept(
     assert {path.name for path in tmp_path.iterdir()} == {"a.txt", names[1]}
 
 
+def test_subfolders_are_swept_if_asked(tmp_path: Path) -> None:
+    left = tmp_path / "below" / f".kdsr-{'0' * 16}.part"
+    left.parent.mkdir()
+    left.touch()
+    os.utime(left, (0, 0))
+    sweep(tmp_path)
+    assert left.exists()
+    sweep(tmp_path, below=True)
+    assert not left.exists()
+
+
 def special_files(folder: Path) -> list[Path]:
     """A pipe, a socket, a device where that is allowed, and a link to the pipe."""
     made = [folder / "pipe.png", folder / "socket.png", folder / "link.png"]
@@ -235,8 +246,9 @@ def test_only_regular_files_are_ever_replaced(
             lambda path: TINY.estimate(PICTURE.rgb).save(path),
             lambda path: save_checkpoint(TINY, path),
         ):
-            with pytest.raises((ImageError, OSError), match="device, pipe or socket"):
+            with pytest.raises((ImageError, OSError), match="device, pipe or socket") as caught:
                 write(path)
+            assert str(path) in str(caught.value)
         assert os.path.samestat(before, path.lstat())
     assert not list(Path().glob("*.part"))
 
@@ -246,6 +258,12 @@ def test_the_longest_names_can_be_written(tmp_path: Path, name: str) -> None:
     with writing(tmp_path / name) as part:
         part.write_text("whole")
     assert (tmp_path / name).read_text() == "whole"
+
+
+def test_an_error_in_words_alone_keeps_them(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="out of luck") as caught, writing(tmp_path / "a.txt"):
+        raise OSError("out of luck")
+    assert caught.value.filename == str(tmp_path / "a.txt")
 
 
 def test_errors_about_other_files_keep_their_name(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from tests.conftest import ROOT, make_tiny
 @pytest.fixture
 def pair(tiny: KDSR) -> IDR:
     torch.manual_seed(0)
-    return tiny.estimate(torch.rand(2, 3, 16, 16), provenance={"image": "noise.png"})
+    idr = tiny.estimate(torch.rand(2, 3, 16, 16), provenance={"image": "noise.png"})
+    return replace(idr, structure=torch.tensor([70.0, 50.0]), left_out=torch.tensor([0.25, 0.5]))
 
 
 def test_saving_and_loading_keeps_everything(pair: IDR, tmp_path: Path) -> None:
@@ -25,6 +27,7 @@ def test_saving_and_loading_keeps_everything(pair: IDR, tmp_path: Path) -> None:
     assert loaded.provenance == pair.provenance
     assert loaded.provenance["image"] == "noise.png"
     assert torch.equal(loaded.structure, pair.structure)
+    assert torch.equal(loaded.left_out, pair.left_out)
 
 
 @pytest.mark.parametrize(("missing", "taken"), [("structure", torch.inf), ("left_out", 0.0)])
@@ -49,8 +52,9 @@ def test_the_short_vector_follows_from_the_full_one(pair: IDR, tiny: KDSR) -> No
 
 def test_another_models_idr_is_refused(pair: IDR) -> None:
     other = make_tiny(seed=1)
-    with pytest.raises(IDRError, match="estimate it again with this model"):
-        pair.check_model(other.fingerprint, other.config.n_feats)
+    for idr, maker in ((pair, pair.provenance["model"]), (replace(pair, provenance={}), "another")):
+        with pytest.raises(IDRError, match=f"by {maker}.* estimate it again with this model"):
+            idr.check_model(other.fingerprint, other.config.n_feats)
     foreign = other.estimate(torch.rand(1, 3, 8, 8))
     for operation in (lambda: pair.blend(foreign, 0.5), lambda: IDR.cat([pair, foreign])):
         with pytest.raises(IDRError, match="different models"):
@@ -74,6 +78,8 @@ def test_blending_is_linear_and_reaches_both_ends(pair: IDR) -> None:
     torch.testing.assert_close(a.blend(b, 1).idr_full, b.idr_full)
     torch.testing.assert_close(a.blend(b, 2).idr, 2 * b.idr - a.idr)
     torch.testing.assert_close(a.blend(pair, 0.5).idr[1], (a.idr[0] + b.idr[0]) / 2)
+    doubtful = a.blend(pair, 0.5)
+    assert (doubtful.structure.tolist(), doubtful.left_out.tolist()) == ([70, 50], [0.25, 0.5])
 
 
 @pytest.mark.parametrize("weight", [-1.01, 2.01, float("nan")])
@@ -83,12 +89,14 @@ def test_a_blend_weight_out_of_range_is_refused(pair: IDR, weight: float) -> Non
 
 
 def test_joining_indexing_and_averaging(pair: IDR) -> None:
-    assert len(IDR.cat([pair, pair[1]])) == 3
+    joined = IDR.cat([pair, pair[1]])
+    assert torch.equal(joined.idr_full, pair.idr_full[[0, 1, 1]])
+    assert (joined.structure.tolist(), joined.left_out.tolist()) == ([70, 50, 50], [0.25, 0.5, 0.5])
     assert torch.equal(pair[-1].idr, pair[1].idr)
     assert torch.equal(pair[0:2].idr, pair.idr)
     mean = pair.mean()
     torch.testing.assert_close(mean.idr[0], pair.idr.mean(0))
-    assert mean.structure == pair.structure.amin()
+    assert (mean.structure.tolist(), mean.left_out.tolist()) == ([50], [0.375])
     told = {key: value for key, value in pair.provenance.items() if key != "image"}
     assert mean.provenance == {**told, "operation": "mean", "images": "2"}
     with pytest.raises(IndexError):

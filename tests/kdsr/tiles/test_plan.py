@@ -73,6 +73,13 @@ def test_wrap_names_the_width_first(wrap: tuple[bool, bool]) -> None:
     assert (plan.columns.wrap, plan.rows.wrap) == wrap
 
 
+def test_both_axes_are_cut_and_paired_row_by_row() -> None:
+    plan = plan_tiles(Size(100, 60), 30, 5)
+    assert (plan.columns, plan.rows) == (plan_axis(100, 30, 5), plan_axis(60, 30, 5))
+    assert plan.tiles == [(row, column) for row in plan.rows.spans for column in plan.columns.spans]
+    assert plan.window_pixels == plan.rows.size * plan.columns.size
+
+
 @given(length=lengths, tile=tiles, halo=halos, wrap=st.booleans(), most=st.integers(1, 60))
 def test_a_split_tile_is_the_same_pixels_with_all_that_they_depend_on(
     length: int, tile: int | None, halo: int, wrap: bool, most: int

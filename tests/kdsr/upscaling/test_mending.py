@@ -1,5 +1,7 @@
 """A result that does not look like its input when it is shrunk back is made again."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,7 +11,17 @@ from hypothesis import strategies as st
 from kdsr import KDSR
 from kdsr.network.baked import BakedKDSR
 from kdsr.pixels import to_bytes
-from kdsr.upscaling.comparing import COARSE, MOST_COARSE, MOST_FINE, MOST_TAKEN, Canvas, compare
+from kdsr.upscaling.comparing import (
+    COARSE,
+    FINE,
+    MOST_COARSE,
+    MOST_FINE,
+    MOST_TAKEN,
+    Canvas,
+    Comparison,
+    Noise,
+    compare,
+)
 from kdsr.upscaling.mending import Mender
 from tests.support.calibrated import calibration_for, small_calibrated
 
@@ -106,6 +118,22 @@ def test_where_there_are_few_colours_nothing_is_noise(model: KDSR, colours: int)
     assert found.taken.min() > MOST_TAKEN
     assert mender(model).mend(Canvas(lq, out)) == 1
     assert compare(lq, out, 2).taken.max() <= MOST_TAKEN
+
+
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_a_drawing_in_one_colour_is_a_drawing(channel: int) -> None:
+    lq = torch.zeros(3, 96, 128)
+    lq[channel] = torch.rand(96, 128).mul(5).floor() / 5
+    assert compare(lq, enlarged(blurred(lq)), 2).drawn.all()
+
+
+@pytest.mark.parametrize("noise", [Noise(0.06, 0.0), Noise(0.0, 0.12), Noise(0.036, 0.096)])
+def test_changed_detail_may_lose_as_much_as_the_noise_takes_twice(noise: Noise) -> None:
+    side, most = COARSE // FINE, math.hypot(MOST_TAKEN, 0.12)
+    fine, yes, no = torch.zeros(3, side, side), torch.tensor([[True]]), torch.tensor([[False]])
+    for taken, off in ((0.99 * most, False), (1.01 * most, True)):
+        found = Comparison(fine, fine, torch.tensor([[taken]]), no, no, changed=yes)
+        assert bool(found.off(no, noise)) == off
 
 
 @settings(max_examples=20, deadline=None)

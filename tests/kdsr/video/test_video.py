@@ -137,9 +137,18 @@ def test_several_idrs_are_refused(tiny: KDSR, clip: Path, tmp_path: Path) -> Non
 
 def test_all_options_out_of_range_are_named_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
-        VideoOptions(mode="calm", smoothing=1.0, scene_cut=-1, crf=64)
-    for word in ("mode", "smoothing", "scene cut", "crf"):
+        VideoOptions(mode="calm", smoothing=1.0, scene_cut=-1, codec="x", crf=64, quality=0)
+    for word in ("mode", "smoothing", "scene cut", "codec", "crf", "quality"):
         assert f"the {word} must be" in str(caught.value)
+
+
+@pytest.mark.parametrize("ends", [(0, 0, 0, 1), (0.99, 180, 63, 100)])
+def test_the_ends_of_all_ranges_are_in_range(ends: tuple[float, float, int, int]) -> None:
+    smoothing, scene_cut, crf, quality = ends
+    VideoOptions(smoothing=smoothing, scene_cut=scene_cut, crf=crf, quality=quality)
+    for beyond in ({"scene_cut": 180.1}, {"crf": -1}, {"quality": 101}):
+        with pytest.raises(ConfigError, match=next(iter(beyond)).replace("_", " ")):
+            VideoOptions(**beyond)
 
 
 def test_without_pyav_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
