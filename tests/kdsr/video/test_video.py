@@ -3,6 +3,7 @@
 import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -146,9 +147,12 @@ def test_all_options_out_of_range_are_named_at_once() -> None:
 def test_the_ends_of_all_ranges_are_in_range(ends: tuple[float, float, int, int]) -> None:
     smoothing, scene_cut, crf, quality = ends
     VideoOptions(smoothing=smoothing, scene_cut=scene_cut, crf=crf, quality=quality)
-    for beyond in ({"scene_cut": 180.1}, {"crf": -1}, {"quality": 101}):
-        with pytest.raises(ConfigError, match=next(iter(beyond)).replace("_", " ")):
-            VideoOptions(**beyond)
+
+
+@pytest.mark.parametrize("beyond", [{"scene_cut": 180.1}, {"crf": -1}, {"quality": 101}])
+def test_what_lies_beyond_an_end_is_refused(beyond: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(beyond)).replace("_", " ")):
+        VideoOptions(**beyond)
 
 
 def test_without_pyav_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
