@@ -25,6 +25,9 @@ ones a wrong shade. Noise and blur change neither by much."""
 MOST_FINE, MOST_COARSE = 0.14, 8 / 255
 """Accepted errors of means, on a scale of 1. Results of `kdsr-s-x4-photo` for degraded photographs
 (Set5, five of Set14; two general, two second-order draws) had at most 0.11 and 6.5 / 255."""
+MOST_FINE_X1 = 0.26
+"""The same for fine blocks at x1, where blur is wider in LQ pixels: results of `kdsr-s-x1-crisp`
+for Set14 (four general draws) had at most 0.21."""
 TONED = 0.75 * MOST_COARSE
 """Smallest error of a mean whose shade is corrected at the end."""
 MOST_TAKEN = 0.0316
@@ -71,12 +74,14 @@ class Comparison:
     """Whether the input has few colours in such a block, (h, w) bool."""
     changed: Tensor
     """Whether such a block has as much detail as before, but different detail, (h, w) bool."""
+    most_fine: float
+    """Accepted error of the mean of a fine block, where no noise was removed."""
 
     @classmethod
     def joined(cls, parts: "Iterable[Comparison]") -> "Comparison":
         """Joins the comparisons of successive rows."""
-        columns = zip(*(vars(part).values() for part in parts), strict=True)
-        return cls(*(torch.cat(column, dim=-2) for column in columns))
+        *columns, most_fine = zip(*(vars(part).values() for part in parts), strict=True)
+        return cls(*(torch.cat(column, dim=-2) for column in columns), most_fine=most_fine[0])
 
     def shades(self) -> Tensor:
         """Means over coarse blocks, (3, h, w)."""
@@ -102,7 +107,7 @@ class Comparison:
             shade: Accepted error of the mean of a coarse block.
         """
         patterns = patterns | self.no_noise
-        white = max(MOST_FINE, _SIGMAS * noise.grain / FINE)
+        white = max(self.most_fine, _SIGMAS * noise.grain / FINE)
         most = torch.where(patterns, white, max(white, _SIGMAS * noise.blotches))
         most_shade = torch.where(patterns, shade, max(shade, _SHADES * noise.blotches))
         fine = F.max_pool2d(self.means.abs(), COARSE // FINE, ceil_mode=True).amax(0)
@@ -157,7 +162,10 @@ def compare(lq: Tensor, sr: Tensor, s: int) -> Comparison:
     if matters.any():
         seen, grey = as_floats(lq).float().cpu(), added.mean(0)
         found = [_repeats(grey), _is_drawn(seen), _is_changed(seen.mean(0), grey)]
-    return Comparison(means, variances, taken, *(one & matters for one in found))
+    most_fine = MOST_FINE if s > 1 else MOST_FINE_X1
+    return Comparison(
+        means, variances, taken, *(one & matters for one in found), most_fine=most_fine
+    )
 
 
 def _repeats(added: Tensor) -> Tensor:

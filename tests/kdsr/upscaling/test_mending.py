@@ -16,6 +16,7 @@ from kdsr.upscaling.comparing import (
     FINE,
     MOST_COARSE,
     MOST_FINE,
+    MOST_FINE_X1,
     MOST_TAKEN,
     Canvas,
     Comparison,
@@ -100,6 +101,30 @@ def test_a_pattern_that_is_gone_comes_back(
     assert compare(lq, out, 2).repeats.all()
     assert mender(model).mend(Canvas(lq, out)) == 1
     assert compare(lq, out, 2).taken.max() <= MOST_TAKEN
+
+
+def test_removed_blur_is_no_lost_line_at_x1() -> None:
+    """At x1 a blur of 2 px covers half a fine block; at x4 it covers an eighth."""
+    x1 = small_calibrated(1)
+    x1.calibration = calibration_for(x1, cell_distance=torch.tensor([1000.0]))
+    sharp = picture() / 2
+    sharp[:, 41:44, 37:40] = 1.0
+    lq = sharp.clone()
+    lq[:, 34:51, 30:47] = blurred(blurred(sharp, 5), 3)[:, 34:51, 30:47]
+    out = sharp.clone()
+    assert MOST_FINE < F.avg_pool2d(out - lq, 4).abs().max() < MOST_FINE_X1
+    assert mender(x1).mend(Canvas(lq, out)) == 0
+    assert torch.equal(out, sharp)
+
+
+def test_a_lost_line_comes_back_at_x1() -> None:
+    x1 = small_calibrated(1)
+    x1.calibration = calibration_for(x1, cell_distance=torch.tensor([1000.0]))
+    lq = torch.full((3, 96, 128), 0.9)
+    lq[:, 40:42, 20:80] = 0.1
+    out = torch.full_like(lq, 0.9)
+    assert 0 < mender(x1).mend(Canvas(lq, out)) < 0.5
+    assert F.avg_pool2d(out - lq, 4).abs().max() <= MOST_FINE_X1
 
 
 def blurred(lq: torch.Tensor, side: int = 3) -> torch.Tensor:
