@@ -157,7 +157,9 @@ def test_changed_detail_may_lose_as_much_as_the_noise_takes_twice(noise: Noise) 
     side, most = COARSE // FINE, math.hypot(MOST_TAKEN, 0.12)
     fine, yes, no = torch.zeros(3, side, side), torch.tensor([[True]]), torch.tensor([[False]])
     for taken, off in ((0.99 * most, False), (1.01 * most, True)):
-        found = Comparison(fine, fine, torch.tensor([[taken]]), no, no, changed=yes)
+        found = Comparison(
+            fine, fine, torch.tensor([[taken]]), no, no, changed=yes, most_fine=MOST_FINE
+        )
         assert bool(found.off(no, noise)) == off
 
 
