@@ -44,7 +44,7 @@ def mended(
         compared.append(found)
         seen = rows.stop
         waiting.append(group)
-        if spool is None and found.off(doubted, Noise(), TONED).any():
+        if spool is None and found.off(doubted, Noise(), mender.scale, TONED).any():
             spool = _Spool(folder, group)
         while waiting and spool is not None:
             spool.add(waiting.popleft())

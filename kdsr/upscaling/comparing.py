@@ -74,14 +74,12 @@ class Comparison:
     """Whether the input has few colours in such a block, (h, w) bool."""
     changed: Tensor
     """Whether such a block has as much detail as before, but different detail, (h, w) bool."""
-    most_fine: float
-    """Accepted error of the mean of a fine block, where no noise was removed."""
 
     @classmethod
     def joined(cls, parts: "Iterable[Comparison]") -> "Comparison":
         """Joins the comparisons of successive rows."""
-        *columns, most_fine = zip(*(vars(part).values() for part in parts), strict=True)
-        return cls(*(torch.cat(column, dim=-2) for column in columns), most_fine=most_fine[0])
+        columns = zip(*(vars(part).values() for part in parts), strict=True)
+        return cls(*(torch.cat(column, dim=-2) for column in columns))
 
     def shades(self) -> Tensor:
         """Means over coarse blocks, (3, h, w)."""
@@ -98,16 +96,17 @@ class Comparison:
         """Coarse blocks whose loss cannot be noise, (h, w) bool."""
         return self.repeats | self.drawn
 
-    def off(self, patterns: Tensor, noise: "Noise", shade: float = MOST_COARSE) -> Tensor:
+    def off(self, patterns: Tensor, noise: "Noise", s: int, shade: float = MOST_COARSE) -> Tensor:
         """Coarse blocks that differ too much from their input, (h, w) bool.
 
         Args:
             patterns: Blocks without noise, (h, w) bool, or one value for all.
             noise: Noise that most of the result lacks.
+            s: Upscaling factor.
             shade: Accepted error of the mean of a coarse block.
         """
         patterns = patterns | self.no_noise
-        white = max(self.most_fine, _SIGMAS * noise.grain / FINE)
+        white = max(MOST_FINE if s > 1 else MOST_FINE_X1, _SIGMAS * noise.grain / FINE)
         most = torch.where(patterns, white, max(white, _SIGMAS * noise.blotches))
         most_shade = torch.where(patterns, shade, max(shade, _SHADES * noise.blotches))
         fine = F.max_pool2d(self.means.abs(), COARSE // FINE, ceil_mode=True).amax(0)
@@ -162,10 +161,7 @@ def compare(lq: Tensor, sr: Tensor, s: int) -> Comparison:
     if matters.any():
         seen, grey = as_floats(lq).float().cpu(), added.mean(0)
         found = [_repeats(grey), _is_drawn(seen), _is_changed(seen.mean(0), grey)]
-    most_fine = MOST_FINE if s > 1 else MOST_FINE_X1
-    return Comparison(
-        means, variances, taken, *(one & matters for one in found), most_fine=most_fine
-    )
+    return Comparison(means, variances, taken, *(one & matters for one in found))
 
 
 def _repeats(added: Tensor) -> Tensor:
@@ -274,7 +270,8 @@ class Canvas:
         """
         found = self.comparison()
         patterns = patterns | found.no_noise
-        return found.off(patterns, Noise.of((*self.above, found))), patterns
+        noise = Noise.of((*self.above, found))
+        return found.off(patterns, noise, self.scale), patterns
 
     def comparison(self) -> Comparison:
         """Compares all rows; those that did not change since the last time are known."""

@@ -27,11 +27,16 @@ from kdsr.upscaling.mending import Mender
 from tests.support.calibrated import calibration_for, small_calibrated
 
 
-@pytest.fixture(scope="module")
-def model() -> KDSR:
-    made = small_calibrated(2)
+def trusting(scale: int) -> KDSR:
+    """A model whose range leaves no cell out."""
+    made = small_calibrated(scale)
     made.calibration = calibration_for(made, cell_distance=torch.tensor([1000.0]))
     return made
+
+
+@pytest.fixture(scope="module")
+def model() -> KDSR:
+    return trusting(2)
 
 
 def mender(model: KDSR, *, doubted: bool = False) -> Mender:
@@ -105,25 +110,21 @@ def test_a_pattern_that_is_gone_comes_back(
 
 def test_removed_blur_is_no_lost_line_at_x1() -> None:
     """At x1 a blur of 2 px covers half a fine block; at x4 it covers an eighth."""
-    x1 = small_calibrated(1)
-    x1.calibration = calibration_for(x1, cell_distance=torch.tensor([1000.0]))
     sharp = picture() / 2
     sharp[:, 41:44, 37:40] = 1.0
     lq = sharp.clone()
     lq[:, 34:51, 30:47] = blurred(blurred(sharp, 5), 3)[:, 34:51, 30:47]
     out = sharp.clone()
     assert MOST_FINE < F.avg_pool2d(out - lq, 4).abs().max() < MOST_FINE_X1
-    assert mender(x1).mend(Canvas(lq, out)) == 0
+    assert mender(trusting(1)).mend(Canvas(lq, out)) == 0
     assert torch.equal(out, sharp)
 
 
 def test_a_lost_line_comes_back_at_x1() -> None:
-    x1 = small_calibrated(1)
-    x1.calibration = calibration_for(x1, cell_distance=torch.tensor([1000.0]))
     lq = torch.full((3, 96, 128), 0.9)
     lq[:, 40:42, 20:80] = 0.1
     out = torch.full_like(lq, 0.9)
-    assert 0 < mender(x1).mend(Canvas(lq, out)) < 0.5
+    assert 0 < mender(trusting(1)).mend(Canvas(lq, out)) < 0.5
     assert F.avg_pool2d(out - lq, 4).abs().max() <= MOST_FINE_X1
 
 
@@ -157,10 +158,8 @@ def test_changed_detail_may_lose_as_much_as_the_noise_takes_twice(noise: Noise) 
     side, most = COARSE // FINE, math.hypot(MOST_TAKEN, 0.12)
     fine, yes, no = torch.zeros(3, side, side), torch.tensor([[True]]), torch.tensor([[False]])
     for taken, off in ((0.99 * most, False), (1.01 * most, True)):
-        found = Comparison(
-            fine, fine, torch.tensor([[taken]]), no, no, changed=yes, most_fine=MOST_FINE
-        )
-        assert bool(found.off(no, noise)) == off
+        found = Comparison(fine, fine, torch.tensor([[taken]]), no, no, changed=yes)
+        assert bool(found.off(no, noise, 2)) == off
 
 
 @settings(max_examples=20, deadline=None)
