@@ -99,7 +99,9 @@ class AxisPlan:
         return Span(start, stop, first, end - first)
 
 
-def plan_axis(length: int, tile: int | None, halo: int, *, wrap: bool = False) -> AxisPlan:
+def plan_axis(
+    length: int, tile: int | None, halo: int, *, wrap: bool = False, multiple: int = 1
+) -> AxisPlan:
     """Divides one axis into tiles whose windows all have the same size.
 
     A window at the image border ends there, so that the network's zero padding acts as in one pass.
@@ -111,10 +113,14 @@ def plan_axis(length: int, tile: int | None, halo: int, *, wrap: bool = False) -
         tile: Largest number of pixels between two halos, or None for one pass.
         halo: Number of context pixels on each side of a tile.
         wrap: Whether to continue the image circularly beyond both ends.
+        multiple: Number of which the length of windows shall be a multiple; they are longer than
+            needed then. One window for the whole axis keeps its length, and `tile` its limit.
     """
     if wrap:
         count = 1 if tile is None else _parts(length, tile)
         step = _parts(length, count)
+        if tile is not None and count > 1:
+            step = _rounded(step, tile, halo, multiple)
         starts = range(0, length, step)
         size = step + 2 * halo
         spans = tuple(Span(a, min(a + step, length), a - halo, size) for a in starts)
@@ -122,7 +128,7 @@ def plan_axis(length: int, tile: int | None, halo: int, *, wrap: bool = False) -
     if tile is None or length <= tile + 2 * halo:
         return AxisPlan(length, halo, (Span(0, length, 0, length),), wrap=False)
     count = _parts(length - 2 * halo, tile)
-    step = _parts(length - 2 * halo, count)
+    step = _rounded(_parts(length - 2 * halo, count), tile, halo, multiple)
     size = step + 2 * halo
     spans = []
     for i in range(count):
@@ -131,6 +137,11 @@ def plan_axis(length: int, tile: int | None, halo: int, *, wrap: bool = False) -
         if start < stop:
             spans.append(Span(start, stop, min(i * step, length - size), size))
     return AxisPlan(length, halo, tuple(spans), wrap=False)
+
+
+def _rounded(step: int, tile: int, halo: int, multiple: int) -> int:
+    """The length of a tile, at most `tile`, whose window is a multiple if that is possible."""
+    return min(tile, step + -(step + 2 * halo) % multiple)
 
 
 def _parts(length: int, size: int) -> int:
@@ -181,10 +192,18 @@ class TilePlan:
 
 
 def plan_tiles(
-    image: Size, tile: int | None, halo: int, *, wrap: tuple[bool, bool] = (False, False)
+    image: Size,
+    tile: int | None,
+    halo: int,
+    *,
+    wrap: tuple[bool, bool] = (False, False),
+    multiple: int = 1,
 ) -> TilePlan:
-    """Plans the tiles of an image; see `plan_axis`. `wrap` is (along width, along height)."""
+    """Plans the tiles of an image; see `plan_axis`.
+
+    `wrap` is (along width, along height). `multiple` holds for the widths of windows.
+    """
     return TilePlan(
         plan_axis(image.height, tile, halo, wrap=wrap[1]),
-        plan_axis(image.width, tile, halo, wrap=wrap[0]),
+        plan_axis(image.width, tile, halo, wrap=wrap[0], multiple=multiple),
     )

@@ -8,22 +8,23 @@ from kdsr.tiles import AxisPlan, Span, plan_axis, plan_tiles
 lengths = st.integers(1, 300)
 tiles = st.one_of(st.none(), st.integers(1, 120))
 halos = st.integers(0, 40)
+multiples = st.integers(1, 16)
 
 
-@given(length=lengths, tile=tiles, halo=halos, wrap=st.booleans())
+@given(length=lengths, tile=tiles, halo=halos, wrap=st.booleans(), multiple=multiples)
 def test_tiles_cover_the_axis_once_and_in_order(
-    length: int, tile: int | None, halo: int, wrap: bool
+    length: int, tile: int | None, halo: int, wrap: bool, multiple: int
 ) -> None:
-    plan = plan_axis(length, tile, halo, wrap=wrap)
+    plan = plan_axis(length, tile, halo, wrap=wrap, multiple=multiple)
     covered = [pixel for span in plan.spans for pixel in range(span.start, span.stop)]
     assert covered == list(range(length))
 
 
-@given(length=lengths, tile=tiles, halo=halos)
+@given(length=lengths, tile=tiles, halo=halos, multiple=multiples)
 def test_windows_hold_the_halo_or_end_at_the_border(
-    length: int, tile: int | None, halo: int
+    length: int, tile: int | None, halo: int, multiple: int
 ) -> None:
-    plan = plan_axis(length, tile, halo)
+    plan = plan_axis(length, tile, halo, multiple=multiple)
     for span in plan.spans:
         window_end = span.window + plan.size
         assert span.window >= 0
@@ -32,24 +33,40 @@ def test_windows_hold_the_halo_or_end_at_the_border(
         assert window_end == length or window_end - span.stop >= halo
 
 
-@given(length=lengths, tile=tiles, halo=halos)
+@given(length=lengths, tile=tiles, halo=halos, multiple=multiples)
 def test_wrapped_windows_always_hold_the_whole_halo(
-    length: int, tile: int | None, halo: int
+    length: int, tile: int | None, halo: int, multiple: int
 ) -> None:
-    plan = plan_axis(length, tile, halo, wrap=True)
+    plan = plan_axis(length, tile, halo, wrap=True, multiple=multiple)
     for span in plan.spans:
         assert span.offset == halo
         assert span.window + plan.size - span.stop >= halo
         assert plan.source(span) == [(span.window + i) % length for i in range(plan.size)]
 
 
-@given(length=lengths, tile=st.integers(1, 120), halo=halos, wrap=st.booleans())
+@given(length=lengths, tile=st.integers(1, 120), halo=halos, wrap=st.booleans(), multiple=multiples)
 def test_no_window_is_larger_than_the_tile_and_its_halos(
-    length: int, tile: int, halo: int, wrap: bool
+    length: int, tile: int, halo: int, wrap: bool, multiple: int
 ) -> None:
-    plan = plan_axis(length, tile, halo, wrap=wrap)
+    plan = plan_axis(length, tile, halo, wrap=wrap, multiple=multiple)
     assert plan.size <= tile + 2 * halo
     assert all(len(plan.source(span)) == plan.size for span in plan.spans)
+
+
+@given(length=lengths, tile=st.integers(16, 120), halo=halos, wrap=st.booleans())
+def test_windows_are_a_multiple_unless_they_are_alone_or_the_tile_forbids_it(
+    length: int, tile: int, halo: int, wrap: bool
+) -> None:
+    plan = plan_axis(length, tile, halo, wrap=wrap, multiple=16)
+    if len(plan.spans) > 1:
+        assert plan.size % 16 == 0 or plan.size == tile + 2 * halo
+
+
+def test_only_the_widths_of_windows_are_multiples() -> None:
+    plan = plan_tiles(Size(100, 100), 30, 5, multiple=16)
+    assert (plan.columns.size, plan.rows.size) == (40, 40)  # 30 px forbid 48
+    plan = plan_tiles(Size(100, 100), 40, 5, multiple=16)
+    assert (plan.columns.size, plan.rows.size) == (48, 40)
 
 
 def test_exact_rectangles_of_a_row_of_three() -> None:
