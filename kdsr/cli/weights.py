@@ -1,5 +1,7 @@
 """Runs `kdsr info`, `kdsr models`, `kdsr convert` and `kdsr blend-models`."""
 
+import json
+
 from ..errors import printable
 from ..files.catalog import find_file, list_models, load, models_by_factor
 from ..files.weights import convert as convert_checkpoint
@@ -33,9 +35,22 @@ def info(command: Info) -> int:
     shown = {key: value for key, value in sorted(model.metadata.items()) if key not in lines}
     said = {printable(key): printable(value) for key, value in {**lines, **shown}.items()}
     width = max(len(key) for key in said)
-    for key, value in said.items():
-        say(f"{key:{width}}  {value}")
+    # The options of the training are many; they come last, one a line.
+    for key, value in sorted(said.items(), key=lambda item: item[0] == "recipe"):
+        options = _options(value) if key == "recipe" else None
+        say(f"{key:{width}}  {value if options is None else ''}".rstrip())
+        for name, option in (options or {}).items():
+            say(f"    {printable(name)} = {printable(str(option))}")
     return 0
+
+
+def _options(recipe: str) -> dict[str, object] | None:
+    """The options of a recipe; None if it is not the JSON object that `train/` writes."""
+    try:
+        options = json.loads(recipe)
+    except (ValueError, RecursionError):
+        return None
+    return options if isinstance(options, dict) else None
 
 
 def models() -> int:

@@ -246,6 +246,23 @@ def test_info_escapes_what_could_steer_the_terminal(
     assert "\x1b" not in shown
 
 
+@pytest.mark.parametrize(
+    ("recipe", "lines"),
+    [
+        ('{"size": "s", "gan.lr": 0.1}', ["recipe", "    size = s", "    gan.lr = 0.1"]),
+        ("by hand", ["recipe         by hand"]),
+        ("[1]", ["recipe         [1]"]),
+        ("[" * 100_000, ["recipe         " + "[" * 100_000]),
+    ],
+)
+def test_info_ends_with_the_training_options_one_a_line(
+    recipe: str, lines: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_checkpoint(make_tiny(), folder / "m.safetensors", {"recipe": recipe, "stage": "gan"})
+    assert main(["info", "m.safetensors"]) == 0
+    assert capsys.readouterr().out.splitlines()[-len(lines) :] == lines
+
+
 def test_convert_and_bake_write_their_files(folder: Path, weights: Path) -> None:
     golden = GOLDEN / "classic_student_x4.pt"
     assert main(["convert", str(golden), "a.safetensors"]) == 0
