@@ -66,6 +66,9 @@ class StageOptions:
     """Weight of DISTS (gan), for a short last stage."""
     gan_weight: float = 0.0
     """Weight of the adversarial loss (gan); 0 trains without a discriminator."""
+    gan_real: Literal["gt", "teacher"] = "gt"
+    """Images that the discriminator takes for real (gan): the GT, or `teacher_images`, which a
+    small network can come closer to."""
     colour_weight: float = 0.0
     """Weight of the colour loss (student, control, gan). It prevents shifts of mean colours and
     faint grids. Perceptual and adversarial losses allow both, as does L1 on heavily degraded
@@ -82,7 +85,7 @@ class StageOptions:
     control, gan). With an adversarial loss, 25 prevents beaded edges."""
     teacher_start: float = 1.0
     """Share of `teacher_images` in the target at the first step (student, control, gan); the rest
-    is the GT. The discriminator always sees the GT as real."""
+    is the GT. See `gan_real` for the discriminator."""
     teacher_end: float = 0.0
     """Share of `teacher_images` in the target from `teacher_until` on."""
     teacher_until: float = 0.75

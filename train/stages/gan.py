@@ -75,7 +75,9 @@ class GANStage(StudentStage):
         assert batch.sr is not None, "the model's turn comes first"
         # One pass for both, as spectral norm changes with every pass. Without batch norm, the two
         # halves do not influence each other.
-        both = self._seen(torch.cat((batch.gt, batch.sr)), batch)
+        taught = batch.taught if self.options.gan_real == "teacher" else None
+        truth = batch.gt if taught is None else taught
+        both = self._seen(torch.cat((truth, batch.sr)), batch)
         verdicts: Tensor = forward["discriminator"](both)  # pyright: ignore[reportAssignmentType]
         real, fake = verdicts.chunk(2)
         return {

@@ -1,6 +1,7 @@
 """Inputs of the adversarial stage's networks."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 import torch
@@ -68,6 +69,21 @@ def test_perceptual_network_and_discriminator_see_images_shifted_and_shrunk_alik
     torch.testing.assert_close(judge.calls[1][0], torch.cat((gt, sr)))
     assert losses["perceptual"].requires_grad
     assert torch.equal(losses["l1"], (batch.sr - wanted).abs().mean())
+
+
+@pytest.mark.parametrize("gan_real", ["gt", "teacher"])
+@pytest.mark.parametrize("taught", [False, True])
+def test_the_discriminator_takes_the_gt_or_the_larger_models_pictures_for_real(
+    gan_real: Literal["gt", "teacher"], taught: bool
+) -> None:
+    judge = _Seen(lambda images: images.mean(1, keepdim=True))
+    stage = adversarial(StageOptions(gan_weight=0.1, gan_real=gan_real), judge)
+    batch = batch_of()
+    batch.sr = torch.rand_like(batch.gt)
+    batch.taught = torch.rand_like(batch.gt) if taught else None
+    stage.losses("discriminator", {"discriminator": judge}, batch)
+    real = batch.taught if gan_real == "teacher" and batch.taught is not None else batch.gt
+    assert torch.equal(judge.calls[0][0], torch.cat((real, batch.sr)))
 
 
 def test_a_stage_on_distances_alone_has_no_discriminator() -> None:
