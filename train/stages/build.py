@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ from train.recipes.options import TrainOptions
 from train.stages.distillation import Stage, StudentStage, TeacherStage, copy_fitting
 from train.stages.gan import GANStage
 from train.stages.growth import can_grow, grow
+from train.stages.lower_scale import can_lower, lower_scale
 
 _Trained = TypeVar("_Trained", KDSR, KDSRTeacher)
 _DETAIL_GAIN = 4.0  # detail is about a quarter as strong as colour
@@ -104,6 +106,10 @@ def see_as(student: DegradationEstimator, teacher: DegradationEstimator) -> None
 
 
 def _start_from(source: KDSR | KDSRTeacher, stage: Stage, say: Callable[[str], None]) -> None:
+    scale = stage.model.config.scale
+    if isinstance(source, KDSR) and can_lower(source.config, scale):
+        before, source = source.config.scale, lower_scale(source, scale)
+        say(f"{source.source} of x{before} starts x{scale} with nearly its result, shrunk")
     if can_grow(source.config, stage.model.config):
         before, source = source.config, _larger(source, stage.model.config)
         say(f"{source.source} grows to {source.config}")
@@ -115,7 +121,7 @@ def _start_from(source: KDSR | KDSRTeacher, stage: Stage, say: Callable[[str], N
         raise TrainingError(
             f"{len(copied)} of {len(copied) + len(left)} tensors of {source.source}, which has "
             f"{source.config}, fit a {stage.name} with {stage.model.config}; start from weights of "
-            "the same scale, and the same or a smaller size"
+            "the same scale (or, for a student, a higher one), and the same or a smaller size"
         )
     if isinstance(source, KDSR) and isinstance(stage.model, KDSRTeacher):
         see_as(source.estimator, stage.model.estimator)
@@ -183,10 +189,13 @@ def _trained(
         )
     model = load_checkpoint(path)
     wanted = options.network()
-    fits = model.config == wanted or (grows and can_grow(model.config, wanted))
+    shape = model.config
+    if grows and can_lower(shape, wanted.scale):
+        shape = replace(shape, scale=wanted.scale)
+    fits = shape == wanted or (grows and can_grow(shape, wanted))
     if not isinstance(model, kind) or not fits:
         raise TrainingError(
             f"{path} is a {model.role} with {model.config}; expected a {role} with "
-            f"{options.network()}: all stages use the same size and scale"
+            f"{wanted}: all stages use the same size and scale"
         )
     return model
