@@ -6,7 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kdsr.upscaling.upscaler
-from kdsr import IDR, KDSR, Cancelled, ConfigError, IDRError, ImageError, OutOfMemoryError
+from kdsr import (
+    IDR,
+    KDSR,
+    Cancelled,
+    ConfigError,
+    IDRError,
+    ImageError,
+    KDSRConfig,
+    OutOfMemoryError,
+)
 from kdsr.network.architecture import SCALES
 from kdsr.network.baked import BakedKDSR, bytes_per_pixel
 from tests.conftest import make_tiny
@@ -227,6 +236,18 @@ def test_the_automatic_tile_follows_the_free_memory(
     # A square window takes half of what is free; evening out takes a pixel or two of a tile.
     fits = int((10 * 2**20 / bytes_per_pixel(tiny.config, 4)) ** 0.5)
     assert fits - 2 <= widths[-1] <= fits
+
+
+@pytest.mark.parametrize(("features", "largest"), [(32, 320), (64, 176)])
+def test_networks_with_many_features_get_smaller_tiles(
+    features: int, largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    model, shapes = KDSR(KDSRConfig(4, features, 1, 1)).eval(), _window_shapes(monkeypatch)
+    model.upscale(torch.rand(1, 3, 4, 1000), batch=1, dtype="fp32")
+    tile = shapes[0][-1] - 2 * model.network.halo
+    # Even tiles, each of the largest size or smaller by less than one tile's share.
+    assert largest * 0.75 < tile <= largest + 16
 
 
 def test_windows_go_through_the_network_together_up_to_a_number_of_pixels(
