@@ -119,12 +119,20 @@ def test_an_idr_chooses_the_model_that_made_it(host: Host) -> None:
     result = host.run("KDSR_Upscale", model=faithful, image=image(), idr=small)
     assert result.shape == (1, 24, 20, 3)
     assert host.run("KDSR_Upscale", model=faithful, image=image(), idr=large).shape[1] == 48
-    # the default's model for x2 shares its estimator
-    assert host.run("KDSR_Upscale", image=image(), idr=small).shape == (1, 24, 20, 3)
+    with pytest.raises(RuntimeError, match="made by kdsr-s-x2, the model here is kdsr-s-x4-photo"):
+        host.run("KDSR_Upscale", image=image(), idr=small)
     with pytest.raises(RuntimeError, match="made by kdsr-s-x4, the model here is kdsr-s-x4-photo"):
         host.run("KDSR_Upscale", image=image(), idr=large)
     with pytest.raises(RuntimeError, match="made by kdsr-s-x2, idr_b by kdsr-s-x4"):
         host.run("KDSR_BlendIDR", idr_a=small, idr_b=large, weight=0.5)
+
+
+def test_one_idr_serves_photo_at_x4_and_x2(host: Host) -> None:
+    large = host.run("KDSR_Load", model="kdsr-s-x4-photo", precision="fp32")
+    half = host.run("KDSR_Load", model="kdsr-s-x2-photo", precision="fp32")
+    idr = host.run("KDSR_EstimateIDR", model=large, image=image())
+    assert host.run("KDSR_Upscale", model=large, image=image(), idr=idr).shape == (1, 48, 40, 3)
+    assert host.run("KDSR_Upscale", model=half, image=image(), idr=idr).shape == (1, 24, 20, 3)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="fp16 is fine on CUDA")

@@ -16,7 +16,7 @@ SAVED = json.loads((ROOT / "tests/pack/retired.json").read_text(encoding="utf-8"
 RETIRED = "old or recompressed"
 NOTE = "old or recompressed was retired, photo takes its place"
 NOTES = {
-    "KDSR_Upscale": ["200 x 160 px by kdsr-s-x1-crisp; " + NOTE, "400 x 320 px by kdsr-s-x2-crisp"],
+    "KDSR_Upscale": ["200 x 160 px by kdsr-s-x1-crisp; " + NOTE, "400 x 320 px by kdsr-s-x2-photo"],
     "KDSR_Load": [NOTE],
     "KDSR_UpscaleVideo": ["8 frames of 160 x 112 px by kdsr-s-x1-crisp; " + NOTE],
 }

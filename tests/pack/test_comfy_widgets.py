@@ -155,7 +155,7 @@ def test_a_dial_that_means_nothing_runs_no_model_again(
     assert 0.5 in saved, "the dial stays where it is for a model that has one"
 
 
-OTHER_NOTE = "400 x 320 px by kdsr-s-x2-crisp"
+OTHER_NOTE = "400 x 320 px by kdsr-s-x2-photo"
 _ASK = """
 const [type, name, value] = arguments
 const node = app.graph.nodes.find(n => n.type === type)
