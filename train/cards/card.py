@@ -21,7 +21,8 @@ def card(facts: ModelFacts) -> str:
     )
     options = "\n".join(f"{key}: {value}" for key, value in facts.recipe.items())
     chosen = f"the best {metadata['chosen_by']}; " if "chosen_by" in metadata else ""
-    words = "student with adversarial training" if metadata["stage"] == "gan" else "student"
+    adversarial = metadata["stage"] == "gan" and facts.recipe["gan.gan_weight"] > 0
+    words = "student with adversarial training" if adversarial else "student"
     return f"""---
 {yaml.safe_dump(_front_matter(facts), sort_keys=False, allow_unicode=True)}---
 # {facts.name}

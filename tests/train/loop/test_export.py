@@ -4,6 +4,7 @@ import io
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -20,6 +21,7 @@ from kdsr import KDSR, KDSRError
 from kdsr.files.weights import load_checkpoint
 from tests.support.places import ROOT
 from tests.support.train_runs import PHOTOS, tiny_recipe
+from train.cards.card import card
 from train.cards.facts import ModelFacts
 from train.loop.checkpoints import Checkpoints
 from train.publish import main as publish
@@ -73,15 +75,27 @@ def test_half_the_size_when_asked(tmp_path: Path) -> None:
 
 
 def test_the_card_states_use_measurements_and_options(run: Path) -> None:
-    card = (run / "kdsr-s-x4-test.md").read_text(encoding="utf-8")
-    assert card.startswith("---\nlicense: cc0-1.0\n")
-    assert "| photos | " in card
-    assert "| held_out | " in card
-    assert "kdsr upscale photo.jpg --model kdsr-s-x4-test.safetensors" in card
-    assert "student.kd_weight: 0.05" in card
-    assert "None" not in card
-    assert "https://arxiv.org/abs/2211.16928" in card
-    assert "Trained for 6 steps\nin 0.00 hours" in card
+    text = (run / "kdsr-s-x4-test.md").read_text(encoding="utf-8")
+    assert text.startswith("---\nlicense: cc0-1.0\n")
+    assert "| photos | " in text
+    assert "| held_out | " in text
+    assert "kdsr upscale photo.jpg --model kdsr-s-x4-test.safetensors" in text
+    assert "student.kd_weight: 0.05" in text
+    assert "None" not in text
+    assert "https://arxiv.org/abs/2211.16928" in text
+    assert "Trained for 6 steps\nin 0.00 hours" in text
+
+
+@pytest.mark.parametrize(
+    ("stage", "weight", "says"), [("gan", 0.1, True), ("gan", 0.0, False), ("student", 0.1, False)]
+)
+def test_the_card_says_adversarial_only_of_a_training_with_a_discriminator(
+    run: Path, stage: str, weight: float, says: bool
+) -> None:
+    facts = ModelFacts.read(run / "kdsr-s-x4-test.safetensors")
+    recipe = {**facts.recipe, "gan.gan_weight": weight}
+    metadata = {**facts.metadata, "stage": stage, "recipe": json.dumps(recipe)}
+    assert ("adversarial" in card(replace(facts, metadata=metadata))) is says
 
 
 def test_the_cards_model_index_holds_the_measured_numbers(run: Path) -> None:
