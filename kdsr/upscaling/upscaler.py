@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _LARGEST_AUTO_TILE = 1024
 _LARGEST_CPU_TILE = 320  # 512, beyond the caches, takes 4 % longer on a CPU and 60 MiB more
-_LARGEST_WIDE_CPU_TILE = 176  # of networks with many features: 320 takes 70 MiB more, 2 to 9 % less
+_LARGEST_WIDE_CPU_TILE = 176  # with many features: 320 takes 70 MiB more, up to 9 % less time
 _WIDE = 64  # features from which a network is wide
 _WIDTHS = 16  # windows are a multiple of it wide: others take up to 1.7 times as long in bf16
 _MEMORY_SHARE = 0.5  # of the free memory, for what one step allocates

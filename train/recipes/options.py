@@ -133,13 +133,15 @@ class TrainOptions(SessionOptions):
             raise ConfigError("; ".join(problems))
 
     def _problems_of_files(self) -> list[str]:
-        """Problems of losses and measures whose weights files are not named."""
+        """Problems of losses and measures whose files are not named."""
         problems = []
         if "gan" in self.chain() and self.gan.perceptual_weight > 0 and self.perceptual is None:
             problems.append(
                 "the gan stage needs weights for its perceptual loss: name them with --perceptual "
                 "FILE, or switch the loss off with --gan.perceptual_weight 0"
             )
+        if "gan" in self.chain() and self.gan.gan_real == "teacher" and not self.teacher_images:
+            problems.append("gan.gan_real teacher needs pictures: name them with --teacher_images")
         for name in ("lpips", "dists"):
             if getattr(self, name):
                 continue

@@ -111,6 +111,10 @@ def test_the_gan_stage_needs_perceptual_weights_unless_switched_off() -> None:
         ({"dists": ("a", "b", "c", "d")}, r"dists takes pairs of files.*got 4"),
         ({"stage": "gan", "gan": StageOptions(lpips_weight=1.0)}, "gan.lpips_weight needs weights"),
         ({"stage": "gan", "gan": StageOptions(dists_weight=1.0)}, "gan.dists_weight needs weights"),
+        (
+            {"stage": "gan", "gan": StageOptions(gan_real="teacher")},
+            "gan.gan_real teacher needs pictures",
+        ),
         ({"best": "dists_pairs", "hold_out": 2}, "best dists_pairs needs weights"),
     ],
 )
