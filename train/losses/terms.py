@@ -31,6 +31,23 @@ def colour_loss(sr: Tensor, gt: Tensor, scale: int, side: int = 8) -> Tensor:
     return F.l1_loss(ours, true)
 
 
+def noisier(images: Tensor, step: int, most: float = 10 / 255) -> Tensor:
+    """Adds Gaussian noise, the same at every call with the same step.
+
+    Args:
+        images: Images (B, 3, H, W) in [0, 1].
+        step: Number of the step, from 0; seeds the noise.
+        most: Largest standard deviation; each image has its own, uniform from 0.
+
+    Returns:
+        The noisy images, clamped to [0, 1].
+    """
+    generator = torch.Generator().manual_seed(step)
+    sigma = most * torch.rand(len(images), 1, 1, 1, generator=generator)
+    noise = sigma * torch.randn(images.shape, generator=generator)
+    return (images + noise.to(images)).clamp(0, 1)
+
+
 def shifted(images: Tensor, step: int, most: int) -> Tensor:
     """Shifts images cyclically by 0 to `most` - 1 px down and right, depending on the step.
 

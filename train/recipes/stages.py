@@ -23,7 +23,7 @@ def higher_is_better(name: str) -> bool:
 
 _WEIGHTS = (
     "l1", "kd", "kd_l1", "perceptual", "lpips", "dists", "gan", "colour", "haarpsi", "contrast",
-    "grid",
+    "grid", "consistency",
 )  # fmt: skip
 
 
@@ -83,6 +83,9 @@ class StageOptions:
     grid_weight: float = 0.0
     """Weight of the loss on patterns that repeat with every LQ pixel along lines (student,
     control, gan). With an adversarial loss, 25 prevents beaded edges."""
+    consistency_weight: float = 0.0
+    """Weight of the consistency loss (student, control, gan): how far Gaussian noise, added to the
+    input, moves the result. Films then flicker less."""
     teacher_start: float = 1.0
     """Share of `teacher_images` in the target at the first step (student, control, gan); the rest
     is the GT. See `gan_real` for the discriminator."""

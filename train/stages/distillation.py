@@ -1,5 +1,6 @@
 """Models and losses of the teacher and student stages; all stages share one loop."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from kdsr import KDSR, KDSRTeacher
 from train.losses.contrast import contrast_loss
 from train.losses.grid import grid_loss
 from train.losses.haarpsi import haarpsi_loss
-from train.losses.terms import colour_loss, kd_l1_loss, kd_loss, l1_loss, shifted
+from train.losses.terms import colour_loss, kd_l1_loss, kd_loss, l1_loss, noisier, shifted
 from train.losses.unsharp import unsharp
 from train.recipes.stages import StageOptions
 
@@ -146,6 +147,7 @@ class StudentStage(Stage):
         # training on several devices requires.
         share = 1.0 if batch.step >= self.options.kd_only else 0.0
         compared = self._compare(sr, batch, self._wanted(batch))
+        compared |= self._consist(sr, forward, batch)
         losses = {name: share * loss for name, loss in compared.items()}
         return losses | self._distil(idr_full, batch)
 
@@ -182,6 +184,22 @@ class StudentStage(Stage):
             grid = grid_loss(sr, gt, self.model.config.scale, step=batch.step)
             losses["grid"] = self.options.grid_weight * grid
         return losses
+
+    def _consist(
+        self, sr: Tensor, forward: Mapping[str, Forward], batch: Batch
+    ) -> dict[str, Tensor]:
+        """Computes the consistency loss on a quarter of the samples.
+
+        The result without additional noise is the target and gets no gradient: it would lose its
+        detail to come nearer to the other.
+        """
+        weight = self.options.consistency_weight
+        if weight == 0:
+            return {}
+        some = slice(math.ceil(len(sr) / 4))
+        noisy = noisier(batch.lq[some], batch.step)
+        other, _, _ = forward["model"](noisy, compose_tail=self.composed)
+        return {"consistency": weight * l1_loss(other, sr[some].detach().float())}
 
     def _run(self, forward: Mapping[str, Forward], batch: Batch) -> tuple[Tensor, Tensor]:
         sr, _, idr_full = forward["model"](batch.lq, compose_tail=self.composed)

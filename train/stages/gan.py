@@ -49,6 +49,7 @@ class GANStage(StudentStage):
         batch.sr = sr.detach()
         seen, wanted = self._seen(sr, batch), self._wanted(batch)
         losses = self._compare(sr, batch, wanted) | self._distil(idr_full, batch)
+        losses |= self._consist(sr, forward, batch)
         # Samples are in random order, so that the first ones represent all.
         some = slice(math.ceil(self.options.perceptual_share * len(seen)))
         for name, distance in self.distances.items():

@@ -7,7 +7,7 @@ from kdsr import KDSR, KDSRConfig, KDSRTeacher
 from train.losses.contrast import contrast_loss
 from train.losses.grid import grid_loss
 from train.losses.haarpsi import haarpsi_loss
-from train.losses.terms import colour_loss, kd_l1_loss, kd_loss, shifted
+from train.losses.terms import colour_loss, kd_l1_loss, kd_loss, l1_loss, noisier, shifted
 from train.losses.unsharp import unsharp
 from train.recipes.options import TrainOptions
 from train.recipes.stages import StageOptions
@@ -31,6 +31,35 @@ def test_the_student_takes_a_colour_term_where_that_has_a_weight() -> None:
     torch.testing.assert_close(found["colour"], 3 * colour_loss(sr, batch.gt, 4))
     assert found["colour"].requires_grad
     assert losses(0)[0].keys() == {"l1"}
+
+
+def test_consistency_is_how_far_noise_moves_the_first_quarter_of_the_results() -> None:
+    found, sr, batch = losses(7, consistency_weight=2.0)
+    torch.manual_seed(0)
+    model = KDSR(CONFIG)
+    noisy = noisier(batch.lq[:1], 7)
+    assert 0 < (noisy - batch.lq[:1]).abs().mean() < 10 / 255
+    moved = model(noisy, compose_tail=True)[0]
+    torch.testing.assert_close(found["consistency"], 2 * l1_loss(moved, sr[:1].detach()))
+
+
+def test_consistency_leaves_the_result_without_noise_where_it_is() -> None:
+    torch.manual_seed(0)
+    stage = StudentStage("student", KDSR(CONFIG), StageOptions(consistency_weight=1.0))
+    seen: list[torch.Tensor] = []
+
+    def model(lq: torch.Tensor, *, compose_tail: bool) -> tuple[torch.Tensor, ...]:
+        sr, idr, full = stage.model(lq, compose_tail=compose_tail)
+        sr.retain_grad()
+        seen.append(sr)
+        return sr, idr, full
+
+    batch = Batch(torch.rand(8, 3, 16, 16), torch.rand(8, 3, 64, 64), 3)
+    stage.losses("model", {"model": model}, batch)["consistency"].backward()
+    without, noisy = seen
+    assert without.grad is None
+    assert noisy.grad is not None
+    assert len(noisy) == 2
 
 
 @pytest.mark.parametrize(("step", "counts"), [(4, False), (5, True)])
