@@ -48,7 +48,9 @@ def test_consistency_leaves_the_result_without_noise_where_it_is() -> None:
     stage = StudentStage("student", KDSR(CONFIG), StageOptions(consistency_weight=1.0))
     seen: list[torch.Tensor] = []
 
-    def model(lq: torch.Tensor, *, compose_tail: bool) -> tuple[torch.Tensor, ...]:
+    def model(
+        lq: torch.Tensor, *, compose_tail: bool
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         sr, idr, full = stage.model(lq, compose_tail=compose_tail)
         sr.retain_grad()
         seen.append(sr)
