@@ -23,7 +23,7 @@ def higher_is_better(name: str) -> bool:
 
 _WEIGHTS = (
     "l1", "kd", "kd_l1", "perceptual", "lpips", "dists", "gan", "colour", "haarpsi", "contrast",
-    "grid", "consistency",
+    "grid", "consistency", "edge",
 )  # fmt: skip
 
 
@@ -83,6 +83,9 @@ class StageOptions:
     grid_weight: float = 0.0
     """Weight of the loss on patterns that repeat with every LQ pixel along lines (student,
     control, gan). With an adversarial loss, 25 prevents beaded edges."""
+    edge_weight: float = 0.0
+    """Weight of the edge loss (student, control, gan): the share of the gradient that runs along
+    the edges of the GT. Straight edges get straighter, whatever their sharpness."""
     consistency_weight: float = 0.0
     """Weight of the consistency loss (student, control, gan): how far Gaussian noise, added to the
     input, moves the result. Films then flicker less."""

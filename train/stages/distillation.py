@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from kdsr import KDSR, KDSRTeacher
 from train.losses.contrast import contrast_loss
+from train.losses.edges import edge_loss
 from train.losses.grid import grid_loss
 from train.losses.haarpsi import haarpsi_loss
 from train.losses.terms import colour_loss, kd_l1_loss, kd_loss, l1_loss, noisier, shifted
@@ -167,7 +168,7 @@ class StudentStage(Stage):
     def _compare(self, sr: Tensor, batch: Batch, wanted: Tensor) -> dict[str, Tensor]:
         """Computes the image losses that need no network.
 
-        The colour and grid losses compare with the GT, the others with the target.
+        The colour, grid and edge losses compare with the GT, the others with the target.
         """
         gt, target = batch.gt, self._target(batch)
         losses = {"l1": self.options.l1_weight * l1_loss(sr, wanted)}
@@ -183,6 +184,8 @@ class StudentStage(Stage):
         if self.options.grid_weight > 0:
             grid = grid_loss(sr, gt, self.model.config.scale, step=batch.step)
             losses["grid"] = self.options.grid_weight * grid
+        if self.options.edge_weight > 0:
+            losses["edge"] = self.options.edge_weight * edge_loss(sr, gt)
         return losses
 
     def _consist(
