@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# albumentations: ShotNoise counts a tenth of the photons that its documentation names. At scale 0.1, there about 100 photons for white and "low noise", it is 10: a picture keeps 11 levels, most of a dark grey becomes black, and its mean level falls from 64 to 37, though the mean is said to stay.
+# albumentations: ShotNoise counts a tenth of the photons that its documentation names. At scale 0.1, there about 100 photons for white and "low noise", it is 10: a picture keeps 11 levels, and 62 % of a grey of 64 become black. Its mean level falls to 37: the mean that the documentation keeps is that of linear light.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
