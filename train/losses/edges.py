@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_LUMA = (0.299, 0.587, 0.114)
+from train.colour import luma_full_range
+
 _FAINT = 2 / 255
 """Gradient per pixel at which an edge counts half."""
 
@@ -47,8 +48,8 @@ def edge_loss(sr: Tensor, gt: Tensor, window: int = 9) -> Tensor:
 
 def _gradient(images: Tensor) -> tuple[Tensor, Tensor]:
     """The derivatives of luma to the right and down by Scharr's filter, (B, 1, H - 2, W - 2)."""
-    weights = torch.tensor(_LUMA, device=images.device)[:, None, None]
-    luma = (images.float() * weights).sum(1, keepdim=True)
-    right = torch.tensor([[-3.0, 0, 3], [-10, 0, 10], [-3, 0, 3]], device=images.device) / 32
-    found = F.conv2d(luma, torch.stack((right, right.T))[:, None])
+    luma = luma_full_range(images.float())
+    right = luma.new_tensor([[-3, 0, 3], [-10, 0, 10], [-3, 0, 3]]) / 32
+    with torch.autocast(images.device.type, enabled=False):  # bf16 would round faint edges away
+        found = F.conv2d(luma, torch.stack((right, right.T))[:, None])
     return found[:, :1], found[:, 1:]

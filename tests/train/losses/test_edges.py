@@ -53,6 +53,14 @@ def test_flat_images_have_gradients_that_are_numbers(flat: float) -> None:
         assert sr.grad.isfinite().all()
 
 
+def test_autocast_does_not_round_faint_edges() -> None:
+    straight = 0.5 + 0.01 * edge(30.0)
+    sr = 0.5 + 0.01 * edge(30.0, 1.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = edge_loss(sr, straight)
+    torch.testing.assert_close(found, edge_loss(sr, straight))
+
+
 def test_a_step_against_the_gradient_straightens_an_edge() -> None:
     straight, sr = edge(25.0), edge(25.0, wave=1.0).clone().requires_grad_()
     first = edge_loss(sr, straight)
