@@ -271,8 +271,9 @@ class SRNetwork(nn.Module):
         self.blocks = nn.ModuleList(IDRBlock(c) for _ in range(config.n_blocks))
         self.fuse = nn.Conv2d(c, c, 3, padding=1)
         self.tail = Tail(c, config.scale)
-        # The mean is in memory even if the weights are on `meta`, as no file holds it.
-        mean = torch.tensor(RGB_MEAN, device="cpu").reshape(1, 3, 1, 1)
+        # The mean is in memory even if the weights are on `meta`, as no file holds it. It has three
+        # dimensions: several processes cannot share a (1, 3, 1, 1) buffer that is channels-last.
+        mean = torch.tensor(RGB_MEAN, device="cpu").reshape(3, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
 
     @property

@@ -176,7 +176,7 @@ class BakedKDSR(nn.Module):
         weight = network.head.weight
         with torch.device("meta"):
             baked = cls(model.config)
-        state = {"mean": network.mean}
+        state = {"mean": network.mean[None]}
         for name in ("head", "fuse", "tail"):
             for key, tensor in getattr(network, name).state_dict().items():
                 state[f"{name}.{key}"] = tensor

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from kdsr import KDSR, KDSRConfig
 from kdsr.files.weights import read_tensors
 from tests.support.places import ROOT
 from tests.support.train_runs import log_lines, tiny_recipe
+from train.recipes.stages import StageOptions
 from train.run import main
+from train.stages.distillation import Batch, StudentStage
 
 
 def run_on_two(recipe: str, port: int) -> None:
@@ -38,6 +41,26 @@ def curve(folder: Path) -> list[tuple[str, int, dict[str, float]]]:
         for line in lines
         if "l1" in line
     ]
+
+
+def test_a_channels_last_model_runs_twice_a_step_in_a_process_group(tmp_path: Path) -> None:
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path / 'group'}", rank=0, world_size=1
+    )
+    try:
+        torch.manual_seed(0)
+        model = KDSR(KDSRConfig(2, 8, 1, 1)).to(memory_format=torch.channels_last)
+        lq = torch.rand(4, 3, 16, 16)
+        batch = Batch(lq, torch.rand(4, 3, 32, 32), 0)
+        stage = StudentStage("student", model, StageOptions(consistency_weight=1.0))
+        alone = stage.losses("model", {"model": model}, batch)
+        wrapped = torch.nn.parallel.DistributedDataParallel(model)
+        found = stage.losses("model", {"model": wrapped}, batch)
+        torch.testing.assert_close(found, alone)
+        torch.stack(list(found.values())).sum().backward()
+        assert all(parameter.grad is not None for parameter in model.parameters())
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 @pytest.mark.slow
