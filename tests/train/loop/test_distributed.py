@@ -49,7 +49,8 @@ def test_a_channels_last_model_runs_twice_a_step_in_a_process_group(tmp_path: Pa
     )
     try:
         torch.manual_seed(0)
-        model = KDSR(KDSRConfig(2, 8, 1, 1)).to(memory_format=torch.channels_last)
+        model = KDSR(KDSRConfig(2, 8, 1, 1))
+        model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         lq = torch.rand(4, 3, 16, 16)
         batch = Batch(lq, torch.rand(4, 3, 32, 32), 0)
         stage = StudentStage("student", model, StageOptions(consistency_weight=1.0))
